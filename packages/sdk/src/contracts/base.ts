@@ -1,0 +1,130 @@
+import { type HealthStatus, PluginStatus } from '../health.js'
+import type { Manifest } from '../manifest.js'
+
+export type Awaitable<T> = T | Promise<T>
+
+/** A plugin of any configuration. */
+export type AnyPlugin = PluginBase<never>
+
+/** What the SDK keeps of a plugin, out of the author's reach. */
+interface Lifecycle {
+  status: PluginStatus
+  callsInFlight: number
+  manifest: Manifest | undefined
+}
+
+const lifecycles = new WeakMap<AnyPlugin, Lifecycle>()
+
+/**
+ * What every plugin is. Extend a contract (`TTSContract`, `STTContract`, `LLMContract`, or one of `defineContract()`)
+ * rather than this class.
+ */
+export abstract class PluginBase<Config = Record<string, unknown>> {
+  constructor() {
+    lifecycles.set(this, { status: PluginStatus.UNLOADED, callsInFlight: 0, manifest: undefined })
+    trackLifecycle(this)
+  }
+
+  /**
+   * Sets the plugin up. Called once, before any other method. Keep it fast: load heavy models on first use.
+   * Returning false or throwing means PLUGIN_INITIALIZE_FAILED.
+   */
+  abstract initialize(config: Config): Awaitable<boolean | void>
+
+  /** Releases what the plugin holds. Called once, after the last call. */
+  abstract shutdown(): Awaitable<boolean | void>
+
+  /** Says how the plugin is doing; `{ status: this.status }` is a good answer. */
+  abstract healthCheck(): Awaitable<HealthStatus>
+
+  /** Returns what a successor needs to go on after a hot swap: JSON values and bytes. */
+  captureState?(): Awaitable<unknown>
+
+  /** Takes what a predecessor's `captureState()` returned. */
+  restoreState?(state: unknown): Awaitable<void>
+
+  /** The plugin's manifest. Throws before the runtime has set it, as in a unit test. */
+  get manifest(): Manifest {
+    const { manifest } = lifecycleOf(this)
+    if (!manifest) throw new Error('The manifest is there once the plugin runs in a host')
+    return manifest
+  }
+
+  /** The manifest's `name`. */
+  get name(): string {
+    return this.manifest.name
+  }
+
+  /** The manifest's `version`. */
+  get version(): string {
+    return this.manifest.version
+  }
+
+  /** Where the plugin is in its life. The SDK keeps it. */
+  get status(): PluginStatus {
+    const { status, callsInFlight } = lifecycleOf(this)
+    return status === PluginStatus.READY && callsInFlight > 0 ? PluginStatus.BUSY : status
+  }
+}
+
+/** Gives a plugin its manifest. For the runtime. */
+export function setManifest(plugin: AnyPlugin, manifest: Manifest): void {
+  lifecycleOf(plugin).manifest = manifest
+}
+
+/** Runs `call` with the plugin counted as busy. For the runtime. */
+export async function whileBusy<T>(plugin: AnyPlugin, call: () => Awaitable<T>): Promise<T> {
+  const lifecycle = lifecycleOf(plugin)
+  lifecycle.callsInFlight += 1
+  try {
+    return await call()
+  } finally {
+    lifecycle.callsInFlight -= 1
+  }
+}
+
+/**
+ * Wraps `initialize` and `shutdown` on the instance, so that `status` is right however they are called.
+ * Done again by the runtime, since a class field (`initialize = async () => …`) replaces the wrapper.
+ */
+export function trackLifecycle(plugin: AnyPlugin): void {
+  track(plugin, 'initialize', PluginStatus.INITIALIZING, PluginStatus.READY)
+  track(plugin, 'shutdown', PluginStatus.SHUTTING_DOWN, PluginStatus.STOPPED)
+}
+
+const tracked = Symbol('tracked')
+
+function track(
+  plugin: AnyPlugin,
+  method: 'initialize' | 'shutdown',
+  during: PluginStatus,
+  after: PluginStatus,
+): void {
+  const original: unknown = plugin[method]
+  if (typeof original !== 'function' || tracked in original) return
+  const wrapper = async (...args: unknown[]): Promise<boolean | void> => {
+    const lifecycle = lifecycleOf(plugin)
+    lifecycle.status = during
+    try {
+      const answer: boolean | void = await original.apply(plugin, args)
+      lifecycle.status = answer === false ? PluginStatus.ERROR : after
+      return answer
+    } catch (error) {
+      lifecycle.status = PluginStatus.ERROR
+      throw error
+    }
+  }
+  Object.defineProperty(wrapper, tracked, { value: true })
+  Object.defineProperty(plugin, method, {
+    value: wrapper,
+    configurable: true,
+    writable: true,
+    enumerable: false,
+  })
+}
+
+function lifecycleOf(plugin: AnyPlugin): Lifecycle {
+  const lifecycle = lifecycles.get(plugin)
+  if (!lifecycle) throw new TypeError('Not a plugin: its class must extend a contract and call super()')
+  return lifecycle
+}

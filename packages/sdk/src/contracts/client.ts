@@ -1,0 +1,21 @@
+import type { PluginBase } from './base.js'
+
+/** Options that every call takes in TypeScript. They never go on the wire. */
+export interface CallOptions {
+  /** An abort cancels the call in the plugin; the call then fails with REQUEST_CANCELLED. */
+  signal?: AbortSignal | undefined
+}
+
+/** Carries, in types alone, how an application sees a plugin of a contract. */
+export declare const clientType: unique symbol
+
+/**
+ * A contract as an application sees it through the host: results are always complete.
+ *
+ * @example type Speech = ClientOf<TTSContract>   // synthesize(…): Promise<SynthesisResult>
+ */
+export type ClientOf<Contract> = Contract extends { readonly [clientType]?: infer Client }
+  ? NonNullable<Client>
+  : unknown
+
+export type { PluginBase }

@@ -1,0 +1,111 @@
+import type { z } from 'zod'
+
+/** A JSON Schema (draft 2020-12), as plain data. */
+export type JsonSchema = { readonly [keyword: string]: unknown }
+
+/** `call` answers once; `stream` answers in pieces. */
+export type MethodKind = 'call' | 'stream'
+
+/** One method of a contract, as its author writes it: with Zod schemas in camelCase. */
+export interface MethodDefinition {
+  /** One line for a person. */
+  description?: string
+  /** Default: `call`. */
+  kind?: MethodKind
+  /** A plugin without it does not fit the contract. Default: true. */
+  required?: boolean
+  /** Calling it twice does no harm, so it may be retried after a crash. Default: false. */
+  idempotent?: boolean
+  /**
+   * Names of the arguments that the author's method takes by position; the rest arrive as its last argument,
+   * the options. Without it the method takes one object with all arguments, and a CallContext.
+   */
+  parameters?: readonly string[]
+  /** The argument that may be an AsyncIterable, sent while the call runs. */
+  input?: string
+  /** All arguments, positional ones and options alike, as one flat object. */
+  args: z.ZodType
+  /** The result; for a stream, the whole of it when a caller asks for one answer. */
+  result: z.ZodType
+  /** Kind `stream` only: one piece. */
+  piece?: z.ZodType
+  /** The field that a bare result (or piece) stands for: `'text'` lets an author return a string for `{ text }`. */
+  bare?: string
+  /** The field of the result that a caller in TypeScript gets instead of the whole. */
+  unwrap?: string
+}
+
+/** A contract as data: what `defineContract()` takes. */
+export interface ContractDefinition<
+  Methods extends Record<string, MethodDefinition> = Record<string, MethodDefinition>,
+> {
+  /** Lower case, as in a manifest's `contract`: `tts`. */
+  name: string
+  /** Semantic version of the contract. */
+  version: string
+  description?: string
+  /** By their TypeScript name: `getVoices` is `get_voices` on the wire. */
+  methods: Methods
+}
+
+/** One method of a contract as plain JSON, in the names of the wire. */
+export interface MethodDescriptor {
+  /** TypeScript name: `getVoices`. */
+  name: string
+  /** Wire name: `get_voices`. */
+  wire: string
+  description: string
+  kind: MethodKind
+  required: boolean
+  idempotent: boolean
+  parameters: readonly string[] | null
+  input: string | null
+  bare: string | null
+  unwrap: string | null
+  args: JsonSchema
+  result: JsonSchema
+  piece: JsonSchema | null
+}
+
+/** A contract as plain JSON: what both ends of the wire work from, and what is published. */
+export interface ContractDescriptor {
+  name: string
+  version: string
+  description: string
+  methods: readonly MethodDescriptor[]
+}
+
+/** What turns an author's shorthand into a full result. Only what `bare` can't say needs one. */
+export interface MethodBehaviour {
+  /** Completes a result (after `bare`). */
+  normalise?(result: Record<string, unknown>, args: Record<string, unknown>): Record<string, unknown>
+  /** Completes a piece of a stream (after `bare`). */
+  normalisePiece?(piece: Record<string, unknown>, args: Record<string, unknown>): Record<string, unknown>
+  /** Makes the one answer from all pieces of a stream. */
+  aggregate?(pieces: readonly Record<string, unknown>[], args: Record<string, unknown>): unknown
+}
+
+/** What a contract class carries under `contractSymbol`, so that the runtime can work with it. */
+export interface ContractBinding {
+  readonly name: string
+  /** Loads the contract as data. */
+  describe(): Promise<ContractDescriptor>
+  readonly behaviour: Readonly<Record<string, MethodBehaviour>>
+  /** Live Zod schemas of the arguments, for contracts defined in code: refinements and transforms count. */
+  readonly argumentSchemas?: Readonly<Record<string, z.ZodType>>
+}
+
+/** Registered, so that a class made by another copy of the SDK is recognised. */
+export const contractSymbol: unique symbol = Symbol.for('appfactory.contract') as never
+
+/** The binding of a contract class (own or inherited), or undefined for anything else. */
+export function contractBindingOf(value: unknown): ContractBinding | undefined {
+  if (typeof value !== 'function') return undefined
+  return (value as { [contractSymbol]?: ContractBinding })[contractSymbol]
+}
+
+/** Calls of the custom contracts get this beside their arguments; the shipped ones get `signal` in their options. */
+export interface CallContext {
+  /** Aborted when the caller cancels, times out or goes away. */
+  readonly signal: AbortSignal
+}

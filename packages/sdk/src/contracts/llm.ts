@@ -1,0 +1,115 @@
+import type { z } from 'zod'
+import { type Awaitable, PluginBase } from './base.js'
+import type { CallOptions, clientType } from './client.js'
+import { contractSymbol, type MethodBehaviour } from './contract.js'
+import type {
+  chatMessage,
+  chatResult,
+  completionResult,
+  llmDefinition,
+  model,
+  textChunk,
+  toolCall,
+} from './llm.table.js'
+import { shippedBinding } from './shipped.js'
+
+/** One turn of a conversation: `role` (system, user, assistant or tool), `content`, and tool calls. */
+export type ChatMessage = z.output<typeof chatMessage>
+
+/** A tool that an assistant wants to be called: `id`, `name`, `arguments`. */
+export type ToolCall = z.output<typeof toolCall>
+
+/** `text`, `finishReason`, and `tokensUsed`, `model`, `usage`, `warnings`, `metadata` where known. */
+export type CompletionResult = z.output<typeof completionResult>
+
+/** `message`, `finishReason`, and `tokensUsed`, `model`, `usage`, `warnings`, `metadata` where known. */
+export type ChatResult = z.output<typeof chatResult>
+
+/** One piece of a streamed answer. */
+export type TextChunk = z.output<typeof textChunk>
+
+/** A model: `id`, and `name`, `contextLength` (tokens) where known. */
+export type Model = z.output<typeof model>
+
+/**
+ * `model`, `maxTokens` (default 1024), `temperature` (default 0.7), `topP`, `stopSequences`, `seed`, `responseFormat`,
+ * `tools`, `toolChoice`, `providerOptions`, `signal`.
+ */
+export type GenerationOptions = Omit<z.input<typeof llmDefinition.methods.complete.args>, 'prompt'> &
+  CallOptions
+
+/** A language model plugin, as an application sees it through the host. */
+export interface LLMClient {
+  complete(prompt: string, options?: GenerationOptions): Promise<CompletionResult>
+  chat(messages: readonly ChatMessage[], options?: GenerationOptions): Promise<ChatResult>
+  getModels(): Promise<Model[]>
+  streamComplete(prompt: string, options?: GenerationOptions): AsyncIterable<TextChunk>
+  streamChat(messages: readonly ChatMessage[], options?: GenerationOptions): AsyncIterable<TextChunk>
+}
+
+const behaviour: Record<string, MethodBehaviour> = {
+  complete: { normalise: withFinishReason },
+  chat: { normalise: (result) => withFinishReason(asChatResult(result)) },
+  streamComplete: { aggregate: (chunks) => joinChunks(chunks) },
+  streamChat: { aggregate: (chunks) => asChatResult(joinChunks(chunks)) },
+}
+
+/**
+ * A language model. Extend it and implement `complete`, `chat` and `getModels`; and `streamComplete` and `streamChat`
+ * where the engine can answer piece by piece.
+ */
+export abstract class LLMContract<Config = Record<string, unknown>> extends PluginBase<Config> {
+  static readonly [contractSymbol] = shippedBinding('llm', behaviour)
+  declare readonly [clientType]?: LLMClient
+
+  /** Goes on with `prompt`. */
+  abstract complete(prompt: string, options?: GenerationOptions): Awaitable<string | CompletionResult>
+
+  /** Answers a conversation. */
+  abstract chat(messages: ChatMessage[], options?: GenerationOptions): Awaitable<ChatMessage | ChatResult>
+
+  /** Lists the models. */
+  abstract getModels(): Awaitable<Model[]>
+
+  /** Goes on with `prompt`, piece by piece. Default: `complete()` in one piece. */
+  async *streamComplete(
+    prompt: string,
+    options?: GenerationOptions,
+  ): AsyncGenerator<string | TextChunk, void, undefined> {
+    yield await this.complete(prompt, options)
+  }
+
+  /** Answers a conversation, piece by piece. Default: `chat()` in one piece. */
+  async *streamChat(
+    messages: ChatMessage[],
+    options?: GenerationOptions,
+  ): AsyncGenerator<string | TextChunk, void, undefined> {
+    const { message, ...rest } = asChatResult(await this.chat(messages, options)) as ChatResult
+    yield { ...rest, text: message.content, ...(message.toolCalls ? { toolCalls: message.toolCalls } : {}) }
+  }
+}
+
+function withFinishReason<Result extends Record<string, unknown>>(result: Result): Result {
+  return { ...result, finishReason: result['finishReason'] ?? 'stop' }
+}
+
+/** `{ message }` from whatever an author may return: a string, a message, a text, or the result itself. */
+function asChatResult(result: Record<string, unknown>): Record<string, unknown> {
+  if ('role' in result) return { message: result }
+  if (typeof result['message'] === 'string')
+    return { ...result, message: { role: 'assistant', content: result['message'] } }
+  if (typeof result['text'] !== 'string' || 'message' in result) return result
+  const { text, toolCalls, ...rest } = result
+  return { ...rest, message: { role: 'assistant', content: text, ...(toolCalls ? { toolCalls } : {}) } }
+}
+
+/** All pieces of a stream as one: texts and tool calls follow each other; of the rest the last word counts. */
+function joinChunks(chunks: readonly Record<string, unknown>[]): Record<string, unknown> {
+  const toolCalls = chunks.flatMap((chunk) => (Array.isArray(chunk['toolCalls']) ? chunk['toolCalls'] : []))
+  const text = chunks.map((chunk) => chunk['text']).join('')
+  return withFinishReason({
+    ...Object.assign({}, ...chunks),
+    text,
+    ...(toolCalls.length > 0 ? { toolCalls } : {}),
+  })
+}

@@ -1,0 +1,5 @@
+export { describeContract, wireSchema } from './describe.js'
+export { llmDefinition } from './llm.table.js'
+export { readShippedContract, shippedContracts } from './shipped.js'
+export { sttDefinition } from './stt.table.js'
+export { ttsDefinition } from './tts.table.js'

@@ -1,0 +1,126 @@
+import type { z } from 'zod'
+import { PluginError } from '../errors.js'
+import { type Awaitable, PluginBase } from './base.js'
+import type { CallOptions, clientType } from './client.js'
+import { contractSymbol, type MethodBehaviour } from './contract.js'
+import { shippedBinding } from './shipped.js'
+import type { sttDefinition, transcriptionResult, transcriptUpdate } from './stt.table.js'
+
+/** A transcript: `text`, and `confidence` (0–1), `language`, `words`, `segments` where the engine knows them. */
+export type TranscriptionResult = z.output<typeof transcriptionResult>
+
+/** News of a stream: `partial` may still change, `final` will not; null where there is none. */
+export type TranscriptUpdate = z.output<typeof transcriptUpdate>
+
+/** A language: `code` (BCP 47) and `name`. */
+export type Language = z.output<typeof sttDefinition.methods.getLanguages.result>[number]
+
+/** `format`, `sampleRate` (Hz), `wordTimestamps`, `diarization`, `prompt`, `temperature`, `providerOptions`, `signal`. */
+export type TranscriptionOptions = Omit<
+  z.input<typeof sttDefinition.methods.transcribe.args>,
+  'audio' | 'language'
+> &
+  CallOptions
+
+/** As TranscriptionOptions, and `language` (BCP 47). */
+export type StreamOptions = z.input<typeof sttDefinition.methods.startStream.args> & CallOptions
+
+/** A speech-to-text plugin, as an application sees it through the host. */
+export interface STTClient {
+  transcribe(
+    audio: Uint8Array,
+    language?: string,
+    options?: TranscriptionOptions,
+  ): Promise<TranscriptionResult>
+  getLanguages(): Promise<Language[]>
+  startStream(options?: StreamOptions): Promise<string>
+  feedAudio(sessionId: string, chunk: Uint8Array): Promise<TranscriptUpdate>
+  endStream(sessionId: string): Promise<TranscriptionResult>
+  transcribeStream(
+    audio: AsyncIterable<Uint8Array> | Uint8Array,
+    options?: StreamOptions,
+  ): AsyncIterable<TranscriptUpdate>
+}
+
+const noNews = { partial: null, final: null }
+
+const behaviour: Record<string, MethodBehaviour> = {
+  feedAudio: { normalise: (update) => ({ ...noNews, ...update }) },
+  transcribeStream: {
+    normalisePiece: (update) => ({ ...noNews, ...update }),
+    aggregate: (updates) => ({
+      text: updates.flatMap(({ final }) => (typeof final === 'string' ? [final] : [])).join(' '),
+    }),
+  },
+}
+
+/**
+ * Speech to text. Extend it and implement `transcribe` and `getLanguages`; and `startStream`, `feedAudio` and
+ * `endStream` where the engine can listen while somebody speaks.
+ */
+export abstract class STTContract<Config = Record<string, unknown>> extends PluginBase<Config> {
+  static readonly [contractSymbol] = shippedBinding('stt', behaviour)
+  declare readonly [clientType]?: STTClient
+
+  /** Converts `audio` (a WAV file, or what `options.format` says) to text. */
+  abstract transcribe(
+    audio: Uint8Array,
+    language?: string,
+    options?: TranscriptionOptions,
+  ): Awaitable<string | TranscriptionResult>
+
+  /** Lists the languages. */
+  abstract getLanguages(): Awaitable<Language[]>
+
+  /** Begins a session and returns its id. Default: not supported. */
+  startStream(_options?: StreamOptions): Awaitable<string> {
+    throw noSessions()
+  }
+
+  /** Feeds a session; returns what is new, or null. Default: not supported. */
+  feedAudio(_sessionId: string, _chunk: Uint8Array): Awaitable<TranscriptUpdate | null> {
+    throw noSessions()
+  }
+
+  /** Ends a session and returns the whole text. Default: not supported. */
+  endStream(_sessionId: string): Awaitable<string | TranscriptionResult> {
+    throw noSessions()
+  }
+
+  /** Converts audio to text while it arrives. Default: over a session or, without sessions, over `transcribe()`. */
+  async *transcribeStream(
+    audio: AsyncIterable<Uint8Array>,
+    options?: StreamOptions,
+  ): AsyncGenerator<TranscriptUpdate, void, undefined> {
+    if (this.startStream === STTContract.prototype.startStream) {
+      const chunks: Uint8Array[] = []
+      for await (const chunk of audio) chunks.push(chunk)
+      yield {
+        partial: null,
+        final: textOf(await this.transcribe(Buffer.concat(chunks), options?.language, options)),
+      }
+      return
+    }
+    const sessionId = await this.startStream(options)
+    let ended = false
+    try {
+      for await (const chunk of audio) {
+        options?.signal?.throwIfAborted()
+        const update = await this.feedAudio(sessionId, chunk)
+        if (update) yield update
+      }
+      ended = true
+      yield { partial: null, final: textOf(await this.endStream(sessionId)) }
+    } finally {
+      if (!ended) await this.endStream(sessionId)
+    }
+  }
+}
+
+function textOf(transcript: string | TranscriptionResult): string {
+  return typeof transcript === 'string' ? transcript : transcript.text
+}
+
+function noSessions(): PluginError {
+  return new PluginError('METHOD_NOT_FOUND', 'This plugin has no streaming sessions; use transcribe')
+}

@@ -1,0 +1,168 @@
+import type { z } from 'zod'
+import { decodeWav, sniffAudio, wrapWav } from '../audio.js'
+import { PluginError } from '../errors.js'
+import { sentencesOf } from '../sentences.js'
+import { type Awaitable, PluginBase } from './base.js'
+import type { CallOptions, clientType } from './client.js'
+import { contractSymbol, type MethodBehaviour } from './contract.js'
+import { shippedBinding } from './shipped.js'
+import type { audioChunk, synthesisResult, ttsDefinition, voice } from './tts.table.js'
+
+/** A voice: `id`, `name`, `language` (BCP 47), and what else the engine knows. */
+export type Voice = z.output<typeof voice>
+
+/** Audio with what is known about it: `audio`, `format`, `sampleRate` (Hz), `channels`, `durationMs`, … */
+export type SynthesisResult = z.output<typeof synthesisResult>
+
+/** One piece of streamed audio: as a SynthesisResult, with the `text` that it speaks. */
+export type AudioChunk = z.output<typeof audioChunk>
+
+/** `format`, `sampleRate` (Hz), `speed`, `pitch`, `volume`, `language`, `textType`, `wordTimestamps`, `providerOptions`, `signal`. */
+export type SynthesisOptions = Omit<
+  z.input<typeof ttsDefinition.methods.synthesize.args>,
+  'text' | 'voiceId'
+> &
+  CallOptions
+
+/** A text-to-speech plugin, as an application sees it through the host. */
+export interface TTSClient {
+  synthesize(text: string, voiceId?: string, options?: SynthesisOptions): Promise<SynthesisResult>
+  getVoices(): Promise<Voice[]>
+  getVoiceInfo(voiceId: string): Promise<Voice>
+  synthesizeStream(
+    text: string | AsyncIterable<string>,
+    voiceId?: string,
+    options?: SynthesisOptions,
+  ): AsyncIterable<AudioChunk>
+}
+
+const behaviour: Record<string, MethodBehaviour> = {
+  synthesize: { normalise: describeAudio },
+  synthesizeStream: { normalisePiece: describeAudio, normalise: describeAudio, aggregate: joinAudio },
+}
+
+/**
+ * Text to speech. Extend it and implement `synthesize` and `getVoices`.
+ *
+ * @example
+ * export default class MyTTS extends TTSContract {
+ *   async initialize() {}
+ *   async shutdown() {}
+ *   async healthCheck() { return { status: this.status } }
+ *   async synthesize(text: string) { return encodeWav(speak(text), { sampleRate: 16_000 }) }
+ *   async getVoices() { return [{ id: 'default', name: 'Default', language: 'en-US' }] }
+ * }
+ */
+export abstract class TTSContract<Config = Record<string, unknown>> extends PluginBase<Config> {
+  static readonly [contractSymbol] = shippedBinding('tts', behaviour)
+  declare readonly [clientType]?: TTSClient
+
+  /** Converts `text` to audio: bytes of a WAV, MP3, Ogg or FLAC file, or a SynthesisResult. */
+  abstract synthesize(
+    text: string,
+    voiceId?: string,
+    options?: SynthesisOptions,
+  ): Awaitable<Uint8Array | SynthesisResult>
+
+  /** Lists the voices. */
+  abstract getVoices(): Awaitable<Voice[]>
+
+  /** Describes one voice. Default: looks it up in `getVoices()`. */
+  getVoiceInfo(voiceId: string): Awaitable<Voice> {
+    return this.#findVoice(voiceId)
+  }
+
+  /** Converts text to audio piece by piece. Default: sentence by sentence over `synthesize()`. */
+  async *synthesizeStream(
+    text: string | AsyncIterable<string>,
+    voiceId?: string,
+    options?: SynthesisOptions,
+  ): AsyncGenerator<Uint8Array | AudioChunk, void, undefined> {
+    for await (const sentence of sentencesOf(text)) {
+      options?.signal?.throwIfAborted()
+      const speech = await this.synthesize(sentence, voiceId, options)
+      yield {
+        ...describeAudio(speech instanceof Uint8Array ? { audio: speech } : speech, options),
+        text: sentence,
+      }
+    }
+  }
+
+  async #findVoice(voiceId: string): Promise<Voice> {
+    const voices = await this.getVoices()
+    const found = voices.find(({ id }) => id === voiceId)
+    if (found) return found
+    const known = voices.map(({ id }) => id)
+    throw new PluginError(
+      'TTS_VOICE_NOT_FOUND',
+      `There is no voice "${voiceId}"; there is ${known.join(', ')}`,
+      { voices: known },
+    )
+  }
+}
+
+/** Fills in what the audio's own header says and the plugin did not. */
+function describeAudio(
+  speech: Record<string, unknown>,
+  { voiceId, format, sampleRate }: { voiceId?: unknown; format?: unknown; sampleRate?: unknown } = {},
+): SynthesisResult {
+  if (!(speech['audio'] instanceof Uint8Array)) {
+    throw new TypeError('synthesize must return a Uint8Array, or an object whose `audio` is one')
+  }
+  const sniffed = sniffAudio(speech['audio'])
+  const guess = { format: format ?? 'pcm_s16le', sampleRate: sampleRate ?? 24_000, channels: 1 }
+  const assumed =
+    sniffed || ('format' in speech && 'sampleRate' in speech)
+      ? {}
+      : { warnings: ['The audio has no known header: its format is assumed'] }
+  const spoken = voiceId === undefined ? {} : { voiceId }
+  return withRawDuration({
+    ...(sniffed ?? guess),
+    ...spoken,
+    ...assumed,
+    ...withoutUndefined(speech),
+  } as SynthesisResult)
+}
+
+function withRawDuration(speech: SynthesisResult): SynthesisResult {
+  if (speech.durationMs !== undefined || speech.format !== 'pcm_s16le') return speech
+  return { ...speech, durationMs: (speech.audio.length * 500) / (speech.sampleRate * speech.channels) }
+}
+
+/** All pieces of a stream as one: WAV files become one WAV file, other formats follow each other. */
+function joinAudio(pieces: readonly Record<string, unknown>[]): Partial<SynthesisResult> {
+  const chunks = pieces as unknown as AudioChunk[]
+  const wavs = chunks.map(({ audio }) => decodeWav(audio))
+  const [first] = wavs
+  const {
+    text: _text,
+    durationMs: _durationMs,
+    words: _words,
+    ...head
+  } = chunks[0] ?? { format: 'pcm_s16le', sampleRate: 24_000, channels: 1 }
+  const words = chunks.some((chunk) => chunk.words) ? { words: joinWords(chunks) } : {}
+  if (!first || wavs.some((wav) => !wav))
+    return { ...head, ...words, audio: Buffer.concat(chunks.map(({ audio }) => audio)) }
+  return {
+    ...head,
+    ...words,
+    audio: wrapWav({ ...first, data: Buffer.concat(wavs.map((wav) => wav?.data ?? new Uint8Array())) }),
+  }
+}
+
+function joinWords(chunks: readonly AudioChunk[]): NonNullable<AudioChunk['words']> {
+  let startMs = 0
+  return chunks.flatMap(({ words = [], durationMs = 0 }) => {
+    const shifted = words.map((word) => ({
+      ...word,
+      startMs: word.startMs + startMs,
+      endMs: word.endMs + startMs,
+    }))
+    startMs += durationMs
+    return shifted
+  })
+}
+
+function withoutUndefined(record: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined))
+}

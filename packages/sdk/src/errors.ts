@@ -1,0 +1,266 @@
+/** One row of the error table: a number on the wire, a name in code, and what a person should know about it. */
+export interface ErrorRow {
+  readonly code: number
+  readonly name: string
+  /** What happened. */
+  readonly description: string
+  /** What to do next. */
+  readonly advice: string
+}
+
+/**
+ * Every error code of App Factory. `ErrorCodes`, `config/error_codes.yaml` and the table in the documentation
+ * are made from it: to add a code, add a row.
+ */
+export const errorTable = [
+  row(-32700, 'PARSE_ERROR', 'A line is not JSON.', 'Send one JSON-RPC 2.0 message a line, in UTF-8.'),
+  row(
+    -32600,
+    'INVALID_REQUEST',
+    'The JSON is not a JSON-RPC 2.0 request.',
+    'Check "jsonrpc", "method", "params" and "id".',
+  ),
+  row(-32601, 'METHOD_NOT_FOUND', 'No such method.', 'Ask plugin/describe for the methods of a plugin.'),
+  row(
+    -32602,
+    'INVALID_PARAMS',
+    'A parameter is missing, unknown or of the wrong kind.',
+    'Correct the parameter that the message names.',
+  ),
+  row(
+    -32603,
+    'INTERNAL_ERROR',
+    'An error that nobody foresaw.',
+    'Read logs/plugins.log for the stack trace.',
+  ),
+  row(
+    -32000,
+    'PLUGIN_NOT_FOUND',
+    'No plugin of that name.',
+    'Ask plugin/list for the names, or check the plugins folder.',
+  ),
+  row(-32001, 'PLUGIN_NOT_READY', 'The plugin is not loaded, or is stopping.', 'Load it with plugin/load.'),
+  row(
+    -32002,
+    'PLUGIN_LOAD_FAILED',
+    'The plugin could not be started.',
+    'Read the message and logs/plugins.log.',
+  ),
+  row(
+    -32003,
+    'PLUGIN_INITIALIZE_FAILED',
+    'initialize() failed, returned false or took too long.',
+    'Check the configuration and logs/plugins.log.',
+  ),
+  row(
+    -32004,
+    'PLUGIN_SHUTDOWN_FAILED',
+    'shutdown() failed; the process was stopped all the same.',
+    'Read logs/plugins.log.',
+  ),
+  row(-32005, 'PLUGIN_ALREADY_LOADED', 'The plugin is loaded already.', 'Unload it first, or swap it.'),
+  row(
+    -32010,
+    'CONTRACT_MISMATCH',
+    'The class does not fit the contract that the manifest names.',
+    'Extend that contract and export the class as default.',
+  ),
+  row(
+    -32011,
+    'CONTRACT_NOT_FOUND',
+    'No loaded plugin provides that contract.',
+    'Load a plugin of that contract.',
+  ),
+  row(
+    -32012,
+    'MANIFEST_INVALID',
+    'manifest.json breaks a rule.',
+    'Run appfactory-host validate on the folder.',
+  ),
+  row(-32013, 'MANIFEST_MISSING', 'The folder has no manifest.json.', 'Add a manifest.json.'),
+  row(
+    -32014,
+    'CONFIG_INVALID',
+    'The configuration breaks the plugin’s schema.',
+    'Correct the paths that the message names.',
+  ),
+  row(
+    -32020,
+    'HOTSWAP_FAILED',
+    'The swap failed; the old plugin goes on serving.',
+    'Read the step that the message names.',
+  ),
+  row(
+    -32021,
+    'HOTSWAP_ROLLBACK_FAILED',
+    'The swap failed and could not be undone.',
+    'Load the plugin again.',
+  ),
+  row(
+    -32030,
+    'DISCOVERY_FAILED',
+    'A plugins folder could not be read.',
+    'Check the path and its permissions.',
+  ),
+  row(
+    -32040,
+    'HEALTH_CHECK_TIMEOUT',
+    'The plugin did not answer a health check in time.',
+    'Look for code that blocks its event loop.',
+  ),
+  row(
+    -32041,
+    'CALL_TIMEOUT',
+    'A call took longer than its timeout and was cancelled.',
+    'Give a longer timeout, or a smaller request.',
+  ),
+  row(
+    -32042,
+    'PLUGIN_CRASHED',
+    'The plugin’s process ended during the call.',
+    'Try again; read data.stderr and logs/plugins.log.',
+  ),
+  row(
+    -32043,
+    'PLUGIN_QUARANTINED',
+    'The plugin crashed too often and is not restarted any more.',
+    'Mend it, then unload and load it.',
+  ),
+  row(-32050, 'RESOURCE_EXHAUSTED', 'A limit was reached.', 'Send less at a time, or raise the limit.'),
+  row(
+    -32051,
+    'DEPENDENCY_MISSING',
+    'npm packages that the plugin needs are missing.',
+    'Run the command that the message shows, or use --auto-install-deps.',
+  ),
+  row(-32052, 'MODEL_NOT_FOUND', 'A model file is missing.', 'Check the path in the configuration.'),
+  row(
+    -32053,
+    'MESSAGE_TOO_LARGE',
+    'A message is longer than the limit.',
+    'Send it in pieces, or raise the limit.',
+  ),
+  row(
+    -32060,
+    'PROTOCOL_VERSION_UNSUPPORTED',
+    'Host and plugin share no protocol version.',
+    'Update the older of the two.',
+  ),
+  row(
+    -32800,
+    'REQUEST_CANCELLED',
+    'The caller cancelled the request.',
+    'Nothing: this is what was asked for.',
+  ),
+  row(1000, 'TTS_SYNTHESIS_FAILED', 'Speech could not be made.', 'Read the message.'),
+  row(1001, 'TTS_VOICE_NOT_FOUND', 'No voice of that id.', 'Ask get_voices for the ids.'),
+  row(1002, 'TTS_TEXT_TOO_LONG', 'The text is too long.', 'Send it in parts.'),
+  row(1100, 'STT_TRANSCRIPTION_FAILED', 'The audio could not be transcribed.', 'Read the message.'),
+  row(
+    1101,
+    'STT_AUDIO_INVALID',
+    'The audio is of a format that the plugin does not read.',
+    'Send WAV, or what the message names.',
+  ),
+  row(
+    1102,
+    'STT_LANGUAGE_NOT_SUPPORTED',
+    'The plugin does not know that language.',
+    'Ask get_languages for the codes.',
+  ),
+  row(1200, 'LLM_COMPLETION_FAILED', 'The model could not answer.', 'Read the message.'),
+  row(1201, 'LLM_MODEL_NOT_AVAILABLE', 'That model is not available.', 'Ask get_models for the ids.'),
+  row(1202, 'LLM_CONTEXT_TOO_LONG', 'The prompt does not fit the model’s context.', 'Send a shorter prompt.'),
+  row(1203, 'LLM_RATE_LIMITED', 'The provider asks to slow down.', 'Try again later.'),
+] as const
+
+type Row = (typeof errorTable)[number]
+
+/** The name of an error code, such as `TTS_TEXT_TOO_LONG`. */
+export type ErrorName = Row['name']
+
+/** Error codes by name: `ErrorCodes.TTS_TEXT_TOO_LONG === 1002`. */
+export const ErrorCodes = Object.fromEntries(errorTable.map(({ name, code }) => [name, code])) as {
+  readonly [Name in ErrorName]: Extract<Row, { name: Name }>['code']
+}
+
+const rowsByCode = new Map<number, ErrorRow>(errorTable.map((entry) => [entry.code, entry]))
+
+/** Registered, so that errors made by another copy of the SDK are recognised. */
+const pluginErrorMark = Symbol.for('appfactory.PluginError')
+
+/**
+ * An error with a code that reaches the caller as it is.
+ *
+ * @example
+ * throw new PluginError('TTS_TEXT_TOO_LONG', 'Text exceeds maximum length', { limit: 10_000 })
+ */
+export class PluginError extends Error {
+  override readonly name = 'PluginError'
+  /** The number on the wire, such as 1002. */
+  readonly code: number
+  /** JSON that tells the caller more. */
+  readonly data: unknown
+
+  constructor(code: number | ErrorName, message?: string, data?: unknown, options?: ErrorOptions) {
+    const number = typeof code === 'number' ? code : ErrorCodes[code]
+    if (!Number.isSafeInteger(number)) {
+      throw new TypeError(
+        `A PluginError needs an integer code or a name from ErrorCodes, not ${String(code)}`,
+      )
+    }
+    super(message ?? rowsByCode.get(number)?.description ?? `Error ${number}`, options)
+    this.code = number
+    this.data = data
+    Object.defineProperty(this, pluginErrorMark, { value: true })
+  }
+
+  /** The name of the code, or undefined for a code of the author's own. */
+  get codeName(): ErrorName | undefined {
+    return errorName(this.code)
+  }
+}
+
+/** The name of `code`, or undefined for a code that is not in the table. */
+export function errorName(code: number): ErrorName | undefined {
+  return rowsByCode.get(code)?.name as ErrorName | undefined
+}
+
+/** Whether `error` is a PluginError, made by this copy of the SDK or another one. */
+export function isPluginError(error: unknown): error is PluginError {
+  return typeof error === 'object' && error !== null && pluginErrorMark in error
+}
+
+/** The `error` member of a JSON-RPC response. */
+export interface ErrorObject {
+  code: number
+  message: string
+  data?: unknown
+}
+
+/** What goes on the wire for `error`; one that nobody foresaw becomes INTERNAL_ERROR without its stack. */
+export function toErrorObject(error: unknown): ErrorObject {
+  if (isPluginError(error)) {
+    return {
+      code: error.code,
+      message: error.message,
+      ...(error.data === undefined ? {} : { data: error.data }),
+    }
+  }
+  const { name, message } = error instanceof Error ? error : new Error(String(error))
+  return { code: ErrorCodes.INTERNAL_ERROR, message: `Internal error: ${message}`, data: { error: name } }
+}
+
+/** The PluginError for an error that came over the wire. */
+export function fromErrorObject({ code, message, data }: ErrorObject): PluginError {
+  return new PluginError(Number.isSafeInteger(code) ? code : ErrorCodes.INTERNAL_ERROR, String(message), data)
+}
+
+function row<const Code extends number, const Name extends string>(
+  code: Code,
+  name: Name,
+  description: string,
+  advice: string,
+): { readonly code: Code; readonly name: Name; readonly description: string; readonly advice: string } {
+  return { code, name, description, advice }
+}
