@@ -12,7 +12,9 @@ installIfNeeded()
 if (process.argv.includes('--build')) build()
 
 function installIfNeeded() {
-  const lockfileHash = createHash('sha256').update(readFileSync(join(root, 'pnpm-lock.yaml'))).digest('hex')
+  const lockfileHash = createHash('sha256')
+    .update(readFileSync(join(root, 'pnpm-lock.yaml')))
+    .digest('hex')
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === lockfileHash) return
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   console.error(`Installing dependencies with ${packageManager}…`)
@@ -22,7 +24,12 @@ function installIfNeeded() {
 }
 
 function build() {
-  run(process.execPath, [join(root, 'node_modules/turbo/bin/turbo'), 'run', 'build', '--output-logs=errors-only'])
+  run(process.execPath, [
+    join(root, 'node_modules/turbo/bin/turbo'),
+    'run',
+    'build',
+    '--output-logs=errors-only',
+  ])
 }
 
 function run(command, args) {

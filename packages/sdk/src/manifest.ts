@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { namePattern } from './name-pattern.js'
 
+export { namePattern }
+
 /** Semantic Versioning 2.0.0. */
 const versionPattern =
   /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$/

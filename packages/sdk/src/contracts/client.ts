@@ -4,6 +4,8 @@ import type { PluginBase } from './base.js'
 export interface CallOptions {
   /** An abort cancels the call in the plugin; the call then fails with REQUEST_CANCELLED. */
   signal?: AbortSignal | undefined
+  /** In ms; the call is then cancelled and fails with CALL_TIMEOUT. For a stream: time between two pieces. */
+  timeoutMs?: number | undefined
 }
 
 /** Carries, in types alone, how an application sees a plugin of a contract. */

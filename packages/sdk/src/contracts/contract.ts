@@ -33,6 +33,8 @@ export interface MethodDefinition {
   bare?: string
   /** The field of the result that a caller in TypeScript gets instead of the whole. */
   unwrap?: string
+  /** Kind `stream` only: makes the one answer from all pieces. Default: the array of them. */
+  aggregate?: (pieces: never[]) => unknown
 }
 
 /** A contract as data: what `defineContract()` takes. */

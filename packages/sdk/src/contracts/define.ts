@@ -7,6 +7,7 @@ import {
   type ContractBinding,
   type ContractDefinition,
   contractSymbol,
+  type MethodBehaviour,
   type MethodDefinition,
 } from './contract.js'
 
@@ -84,7 +85,9 @@ export function defineContract<const M extends Methods>(
   const binding: ContractBinding = {
     name: definition.name,
     describe: async () => (await import('./describe.js')).describeContract(definition),
-    behaviour: {},
+    behaviour: Object.fromEntries(
+      Object.entries(definition.methods).map(([name, method]) => [name, behaviourOf(method)]),
+    ),
     argumentSchemas: Object.fromEntries(
       Object.entries(definition.methods).map(([name, { args }]) => [name, args]),
     ),
@@ -94,6 +97,10 @@ export function defineContract<const M extends Methods>(
     static readonly definition = definition
   }
   return Contract as unknown as DefinedContract<M>
+}
+
+function behaviourOf({ aggregate }: MethodDefinition): MethodBehaviour {
+  return aggregate ? { aggregate: (pieces) => aggregate(pieces as never[]) } : {}
 }
 
 function checkDefinition({ name, methods }: ContractDefinition): void {

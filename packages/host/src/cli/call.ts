@@ -1,0 +1,115 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import type { ContractDescriptor, MethodDescriptor } from '@appfactory/sdk'
+import { parseJson } from '@appfactory/sdk/wire'
+import { reasonOf } from '../discovery.js'
+import { type CommonOptions, exitCodes, print, printJson, type Streams } from './output.js'
+import { createHost } from './serve.js'
+import { UsageError } from './usage-error.js'
+
+interface CallCommand extends CommonOptions {
+  plugin: string
+  method: string
+  args?: string
+  file?: string[]
+  config?: string
+  out?: string
+  timeout?: number
+}
+
+/** Long strings, which are bytes as a rule, are cut in what a person sees. */
+const shownCharacters = 200
+
+/** `appfactory-host call PLUGIN METHOD`: loads, calls, prints, unloads. */
+export async function call(streams: Streams, options: CallCommand): Promise<number> {
+  const args = { ...parseObject('--args', options.args), ...(await readFiles(options.file ?? [])) }
+  const config = parseObject('--config', options.config)
+  const interrupt = new AbortController()
+  process.once('SIGINT', () => interrupt.abort()).once('SIGTERM', () => interrupt.abort())
+  await using host = createHost(options)
+  await host.load(options.plugin, config)
+  const { contract } = await host.describe(options.plugin)
+  const calling = { timeoutMs: options.timeout, signal: interrupt.signal }
+  if (methodOf(contract, options.method)?.kind === 'stream' && !options.out) {
+    await printPieces(streams, host.stream(options.plugin, options.method, args, calling), options.json)
+  } else {
+    await report(streams, await host.call(options.plugin, options.method, args, calling), options)
+  }
+  return exitCodes.done
+}
+
+async function report(streams: Streams, result: unknown, { out, json }: CallCommand): Promise<void> {
+  if (out !== undefined) await save(out, result)
+  if (json) printJson(streams, out === undefined ? result : withoutBytes(result))
+  else if (out === undefined) print(streams, JSON.stringify(result, shorten, 2))
+  else print(streams, `${JSON.stringify(withoutBytes(result))}\nsaved to ${out}`)
+}
+
+/** The bytes of the result where it has some, else the result as JSON. */
+async function save(file: string, result: unknown): Promise<void> {
+  const bytes = isObject(result)
+    ? Object.entries(result).find(([key]) => key.endsWith('_b64'))?.[1]
+    : undefined
+  await writeFile(
+    file,
+    typeof bytes === 'string' ? Buffer.from(bytes, 'base64') : `${JSON.stringify(result, null, 2)}\n`,
+  )
+}
+
+/** Text as it comes, for a person; one JSON object a line for a program. */
+async function printPieces(streams: Streams, pieces: AsyncIterable<unknown>, json: boolean): Promise<void> {
+  let isText = false
+  for await (const piece of pieces) {
+    isText = !json && isObject(piece) && typeof piece['text'] === 'string' && !('audio_b64' in piece)
+    if (isText) streams.out.write(String((piece as { text: string }).text))
+    else print(streams, JSON.stringify(piece, json ? undefined : shorten))
+  }
+  if (isText) print(streams, '')
+}
+
+async function readFiles(pairs: readonly string[]): Promise<Record<string, string>> {
+  const entries = pairs.map(async (pair) => {
+    const [, name, path] = /^([a-z][a-z0-9_]*)=(.+)$/.exec(pair) ?? []
+    if (!name || !path) throw new UsageError(`--file takes ARG=PATH, such as audio=hello.wav, not ${pair}`)
+    const bytes = await readFile(path).catch((error: unknown) => {
+      throw new UsageError(`--file ${pair}: ${reasonOf(error)}`)
+    })
+    return [name.endsWith('_b64') ? name : `${name}_b64`, bytes.toString('base64')] as const
+  })
+  return Object.fromEntries(await Promise.all(entries))
+}
+
+function parseObject(flag: string, text: string | undefined): Record<string, unknown> {
+  if (text === undefined) return {}
+  const value = tryParse(flag, text)
+  if (isObject(value)) return value
+  throw new UsageError(`${flag} takes a JSON object, such as '{"text":"Hello"}'`)
+}
+
+function tryParse(flag: string, text: string): unknown {
+  try {
+    return parseJson(text)
+  } catch (error) {
+    throw new UsageError(`${flag} is not JSON: ${reasonOf(error)}`)
+  }
+}
+
+function methodOf({ methods }: ContractDescriptor, wireName: string): MethodDescriptor | undefined {
+  return methods.find(({ wire }) => wire === wireName)
+}
+
+function shorten(_key: string, value: unknown): unknown {
+  const isLong = typeof value === 'string' && value.length > shownCharacters
+  return isLong
+    ? `${value.slice(0, 40)}… (${value.length} characters; use --json or --out to get them)`
+    : value
+}
+
+function withoutBytes(result: unknown): unknown {
+  return isObject(result)
+    ? Object.fromEntries(Object.entries(result).filter(([key]) => !key.endsWith('_b64')))
+    : result
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

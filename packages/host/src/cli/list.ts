@@ -1,0 +1,34 @@
+import type { PluginSummary } from '../host.js'
+import { wireSummary } from '../server/methods.js'
+import { type CommonOptions, exitCodes, paint, print, printJson, type Streams } from './output.js'
+import { createHost } from './serve.js'
+
+/** `appfactory-host list`: the plugins that are there, valid or not. */
+export async function list(streams: Streams, options: CommonOptions): Promise<number> {
+  await using host = createHost(options)
+  const plugins = await host.list({ includeInvalid: true })
+  if (options.json) printJson(streams, plugins.map(wireSummary))
+  else if (plugins.length === 0)
+    print(streams, `No plugins in ${options.pluginsDir.join(', ')}. Name another folder with --plugins-dir.`)
+  else for (const line of table(plugins, streams)) print(streams, line)
+  return exitCodes.done
+}
+
+function table(plugins: readonly PluginSummary[], { out }: Streams): string[] {
+  const rows = plugins.map(({ name, version, contract, description }) => [
+    name,
+    version ?? '–',
+    contract ?? '–',
+    description ?? '',
+  ])
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return plugins.flatMap(({ valid, errors }, index) => {
+    const line = (rows[index] ?? [])
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd()
+    return valid
+      ? [line]
+      : [`${line} ${paint(out, 'red', 'not valid')}`.trim(), ...errors.map((error) => `    ${error}`)]
+  })
+}

@@ -1,0 +1,143 @@
+import yargs, { type Argv } from 'yargs'
+import { logLevels } from '../logs.js'
+import { hostVersion } from '../version.js'
+import { call } from './call.js'
+import { list } from './list.js'
+import { exitCodes, fail, type Streams } from './output.js'
+import { serve } from './serve.js'
+import { UsageError } from './usage-error.js'
+import { validate } from './validate.js'
+
+/** Runs `appfactory-host` and sets the exit status of the process. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const streams: Streams = { out: process.stdout, error: process.stderr }
+  process.exitCode = await run(argv, streams)
+  // What a plugin or a pipe keeps open must not keep the command alive; what is written must arrive.
+  process.stdout.write('', () => process.exit())
+}
+
+async function run(argv: readonly string[], streams: Streams): Promise<number> {
+  let status: number = exitCodes.done
+  const settle = async (work: Promise<number>): Promise<void> => {
+    status = await work
+  }
+  try {
+    await commands(streams, settle).parseAsync([...argv])
+  } catch (error) {
+    return fail(streams, error, argv.includes('--json'))
+  }
+  return status
+}
+
+function commands(streams: Streams, settle: (work: Promise<number>) => Promise<void>): Argv {
+  return yargs()
+    .scriptName('appfactory-host')
+    .usage(
+      '$0 [options]\n\nServes plugins to one client: JSON-RPC 2.0, one message a line, on stdin and stdout.',
+    )
+    .options({
+      'plugins-dir': {
+        type: 'string',
+        array: true,
+        default: ['./plugins'],
+        requiresArg: true,
+        nargs: 1,
+        describe: 'Folder that holds plugins (repeatable)',
+      },
+      'config-dir': {
+        type: 'string',
+        default: './config',
+        requiresArg: true,
+        describe: 'Folder of <plugin>.json configurations',
+      },
+      'log-dir': {
+        type: 'string',
+        default: './logs',
+        requiresArg: true,
+        describe: 'Folder of plugins.log and launcher.log',
+      },
+      'log-level': {
+        choices: logLevels,
+        default: 'INFO',
+        requiresArg: true,
+        describe: 'Least level that is logged',
+      },
+      'auto-install-deps': {
+        type: 'boolean',
+        default: false,
+        describe: 'Install missing npm packages of plugins',
+      },
+    } as const)
+    .command(
+      '$0',
+      false,
+      (command) =>
+        command.options({
+          'auto-load': { type: 'boolean', default: false, describe: 'Load all valid plugins at the start' },
+          'sync-mode': {
+            type: 'boolean',
+            default: false,
+            describe: 'Do requests strictly one after another',
+          },
+        } as const),
+      (args) => settle(serve(streams, args as never)),
+    )
+    .command(
+      'list',
+      'List the plugins that are there',
+      (command) =>
+        command.options({ json: { type: 'boolean', default: false, describe: 'Print JSON' } } as const),
+      (args) => settle(list(streams, args as never)),
+    )
+    .command(
+      'validate <dir>',
+      'Check the plugin in a folder, or all plugins in a folder of plugins',
+      (command) =>
+        command
+          .positional('dir', { type: 'string', demandOption: true, describe: 'Folder' })
+          .options({ json: { type: 'boolean', default: false, describe: 'Print JSON' } } as const),
+      (args) => settle(validate(streams, args as never)),
+    )
+    .command(
+      'call <plugin> <method>',
+      'Load a plugin, call one method and print the result',
+      (command) =>
+        command
+          .positional('plugin', { type: 'string', demandOption: true, describe: 'Name of the plugin' })
+          .positional('method', {
+            type: 'string',
+            demandOption: true,
+            describe: 'Wire name of the method: get_voices',
+          })
+          .options({
+            args: { type: 'string', requiresArg: true, describe: 'Arguments as a JSON object' },
+            file: {
+              type: 'string',
+              array: true,
+              nargs: 1,
+              describe: 'ARG=PATH: the bytes of a file as an argument, such as audio=hello.wav (repeatable)',
+            },
+            config: { type: 'string', requiresArg: true, describe: 'Configuration as a JSON object' },
+            out: {
+              type: 'string',
+              requiresArg: true,
+              describe: 'File for the bytes of the result, or for the result as JSON',
+            },
+            timeout: { type: 'number', requiresArg: true, describe: 'In ms' },
+            json: { type: 'boolean', default: false, describe: 'Print JSON' },
+          } as const),
+      (args) => settle(call(streams, args as never)),
+    )
+    .example('$0 --sync-mode --plugins-dir plugins', 'Serve the plugins in ./plugins')
+    .example('$0 call my_tts synthesize --args \'{"text":"Hello"}\' --out hello.wav', 'Speak into a file')
+    .epilogue('Exit status: 0 done, 1 failure, 2 bad usage, 130 and 143 on SIGINT and SIGTERM.')
+    .version(hostVersion)
+    .help()
+    .strict()
+    .recommendCommands()
+    .wrap(Math.min(100, process.stdout.columns ?? 80))
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new UsageError(message)
+    })
+}

@@ -1,0 +1,56 @@
+import { PluginHost } from '../host.js'
+import { serveStdio } from '../server/stdio.js'
+import { type CommonOptions, exitCodes, type Streams } from './output.js'
+
+/** `appfactory-host`: serves one client on stdin and stdout. Nothing else is ever written to stdout. */
+export async function serve(
+  { error: stderr }: Streams,
+  options: CommonOptions & { autoLoad: boolean; syncMode: boolean },
+): Promise<number> {
+  const host = createHost(options)
+  const stop = new AbortController()
+  let status: number = exitCodes.done
+  const onSignal = (signal: NodeJS.Signals): void => {
+    status = signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated
+    stop.abort()
+  }
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
+  const protocol = process.stdout
+  // A stray print of a library must not reach the client.
+  Object.defineProperty(process, 'stdout', { configurable: true, get: () => process.stderr })
+  try {
+    const serving = serveStdio(host, {
+      input: process.stdin,
+      output: protocol,
+      sequential: options.syncMode,
+      stop: stop.signal,
+    })
+    if (options.autoLoad) await loadAll(host, stderr)
+    await serving
+  } finally {
+    Object.defineProperty(process, 'stdout', { configurable: true, get: () => protocol })
+  }
+  return status
+}
+
+/** A host with the options of the command line. */
+export function createHost({
+  pluginsDir,
+  configDir,
+  logDir,
+  logLevel,
+  autoInstallDeps,
+}: CommonOptions): PluginHost {
+  return new PluginHost({ pluginsDir, configDir, logDir, logLevel, autoInstallDependencies: autoInstallDeps })
+}
+
+async function loadAll(host: PluginHost, stderr: NodeJS.WritableStream): Promise<void> {
+  const complain = (error: unknown): void => {
+    stderr.write(`appfactory-host: ${error instanceof Error ? error.message : String(error)}\n`)
+  }
+  const plugins = await host.list().catch((error: unknown) => {
+    complain(error)
+    return []
+  })
+  await Promise.all(plugins.map(({ name }) => host.load(name).catch(complain)))
+}

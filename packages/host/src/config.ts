@@ -1,0 +1,102 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type JsonSchema, type Manifest, PluginError } from '@appfactory/sdk'
+import { configInvalid, parseJson } from '@appfactory/sdk/wire'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormatsModule from 'ajv-formats'
+import { reasonOf } from './discovery.js'
+
+export type Config = Record<string, unknown>
+
+// The package is CommonJS whose types promise a callable default; at run time it is one level deeper.
+const addFormats = addFormatsModule.default
+
+/**
+ * The configuration that a plugin gets: the schema's defaults, under the manifest's `default_config`, under
+ * `<configDir>/<plugin>.json`, under what the caller gave.
+ *
+ * @throws PluginError CONFIG_INVALID, naming each path; MANIFEST_INVALID where the schema itself is wrong.
+ */
+export async function resolveConfig(
+  manifest: Manifest,
+  schema: JsonSchema | undefined,
+  configDir: string,
+  given: Config,
+): Promise<Config> {
+  const layers = [
+    manifest.default_config ?? {},
+    await readConfigFile(join(configDir, `${manifest.name}.json`)),
+    given,
+  ]
+  const config = layers.reduce(merge, {})
+  if (schema) validate(manifest.name, schema, config)
+  return config
+}
+
+async function readConfigFile(file: string): Promise<Config> {
+  let value: unknown
+  try {
+    value = parseJson(await readFile(file, 'utf8'))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {}
+    throw new PluginError('CONFIG_INVALID', `${file} can’t be read: ${reasonOf(error)}`, { path: file })
+  }
+  if (isObject(value)) return value
+  throw new PluginError('CONFIG_INVALID', `${file} must hold a JSON object`, { path: file })
+}
+
+/** Objects are merged key by key; anything else, arrays included, is replaced. */
+function merge(under: Config, over: Config): Config {
+  const merged: Config = { ...under }
+  for (const [key, value] of Object.entries(over)) {
+    const below = Object.hasOwn(merged, key) ? merged[key] : undefined
+    merged[key] = isObject(below) && isObject(value) ? merge(below, value) : structuredClone(value)
+  }
+  return merged
+}
+
+/** Checks `config` and fills in the schema's defaults, in place. */
+function validate(plugin: string, schema: JsonSchema, config: Config): void {
+  const check = compile(plugin, schema)
+  if (check(config)) return
+  throw configInvalid(
+    (check.errors ?? []).map((error) => ({ path: pathOf(error), message: messageOf(error) })),
+  )
+}
+
+/** @throws PluginError MANIFEST_INVALID where `schema` is no JSON Schema. */
+export function compile(plugin: string, schema: JsonSchema): ValidateFunction {
+  const isDraft7 = typeof schema['$schema'] === 'string' && schema['$schema'].includes('draft-07')
+  const options = { allErrors: true, useDefaults: true, strict: false, logger: false } as const
+  const ajv = isDraft7 ? new Ajv(options) : new Ajv2020(options)
+  addFormats(ajv)
+  try {
+    return ajv.compile(schema)
+  } catch (error) {
+    throw new PluginError(
+      'MANIFEST_INVALID',
+      `config_schema of plugin "${plugin}" is no JSON Schema: ${reasonOf(error)}`,
+      { plugin },
+    )
+  }
+}
+
+function pathOf({ instancePath, keyword, params }: ErrorObject): string {
+  const missing = keyword === 'required' ? [(params as { missingProperty: string }).missingProperty] : []
+  const extra =
+    keyword === 'additionalProperties' ? [(params as { additionalProperty: string }).additionalProperty] : []
+  return [...instancePath.split('/').slice(1), ...missing, ...extra].join('.')
+}
+
+function messageOf({ keyword, params, message = 'is not valid' }: ErrorObject): string {
+  if (keyword === 'required') return 'is required'
+  if (keyword === 'additionalProperties') return 'is not known'
+  if (keyword === 'enum')
+    return `must be one of ${JSON.stringify((params as { allowedValues: unknown[] }).allowedValues)}`
+  return message
+}
+
+function isObject(value: unknown): value is Config {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

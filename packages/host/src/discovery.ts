@@ -1,0 +1,136 @@
+import { readdir, readFile, realpath, stat } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import type { Manifest } from '@appfactory/sdk'
+import { checkManifest } from '@appfactory/sdk/manifest'
+import { parseJson } from '@appfactory/sdk/wire'
+import semver from 'semver'
+import { resolveEntry } from './entry.js'
+import { discoveryFailed } from './messages.js'
+import { hostVersion } from './version.js'
+
+/** A folder with a manifest. What is wrong with it is in `errors`; only what has none can be loaded. */
+export interface DiscoveredPlugin {
+  /** The manifest's name; the folder's where the manifest is not valid. */
+  name: string
+  /** Absolute path of the folder. */
+  dir: string
+  valid: boolean
+  errors: string[]
+  warnings: string[]
+  manifest?: Manifest
+  /** Absolute path of what `entry_point` names. */
+  entryFile?: string
+}
+
+/** What a scan of the plugins folders found. */
+export interface Discovery {
+  discovered: number
+  valid: number
+  invalid: number
+  plugins: DiscoveredPlugin[]
+}
+
+/** Longest manifest.json, in bytes. */
+const maxManifestBytes = 1024 * 1024
+
+/**
+ * Finds the plugins in `dirs`: each folder with a manifest.json.
+ *
+ * @throws PluginError DISCOVERY_FAILED where a folder of `dirs` can't be read.
+ */
+export async function discoverPlugins(dirs: readonly string[]): Promise<Discovery> {
+  const folders = (await Promise.all(dirs.map(subfolders))).flat()
+  const plugins: DiscoveredPlugin[] = []
+  for (const folder of folders) {
+    const plugin = await inspectPlugin(folder)
+    if (plugin) plugins.push(markIfShadowed(plugin, plugins))
+  }
+  const valid = plugins.filter((plugin) => plugin.valid).length
+  return { discovered: plugins.length, valid, invalid: plugins.length - valid, plugins }
+}
+
+/** Looks at one folder; undefined where it has no manifest.json. */
+export async function inspectPlugin(dir: string): Promise<DiscoveredPlugin | undefined> {
+  const found = await readManifest(join(dir, 'manifest.json'))
+  if (!found) return undefined
+  const folder: DiscoveredPlugin = { name: basename(dir), dir, valid: false, errors: [], warnings: [] }
+  if ('error' in found) return { ...folder, errors: [found.error] }
+  const check = checkManifest(found.value)
+  if (!check.valid) return { ...folder, errors: check.errors, warnings: check.warnings }
+  const { manifest, warnings } = check
+  const entry = resolveEntry(dir, manifest.entry_point)
+  const errors = [...mismatches(manifest, basename(dir)), ...('error' in entry ? [entry.error] : [])]
+  const entryFile = 'file' in entry ? { entryFile: entry.file } : {}
+  return { ...folder, manifest, valid: errors.length === 0, errors, warnings, ...entryFile }
+}
+
+async function subfolders(dir: string): Promise<string[]> {
+  const root = resolve(dir)
+  try {
+    const entries = await readdir(root, { withFileTypes: true })
+    const folders = entries.filter((entry) => !entry.name.startsWith('.') && entry.name !== 'node_modules')
+    return folders.map((entry) => join(root, entry.name)).sort()
+  } catch (error) {
+    throw discoveryFailed(root, reasonOf(error))
+  }
+}
+
+async function readManifest(file: string): Promise<{ value: unknown } | { error: string } | undefined> {
+  try {
+    const { size, isFile } = await statFile(file)
+    // Anything but a regular file could keep a reader waiting for ever.
+    if (!isFile) return { error: 'manifest.json is not a regular file' }
+    if (size > maxManifestBytes)
+      return { error: `manifest.json has ${size} bytes; the limit is ${maxManifestBytes}` }
+    return { value: parseJson(stripByteOrderMark(await readFile(file, 'utf8'))) }
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    return { error: `manifest.json: ${reasonOf(error)}` }
+  }
+}
+
+async function statFile(file: string): Promise<{ size: number; isFile: boolean }> {
+  const stats = await stat(await realpath(file))
+  return { size: stats.size, isFile: stats.isFile() }
+}
+
+function mismatches({ name, runtime, engines = {}, platforms = [] }: Manifest, folder: string): string[] {
+  const reasons: string[] = []
+  if (name !== folder) reasons.push(`name: "${name}" must equal the name of the folder, "${folder}"`)
+  if (runtime !== 'node') reasons.push(`runtime: this host runs "node" only, not "${runtime}"`)
+  if (platforms.length > 0 && !platforms.includes(process.platform))
+    reasons.push(`platforms: ${platforms.join(', ')}; this is ${process.platform}`)
+  reasons.push(
+    ...outOfRange('node', process.versions.node, engines['node']),
+    ...outOfRange('host', hostVersion, engines['host']),
+  )
+  return reasons
+}
+
+function outOfRange(engine: string, version: string, range: string | undefined): string[] {
+  if (range === undefined) return []
+  if (semver.validRange(range) === null) return [`engines.${engine}: "${range}" is not a semver range`]
+  return semver.satisfies(version, range, { includePrerelease: true })
+    ? []
+    : [`engines.${engine}: needs ${range}; this is ${version}`]
+}
+
+/** Two plugins of one name: the folder that was named first wins. */
+function markIfShadowed(plugin: DiscoveredPlugin, before: readonly DiscoveredPlugin[]): DiscoveredPlugin {
+  const twin = before.find(({ name }) => name === plugin.name)
+  return twin
+    ? { ...plugin, valid: false, errors: [...plugin.errors, `name: ${twin.dir} has this name already`] }
+    : plugin
+}
+
+function stripByteOrderMark(text: string): string {
+  return text.startsWith('\u{feff}') ? text.slice(1) : text
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+}
+
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

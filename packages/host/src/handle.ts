@@ -1,0 +1,130 @@
+import {
+  type ClientOf,
+  type ContractDescriptor,
+  type HealthStatus,
+  type MethodDescriptor,
+  PluginError,
+} from '@appfactory/sdk'
+import { type Codec, issuesText, type MethodCodecs } from '@appfactory/sdk/wire'
+import type { CallOptions } from './instance.js'
+import type { Slot } from './slot.js'
+
+/** What every handle has, beside the contract's own methods. */
+export interface HandleBase {
+  /** The plugin's name. */
+  readonly name: string
+  /** The contract's name. */
+  readonly contract: string
+  /** How the plugin is doing. */
+  health(): Promise<HealthStatus>
+  /** Unloads the plugin; calls in flight are let finish. */
+  unload(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * A loaded plugin, as an application holds it: the methods of its contract, with complete results. It stays the same
+ * when the plugin behind it is restarted or replaced.
+ */
+export type PluginHandle<Contract = unknown> = ClientOf<Contract> & HandleBase
+
+type Record_ = Record<string, unknown>
+
+/** Makes the handle of a slot, with one function for each method of the contract. */
+export function createHandle<Contract>(
+  slot: Slot,
+  contract: ContractDescriptor,
+  unload: () => Promise<void>,
+): PluginHandle<Contract> {
+  const base: HandleBase = {
+    name: slot.name,
+    contract: contract.name,
+    health: () => slot.health(),
+    unload,
+    [Symbol.asyncDispose]: unload,
+  }
+  const methods = contract.methods.map((method) => [
+    method.name,
+    method.kind === 'stream' ? streamer(slot, method) : caller(slot, method),
+  ])
+  return { ...base, ...Object.fromEntries(methods) } as PluginHandle<Contract>
+}
+
+function caller(slot: Slot, method: MethodDescriptor) {
+  return async (...given: unknown[]): Promise<unknown> => {
+    const instance = await slot.ready()
+    const codecs = codecsOf(instance.codecs(method.wire), method)
+    const { args, options } = prepare(given, method, codecs)
+    const result = convert(
+      codecs.decodeResult,
+      await instance.call(method.wire, args, options),
+      method,
+      'the result',
+    )
+    return method.unwrap ? (result as Record_)[method.unwrap] : result
+  }
+}
+
+function streamer(slot: Slot, method: MethodDescriptor) {
+  return async function* (...given: unknown[]): AsyncGenerator<unknown, void, undefined> {
+    const instance = await slot.ready()
+    const codecs = codecsOf(instance.codecs(method.wire), method)
+    const { args, options } = prepare(given, method, codecs)
+    for await (const piece of instance.stream(method.wire, args, options)) {
+      yield convert(codecs.decodePiece, piece, method, 'a piece')
+    }
+  }
+}
+
+function codecsOf(codecs: MethodCodecs | undefined, { wire }: MethodDescriptor): MethodCodecs {
+  if (codecs) return codecs
+  throw new PluginError('METHOD_NOT_FOUND', `The plugin that is loaded now has no method ${wire}`)
+}
+
+/** Arguments as a caller gives them in TypeScript, to those of the wire and the options that stay here. */
+function prepare(
+  given: unknown[],
+  method: MethodDescriptor,
+  codecs: MethodCodecs,
+): { args: Record_; options: CallOptions } {
+  const { local, call } = collect(given, method)
+  const input = method.input === null ? undefined : local[method.input]
+  if (method.input === null || !isAsyncIterable(input)) {
+    return { args: convert(codecs.encodeArgs, local, method, 'the arguments') as Record_, options: call }
+  }
+  const { [method.input]: _streamed, ...rest } = local
+  const args = convert(codecs.encodeArgsWithoutInput, rest, method, 'the arguments') as Record_
+  return {
+    args,
+    options: { ...call, input: { name: codecs.inputName ?? '', items: encodeItems(input, codecs, method) } },
+  }
+}
+
+/** By position, then the options; or one object and the options. `signal` and `timeoutMs` never go on the wire. */
+function collect(given: unknown[], { parameters }: MethodDescriptor): { local: Record_; call: CallOptions } {
+  const named = parameters
+    ? Object.fromEntries(parameters.map((name, index) => [name, given[index]]))
+    : (given[0] as Record_ | undefined)
+  const { signal, timeoutMs, ...options } = (given[parameters ? parameters.length : 1] ?? {}) as Record_ &
+    CallOptions
+  return { local: parameters ? { ...options, ...named } : { ...named }, call: { signal, timeoutMs } }
+}
+
+async function* encodeItems(
+  items: AsyncIterable<unknown>,
+  codecs: MethodCodecs,
+  method: MethodDescriptor,
+): AsyncGenerator<unknown> {
+  for await (const item of items)
+    yield convert(codecs.encodeInput, item, method, codecs.inputName ?? 'the input')
+}
+
+function convert(codec: Codec, value: unknown, { name }: MethodDescriptor, what: string): unknown {
+  const { value: converted, issues } = codec(value)
+  if (issues.length === 0) return converted
+  throw new PluginError('INVALID_PARAMS', `${name}: ${what}: ${issuesText(issues)}`, { method: name, issues })
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value
+}

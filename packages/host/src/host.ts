@@ -1,0 +1,453 @@
+import { EventEmitter } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { type ContractDescriptor, type HealthStatus, PluginError, PluginStatus } from '@appfactory/sdk'
+import { namePattern } from '@appfactory/sdk/manifest'
+import { type Config, resolveConfig } from './config.js'
+import { checkDependencies } from './dependencies.js'
+import { type DiscoveredPlugin, type Discovery, discoverPlugins, inspectPlugin } from './discovery.js'
+import { createHandle, type PluginHandle } from './handle.js'
+import {
+  type CallOptions,
+  defaultInstanceLimits,
+  Instance,
+  type InstanceLimits,
+  type InstanceOptions,
+} from './instance.js'
+import { type LogLevel, Logs } from './logs.js'
+import {
+  manifestInvalid,
+  manifestMissing,
+  noActivePlugin,
+  pluginAlreadyLoaded,
+  pluginNotFound,
+  pluginNotLoaded,
+} from './messages.js'
+import { defaultRestartPolicy, type RestartPolicy } from './restart.js'
+import { Slot } from './slot.js'
+import { hostVersion } from './version.js'
+
+export interface HostOptions extends Partial<InstanceLimits> {
+  /** Folders that hold plugins, each in a folder of its own. Default: `./plugins`. */
+  pluginsDir?: string | readonly string[]
+  /** Folder of `<plugin>.json` files. Default: `./config`. */
+  configDir?: string
+  /** Folder of the log files. Default: none, nothing is written; `log` events tell all the same. */
+  logDir?: string
+  /** Default: INFO. */
+  logLevel?: LogLevel
+  /** Install npm packages that a plugin's manifest names and that are missing. Default: false. */
+  autoInstallDependencies?: boolean
+  /** Time between two health checks of a plugin, in ms. Default: 30,000. */
+  healthIntervalMs?: number
+  /** How long unloading waits for calls in flight, in ms. Default: 10,000. */
+  drainTimeoutMs?: number
+  /** When a crashed plugin is started again. */
+  restart?: Partial<RestartPolicy>
+}
+
+/** What a host tells those who listen. */
+export interface HostEvents {
+  /** A plugin went from one status to another. BUSY is not told. */
+  status: [{ plugin: string; status: PluginStatus; previous: PluginStatus }]
+  /** A plugin's process ended unasked. */
+  crash: [{ plugin: string; message: string; stderr: string }]
+  /** A crashed plugin is being started again. */
+  restart: [{ plugin: string; attempt: number; delayMs: number }]
+  /** A plugin wrote to its log. */
+  log: [{ plugin: string; level: LogLevel; message: string }]
+}
+
+/** One plugin, as a list shows it. */
+export interface PluginSummary {
+  name: string
+  version: string | null
+  contract: string | null
+  displayName: string | null
+  description: string | null
+  author: string | null
+  /** Absolute path of the folder. */
+  path: string
+  valid: boolean
+  errors: string[]
+  loaded: boolean
+  status: PluginStatus
+  /** Once loaded, the wire names of the methods it implements itself, and `state`; before that, what its manifest says. */
+  capabilities: string[]
+}
+
+/** Figures of the host itself. */
+export interface HostStatus {
+  version: string
+  uptimeSeconds: number
+  pluginsLoaded: number
+  pluginsTotal: number
+  requestsProcessed: number
+  errors: number
+  /** Resident memory of the host's process in MB (1,000,000 bytes). */
+  memoryMb: number
+}
+
+/**
+ * Finds, starts, calls and watches plugins. Each runs in a process of its own.
+ *
+ * @example
+ * await using host = new PluginHost({ pluginsDir: './plugins' })
+ * const tts = await host.load<TTSContract>('tts_flite', { voice: 'rms' })
+ * const { audio } = await tts.synthesize('Hello')
+ */
+export class PluginHost extends EventEmitter<HostEvents> {
+  readonly #options: HostOptions
+  readonly #dirs: string[]
+  readonly #limits: InstanceLimits
+  readonly #logs: Logs
+  readonly #slots = new Map<string, Slot>()
+  /** Names of loaded plugins, the one that was loaded last at the end. */
+  #loadOrder: string[] = []
+  readonly #started = Date.now()
+  readonly #counters = { requests: 0, errors: 0, total: 0 }
+  #closed: Promise<void> | undefined
+
+  constructor(options: HostOptions = {}) {
+    super()
+    this.#options = options
+    this.#dirs = [options.pluginsDir ?? './plugins'].flat().map((dir) => resolve(dir))
+    this.#limits = { ...defaultInstanceLimits, ...definedOnly(options, Object.keys(defaultInstanceLimits)) }
+    this.#logs = new Logs(options.logDir, options.logLevel ?? 'INFO')
+    this.#logs.launcher('INFO', 'host started', { version: hostVersion, plugins_dirs: this.#dirs })
+  }
+
+  /**
+   * Looks through the plugins folders, or through `dirs`. Says of each plugin that is not valid why.
+   *
+   * @throws PluginError DISCOVERY_FAILED where a folder can't be read.
+   */
+  async discover(dirs: readonly string[] = this.#dirs): Promise<Discovery> {
+    const discovery = await discoverPlugins(dirs.map((dir) => resolve(dir)))
+    this.#counters.total = discovery.valid
+    for (const { name, errors } of discovery.plugins) {
+      if (errors.length > 0) this.#logs.launcher('WARNING', 'plugin is not valid', { plugin: name, errors })
+    }
+    return discovery
+  }
+
+  /** The plugins that are there, loaded or not; those that are not valid only if asked for. */
+  async list({ includeInvalid = false }: { includeInvalid?: boolean } = {}): Promise<PluginSummary[]> {
+    const { plugins } = await this.discover()
+    return plugins.filter(({ valid }) => valid || includeInvalid).map((plugin) => this.#summarise(plugin))
+  }
+
+  /**
+   * Starts a plugin and initializes it.
+   *
+   * @param config Laid over `config/<name>.json`, the manifest's `default_config` and the schema's defaults.
+   * @throws PluginError PLUGIN_NOT_FOUND, PLUGIN_ALREADY_LOADED, MANIFEST_MISSING, MANIFEST_INVALID, DEPENDENCY_MISSING,
+   *   CONTRACT_MISMATCH, CONFIG_INVALID, PLUGIN_LOAD_FAILED, PLUGIN_INITIALIZE_FAILED or PROTOCOL_VERSION_UNSUPPORTED.
+   */
+  async load<Contract = unknown>(name: string, config: Config = {}): Promise<PluginHandle<Contract>> {
+    if (this.#closed) throw new PluginError('PLUGIN_NOT_READY', 'The host is closed')
+    if (this.#slots.has(name)) throw pluginAlreadyLoaded(name)
+    const slot = this.#createSlot(name, config)
+    // From here on, calls to the plugin wait for it.
+    this.#slots.set(name, slot)
+    try {
+      const instance = await slot.open()
+      this.#loadOrder.push(name)
+      this.#logs.launcher('INFO', 'plugin loaded', { plugin: name, version: instance.manifest.version })
+      return this.#handle<Contract>(slot, instance.contract)
+    } catch (error) {
+      this.#slots.delete(name)
+      this.#logs.launcher('ERROR', 'plugin could not be loaded', { plugin: name, error: String(error) })
+      throw error
+    }
+  }
+
+  /**
+   * Shuts a plugin down and ends its process. Calls in flight are let finish unless `force`.
+   *
+   * @throws PluginError PLUGIN_NOT_FOUND, PLUGIN_NOT_READY, or PLUGIN_SHUTDOWN_FAILED (it is unloaded all the same).
+   */
+  async unload(name: string, { force = false }: { force?: boolean } = {}): Promise<void> {
+    const slot = await this.#slot(name)
+    try {
+      await slot.close(force)
+    } finally {
+      if (this.#slots.get(name) === slot) this.#slots.delete(name)
+      this.#loadOrder = this.#loadOrder.filter((other) => other !== name)
+      this.#logs.launcher('INFO', 'plugin unloaded', { plugin: name })
+    }
+  }
+
+  /**
+   * Calls a method by its wire name, with arguments and result as they are on the wire (snake_case, base64).
+   *
+   * @example await host.call('tts_flite', 'synthesize', { text: 'Hello' }, { timeoutMs: 2000 })
+   */
+  async call(plugin: string, method: string, args: Config = {}, options: CallOptions = {}): Promise<unknown> {
+    return this.count(async () => (await this.#slot(plugin)).call(method, args, options))
+  }
+
+  /** As `call`, for the pieces of a stream method. `break` in the loop cancels it in the plugin. */
+  async *stream(
+    plugin: string,
+    method: string,
+    args: Config = {},
+    options: CallOptions = {},
+  ): AsyncGenerator<unknown, void, undefined> {
+    const slot = await this.count(() => this.#slot(plugin))
+    yield* slot.stream(method, args, options)
+  }
+
+  /**
+   * The handle of a loaded plugin.
+   *
+   * @throws PluginError PLUGIN_NOT_FOUND or PLUGIN_NOT_READY.
+   */
+  async get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>> {
+    const slot = await this.#slot(name)
+    return this.#handle<Contract>(slot, (await slot.ready()).contract)
+  }
+
+  /** The name of the plugin that answers for a contract: the one of its plugins that was loaded last. */
+  active(contract: string): string | undefined {
+    return this.#loadOrder.findLast((name) => this.#slots.get(name)?.instance?.contract.name === contract)
+  }
+
+  /**
+   * As `active`, for callers that need one. A plugin that is being loaded or restarted is waited for.
+   *
+   * @throws PluginError CONTRACT_NOT_FOUND.
+   */
+  async requireActive(contract: string): Promise<string> {
+    await Promise.allSettled(
+      [...this.#slots.values()].filter((slot) => !slot.instance).map((slot) => slot.ready()),
+    )
+    const name = this.active(contract)
+    if (name !== undefined) return name
+    const plugins = await this.list()
+    throw noActivePlugin(
+      contract,
+      plugins.filter((plugin) => plugin.contract === contract).map((plugin) => plugin.name),
+    )
+  }
+
+  /** The contract of a plugin: its methods and their schemas. A plugin that is not loaded is started for it and stopped again. */
+  async describe(name: string): Promise<{ plugin: DiscoveredPlugin; contract: ContractDescriptor }> {
+    const plugin = await this.#inspect(name)
+    const loaded = this.#slots.get(name)
+    if (loaded) return { plugin, contract: (await loaded.ready()).contract }
+    return { plugin, contract: await Instance.contractOf(this.#instanceOptions(plugin, {})) }
+  }
+
+  /** How one plugin is doing. One that is not loaded is UNLOADED. */
+  async health(name: string): Promise<HealthStatus>
+  /** How all loaded plugins are doing, by name. */
+  async health(): Promise<Record<string, HealthStatus>>
+  async health(name?: string): Promise<HealthStatus | Record<string, HealthStatus>> {
+    if (name === undefined) {
+      const names = [...this.#slots.keys()]
+      const all = await Promise.all(
+        names.map(async (each) => [each, await this.#healthOrError(each)] as const),
+      )
+      return Object.fromEntries(all)
+    }
+    const slot = this.#slots.get(name)
+    if (slot) return slot.health()
+    await this.#inspect(name)
+    return { status: PluginStatus.UNLOADED, message: 'not loaded', details: {} }
+  }
+
+  status(): HostStatus {
+    return {
+      version: hostVersion,
+      uptimeSeconds: (Date.now() - this.#started) / 1000,
+      pluginsLoaded: this.#slots.size,
+      pluginsTotal: Math.max(this.#counters.total, this.#slots.size),
+      requestsProcessed: this.#counters.requests,
+      errors: this.#counters.errors,
+      memoryMb: process.memoryUsage.rss() / 1e6,
+    }
+  }
+
+  /** One plugin, as `list` shows it. */
+  async summary(name: string): Promise<PluginSummary> {
+    return this.#summarise(await this.#inspect(name))
+  }
+
+  /** Whether any plugin, loaded or only there, is of that contract. */
+  async knowsContract(contract: string): Promise<boolean> {
+    if (this.active(contract) !== undefined) return true
+    return (await this.list()).some((plugin) => plugin.contract === contract)
+  }
+
+  /** Counts a request in `status`, whatever comes of it. */
+  async count<Result>(request: () => Promise<Result>): Promise<Result> {
+    this.#counters.requests += 1
+    try {
+      return await request()
+    } catch (error) {
+      this.#counters.errors += 1
+      throw error
+    }
+  }
+
+  /** Unloads all plugins and closes the logs. Nothing is left running. */
+  close({ force = false }: { force?: boolean } = {}): Promise<void> {
+    this.#closed ??= this.#close(force)
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(force: boolean): Promise<void> {
+    await Promise.allSettled([...this.#slots.values()].map((slot) => slot.close(force)))
+    this.#slots.clear()
+    this.#loadOrder = []
+    this.#logs.launcher('INFO', 'host stopped')
+    await this.#logs.close()
+  }
+
+  #createSlot(name: string, config: Config): Slot {
+    return new Slot({
+      name,
+      start: async () => {
+        const plugin = await this.#inspect(name)
+        const { manifest } = loadable(plugin)
+        await checkDependencies(plugin.dir, manifest, this.#options.autoInstallDependencies ?? false)
+        return Instance.start(this.#instanceOptions(plugin, config))
+      },
+      restartPolicy: { ...defaultRestartPolicy, ...this.#options.restart },
+      healthIntervalMs: this.#options.healthIntervalMs ?? 30_000,
+      drainTimeoutMs: this.#options.drainTimeoutMs ?? 10_000,
+      events: {
+        status: (status, previous) => this.#announce('status', { plugin: name, status, previous }),
+        crash: ({ message, data }) =>
+          this.#announce('crash', {
+            plugin: name,
+            message,
+            stderr: (data as { stderr?: string } | undefined)?.stderr ?? '',
+          }),
+        restart: (attempt, delayMs) => this.#announce('restart', { plugin: name, attempt, delayMs }),
+      },
+    })
+  }
+
+  #instanceOptions(plugin: DiscoveredPlugin, config: Config): InstanceOptions {
+    const { manifest, entryFile } = loadable(plugin)
+    return {
+      dir: plugin.dir,
+      manifest,
+      entryFile,
+      limits: this.#limits,
+      configure: (schema) => resolveConfig(manifest, schema, this.#options.configDir ?? './config', config),
+      log: (level, message) => this.#logPlugin(manifest.name, level, message),
+    }
+  }
+
+  #logPlugin(plugin: string, level: LogLevel, message: string): void {
+    this.#logs.plugin(plugin, level, message)
+    if (this.#logs.wants(level)) this.emit('log', { plugin, level, message })
+  }
+
+  #announce<Name extends 'status' | 'crash' | 'restart'>(event: Name, details: HostEvents[Name][0]): void {
+    this.#logs.launcher(event === 'crash' ? 'ERROR' : 'INFO', event, { ...details })
+    this.emit(event, ...([details] as never))
+  }
+
+  /** The slot of a loaded plugin. */
+  async #slot(name: string): Promise<Slot> {
+    const slot = this.#slots.get(name)
+    if (slot) return slot
+    await this.#inspect(name)
+    throw pluginNotLoaded(name)
+  }
+
+  /** The plugin of that name in the first folder that has one. */
+  async #inspect(name: string): Promise<DiscoveredPlugin> {
+    if (typeof name === 'string' && namePattern.test(name)) {
+      for (const dir of this.#dirs) {
+        const plugin = await inspectPlugin(join(dir, name))
+        if (plugin) return plugin
+      }
+    }
+    throw await this.#whyNotThere(name)
+  }
+
+  async #whyNotThere(name: string): Promise<PluginError> {
+    const folder = this.#dirs
+      .map((dir) => join(dir, name))
+      .find((dir) => namePattern.test(name) && existsSync(dir))
+    if (folder) return manifestMissing(folder)
+    const { plugins } = await discoverPlugins(this.#dirs)
+    return pluginNotFound(
+      name,
+      plugins.map((plugin) => plugin.name),
+    )
+  }
+
+  #handle<Contract>(slot: Slot, contract: ContractDescriptor): PluginHandle<Contract> {
+    return createHandle<Contract>(slot, contract, async () => {
+      if (this.#slots.get(slot.name) === slot) await this.unload(slot.name)
+    })
+  }
+
+  async #healthOrError(name: string): Promise<HealthStatus> {
+    try {
+      return await this.health(name)
+    } catch (error) {
+      return {
+        status: PluginStatus.ERROR,
+        message: error instanceof Error ? error.message : String(error),
+        details: {},
+      }
+    }
+  }
+
+  #summarise({ name, dir, manifest, valid, errors }: DiscoveredPlugin): PluginSummary {
+    const slot = this.#slots.get(name)
+    return {
+      name,
+      version: manifest?.version ?? null,
+      contract: manifest?.contract ?? null,
+      displayName: manifest?.display_name ?? null,
+      description: manifest?.description ?? null,
+      author: manifest?.author ?? null,
+      path: dir,
+      valid,
+      errors,
+      loaded: slot?.instance !== undefined,
+      status: slot?.status ?? PluginStatus.UNLOADED,
+      capabilities: [
+        ...new Set([
+          ...(slot?.instance?.capabilities ?? []),
+          ...declaredCapabilities(manifest?.capabilities),
+        ]),
+      ],
+    }
+  }
+}
+
+function loadable({
+  name,
+  dir,
+  valid,
+  errors,
+  manifest,
+  entryFile,
+}: DiscoveredPlugin): Required<Pick<DiscoveredPlugin, 'manifest' | 'entryFile'>> {
+  if (valid && manifest && entryFile) return { manifest, entryFile }
+  throw manifestInvalid(name, dir, errors)
+}
+
+function declaredCapabilities(declared: readonly string[] | Record<string, unknown> | undefined): string[] {
+  if (Array.isArray(declared)) return declared
+  return Object.entries(declared ?? {}).flatMap(([name, value]) => (value ? [name] : []))
+}
+
+function definedOnly(options: HostOptions, keys: readonly string[]): Partial<InstanceLimits> {
+  return Object.fromEntries(
+    Object.entries(options).filter(([key, value]) => keys.includes(key) && value !== undefined),
+  )
+}

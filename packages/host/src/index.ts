@@ -1,0 +1,7 @@
+export type { DiscoveredPlugin, Discovery } from './discovery.js'
+export type { HandleBase, PluginHandle } from './handle.js'
+export { type HostEvents, type HostOptions, type HostStatus, PluginHost, type PluginSummary } from './host.js'
+export type { CallOptions } from './instance.js'
+export { type LogLevel, logLevels } from './logs.js'
+export type { RestartPolicy } from './restart.js'
+export { hostVersion } from './version.js'

@@ -1,0 +1,347 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  type ContractDescriptor,
+  type HealthStatus,
+  type JsonSchema,
+  type Manifest,
+  PluginError,
+  PluginStatus,
+} from '@appfactory/sdk'
+import {
+  type CallParams,
+  defaultMaxMessageBytes,
+  type HandshakeParams,
+  type HandshakeResult,
+  type HealthResult,
+  inputMarker,
+  MethodCodecs,
+  Peer,
+  pluginMethods,
+  protocolVersions,
+  streamWindow,
+} from '@appfactory/sdk/wire'
+import type { Config } from './config.js'
+import { resolveRuntime } from './entry.js'
+import type { LogLevel } from './logs.js'
+import {
+  healthCheckTimeout,
+  initializeTimeout,
+  pluginCrashed,
+  startFailed,
+  startTimeout,
+} from './messages.js'
+import { ChildProcess, type Exit } from './process.js'
+import { StderrLog } from './stderr.js'
+import { hostVersion } from './version.js'
+
+/** Limits of one running plugin. Times in ms. */
+export interface InstanceLimits {
+  /** From the start of the process to the answer of the handshake. */
+  startTimeoutMs: number
+  initializeTimeoutMs: number
+  shutdownTimeoutMs: number
+  healthTimeoutMs: number
+  /** Of a call without a timeout of its own; for a stream, between two pieces. */
+  callTimeoutMs: number
+  /** Longest message either way. */
+  maxMessageBytes: number
+}
+
+export const defaultInstanceLimits: InstanceLimits = {
+  startTimeoutMs: 30_000,
+  initializeTimeoutMs: 30_000,
+  shutdownTimeoutMs: 5000,
+  healthTimeoutMs: 5000,
+  callTimeoutMs: 60_000,
+  maxMessageBytes: defaultMaxMessageBytes,
+}
+
+export interface InstanceOptions {
+  dir: string
+  manifest: Manifest
+  entryFile: string
+  limits: InstanceLimits
+  /** Makes the configuration, once it is known whether the code has a schema for it. */
+  configure(schema: JsonSchema | undefined): Promise<Config>
+  log(level: LogLevel, message: string): void
+}
+
+export interface CallOptions {
+  timeoutMs?: number | undefined
+  signal?: AbortSignal | undefined
+  /** The argument that follows while the call runs, in the form of the wire. */
+  input?: { name: string; items: AsyncIterable<unknown> } | undefined
+}
+
+/** How long the last output of a process that has ended may take to arrive. */
+const lastOutputMs = 500
+
+/** One running plugin: its process, and the connection to it. */
+export class Instance {
+  readonly manifest: Manifest
+  /** Resolves when the process ends unasked, with the error that its calls got. Never rejects. */
+  readonly crashed: Promise<PluginError>
+  #status: PluginStatus = PluginStatus.INITIALIZING
+  #handshake: HandshakeResult | undefined
+  #codecs = new Map<string, MethodCodecs>()
+  #calls = 0
+  #stopped: Promise<void> | undefined
+  #violation: string | undefined
+  readonly #options: InstanceOptions
+  readonly #child: ChildProcess
+  readonly #peer: Peer
+  readonly #stderr: StderrLog
+
+  /**
+   * Starts a process, shakes hands and initializes the plugin. Whatever fails, nothing is left running.
+   *
+   * @throws PluginError PLUGIN_LOAD_FAILED, CONTRACT_MISMATCH, PROTOCOL_VERSION_UNSUPPORTED, DEPENDENCY_MISSING,
+   *   CONFIG_INVALID or PLUGIN_INITIALIZE_FAILED.
+   */
+  static async start(options: InstanceOptions): Promise<Instance> {
+    const instance = new Instance(options)
+    try {
+      await instance.#begin()
+      return instance
+    } catch (error) {
+      instance.#status = PluginStatus.ERROR
+      await instance.#kill()
+      throw error
+    }
+  }
+
+  /** The contract that a plugin implements: its process is started for the question only. */
+  static async contractOf(options: InstanceOptions): Promise<ContractDescriptor> {
+    const instance = new Instance(options)
+    try {
+      return (await instance.#shakeHands()).contract
+    } finally {
+      await instance.#kill()
+    }
+  }
+
+  private constructor(options: InstanceOptions) {
+    this.#options = options
+    this.manifest = options.manifest
+    const runtime = resolveRuntime(options.dir)
+    const args = [runtime.file, options.entryFile, ...(runtime.provideSdk ? ['--provide-sdk'] : [])]
+    this.#child = new ChildProcess(process.execPath, args, options.dir)
+    this.#stderr = new StderrLog(this.#child.stderr, options.log)
+    this.#peer = new Peer({
+      input: this.#child.stdout,
+      output: this.#child.stdin,
+      maxMessageBytes: options.limits.maxMessageBytes,
+      maxSendBytes: options.limits.maxMessageBytes,
+      handle: ({ method }) => {
+        throw new PluginError('METHOD_NOT_FOUND', `A host has no method ${method}`)
+      },
+      onNoise: (text, reason) => options.log('WARNING', `stdout (${reason}): ${text.slice(0, 2000)}`),
+      onOversize: () =>
+        this.#violate(`sent a line longer than ${options.limits.maxMessageBytes} bytes and was stopped`),
+      onEnd: () => void this.#child.stop({ endMs: lastOutputMs, termMs: lastOutputMs }),
+    })
+    this.crashed = this.#watchExit()
+  }
+
+  get contract(): ContractDescriptor {
+    if (!this.#handshake) throw new Error('The handshake comes first')
+    return this.#handshake.contract
+  }
+
+  /** Wire names of the methods that the plugin implements itself, and `state`. */
+  get capabilities(): readonly string[] {
+    return this.#handshake?.capabilities ?? []
+  }
+
+  get status(): PluginStatus {
+    return this.#status === PluginStatus.READY && this.#calls > 0 ? PluginStatus.BUSY : this.#status
+  }
+
+  get callsInFlight(): number {
+    return this.#calls
+  }
+
+  /** How to convert the arguments and results of a method, by its wire name. */
+  codecs(wireName: string): MethodCodecs | undefined {
+    return this.#codecs.get(wireName)
+  }
+
+  /** Calls a method by its wire name, with arguments and result as they are on the wire. */
+  async call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
+    this.#calls += 1
+    try {
+      return await this.#peer.request(
+        pluginMethods.call,
+        this.#callParams(method, args, options),
+        this.#requestOptions(options),
+      )
+    } finally {
+      this.#calls -= 1
+    }
+  }
+
+  /** Calls a stream method by its wire name. `break` in the loop cancels it in the plugin. */
+  async *stream(
+    method: string,
+    args: Config,
+    options: CallOptions = {},
+  ): AsyncGenerator<unknown, void, undefined> {
+    this.#calls += 1
+    try {
+      const params: CallParams = {
+        ...this.#callParams(method, args, options),
+        stream: { credit: streamWindow },
+      }
+      yield* this.#peer.stream(pluginMethods.call, params, this.#requestOptions(options))
+    } finally {
+      this.#calls -= 1
+    }
+  }
+
+  /**
+   * Asks the plugin how it is.
+   *
+   * @throws PluginError HEALTH_CHECK_TIMEOUT, or what `healthCheck()` threw.
+   */
+  async health(): Promise<HealthStatus> {
+    const { healthTimeoutMs } = this.#options.limits
+    const before = performance.now()
+    const answer = (await this.#ask(pluginMethods.health, {}, healthTimeoutMs, () =>
+      healthCheckTimeout(this.manifest.name, healthTimeoutMs),
+    )) as HealthResult
+    const latencyMs = answer.latency_ms ?? performance.now() - before
+    const { noise, droppedReplies } = this.#peer.counts
+    return {
+      status: answer.status,
+      message: answer.message,
+      details: { ...answer.details, noise, dropped_replies: droppedReplies, calls_in_flight: this.#calls },
+      latencyMs,
+      ...(answer.memory_mb === null ? {} : { memoryMb: answer.memory_mb }),
+    }
+  }
+
+  /**
+   * Lets the plugin shut down, then ends its process. Done once, however often it is called.
+   *
+   * @throws PluginError PLUGIN_SHUTDOWN_FAILED; the process has ended all the same.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#shutDown()
+    return this.#stopped
+  }
+
+  async #begin(): Promise<void> {
+    const { manifest, limits, configure } = this.#options
+    const { contract, config_schema: schema } = await this.#shakeHands()
+    this.#codecs = new Map(contract.methods.map((method) => [method.wire, new MethodCodecs(method)]))
+    const config = await configure(manifest.config_schema ?? schema ?? undefined)
+    await this.#ask(pluginMethods.initialize, { config }, limits.initializeTimeoutMs, () =>
+      initializeTimeout(manifest.name, limits.initializeTimeoutMs),
+    )
+    this.#status = PluginStatus.READY
+  }
+
+  async #shakeHands(): Promise<HandshakeResult> {
+    const { manifest, limits } = this.#options
+    const hello: HandshakeParams = {
+      protocol_versions: protocolVersions,
+      host_version: hostVersion,
+      manifest,
+      max_message_bytes: limits.maxMessageBytes,
+      wants_config_schema: manifest.config_schema === undefined,
+    }
+    const answer = (await this.#ask(pluginMethods.handshake, hello, limits.startTimeoutMs, () =>
+      startTimeout(manifest.name, limits.startTimeoutMs),
+    )) as HandshakeResult
+    this.#checkVersion(answer)
+    this.#handshake = answer
+    return answer
+  }
+
+  #checkVersion({ protocol_version: version, sdk_version: sdk }: HandshakeResult): void {
+    if (protocolVersions.includes(version)) return
+    throw new PluginError(
+      'PROTOCOL_VERSION_UNSUPPORTED',
+      `Plugin "${this.manifest.name}" (SDK ${sdk}) speaks protocol version ${version}, this host ${protocolVersions.join(', ')}. Update the older of the two`,
+    )
+  }
+
+  async #ask(method: string, params: unknown, timeoutMs: number, late: () => PluginError): Promise<unknown> {
+    try {
+      return await this.#peer.request(method, params, { timeoutMs })
+    } catch (error) {
+      throw error instanceof PluginError && error.codeName === 'CALL_TIMEOUT' ? late() : error
+    }
+  }
+
+  #callParams(method: string, args: Config, { input }: CallOptions): CallParams {
+    return { method, args: input ? { ...args, [input.name]: inputMarker } : args }
+  }
+
+  #requestOptions({ timeoutMs = this.#options.limits.callTimeoutMs, signal, input }: CallOptions): object {
+    return { timeoutMs, signal, input: input?.items }
+  }
+
+  async #shutDown(): Promise<void> {
+    const { name } = this.manifest
+    const { shutdownTimeoutMs } = this.#options.limits
+    this.#status = PluginStatus.SHUTTING_DOWN
+    try {
+      await this.#ask(
+        pluginMethods.shutdown,
+        {},
+        shutdownTimeoutMs,
+        () =>
+          new PluginError(
+            'PLUGIN_SHUTDOWN_FAILED',
+            `Plugin "${name}" did not finish shutdown() in ${shutdownTimeoutMs} ms; its process was stopped`,
+          ),
+      )
+    } finally {
+      await this.#child.stop({ endMs: 2000, termMs: 2000 })
+      this.#status = PluginStatus.STOPPED
+    }
+  }
+
+  async #kill(): Promise<void> {
+    this.#stopped ??= Promise.resolve()
+    this.#child.kill()
+    await this.#child.exited
+  }
+
+  #violate(what: string): void {
+    this.#violation = what
+    this.#child.kill()
+  }
+
+  /** The process has ended: what it wrote last is read first, then its calls fail. */
+  async #watchExit(): Promise<PluginError> {
+    const exit = await this.#child.exited
+    await Promise.race([this.#outputEnded(), delay(lastOutputMs)])
+    const how = this.#violation ?? describeExit(exit)
+    const { name } = this.manifest
+    const wasStarting = this.#status === PluginStatus.INITIALIZING
+    const error = wasStarting
+      ? startFailed(name, how, this.#stderr.tail)
+      : pluginCrashed(name, how, this.#stderr.tail)
+    const unasked = this.#stopped === undefined && !wasStarting
+    if (unasked) this.#status = PluginStatus.ERROR
+    this.#peer.close(error)
+    return unasked ? error : new Promise(() => {})
+  }
+
+  async #outputEnded(): Promise<void> {
+    const streams = [this.#child.stdout, this.#child.stderr]
+    await Promise.all(
+      streams.map(
+        (stream) =>
+          stream.readableEnded || stream.destroyed || new Promise((resolve) => stream.once('close', resolve)),
+      ),
+    )
+  }
+}
+
+function describeExit({ code, signal }: Exit): string {
+  if (signal !== undefined) return `was ended by ${signal}`
+  return code === undefined ? 'could not be started' : `exited with code ${code}`
+}

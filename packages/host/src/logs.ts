@@ -1,0 +1,103 @@
+import { mkdirSync } from 'node:fs'
+import { pino } from 'pino'
+import { createStream, type RotatingFileStream } from 'rotating-file-stream'
+import { reasonOf } from './discovery.js'
+
+/** Levels as the command line and the log files name them, quietest last. */
+export const logLevels = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const
+
+export type LogLevel = (typeof logLevels)[number]
+
+const pinoLevels = {
+  DEBUG: 'debug',
+  INFO: 'info',
+  WARNING: 'warn',
+  ERROR: 'error',
+  CRITICAL: 'fatal',
+} as const
+
+/** One file of each kind is kept and up to this many older ones. */
+const keptFiles = 5
+const maxFileSize = '10M'
+
+/**
+ * The log files: `plugins.log` for what plugins say, `launcher.log` for what the host does. One JSON object a line,
+ * rotated at 10 MB. A folder that can't be written is told once on stderr; the host goes on.
+ */
+export class Logs {
+  readonly #level: LogLevel
+  readonly #streams: RotatingFileStream[] = []
+  readonly #plugins: pino.Logger | undefined
+  readonly #launcher: pino.Logger | undefined
+  #complained = false
+
+  /** Without a folder nothing is written. */
+  constructor(dir: string | undefined, level: LogLevel) {
+    this.#level = level
+    if (dir === undefined) return
+    this.#plugins = this.#open(dir, 'plugins.log')
+    this.#launcher = this.#open(dir, 'launcher.log')
+  }
+
+  /** Whether lines of this level are wanted. */
+  wants(level: LogLevel): boolean {
+    return logLevels.indexOf(level) >= logLevels.indexOf(this.#level)
+  }
+
+  plugin(plugin: string, level: LogLevel, message: string): void {
+    this.#plugins?.[pinoLevels[level]]({ plugin }, message)
+  }
+
+  launcher(level: LogLevel, message: string, details: Record<string, unknown> = {}): void {
+    this.#launcher?.[pinoLevels[level]](details, message)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(
+      this.#streams.splice(0).map(
+        (stream) =>
+          new Promise((resolve) => {
+            const done = (): void => resolve(undefined)
+            stream.once('error', done)
+            stream.end(done)
+          }),
+      ),
+    )
+  }
+
+  #open(dir: string, file: string): pino.Logger | undefined {
+    try {
+      mkdirSync(dir, { recursive: true })
+      const stream = createStream(
+        (index) => (index === null || Number(index) === 0 ? file : `${file}.${String(index)}`),
+        { path: dir, size: maxFileSize, rotate: keptFiles },
+      )
+      stream.on('error', (error: Error) => this.#complain(dir, error))
+      this.#streams.push(stream)
+      return pino(
+        {
+          level: pinoLevels[this.#level],
+          base: null,
+          timestamp: pino.stdTimeFunctions.isoTime,
+          formatters: { level: (label) => ({ level: nameOf(label) }) },
+        },
+        stream,
+      )
+    } catch (error) {
+      this.#complain(dir, error)
+      return undefined
+    }
+  }
+
+  #complain(dir: string, error: unknown): void {
+    if (this.#complained) return
+    this.#complained = true
+    process.stderr.write(
+      `appfactory-host: logs can't be written to ${dir}: ${reasonOf(error)}. Going on without.\n`,
+    )
+  }
+}
+
+function nameOf(pinoLevel: string): LogLevel {
+  return logLevels.find((level) => pinoLevels[level] === pinoLevel) ?? 'INFO'
+}

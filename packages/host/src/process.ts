@@ -1,0 +1,125 @@
+import type { Readable, Writable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import { execa } from 'execa'
+
+/** The variables of the host's environment that a plugin gets. Secrets stay behind. */
+const allowedVariables = [
+  'PATH',
+  'HOME',
+  'LANG',
+  'LANGUAGE',
+  'TZ',
+  'TMPDIR',
+  'TEMP',
+  'TMP',
+  'USER',
+  'LOGNAME',
+  'SHELL',
+  'SYSTEMROOT',
+  'WINDIR',
+  'COMSPEC',
+  'PATHEXT',
+  'APPDATA',
+  'LOCALAPPDATA',
+  'USERPROFILE',
+  'PROGRAMDATA',
+  'PROGRAMFILES',
+]
+
+export interface Exit {
+  code: number | undefined
+  signal: string | undefined
+}
+
+/** How long a process may take to leave: after the end of its input, and after SIGTERM. */
+export interface Patience {
+  endMs: number
+  termMs: number
+}
+
+/** A child process with a process group of its own. */
+export class ChildProcess {
+  readonly stdin: Writable
+  readonly stdout: Readable
+  readonly stderr: Readable
+  readonly pid: number | undefined
+  /** Resolves when the process has ended; never rejects. A process that could not be started has no code. */
+  readonly exited: Promise<Exit>
+  readonly #child: ReturnType<typeof spawn>
+
+  constructor(file: string, args: readonly string[], cwd: string) {
+    this.#child = spawn(file, args, cwd)
+    this.stdin = this.#child.stdin
+    this.stdout = this.#child.stdout
+    this.stderr = this.#child.stderr
+    this.pid = this.#child.pid
+    this.exited = new Promise((resolve) => {
+      this.#child.once('exit', (code, signal) =>
+        resolve({ code: code ?? undefined, signal: signal ?? undefined }),
+      )
+      this.#child.once('error', () => resolve({ code: undefined, signal: undefined }))
+    })
+    void this.exited.then(() => this.#signalGroup('SIGKILL'))
+  }
+
+  /** Asks the process to leave, ever more firmly. Resolves when it has ended. */
+  async stop({ endMs, termMs }: Patience): Promise<void> {
+    this.stdin.end()
+    if (await this.#exitsWithin(endMs)) return
+    this.#signalGroup('SIGTERM')
+    if (await this.#exitsWithin(termMs)) return
+    this.kill()
+    await this.exited
+  }
+
+  /** Ends the process and its children at once. */
+  kill(): void {
+    this.#signalGroup('SIGKILL')
+  }
+
+  async #exitsWithin(ms: number): Promise<boolean> {
+    const timer = new AbortController()
+    const outcome = await Promise.race([
+      this.exited.then(() => true),
+      delay(ms, false, { signal: timer.signal }).catch(() => false),
+    ])
+    timer.abort()
+    return outcome
+  }
+
+  #signalGroup(signal: 'SIGTERM' | 'SIGKILL'): void {
+    if (this.pid === undefined) return
+    if (process.platform === 'win32') {
+      void execa('taskkill', ['/pid', String(this.pid), '/t', '/f'], { reject: false })
+      return
+    }
+    try {
+      process.kill(-this.pid, signal)
+    } catch {
+      // ESRCH: nobody of the group is left.
+    }
+  }
+}
+
+/** The one place that starts processes of plugins. */
+function spawn(file: string, args: readonly string[], cwd: string) {
+  return execa(file, args, {
+    cwd,
+    env: allowedEnvironment(),
+    extendEnv: false,
+    buffer: false,
+    reject: false,
+    stdin: 'pipe',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    detached: process.platform !== 'win32',
+    windowsHide: true,
+  })
+}
+
+function allowedEnvironment(): Record<string, string> {
+  const entries = Object.entries(process.env).filter(
+    ([name]) => allowedVariables.includes(name.toUpperCase()) || name.startsWith('LC_'),
+  )
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined))
+}

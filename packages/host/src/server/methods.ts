@@ -1,0 +1,246 @@
+import { type HealthStatus, PluginError } from '@appfactory/sdk'
+import { creditOf, type IncomingCall, type WireHealthStatus } from '@appfactory/sdk/wire'
+import { z } from 'zod'
+import type { PluginHost, PluginSummary } from '../host.js'
+
+/** What a method of the server works with. */
+export interface ServerContext {
+  host: PluginHost
+  call: IncomingCall
+  /** Tells the client about events from now on; all types, or those named. */
+  subscribe(types: readonly string[] | undefined): void
+  /** Ends the server once this call is answered and what is in flight is finished. */
+  shutDown(timeoutMs: number): void
+}
+
+/** One method of the server: what it takes, and what it does. */
+export interface ServerMethod {
+  description: string
+  params: z.ZodType<Record<string, unknown>>
+  run(params: never, context: ServerContext): unknown
+}
+
+const streamOption = z.union([z.boolean(), z.strictObject({ credit: z.int().min(1) })]).optional()
+
+const args = z.record(z.string(), z.unknown()).optional()
+
+export const eventTypes = ['status', 'crash', 'restart', 'swap', 'log'] as const
+
+/** The methods of `appfactory-host` on stdio. `<contract>/<method>` comes beside them. */
+export const serverMethods: Record<string, ServerMethod> = {
+  ping: method('Answers "pong".', z.strictObject({}), () => 'pong'),
+  status: method('Figures of the host.', z.strictObject({}), (_, { host }) => hostStatus(host)),
+  'system/status': method('Figures of the host.', z.strictObject({}), (_, { host }) => hostStatus(host)),
+  'system/discover': method(
+    'Looks through the plugins folders, or through `paths`.',
+    z.strictObject({ paths: z.array(z.string()).optional() }),
+    async ({ paths }, { host }) => {
+      const { plugins, ...counts } = await host.discover(paths)
+      return {
+        ...counts,
+        plugins: plugins.map(({ name, dir, valid, errors, warnings, manifest }) => ({
+          name,
+          path: dir,
+          valid,
+          errors,
+          warnings,
+          manifest: manifest ?? null,
+        })),
+      }
+    },
+  ),
+  'plugin/list': method(
+    'Lists the plugins that are there.',
+    z.strictObject({ include_invalid: z.boolean().optional() }),
+    async ({ include_invalid: includeInvalid = false }, { host }) =>
+      (await host.list({ includeInvalid })).map(wireSummary),
+  ),
+  'plugin/describe': method(
+    'A plugin’s manifest, and its methods with the schemas of arguments and results.',
+    z.strictObject({ name: z.string() }),
+    async ({ name }, { host }) => describe(host, name),
+  ),
+  'plugin/load': method(
+    'Starts a plugin.',
+    z.strictObject({ name: z.string(), config: args }),
+    async ({ name, config }, { host }) => {
+      await host.load(name, config)
+      return { success: true, plugin: wireSummary(await host.summary(name)) }
+    },
+  ),
+  'plugin/unload': method(
+    'Stops a plugin.',
+    z.strictObject({ name: z.string(), force: z.boolean().optional() }),
+    async ({ name, force = false }, { host }) => {
+      await host.unload(name, { force })
+      return { success: true, plugin: name }
+    },
+  ),
+  'plugin/call': method(
+    'Calls a method of a plugin by its wire name.',
+    z.strictObject({
+      plugin: z.string(),
+      method: z.string(),
+      args,
+      timeout: z.number().positive().optional(),
+      stream: streamOption,
+    }),
+    ({ plugin, method: name, args: given, timeout, stream }, context) =>
+      callPlugin(context, plugin, name, given, stream, timeout),
+  ),
+  'plugin/health': method(
+    'How a plugin is doing, or all loaded ones by name.',
+    z.strictObject({ name: z.string().optional() }),
+    async ({ name }, { host }) => {
+      if (name !== undefined) return wireHealth(await host.health(name))
+      return Object.fromEntries(
+        Object.entries(await host.health()).map(([plugin, health]) => [plugin, wireHealth(health)]),
+      )
+    },
+  ),
+  'events/subscribe': method(
+    'Sends `event` notifications from now on.',
+    z.strictObject({ types: z.array(z.enum(eventTypes)).optional() }),
+    ({ types }, { subscribe }) => {
+      subscribe(types)
+      return true
+    },
+  ),
+  shutdown: method(
+    'Ends the host.',
+    z.strictObject({ reason: z.string().optional(), timeout: z.number().nonnegative().optional() }),
+    ({ reason = 'requested', timeout = 10_000 }, { shutDown }) => {
+      shutDown(timeout)
+      return { status: 'shutting_down', reason, timestamp: new Date().toISOString() }
+    },
+  ),
+}
+
+/** Runs a request of a client. Throws PluginErrors. */
+export async function runServerMethod(context: ServerContext): Promise<unknown> {
+  const { method: name, params = {} } = context.call
+  const known = Object.hasOwn(serverMethods, name) ? serverMethods[name] : undefined
+  if (Array.isArray(params))
+    throw known
+      ? invalidParams(name, 'params must be an object, by name')
+      : await methodNotFound(context, name)
+  if (!known) return callContract(context, name, params)
+  const parsed = known.params.safeParse(params)
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map(({ path, message }) => ({
+      path: path.map(String).join('.'),
+      message,
+    }))
+    throw invalidParams(
+      name,
+      issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; '),
+      issues,
+    )
+  }
+  return known.run(parsed.data as never, context)
+}
+
+/** `tts/synthesize`: goes to the active plugin of the contract. `stream` stands beside the arguments. */
+async function callContract(
+  context: ServerContext,
+  name: string,
+  params: Record<string, unknown>,
+): Promise<unknown> {
+  const [contract = '', wireName = '', ...rest] = name.split('/')
+  if (wireName === '' || rest.length > 0 || !(await context.host.knowsContract(contract)))
+    throw await methodNotFound(context, name)
+  const plugin = await context.host.requireActive(contract)
+  const { stream, ...given } = params
+  const parsed = streamOption.safeParse(stream)
+  if (!parsed.success) throw invalidParams(name, 'stream: must be true or {"credit": n}')
+  return callPlugin(context, plugin, wireName, given, parsed.data)
+}
+
+async function callPlugin(
+  { host, call }: ServerContext,
+  plugin: string,
+  name: string,
+  given: Record<string, unknown> = {},
+  stream?: boolean | { credit: number },
+  timeoutMs?: number,
+): Promise<unknown> {
+  const options = { timeoutMs, signal: call.signal }
+  if (!stream) return host.call(plugin, name, given, options)
+  const outgoing = call.openStream(stream === true ? Number.POSITIVE_INFINITY : creditOf(stream.credit))
+  for await (const piece of host.stream(plugin, name, given, options)) await outgoing.send(piece)
+  return { pieces: outgoing.count }
+}
+
+async function describe(host: PluginHost, name: string): Promise<unknown> {
+  const { plugin, contract } = await host.describe(name)
+  const methods = contract.methods.map(
+    ({ wire, description, kind, required, idempotent, args: input, result, piece }) => ({
+      name: wire,
+      description,
+      kind,
+      required,
+      idempotent,
+      args: input,
+      result,
+      piece,
+    }),
+  )
+  return {
+    manifest: plugin.manifest,
+    contract: { name: contract.name, version: contract.version, description: contract.description },
+    methods,
+  }
+}
+
+function hostStatus(host: PluginHost): Record<string, unknown> {
+  const { version, uptimeSeconds, pluginsLoaded, pluginsTotal, requestsProcessed, errors, memoryMb } =
+    host.status()
+  return {
+    version,
+    uptime_seconds: uptimeSeconds,
+    plugins_loaded: pluginsLoaded,
+    plugins_total: pluginsTotal,
+    requests_processed: requestsProcessed,
+    errors,
+    memory_mb: memoryMb,
+  }
+}
+
+export function wireSummary({ displayName, ...rest }: PluginSummary): Record<string, unknown> {
+  return { ...rest, display_name: displayName }
+}
+
+function wireHealth({
+  status,
+  message = '',
+  details = {},
+  latencyMs,
+  memoryMb,
+}: HealthStatus): WireHealthStatus {
+  return { status, message, details, latency_ms: latencyMs ?? null, memory_mb: memoryMb ?? null }
+}
+
+async function methodNotFound({ host }: ServerContext, name: string): Promise<PluginError> {
+  const known = Object.keys(serverMethods).join(', ')
+  const contracts = [...new Set((await host.list().catch(() => [])).map(({ contract }) => `${contract}/…`))]
+  return new PluginError(
+    'METHOD_NOT_FOUND',
+    `There is no method "${name}"; there is ${[known, ...contracts].join(', ')}`,
+  )
+}
+
+function invalidParams(
+  name: string,
+  reason: string,
+  issues?: readonly { path: string; message: string }[],
+): PluginError {
+  return new PluginError('INVALID_PARAMS', `${name}: ${reason}`, issues ? { issues } : undefined)
+}
+
+function method<Params extends Record<string, unknown>>(
+  description: string,
+  params: z.ZodType<Params>,
+  run: (params: Params, context: ServerContext) => unknown,
+): ServerMethod {
+  return { description, params, run }
+}

@@ -1,0 +1,76 @@
+import type { Readable, Writable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import { PluginError } from '@appfactory/sdk'
+import { Peer } from '@appfactory/sdk/wire'
+import type { PluginHost } from '../host.js'
+import { eventTypes, runServerMethod } from './methods.js'
+
+export interface ServerOptions {
+  input: Readable
+  output: Writable
+  /** Requests strictly one after another, answers in order. */
+  sequential: boolean
+  /** Ends the server early, as a signal of the operating system does. */
+  stop: AbortSignal
+}
+
+/** Methods that `host.call` counts itself. */
+const countedElsewhere = /^plugin\/call$|^(?!plugin\/|system\/|events\/)[^/]+\/[^/]+$/
+
+/**
+ * Serves one client: newline-delimited JSON-RPC 2.0. Resolves when the client has closed its end or asked for
+ * `shutdown`, with work in flight finished, and everything is unloaded.
+ */
+export async function serveStdio(
+  host: PluginHost,
+  { input, output, sequential, stop }: ServerOptions,
+): Promise<void> {
+  const subscribed = new Set<string>()
+  const ended = new AbortController()
+  let drainMs = Number.POSITIVE_INFINITY
+  const peer = new Peer({
+    input,
+    output,
+    sequential,
+    handle: (call) => {
+      const run = (): Promise<unknown> => runServerMethod({ host, call, subscribe, shutDown })
+      return countedElsewhere.test(call.method) ? run() : host.count(run)
+    },
+    onEnd: () => ended.abort(),
+    onGone: () => {
+      drainMs = 0
+      ended.abort()
+    },
+  })
+
+  function subscribe(types: readonly string[] = eventTypes): void {
+    for (const type of types) {
+      if (subscribed.has(type)) continue
+      subscribed.add(type)
+      host.on(type as 'status', (details) => peer.notify('event', { type, ...wireNames(details) }))
+    }
+  }
+
+  function shutDown(timeoutMs: number): void {
+    drainMs = timeoutMs
+    ended.abort()
+  }
+
+  await Promise.race([aborted(ended.signal), aborted(stop)])
+  if (stop.aborted) drainMs = 0
+  await Promise.race([peer.idle(), ...(Number.isFinite(drainMs) ? [delay(drainMs)] : []), aborted(stop)])
+  peer.flush()
+  await host.close({ force: stop.aborted || drainMs === 0 })
+  peer.close(new PluginError('REQUEST_CANCELLED', 'The host is shutting down'))
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+function wireNames(details: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(details).map(([key, value]) => [key === 'delayMs' ? 'delay_ms' : key, value]),
+  )
+}

@@ -1,0 +1,225 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type HealthStatus, PluginError, PluginStatus } from '@appfactory/sdk'
+import type { Config } from './config.js'
+import type { CallOptions, Instance } from './instance.js'
+import { pluginQuarantined, pluginStopping } from './messages.js'
+import { RestartCounter, type RestartPolicy } from './restart.js'
+
+export interface SlotEvents {
+  status(status: PluginStatus, previous: PluginStatus): void
+  crash(error: PluginError): void
+  restart(attempt: number, delayMs: number): void
+}
+
+export interface SlotOptions {
+  name: string
+  /** Starts an instance, each time from the files as they are then. */
+  start(): Promise<Instance>
+  restartPolicy: RestartPolicy
+  healthIntervalMs: number
+  /** How long unloading waits for calls in flight. */
+  drainTimeoutMs: number
+  events: SlotEvents
+}
+
+/** Failures that a restart can't mend. */
+const lasting = new Set([
+  'CONFIG_INVALID',
+  'MANIFEST_INVALID',
+  'MANIFEST_MISSING',
+  'CONTRACT_MISMATCH',
+  'DEPENDENCY_MISSING',
+  'PROTOCOL_VERSION_UNSUPPORTED',
+  'PLUGIN_NOT_FOUND',
+])
+
+/**
+ * The stable place that callers hold. Instances come and go behind it: calls wait while one starts, fail when one
+ * crashes, and go to its successor after that.
+ */
+export class Slot {
+  readonly name: string
+  /** How often the plugin was started again after a crash. */
+  restarts = 0
+  readonly #options: SlotOptions
+  readonly #crashes: RestartCounter
+  readonly #closing = new AbortController()
+  #instance: Instance | undefined
+  #starting: Promise<Instance> | undefined
+  #failure: PluginError | undefined
+  #status: PluginStatus = PluginStatus.UNLOADED
+  #healthTimer: NodeJS.Timeout | undefined
+  #closed: Promise<void> | undefined
+
+  constructor(options: SlotOptions) {
+    this.name = options.name
+    this.#options = options
+    this.#crashes = new RestartCounter(options.restartPolicy)
+  }
+
+  /** Starts the first instance. */
+  open(): Promise<Instance> {
+    this.#setStatus(PluginStatus.INITIALIZING)
+    this.#starting = this.#begin(this.#options.start())
+    return this.#starting
+  }
+
+  get instance(): Instance | undefined {
+    return this.#instance
+  }
+
+  get status(): PluginStatus {
+    return this.#instance?.status ?? this.#status
+  }
+
+  async call(method: string, args: Config, options?: CallOptions): Promise<unknown> {
+    const instance = this.#instance ?? (await this.ready(options?.signal))
+    return instance.call(method, args, options)
+  }
+
+  async *stream(
+    method: string,
+    args: Config,
+    options?: CallOptions,
+  ): AsyncGenerator<unknown, void, undefined> {
+    const instance = this.#instance ?? (await this.ready(options?.signal))
+    yield* instance.stream(method, args, options)
+  }
+
+  /** The instance that serves, or the one that is starting. */
+  async ready(signal?: AbortSignal): Promise<Instance> {
+    if (this.#closed) throw pluginStopping(this.name)
+    if (this.#instance) return this.#instance
+    if (this.#failure) throw this.#failure
+    if (!this.#starting) throw pluginStopping(this.name)
+    return signal ? orAborted(this.#starting, signal) : this.#starting
+  }
+
+  /** How the plugin is doing, with what the host knows of it. */
+  async health(): Promise<HealthStatus> {
+    const instance = this.#instance
+    if (!instance)
+      return {
+        status: this.status,
+        message: this.#failure?.message ?? 'starting',
+        details: { restarts: this.restarts },
+      }
+    const health = await instance.health()
+    return { ...health, details: { ...health.details, restarts: this.restarts } }
+  }
+
+  /**
+   * Unloads the plugin. Calls in flight are let finish (within a deadline) unless `force`.
+   *
+   * @throws PluginError PLUGIN_SHUTDOWN_FAILED; the process has ended all the same.
+   */
+  close(force = false): Promise<void> {
+    this.#closed ??= this.#close(force)
+    return this.#closed
+  }
+
+  async #close(force: boolean): Promise<void> {
+    this.#closing.abort()
+    clearInterval(this.#healthTimer)
+    this.#setStatus(PluginStatus.SHUTTING_DOWN)
+    const instance = this.#instance ?? (await this.#starting?.catch(() => undefined))
+    try {
+      if (instance && !force) await this.#drain(instance)
+      await instance?.stop()
+    } finally {
+      this.#instance = undefined
+      this.#setStatus(PluginStatus.STOPPED)
+    }
+  }
+
+  async #drain(instance: Instance): Promise<void> {
+    const deadline = Date.now() + this.#options.drainTimeoutMs
+    while (instance.callsInFlight > 0 && Date.now() < deadline) await delay(5)
+  }
+
+  /** Makes `starting` the instance that serves, unless it fails. */
+  async #begin(starting: Promise<Instance>): Promise<Instance> {
+    try {
+      const instance = await starting
+      this.#instance = instance
+      this.#failure = undefined
+      this.#setStatus(PluginStatus.READY)
+      this.#watch(instance)
+      return instance
+    } catch (error) {
+      this.#setStatus(PluginStatus.ERROR)
+      this.#failure =
+        error instanceof PluginError ? error : new PluginError('PLUGIN_LOAD_FAILED', String(error))
+      throw this.#failure
+    }
+  }
+
+  #watch(instance: Instance): void {
+    void instance.crashed.then((error) => this.#recover(error))
+    clearInterval(this.#healthTimer)
+    this.#healthTimer = setInterval(() => void this.#checkHealth(instance), this.#options.healthIntervalMs)
+    this.#healthTimer.unref()
+  }
+
+  async #checkHealth(instance: Instance): Promise<void> {
+    const before = this.#status
+    const status = await instance.health().then(
+      (health) => (health.status === PluginStatus.BUSY ? PluginStatus.READY : health.status),
+      () => PluginStatus.ERROR,
+    )
+    // A plugin that was replaced or closed meanwhile has nothing to say any more.
+    if (this.#instance === instance && this.#status === before && !this.#closed) this.#setStatus(status)
+  }
+
+  async #recover(error: PluginError): Promise<void> {
+    clearInterval(this.#healthTimer)
+    this.#instance = undefined
+    if (this.#closed) return
+    this.#setStatus(PluginStatus.ERROR)
+    this.#options.events.crash(error)
+    this.#starting = this.#restart()
+    this.#starting.catch(() => {})
+  }
+
+  /** Starts instances until one stays, with a wait before each. */
+  async #restart(): Promise<Instance> {
+    for (;;) {
+      const delayMs = this.#crashes.crashed()
+      if (delayMs === undefined) return this.#quarantine()
+      await delay(delayMs, undefined, { signal: this.#closing.signal }).catch(() => {})
+      if (this.#closing.signal.aborted) throw pluginStopping(this.name)
+      this.restarts += 1
+      this.#options.events.restart(this.restarts, delayMs)
+      try {
+        this.#setStatus(PluginStatus.INITIALIZING)
+        return await this.#begin(this.#options.start())
+      } catch (error) {
+        if (error instanceof PluginError && lasting.has(error.codeName ?? '')) throw error
+        this.#failure = undefined
+      }
+    }
+  }
+
+  #quarantine(): never {
+    const { maxCrashes, windowMs } = this.#options.restartPolicy
+    this.#failure = pluginQuarantined(this.name, maxCrashes, windowMs / 60_000)
+    this.#setStatus(PluginStatus.ERROR)
+    throw this.#failure
+  }
+
+  #setStatus(status: PluginStatus): void {
+    const previous = this.#status
+    if (status === previous) return
+    this.#status = status
+    this.#options.events.status(status, previous)
+  }
+}
+
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(new PluginError('REQUEST_CANCELLED', 'The request was cancelled'))
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}

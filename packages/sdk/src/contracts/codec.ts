@@ -1,0 +1,347 @@
+import type { JsonSchema, MethodDescriptor } from './contract.js'
+import { toCamelCase } from './names.js'
+
+/** What is wrong with a value, and where: `messages[0].role`. */
+export interface Issue {
+  path: string
+  message: string
+}
+
+/** A value in the other form, and what is wrong with it. With issues, the value is not to be used. */
+export interface Converted {
+  value: unknown
+  issues: Issue[]
+}
+
+/**
+ * Checks a value against the schema and converts it in the same pass: `decode` from the wire (snake_case, base64) to
+ * TypeScript (camelCase, Uint8Array), with defaults filled in; `encode` the other way.
+ */
+export type Codec = (value: unknown) => Converted
+
+type Direction = 'decode' | 'encode'
+type Path = (string | number)[]
+type Convert = (value: unknown, path: Path, issues: Issue[]) => unknown
+
+interface Property {
+  wire: string
+  local: string
+  required: boolean
+  fallback: unknown
+  convert: Convert
+}
+
+/** The codecs of one method, made when first needed. */
+export class MethodCodecs {
+  readonly #cache = new Map<string, Codec>()
+
+  constructor(readonly method: MethodDescriptor) {}
+
+  get decodeArgs(): Codec {
+    return this.#codec('args', 'decode')
+  }
+  get encodeArgs(): Codec {
+    return this.#codec('args', 'encode')
+  }
+  get decodeResult(): Codec {
+    return this.#codec('result', 'decode')
+  }
+  get encodeResult(): Codec {
+    return this.#codec('result', 'encode')
+  }
+  get decodePiece(): Codec {
+    return this.#codec('piece', 'decode')
+  }
+  get encodePiece(): Codec {
+    return this.#codec('piece', 'encode')
+  }
+  /** The arguments but for the one that arrives as a stream. */
+  get decodeArgsWithoutInput(): Codec {
+    return this.#cached('rest:decode', () => compileCodec(this.#argsWithoutInput(), 'decode'))
+  }
+  get encodeArgsWithoutInput(): Codec {
+    return this.#cached('rest:encode', () => compileCodec(this.#argsWithoutInput(), 'encode'))
+  }
+  /** One item of the argument that arrives as a stream. */
+  get decodeInput(): Codec {
+    return this.#cached('input:decode', () => compileCodec(this.#inputSchema(), 'decode'))
+  }
+  get encodeInput(): Codec {
+    return this.#cached('input:encode', () => compileCodec(this.#inputSchema(), 'encode'))
+  }
+
+  /** The wire name of the argument that may arrive as a stream. */
+  get inputName(): string | undefined {
+    const { properties = {} } = this.method.args as { properties?: Record<string, JsonSchema> }
+    return Object.keys(properties).find(
+      (wire) => localName(wire, properties[wire] ?? {}) === this.method.input,
+    )
+  }
+
+  #inputSchema(): JsonSchema {
+    const { properties = {} } = this.method.args as { properties?: Record<string, JsonSchema> }
+    return properties[this.inputName ?? ''] ?? {}
+  }
+
+  #argsWithoutInput(): JsonSchema {
+    const { properties = {}, required = [] } = this.method.args as {
+      properties?: Record<string, JsonSchema>
+      required?: string[]
+    }
+    const rest = Object.fromEntries(Object.entries(properties).filter(([wire]) => wire !== this.inputName))
+    return {
+      ...this.method.args,
+      properties: rest,
+      required: required.filter((wire) => wire !== this.inputName),
+    }
+  }
+
+  #codec(part: 'args' | 'result' | 'piece', direction: Direction): Codec {
+    return this.#cached(`${part}:${direction}`, () => compileCodec(this.method[part] ?? {}, direction))
+  }
+
+  #cached(key: string, make: () => Codec): Codec {
+    const known = this.#cache.get(key) ?? make()
+    this.#cache.set(key, known)
+    return known
+  }
+}
+
+/** Compiles a schema of the wire. Keywords that it does not know are left to the author's own schema to check. */
+export function compileCodec(schema: JsonSchema, direction: Direction): Codec {
+  const convert = compile(schema, direction)
+  return (value) => {
+    const issues: Issue[] = []
+    return { value: convert(value, [], issues), issues }
+  }
+}
+
+function compile(schema: JsonSchema, direction: Direction): Convert {
+  if (schema['contentEncoding'] === 'base64') return direction === 'decode' ? decodeBytes : encodeBytes
+  if (Array.isArray(schema['anyOf'])) return compileAnyOf(schema['anyOf'] as JsonSchema[], direction)
+  if (Array.isArray(schema['enum'])) return compileEnum(schema['enum'])
+  if ('const' in schema) return compileEnum([schema['const']])
+  switch (schema['type']) {
+    case 'object':
+      return compileObject(schema, direction)
+    case 'array':
+      return compileArray(schema, direction)
+    case 'string':
+      return compileString(schema)
+    case 'number':
+    case 'integer':
+      return compileNumber(schema)
+    case 'boolean':
+      return (value, path, issues) =>
+        typeof value === 'boolean' ? value : wrong(value, 'true or false', path, issues)
+    case 'null':
+      return (value, path, issues) => (value === null ? value : wrong(value, 'null', path, issues))
+    default:
+      return (value) => value
+  }
+}
+
+function compileObject(schema: JsonSchema, direction: Direction): Convert {
+  const properties = propertiesOf(schema, direction)
+  const { additionalProperties = true } = schema
+  const convertOther =
+    typeof additionalProperties === 'object'
+      ? compile(additionalProperties as JsonSchema, direction)
+      : undefined
+  const from = direction === 'decode' ? 'wire' : 'local'
+  const to = direction === 'decode' ? 'local' : 'wire'
+  const byName = new Map(properties.map((property) => [property[from], property]))
+  return (value, path, issues) => {
+    if (!isPlainObject(value)) return wrong(value, 'an object', path, issues)
+    const converted: Record<string, unknown> = {}
+    for (const key of Object.keys(value)) {
+      const item = value[key]
+      if (item === undefined) continue
+      const property = byName.get(key)
+      path.push(key)
+      if (property) converted[property[to]] = property.convert(item, path, issues)
+      else if (key === '__proto__') issues.push({ path: pathText(path), message: 'this name is not allowed' })
+      else if (additionalProperties === false)
+        issues.push({ path: pathText(path), message: unknownKey(key, byName) })
+      else converted[key] = convertOther ? convertOther(item, path, issues) : item
+      path.pop()
+    }
+    for (const property of properties) {
+      if (converted[property[to]] !== undefined || value[property[from]] !== undefined) continue
+      if (property.fallback !== undefined && direction === 'decode')
+        converted[property[to]] = property.fallback
+      else if (property.required)
+        issues.push({ path: pathText([...path, property[from]]), message: 'is required' })
+    }
+    return converted
+  }
+}
+
+function propertiesOf(schema: JsonSchema, direction: Direction): Property[] {
+  const { properties = {}, required = [] } = schema as {
+    properties?: Record<string, JsonSchema>
+    required?: string[]
+  }
+  return Object.entries(properties).map(([wire, property]) => ({
+    wire,
+    local: localName(wire, property),
+    required: required.includes(wire),
+    fallback: property['default'],
+    convert: compile(property, direction),
+  }))
+}
+
+function localName(wire: string, schema: JsonSchema): string {
+  return toCamelCase(schema['contentEncoding'] === 'base64' ? wire.replace(/_b64$/, '') : wire)
+}
+
+function compileArray(schema: JsonSchema, direction: Direction): Convert {
+  const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema as {
+    minItems?: number
+    maxItems?: number
+  }
+  const convertItem = compile((schema['items'] ?? {}) as JsonSchema, direction)
+  return (value, path, issues) => {
+    if (!Array.isArray(value)) return wrong(value, 'an array', path, issues)
+    if (value.length < minItems)
+      issues.push({ path: pathText(path), message: `needs at least ${minItems} item(s)` })
+    if (value.length > maxItems)
+      issues.push({ path: pathText(path), message: `takes at most ${maxItems} item(s)` })
+    return value.map((item, index) => {
+      path.push(index)
+      const converted = convertItem(item, path, issues)
+      path.pop()
+      return converted
+    })
+  }
+}
+
+function compileString(schema: JsonSchema): Convert {
+  const { minLength = 0, maxLength = Number.POSITIVE_INFINITY } = schema as {
+    minLength?: number
+    maxLength?: number
+  }
+  return (value, path, issues) => {
+    if (typeof value !== 'string') return wrong(value, 'a string', path, issues)
+    if (value.length < minLength)
+      issues.push({ path: pathText(path), message: `must have at least ${minLength} character(s)` })
+    if (value.length > maxLength)
+      issues.push({ path: pathText(path), message: `must have at most ${maxLength} characters` })
+    return value
+  }
+}
+
+function compileNumber(schema: JsonSchema): Convert {
+  const { minimum = Number.NEGATIVE_INFINITY, maximum = Number.POSITIVE_INFINITY } = schema as {
+    minimum?: number
+    maximum?: number
+  }
+  const { exclusiveMinimum = Number.NEGATIVE_INFINITY, exclusiveMaximum = Number.POSITIVE_INFINITY } =
+    schema as { exclusiveMinimum?: number; exclusiveMaximum?: number }
+  const integer = schema['type'] === 'integer'
+  return (value, path, issues) => {
+    if (typeof value !== 'number' || !Number.isFinite(value))
+      return wrong(value, integer ? 'an integer' : 'a number', path, issues)
+    if (integer && !Number.isInteger(value)) return wrong(value, 'an integer', path, issues)
+    if (value < minimum || value <= exclusiveMinimum)
+      issues.push({
+        path: pathText(path),
+        message: `must be ${value < minimum ? `at least ${minimum}` : `more than ${exclusiveMinimum}`}, not ${value}`,
+      })
+    if (value > maximum || value >= exclusiveMaximum)
+      issues.push({
+        path: pathText(path),
+        message: `must be ${value > maximum ? `at most ${maximum}` : `less than ${exclusiveMaximum}`}, not ${value}`,
+      })
+    return value
+  }
+}
+
+function compileEnum(values: readonly unknown[]): Convert {
+  const expected = values.map((value) => JSON.stringify(value)).join(' or ')
+  return (value, path, issues) => (values.includes(value) ? value : wrong(value, expected, path, issues))
+}
+
+/** The first alternative without issues; where there is none, the issues of the one that came closest. */
+function compileAnyOf(alternatives: readonly JsonSchema[], direction: Direction): Convert {
+  const converts = alternatives.map((schema) => compile(schema, direction))
+  return (value, path, issues) => {
+    let closest: Issue[] | undefined
+    for (const convert of converts) {
+      const own: Issue[] = []
+      const converted = convert(value, path, own)
+      if (own.length === 0) return converted
+      if (!closest || deepest(own) > deepest(closest)) closest = own
+    }
+    issues.push(...(closest ?? []))
+    return value
+  }
+}
+
+function deepest(issues: readonly Issue[]): number {
+  return Math.max(...issues.map(({ path }) => path.length))
+}
+
+function decodeBytes(value: unknown, path: Path, issues: Issue[]): unknown {
+  if (value instanceof Uint8Array) return value
+  if (typeof value !== 'string') return wrong(value, 'base64 text', path, issues)
+  const decoded = Buffer.from(value, 'base64')
+  const padding = value.endsWith('==') ? 2 : value.endsWith('=') ? 1 : 0
+  if (decoded.length !== Math.floor(((value.length - padding) * 3) / 4))
+    return wrong(value, 'base64 text', path, issues)
+  return decoded
+}
+
+function encodeBytes(value: unknown, path: Path, issues: Issue[]): unknown {
+  if (!(value instanceof Uint8Array)) return wrong(value, 'a Uint8Array', path, issues)
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
+}
+
+function wrong(value: unknown, expected: string, path: Path, issues: Issue[]): unknown {
+  issues.push({ path: pathText(path), message: `must be ${expected}, not ${nameValue(value)}` })
+  return value
+}
+
+function unknownKey(key: string, known: ReadonlyMap<string, unknown>): string {
+  const names = [...known.keys()]
+  const squash = (name: string): string => name.replace(/[^a-z0-9]/gi, '').toLowerCase()
+  const meant = names.find(
+    (name) => squash(name) === squash(key) || squash(name).replace(/b64$/, '') === squash(key),
+  )
+  if (meant) return `is not known; did you mean ${meant}?`
+  return names.length > 0
+    ? `is not known; there is ${names.join(', ')}`
+    : 'is not known; nothing is expected here'
+}
+
+/** A value as a person reads it in a message: short, with its type. */
+export function nameValue(value: unknown): string {
+  if (value === null || value === undefined || typeof value === 'boolean' || typeof value === 'number')
+    return String(value)
+  if (typeof value === 'string')
+    return value.length > 40
+      ? `the string ${JSON.stringify(value.slice(0, 40))}…`
+      : `the string ${JSON.stringify(value)}`
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  return value instanceof Uint8Array
+    ? `${value.length} bytes`
+    : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
+  )
+}
+
+/** `['messages', 0, 'role']` → `messages[0].role` */
+function pathText(path: readonly (string | number)[]): string {
+  return path
+    .map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`))
+    .join('')
+}
+
+/** `text: is required; speed: must be a number, not true` */
+export function issuesText(issues: readonly Issue[]): string {
+  return issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ')
+}

@@ -1,0 +1,27 @@
+import type { Writable } from 'node:stream'
+import { format } from 'node:util'
+
+/** Log levels as systemd writes them before a line on stderr: `<6>message`. */
+const consoleLevels = { debug: 7, log: 6, info: 6, warn: 4, error: 3 } as const
+
+/**
+ * Keeps stdout for the protocol. From here on `process.stdout` is stderr, and `console.*` writes lines there that begin
+ * with their level, so that nothing a plugin prints can be taken for a message. Returns the real stdout.
+ */
+export function guardStdout(): Writable {
+  const protocol = process.stdout
+  Object.defineProperty(process, 'stdout', {
+    configurable: true,
+    enumerable: true,
+    get: () => process.stderr,
+  })
+  for (const [method, level] of Object.entries(consoleLevels)) {
+    Reflect.set(console, method, (...args: unknown[]) => writeLog(level, format(...args)))
+  }
+  return protocol
+}
+
+function writeLog(level: number, text: string): void {
+  const lines = text.split('\n').map((line) => `<${level}>${line}\n`)
+  process.stderr.write(lines.join(''))
+}

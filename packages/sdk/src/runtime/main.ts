@@ -1,0 +1,259 @@
+// A plugin's process. `node main.js <entry file> [--provide-sdk]`, started by a host that talks to it on stdio.
+import { readFileSync } from 'node:fs'
+import * as nodeModule from 'node:module'
+import type { Writable } from 'node:stream'
+import { configJsonSchema, configSchemaOf, parseConfig } from '../config.js'
+import { type AnyPlugin, setManifest, trackLifecycle } from '../contracts/base.js'
+import { type ContractDescriptor, contractSymbol } from '../contracts/contract.js'
+import { isPluginError, PluginError } from '../errors.js'
+import type { HealthStatus } from '../health.js'
+import type { IncomingCall } from '../wire/call.js'
+import { Peer } from '../wire/peer.js'
+import {
+  type CallParams,
+  type HandshakeParams,
+  type HandshakeResult,
+  type HealthResult,
+  pluginMethods,
+  protocolVersions,
+} from '../wire/protocol.js'
+import { Dispatcher } from './dispatch.js'
+import { guardStdout } from './guard.js'
+import { loadPluginClass, type PluginClass } from './load.js'
+import { resolveSdk } from './sdk-resolver.js'
+
+/** How long `shutdown()` may take once the host is gone. */
+const orphanGraceMs = 1500
+
+class PluginProcess {
+  readonly #peer: Peer
+  readonly #output: Writable
+  readonly #loading: Promise<PluginClass>
+  #plugin: AnyPlugin | undefined
+  #pluginClass: PluginClass | undefined
+  #dispatcher: Dispatcher | undefined
+  #shutdown: Promise<unknown> | undefined
+
+  constructor(entryFile: string, output: Writable) {
+    this.#output = output
+    this.#peer = new Peer({
+      input: process.stdin,
+      output,
+      handle: (call) => this.#handle(call),
+      onEnd: () => void this.#leave(),
+      onGone: () => void this.#leave(),
+    })
+    // Imported while the handshake is on its way; its failure is the handshake's answer.
+    this.#loading = loadPluginClass(entryFile)
+    this.#loading.catch(() => {})
+    process.once('exit', () => this.#peer.flush())
+  }
+
+  #handle(call: IncomingCall): unknown {
+    const params = (call.params ?? {}) as Record<string, unknown>
+    switch (call.method) {
+      case pluginMethods.handshake:
+        return this.#handshake(params as unknown as HandshakeParams)
+      case pluginMethods.initialize:
+        return this.#initialize((params['config'] ?? {}) as Record<string, unknown>)
+      case pluginMethods.call:
+        return this.#call(params as unknown as CallParams, call)
+      case pluginMethods.health:
+        return this.#health()
+      case pluginMethods.shutdown:
+        return this.#stop()
+      default:
+        throw new PluginError('METHOD_NOT_FOUND', `A plugin has no method ${call.method}`)
+    }
+  }
+
+  async #handshake(params: HandshakeParams): Promise<HandshakeResult> {
+    const version = protocolVersions.find((ours) => params.protocol_versions.includes(ours))
+    if (version === undefined) {
+      const versions = `the host speaks ${params.protocol_versions.join(', ')}, the plugin’s SDK ${protocolVersions.join(', ')}`
+      throw new PluginError(
+        'PROTOCOL_VERSION_UNSUPPORTED',
+        `No protocol version in common: ${versions}. Update the older of the two`,
+      )
+    }
+    const pluginClass = await this.#loading
+    const contract = await describeFitting(pluginClass, params.manifest.contract)
+    const plugin = construct(pluginClass)
+    trackLifecycle(plugin)
+    setManifest(plugin, params.manifest)
+    this.#plugin = plugin
+    this.#pluginClass = pluginClass
+    this.#dispatcher = new Dispatcher(plugin, pluginClass[contractSymbol], contract)
+    const schema = params.wants_config_schema ? configSchemaOf(pluginClass) : undefined
+    return {
+      protocol_version: version,
+      sdk_version: sdkVersion(),
+      contract,
+      capabilities: capabilitiesOf(pluginClass, plugin, contract),
+      config_schema: schema ? await configJsonSchema(schema) : null,
+      byte_channels: [],
+    }
+  }
+
+  async #initialize(config: Record<string, unknown>): Promise<true> {
+    const plugin = this.#ready()
+    const parsed = parseConfig(configSchemaOf(this.#pluginClass ?? {}), config)
+    try {
+      if ((await plugin.initialize(parsed as never)) === false) throw new Error('initialize() returned false')
+      return true
+    } catch (error) {
+      if (isPluginError(error)) throw error
+      console.error(error)
+      const { message } = error instanceof Error ? error : new Error(String(error))
+      throw new PluginError('PLUGIN_INITIALIZE_FAILED', `${plugin.name} could not be initialized: ${message}`)
+    }
+  }
+
+  #call({ method, args, stream }: CallParams, call: IncomingCall): Promise<unknown> {
+    this.#ready()
+    if (!this.#dispatcher) throw new PluginError('PLUGIN_NOT_READY', 'The handshake comes first')
+    return this.#dispatcher.call(method, args, stream, call)
+  }
+
+  async #health(): Promise<HealthResult> {
+    const {
+      status,
+      message = '',
+      details = {},
+      latencyMs,
+      memoryMb,
+    }: HealthStatus = await this.#ready().healthCheck()
+    return {
+      status,
+      message,
+      details,
+      latency_ms: latencyMs ?? null,
+      memory_mb: memoryMb ?? process.memoryUsage.rss() / 1e6,
+    }
+  }
+
+  /** Answers once `shutdown()` is done; the process then ends by itself. */
+  async #stop(): Promise<true> {
+    try {
+      await this.#shutDownOnce()
+      return true
+    } catch (error) {
+      console.error(error)
+      const { message } = error instanceof Error ? error : new Error(String(error))
+      throw isPluginError(error)
+        ? error
+        : new PluginError('PLUGIN_SHUTDOWN_FAILED', `shutdown() failed: ${message}`)
+    } finally {
+      setImmediate(() => this.#exit())
+    }
+  }
+
+  /** The host is gone, so nobody needs this process any more. */
+  async #leave(): Promise<void> {
+    setTimeout(() => process.exit(0), orphanGraceMs)
+    this.#peer.close(new PluginError('REQUEST_CANCELLED', 'The host is gone'))
+    try {
+      await this.#shutDownOnce()
+    } catch (error) {
+      console.error(error)
+    }
+    process.exit(0)
+  }
+
+  async #shutDownOnce(): Promise<void> {
+    this.#shutdown ??= Promise.resolve(this.#plugin?.shutdown())
+    await this.#shutdown
+  }
+
+  #exit(): void {
+    this.#peer.flush()
+    if (this.#output.writableLength === 0) process.exit(0)
+    this.#output.once('drain', () => process.exit(0))
+  }
+
+  #ready(): AnyPlugin {
+    if (this.#plugin) return this.#plugin
+    throw new PluginError('PLUGIN_NOT_READY', 'The handshake comes first')
+  }
+}
+
+/** The contract of `pluginClass`, once it is clear that the class fits it and the manifest. */
+async function describeFitting(pluginClass: PluginClass, wanted: string): Promise<ContractDescriptor> {
+  const binding = pluginClass[contractSymbol]
+  if (binding.name !== wanted) {
+    throw new PluginError(
+      'CONTRACT_MISMATCH',
+      `The manifest says contract "${wanted}", but ${pluginClass.name} extends the contract "${binding.name}". Correct one of the two`,
+    )
+  }
+  const contract = await binding.describe()
+  const needed = [
+    'initialize',
+    'shutdown',
+    'healthCheck',
+    ...contract.methods.filter(({ required }) => required).map(({ name }) => name),
+  ]
+  const prototype = pluginClass.prototype as object
+  const missing = needed.filter((name) => typeof Reflect.get(prototype, name) !== 'function')
+  // A method may also be a field of the instance, which only construction shows.
+  const instance = missing.length > 0 ? construct(pluginClass) : undefined
+  const absent = missing.filter((name) => typeof Reflect.get(instance ?? {}, name) !== 'function')
+  if (absent.length === 0) return contract
+  throw new PluginError(
+    'CONTRACT_MISMATCH',
+    `${pluginClass.name} lacks ${absent.join(', ')}, which the contract "${wanted}" requires`,
+    { missing: absent },
+  )
+}
+
+function construct(pluginClass: PluginClass): AnyPlugin {
+  try {
+    return new pluginClass()
+  } catch (error) {
+    console.error(error)
+    const { message } = error instanceof Error ? error : new Error(String(error))
+    throw new PluginError('PLUGIN_LOAD_FAILED', `The constructor of ${pluginClass.name} failed: ${message}`)
+  }
+}
+
+/** What the author wrote, as against what the contract's class brings along. */
+function capabilitiesOf(
+  pluginClass: PluginClass,
+  plugin: AnyPlugin,
+  { methods }: ContractDescriptor,
+): string[] {
+  const base = contractClassOf(pluginClass)
+  const own = methods.filter(({ name }) => {
+    const method: unknown = Reflect.get(plugin, name)
+    return typeof method === 'function' && method !== Reflect.get(base, name)
+  })
+  const state = typeof plugin.captureState === 'function' && typeof plugin.restoreState === 'function'
+  return [...own.map(({ wire }) => wire), ...(state ? ['state'] : [])]
+}
+
+/** The prototype of the contract that `pluginClass` extends, whichever copy of the SDK it is from. */
+function contractClassOf(pluginClass: PluginClass): object {
+  let current: object = pluginClass
+  while (!Object.hasOwn(current, contractSymbol)) current = Object.getPrototypeOf(current) as object
+  return (current as { prototype: object }).prototype
+}
+
+function sdkVersion(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
+}
+
+function provideSdk(): void {
+  if ('registerHooks' in nodeModule)
+    (nodeModule.registerHooks as (hooks: object) => void)({ resolve: resolveSdk })
+  else nodeModule.register(new URL('./sdk-resolver.js', import.meta.url))
+}
+
+const [entryFile, ...flags] = process.argv.slice(2)
+if (!entryFile) {
+  console.error('This file is started by a host: node main.js <entry file> [--provide-sdk]')
+  process.exit(2)
+}
+const output = guardStdout()
+if (flags.includes('--provide-sdk')) provideSdk()
+new PluginProcess(entryFile, output)

@@ -1,0 +1,103 @@
+import { PluginError } from '../errors.js'
+import type { Request, RequestId } from './message.js'
+import { IncomingStream, OutgoingStream } from './streams.js'
+
+/** What a call needs of its connection. */
+interface Connection {
+  sendPiece(id: RequestId, sequence: number, value: unknown): Promise<void> | undefined
+  notify(method: string, params: unknown): void
+}
+
+/** Items of an input that may arrive before the callee has taken one. */
+const inputWindow = 16
+
+/** One request or notification from the other end, while it is worked on. */
+export class IncomingCall {
+  readonly method: string
+  readonly params: Record<string, unknown> | unknown[] | undefined
+  /** Undefined for a notification. */
+  readonly id: RequestId | undefined
+  /** Called once, when the call is cancelled. Cheaper than `signal`. */
+  onCancel: ((reason: PluginError) => void) | undefined
+  readonly #connection: Connection
+  #controller: AbortController | undefined
+  #cancelled: PluginError | undefined
+  #outgoing: OutgoingStream | undefined
+  #earlyCredit = 0
+  #inputEnded: PluginError | undefined
+  #input: IncomingStream | undefined
+
+  constructor({ method, params, id }: Request, connection: Connection) {
+    this.method = method
+    this.params = params
+    this.id = id
+    this.#connection = connection
+  }
+
+  /** Aborted with the PluginError that says why. Made when first asked for: most calls never do. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      if (this.#cancelled) this.#controller.abort(this.#cancelled)
+    }
+    return this.#controller.signal
+  }
+
+  /** Begins to answer in pieces. `credit`: pieces that may be sent before more credit arrives; Infinity: no limit. */
+  openStream(credit: number): OutgoingStream {
+    const { id } = this
+    if (id === undefined)
+      throw new PluginError('INVALID_REQUEST', 'A notification can’t be answered in pieces')
+    const limited = credit + this.#earlyCredit
+    this.#outgoing = new OutgoingStream(limited, (seq, value) => this.#connection.sendPiece(id, seq, value))
+    if (this.#inputEnded) this.#outgoing.endCredit(this.#inputEnded)
+    if (this.#cancelled) this.#outgoing.fail(this.#cancelled)
+    return this.#outgoing
+  }
+
+  /** The argument that arrives while the call runs. */
+  get input(): AsyncIterable<unknown> {
+    return this.#openInput()
+  }
+
+  addCredit(pieces: number): void {
+    if (this.#outgoing) this.#outgoing.addCredit(pieces)
+    else this.#earlyCredit += pieces
+  }
+
+  receiveInput(sequence: unknown, value: unknown, done: boolean): void {
+    const input = this.#openInput()
+    const problem = done ? input.end() : input.push(sequence, value)
+    if (problem) input.fail(new PluginError('INVALID_REQUEST', `The input is broken: ${problem}`))
+  }
+
+  cancel(reason: PluginError): void {
+    if (this.#cancelled) return
+    this.#cancelled = reason
+    this.#controller?.abort(reason)
+    this.#outgoing?.fail(reason)
+    this.#input?.fail(reason)
+    this.onCancel?.(reason)
+  }
+
+  /** The other end sends nothing any more: what waits for its credit or its input would wait for ever. */
+  endInput(reason: PluginError): void {
+    this.#inputEnded = reason
+    this.#input?.fail(reason)
+    this.#outgoing?.endCredit(reason)
+  }
+
+  finish(): void {
+    this.#input?.end()
+  }
+
+  #openInput(): IncomingStream {
+    const { id } = this
+    this.#input ??= new IncomingStream(inputWindow, {
+      grant: (n) => this.#connection.notify('$/inputCredit', { id, n }),
+      stop: async () => {},
+    })
+    if (this.#inputEnded) this.#input.fail(this.#inputEnded)
+    return this.#input
+  }
+}

@@ -1,0 +1,18 @@
+export { configInvalid } from '../config.js'
+export {
+  type Codec,
+  compileCodec,
+  type Issue,
+  issuesText,
+  MethodCodecs,
+  nameValue,
+} from '../contracts/codec.js'
+export { toCamelCase, toSnakeCase } from '../contracts/names.js'
+export { fromErrorObject, toErrorObject } from '../errors.js'
+export type { WireHealthStatus } from '../health.js'
+export { IncomingCall } from './call.js'
+export { defaultMaxMessageBytes } from './lines.js'
+export { parseJson, type RequestId } from './message.js'
+export { Peer, type PeerOptions, type RequestOptions, streamWindow } from './peer.js'
+export * from './protocol.js'
+export { creditOf, type OutgoingStream } from './streams.js'

@@ -1,0 +1,120 @@
+import { isUtf8 } from 'node:buffer'
+import type { Writable } from 'node:stream'
+
+/** Default limit of one message: 8 MiB. */
+export const defaultMaxMessageBytes = 8 * 1024 * 1024
+
+const lineFeed = 0x0a
+const byteOrderMark = '\u{feff}'
+
+export interface LineHandlers {
+  /** One line without its LF; undefined where its bytes are not UTF-8. */
+  onLine(line: string | undefined): void
+  /** A line passed the limit. The rest of it is skipped up to the next LF. */
+  onOversize(): void
+}
+
+/**
+ * Splits bytes into lines at LF. Chunks of an unfinished line are kept as they are and joined once, so that time is
+ * linear in the line's length however finely it is cut.
+ */
+export class LineSplitter {
+  #chunks: Uint8Array[] = []
+  #bytes = 0
+  #skipping = false
+  readonly #handlers: LineHandlers
+  readonly #maxBytes: number
+
+  constructor(handlers: LineHandlers, maxBytes: number = defaultMaxMessageBytes) {
+    this.#handlers = handlers
+    this.#maxBytes = maxBytes
+  }
+
+  push(chunk: Uint8Array): void {
+    let start = 0
+    for (let end = chunk.indexOf(lineFeed); end !== -1; end = chunk.indexOf(lineFeed, start)) {
+      this.#add(chunk.subarray(start, end))
+      this.#finishLine()
+      start = end + 1
+    }
+    if (start < chunk.length) this.#add(chunk.subarray(start))
+  }
+
+  /** The input has ended: a last line without LF counts. */
+  end(): void {
+    if (this.#bytes > 0) this.#finishLine()
+  }
+
+  #add(part: Uint8Array): void {
+    if (this.#skipping) return
+    this.#bytes += part.length
+    if (this.#bytes <= this.#maxBytes) {
+      this.#chunks.push(part)
+      return
+    }
+    this.#chunks = []
+    this.#skipping = true
+    this.#handlers.onOversize()
+  }
+
+  #finishLine(): void {
+    const [first] = this.#chunks
+    const bytes = this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks)
+    const skipped = this.#skipping
+    this.#chunks = []
+    this.#bytes = 0
+    this.#skipping = false
+    if (!skipped) this.#handlers.onLine(decodeUtf8(bytes))
+  }
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  if (!isUtf8(bytes)) return undefined
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+  return text.startsWith(byteOrderMark) ? text.slice(1) : text
+}
+
+/** Writes lines; those of one turn of the event loop go out together. */
+export class LineWriter {
+  #pending: string[] = []
+  #closed = false
+  readonly #output: Writable
+
+  constructor(output: Writable) {
+    this.#output = output
+    output.once('close', () => this.close())
+  }
+
+  write(line: string): void {
+    if (this.#closed) return
+    if (this.#pending.length === 0) process.nextTick(() => this.flush())
+    this.#pending.push(line)
+  }
+
+  /** Hands everything to the operating system's pipe, or to Node's buffer before it. */
+  flush(): void {
+    if (this.#pending.length === 0 || this.#closed) return
+    const text = `${this.#pending.join('\n')}\n`
+    this.#pending = []
+    this.#output.write(text)
+  }
+
+  /** Resolves when the reader has caught up; undefined when it has already. */
+  caughtUp(): Promise<void> | undefined {
+    if (this.#closed || !this.#output.writableNeedDrain) return undefined
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#output.off('drain', done)
+        this.#output.off('close', done)
+        resolve()
+      }
+      this.#output.on('drain', done)
+      this.#output.on('close', done)
+    })
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#pending = []
+  }
+}

@@ -1,0 +1,496 @@
+import type { Readable, Writable } from 'node:stream'
+import {
+  createJSONRPCErrorResponse,
+  createJSONRPCNotification,
+  createJSONRPCRequest,
+  createJSONRPCSuccessResponse,
+  JSONRPCClient,
+  type JSONRPCErrorResponse,
+  JSONRPCServer,
+} from 'json-rpc-2.0'
+import { fromErrorObject, PluginError, toErrorObject } from '../errors.js'
+import { IncomingCall } from './call.js'
+import { defaultMaxMessageBytes, LineSplitter, LineWriter } from './lines.js'
+import { classify, type Message, parseLine, type Request, type RequestId, type Response } from './message.js'
+import { creditOf, IncomingStream, OutgoingStream } from './streams.js'
+
+export interface PeerOptions {
+  input: Readable
+  output: Writable
+  /** Answers a request, or takes a notification (`call.id` is undefined then). What it throws goes to the caller. */
+  handle(call: IncomingCall): unknown
+  /** Given: what is not JSON-RPC is logged by this and never answered, as on the host's end of a plugin. */
+  onNoise?(text: string, reason: string): void
+  /** A line passed the limit. Without it, MESSAGE_TOO_LARGE is answered. */
+  onOversize?(): void
+  /** The other end sends nothing any more. Without it, calls to the other end fail; with it, `close()` does that. */
+  onEnd?(): void
+  /** The other end can't be written to any more. */
+  onGone?(): void
+  /** Longest line to receive, in bytes. Default: 8 MiB. */
+  maxMessageBytes?: number
+  /** Longest line that the other end receives, in bytes. Default: no limit. */
+  maxSendBytes?: number
+  /** Most items in a batch. Default: 100. */
+  maxBatch?: number
+  /** Does requests strictly one after another. Default: false. */
+  sequential?: boolean
+}
+
+export interface RequestOptions {
+  /** An abort sends `$/cancelRequest`; the call then ends with what the other end answers. */
+  signal?: AbortSignal | undefined
+  /** In ms. The call is cancelled and fails with CALL_TIMEOUT. For a stream: time between two pieces. Default: none. */
+  timeoutMs?: number | undefined
+  /** Sent as `$/input` while the call runs. */
+  input?: AsyncIterable<unknown> | undefined
+}
+
+interface OutgoingCall {
+  resolve(response: Response): void
+  pieces?: IncomingStream
+  input?: OutgoingStream
+  timer?: NodeJS.Timeout
+}
+
+/** Pieces that may be on their way before the reader has taken one. */
+export const streamWindow = 16
+
+/**
+ * One end of a connection: newline-delimited JSON-RPC 2.0 both ways, with streams, credit and cancellation.
+ * Both hops use it: client to host, and host to plugin.
+ */
+export class Peer {
+  /** Lines that were no JSON-RPC, and replies that nobody waited for (any more). */
+  readonly counts = { noise: 0, droppedReplies: 0 }
+  readonly #options: PeerOptions
+  readonly #writer: LineWriter
+  readonly #server = new JSONRPCServer<IncomingCall>({ errorListener: () => {} })
+  readonly #client: JSONRPCClient
+  readonly #outgoing = new Map<RequestId, OutgoingCall>()
+  readonly #incoming = new Map<RequestId, IncomingCall>()
+  readonly #idleWaiters: (() => void)[] = []
+  #running = 0
+  #lastId = 0
+  #queue: Promise<unknown> = Promise.resolve()
+  #closed: PluginError | undefined
+
+  constructor(options: PeerOptions) {
+    this.#options = options
+    this.#writer = new LineWriter(options.output)
+    this.#client = new JSONRPCClient((payload) => this.#send(payload))
+    this.#server.applyMiddleware(async (_next, request, call) => {
+      return createJSONRPCSuccessResponse(request.id ?? null, await options.handle(call))
+    })
+    this.#server.mapErrorToJSONRPCErrorResponse = errorResponse
+    this.#listen()
+  }
+
+  /** Calls a method of the other end. Rejects with a PluginError. */
+  request(method: string, params: unknown, options: RequestOptions = {}): Promise<unknown> {
+    return this.#call(method, params, options).result
+  }
+
+  /** Calls a method that answers in pieces. `params` must ask for `streamWindow` pieces of credit. */
+  stream(method: string, params: unknown, options: RequestOptions = {}): AsyncIterableIterator<unknown> {
+    const cancelling = new AbortController()
+    const signal = options.signal ? AbortSignal.any([options.signal, cancelling.signal]) : cancelling.signal
+    let finished: Promise<unknown> = Promise.resolve()
+    const pieces: IncomingStream = new IncomingStream(streamWindow, {
+      grant: (n) => this.notify('$/credit', { id: call.id, n }),
+      stop: async () => {
+        cancelling.abort()
+        await finished
+      },
+    })
+    const call = this.#call(method, params, { ...options, signal }, pieces)
+    finished = call.result.then(
+      () => pieces.end(),
+      (error: unknown) => pieces.fail(error),
+    )
+    return pieces
+  }
+
+  notify(method: string, params: unknown): void {
+    this.#write(createJSONRPCNotification(method, params))
+  }
+
+  /** Resolves when no call from the other end is being worked on. */
+  idle(): Promise<void> {
+    if (this.#running === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idleWaiters.push(resolve))
+  }
+
+  /** Calls from the other end that are being worked on. */
+  get callsInFlight(): number {
+    return this.#running
+  }
+
+  /** Hands over what is still to be written. */
+  flush(): void {
+    this.#writer.flush()
+  }
+
+  /** Gives up the connection: calls to the other end fail with `error`, calls from it are cancelled. */
+  close(error: PluginError): void {
+    if (this.#closed) return
+    this.#closed = error
+    this.#failOutgoing(error)
+    for (const call of this.#incoming.values()) call.cancel(error)
+    this.#writer.flush()
+    this.#writer.close()
+  }
+
+  #listen(): void {
+    const { input, output, maxMessageBytes } = this.#options
+    const splitter = new LineSplitter(
+      { onLine: (line) => this.#receiveLine(line), onOversize: () => this.#receiveOversize() },
+      maxMessageBytes,
+    )
+    input.on('data', (chunk: Buffer) => splitter.push(chunk))
+    input.once('end', () => {
+      splitter.end()
+      this.#endInput()
+    })
+    input.on('error', () => this.#endInput())
+    output.on('error', () => this.#options.onGone?.())
+  }
+
+  /** No answer and no credit can arrive any more; what needs neither goes on. */
+  #endInput(): void {
+    const error = new PluginError('REQUEST_CANCELLED', 'The other end has closed the connection')
+    for (const call of this.#incoming.values()) call.endInput(error)
+    if (this.#options.onEnd) this.#options.onEnd()
+    else this.#failOutgoing(error)
+  }
+
+  #failOutgoing(error: PluginError): void {
+    for (const id of [...this.#outgoing.keys()]) this.#settle(id, errorResponse(id, error))
+  }
+
+  // ── Receiving ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #receiveLine(line: string | undefined): void {
+    if (line?.trim() === '') return
+    const parsed = line === undefined ? ({ kind: 'unparsable' } as const) : parseLine(line)
+    if (parsed.kind === 'unparsable') this.#receiveUnparsable(line)
+    else if (parsed.kind === 'batch') this.#receiveBatch(parsed.items)
+    else this.#answer(this.#receive(parsed.message, line ?? ''))
+  }
+
+  #receiveUnparsable(line: string | undefined): void {
+    if (!this.#options.onNoise) {
+      const reason = line === undefined ? 'the line is not UTF-8' : 'the line is not JSON'
+      this.#answer(
+        this.#inOrder(errorResponse(null, new PluginError('PARSE_ERROR', `Parse error: ${reason}`))),
+      )
+      return
+    }
+    // Something printed without a line end before a message: the message is still whole behind it.
+    const start = line?.lastIndexOf('{"jsonrpc":"2.0"') ?? -1
+    const salvaged = start > 0 && line ? parseLine(line.slice(start)) : undefined
+    this.#noise(
+      line && salvaged?.kind === 'single' ? line.slice(0, start) : (line ?? '(bytes that are not UTF-8)'),
+      'not JSON',
+    )
+    if (salvaged?.kind === 'single') this.#answer(this.#receive(salvaged.message, ''))
+  }
+
+  #receiveOversize(): void {
+    if (this.#options.onOversize) {
+      this.#options.onOversize()
+      return
+    }
+    const limit = this.#options.maxMessageBytes ?? defaultMaxMessageBytes
+    this.#write(
+      errorResponse(
+        null,
+        new PluginError('MESSAGE_TOO_LARGE', `A message is longer than ${limit} bytes`, { limit }),
+      ),
+    )
+  }
+
+  #receiveBatch(items: unknown[]): void {
+    const limit = this.#options.maxBatch ?? 100
+    if (this.#options.onNoise) this.#noise(JSON.stringify(items), 'a batch is not used here')
+    else if (items.length === 0) this.#answer(this.#inOrder(invalidRequest(null, 'an empty batch')))
+    else if (items.length > limit)
+      this.#answer(this.#inOrder(invalidRequest(null, `a batch of ${items.length}; the limit is ${limit}`)))
+    else void this.#answerBatch(items)
+  }
+
+  async #answerBatch(items: unknown[]): Promise<void> {
+    const responses = await Promise.all(items.map((item) => this.#receive(classify(item), '')))
+    const owed = responses.filter((response) => response !== undefined)
+    if (owed.length > 0) this.#write(owed)
+  }
+
+  /** Acts on one message. Resolves to the response that is owed for it, if any. */
+  #receive(message: Message, line: string): Promise<Response | undefined> | undefined {
+    if (message.kind === 'request') return this.#receiveRequest(message.request)
+    if (message.kind === 'response') this.#receiveResponse(message.response)
+    else return this.#receiveInvalid(message, line)
+    return undefined
+  }
+
+  #receiveInvalid(
+    { id, reason, owed }: { id: RequestId; reason: string; owed: boolean },
+    line: string,
+  ): Promise<Response> | undefined {
+    if (this.#outgoing.has(id)) {
+      this.#settle(
+        id,
+        errorResponse(id, new PluginError('INTERNAL_ERROR', `The answer is malformed: ${reason}`)),
+      )
+      return undefined
+    }
+    if (this.#options.onNoise) this.#noise(line, reason)
+    else if (owed) return this.#inOrder(invalidRequest(id, reason))
+    else this.counts.droppedReplies += 1
+    return undefined
+  }
+
+  /** An answer that needs no work; where requests are done one after another, its turn comes after those before it. */
+  async #inOrder(response: Response): Promise<Response> {
+    if (this.#options.sequential) await this.#queue
+    return response
+  }
+
+  #noise(text: string, reason: string): void {
+    this.counts.noise += 1
+    this.#options.onNoise?.(text, reason)
+  }
+
+  #receiveRequest(request: Request): Promise<Response | undefined> | undefined {
+    if (request.id === undefined && this.#receiveControl(request)) return undefined
+    const { id } = request
+    if (id !== undefined && this.#incoming.has(id)) {
+      return this.#inOrder(invalidRequest(id, `the id ${JSON.stringify(id)} is in flight already`))
+    }
+    const call = new IncomingCall(request, this)
+    if (id !== undefined) this.#incoming.set(id, call)
+    return this.#inTurn(call, request)
+  }
+
+  async #inTurn(call: IncomingCall, request: Request): Promise<Response | undefined> {
+    this.#running += 1
+    try {
+      if (!this.#options.sequential) return await this.#serve(call, request)
+      const served = this.#queue.then(() => this.#serve(call, request))
+      this.#queue = served
+      return await served
+    } finally {
+      this.#running -= 1
+      if (this.#running === 0) queueMicrotask(() => this.#announceIdle())
+    }
+  }
+
+  async #serve(call: IncomingCall, request: Request): Promise<Response | undefined> {
+    const response = await this.#server.receive(request as never, call)
+    if (request.id === undefined) return undefined
+    this.#incoming.delete(request.id)
+    call.finish()
+    return (response ?? undefined) as Response | undefined
+  }
+
+  #announceIdle(): void {
+    if (this.#running > 0) return
+    for (const resolve of this.#idleWaiters.splice(0)) resolve()
+  }
+
+  #answer(response: Promise<Response | undefined> | undefined): void {
+    void response?.then((answer) => {
+      if (answer) this.#write(answer)
+    })
+  }
+
+  #receiveResponse(response: Response): void {
+    if (!this.#settle(response.id, response)) this.counts.droppedReplies += 1
+  }
+
+  /** Notifications of the wire itself. Returns false for all others. */
+  #receiveControl({ method, params }: Request): boolean {
+    if (!method.startsWith('$/')) return false
+    const { id, seq, value, n, done } = (Array.isArray(params) ? {} : (params ?? {})) as Record<
+      string,
+      unknown
+    >
+    const key = id as RequestId
+    if (method === '$/cancelRequest')
+      this.#incoming.get(key)?.cancel(new PluginError('REQUEST_CANCELLED', 'The request was cancelled'))
+    else if (method === '$/stream') this.#receivePiece(key, seq, value)
+    else if (method === '$/credit') this.#incoming.get(key)?.addCredit(safeCredit(n))
+    else if (method === '$/input') this.#incoming.get(key)?.receiveInput(seq, value, done === true)
+    else if (method === '$/inputCredit') this.#outgoing.get(key)?.input?.addCredit(safeCredit(n))
+    return true
+  }
+
+  #receivePiece(id: RequestId, sequence: unknown, value: unknown): void {
+    const call = this.#outgoing.get(id)
+    if (!call?.pieces) {
+      this.counts.droppedReplies += 1
+      return
+    }
+    call.timer?.refresh()
+    const problem = call.pieces.push(sequence, value)
+    if (!problem) return
+    this.notify('$/cancelRequest', { id })
+    this.#settle(id, errorResponse(id, new PluginError('INTERNAL_ERROR', `The stream is broken: ${problem}`)))
+  }
+
+  // ── Calling ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #call(
+    method: string,
+    params: unknown,
+    options: RequestOptions,
+    pieces?: IncomingStream,
+  ): { id: number; result: Promise<unknown> } {
+    const id = ++this.#lastId
+    if (this.#closed) return { id, result: Promise.reject(this.#closed) }
+    if (options.signal?.aborted) return { id, result: Promise.reject(cancelled()) }
+    const call: OutgoingCall = { resolve: (response) => this.#client.receive(response as never) }
+    if (pieces) call.pieces = pieces
+    this.#outgoing.set(id, call)
+    const response = this.#client.requestAdvanced(
+      createJSONRPCRequest(id, method, params),
+    ) as PromiseLike<Response>
+    const stopWatching = this.#watch(id, call, method, options)
+    const result = response.then((answer) => {
+      stopWatching()
+      if (answer.error) throw fromErrorObject(answer.error)
+      return answer.result
+    })
+    return { id, result: Promise.resolve(result) }
+  }
+
+  /** Starts what may end the call early, and what feeds it. Returns what stops all that. */
+  #watch(
+    id: number,
+    call: OutgoingCall,
+    method: string,
+    { signal, timeoutMs, input }: RequestOptions,
+  ): () => void {
+    const cancel = (): void => this.notify('$/cancelRequest', { id })
+    signal?.addEventListener('abort', cancel, { once: true })
+    if (timeoutMs !== undefined) {
+      call.timer = setTimeout(() => {
+        cancel()
+        this.#settle(
+          id,
+          errorResponse(
+            id,
+            new PluginError('CALL_TIMEOUT', `${method} took longer than ${timeoutMs} ms and was cancelled`, {
+              timeoutMs,
+            }),
+          ),
+        )
+      }, timeoutMs)
+    }
+    if (input) void this.#feed(id, call, input)
+    return () => {
+      signal?.removeEventListener('abort', cancel)
+      clearTimeout(call.timer)
+      call.input?.fail(cancelled())
+    }
+  }
+
+  /** Sends the argument that arrives while the call runs; its failure cancels the call. */
+  async #feed(id: number, call: OutgoingCall, input: AsyncIterable<unknown>): Promise<void> {
+    const outgoing = new OutgoingStream(streamWindow, (seq, value) => {
+      this.notify('$/input', { id, seq, value })
+      return this.#writer.caughtUp()
+    })
+    call.input = outgoing
+    try {
+      for await (const value of input) await outgoing.send(value)
+      this.notify('$/input', { id, seq: outgoing.count, done: true })
+    } catch (error) {
+      if (!this.#outgoing.has(id)) return
+      this.notify('$/cancelRequest', { id })
+      this.#settle(id, errorResponse(id, error))
+    }
+  }
+
+  /** Ends a call of ours with a response. Returns false where there is no such call. */
+  #settle(id: RequestId, response: Response): boolean {
+    const call = this.#outgoing.get(id)
+    if (!call) return false
+    this.#outgoing.delete(id)
+    call.resolve(response)
+    return true
+  }
+
+  // ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Sends a request: too large a one fails here instead of at the other end. */
+  #send(payload: unknown): void {
+    const line = JSON.stringify(payload)
+    const excess = this.#excess(line)
+    if (excess) throw excess
+    this.#writer.write(line)
+  }
+
+  #write(payload: unknown): void {
+    this.#writer.write(this.#stringify(payload))
+  }
+
+  #stringify(payload: unknown): string {
+    const id = (payload as Partial<Response>).id ?? null
+    try {
+      const line = JSON.stringify(payload)
+      const excess = this.#excess(line)
+      return excess ? JSON.stringify(errorResponse(id, excess)) : line
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      return JSON.stringify(
+        errorResponse(
+          id,
+          new PluginError('INTERNAL_ERROR', `The result can’t be written as JSON: ${reason}`),
+        ),
+      )
+    }
+  }
+
+  #excess(line: string): PluginError | undefined {
+    const limit = this.#options.maxSendBytes ?? Number.POSITIVE_INFINITY
+    if (line.length * 3 <= limit) return undefined
+    const bytes = Buffer.byteLength(line)
+    if (bytes <= limit) return undefined
+    return new PluginError('MESSAGE_TOO_LARGE', `The message has ${bytes} bytes; the limit is ${limit}`, {
+      bytes,
+      limit,
+    })
+  }
+
+  /** For an IncomingCall: sends one piece. Resolves when the reader has caught up. */
+  sendPiece(id: RequestId, seq: number, value: unknown): Promise<void> | undefined {
+    const line = JSON.stringify(createJSONRPCNotification('$/stream', { id, seq, value }))
+    const excess = this.#excess(line)
+    if (excess) throw excess
+    this.#writer.write(line)
+    return this.#writer.caughtUp()
+  }
+}
+
+/** A credit that is not one is worth nothing; a notification gets no error. */
+function safeCredit(value: unknown): number {
+  try {
+    return creditOf(value)
+  } catch {
+    return 0
+  }
+}
+
+function cancelled(): PluginError {
+  return new PluginError('REQUEST_CANCELLED', 'The request was cancelled')
+}
+
+function errorResponse(id: RequestId, error: unknown): JSONRPCErrorResponse {
+  const { code, message, data } = toErrorObject(error)
+  return createJSONRPCErrorResponse(id, code, message, data)
+}
+
+function invalidRequest(id: RequestId, reason: string): Response {
+  return errorResponse(id, new PluginError('INVALID_REQUEST', `Invalid request: ${reason}`))
+}

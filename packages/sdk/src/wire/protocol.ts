@@ -1,0 +1,58 @@
+import type { ContractDescriptor, JsonSchema } from '../contracts/contract.js'
+import type { WireHealthStatus } from '../health.js'
+import type { Manifest } from '../manifest.js'
+
+/** Versions of the protocol between host and plugin that this SDK speaks, newest first. */
+export const protocolVersions: readonly number[] = [1]
+
+/** What a host asks of a plugin's process. */
+export const pluginMethods = {
+  handshake: 'plugin/handshake',
+  initialize: 'plugin/initialize',
+  call: 'plugin/call',
+  health: 'plugin/health',
+  shutdown: 'plugin/shutdown',
+} as const
+
+/** The first request: who the host is, and whom it thinks it has started. */
+export interface HandshakeParams {
+  /** Those that the host speaks, newest first. */
+  protocol_versions: readonly number[]
+  host_version: string
+  manifest: Manifest
+  /** Longest line that the host takes. */
+  max_message_bytes: number
+  /** Whether the manifest leaves the configuration's schema to the code. */
+  wants_config_schema: boolean
+}
+
+/** The answer to a handshake. */
+export interface HandshakeResult {
+  /** The one that both will speak. */
+  protocol_version: number
+  sdk_version: string
+  contract: ContractDescriptor
+  /** Wire names of the methods that the plugin implements itself, and `state` where it can be captured. */
+  capabilities: string[]
+  config_schema: JsonSchema | null
+  /** Ways to move raw bytes that this end offers. None yet: bytes are base64. */
+  byte_channels: string[]
+}
+
+export interface CallParams {
+  /** Wire name. */
+  method: string
+  args: Record<string, unknown>
+  /** Absent: one answer. */
+  stream?: true | { credit: number }
+}
+
+/** In place of an argument: it follows as `$/input` notifications. */
+export const inputMarker = { $input: true } as const
+
+/** Whether `value` stands for an argument that follows as `$/input` notifications. */
+export function isInputMarker(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && '$input' in value
+}
+
+export type HealthResult = WireHealthStatus
