@@ -1,6 +1,7 @@
 export { type AudioFormat, decodeWav, encodeWav, sniffAudio, toMono16, type WavAudio } from './audio.js'
 export { type Awaitable, PluginBase } from './contracts/base.js'
 export type { CallOptions, ClientOf } from './contracts/client.js'
+export type { WordTiming } from './contracts/common.table.js'
 export {
   type CallContext,
   type ContractBinding,

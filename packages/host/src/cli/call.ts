@@ -16,9 +16,6 @@ interface CallCommand extends CommonOptions {
   timeout?: number
 }
 
-/** Long strings, which are bytes as a rule, are cut in what a person sees. */
-const shownCharacters = 200
-
 /** `appfactory-host call PLUGIN METHOD`: loads, calls, prints, unloads. */
 export async function call(streams: Streams, options: CallCommand): Promise<number> {
   const args = { ...parseObject('--args', options.args), ...(await readFiles(options.file ?? [])) }
@@ -97,11 +94,10 @@ function methodOf({ methods }: ContractDescriptor, wireName: string): MethodDesc
   return methods.find(({ wire }) => wire === wireName)
 }
 
-function shorten(_key: string, value: unknown): unknown {
-  const isLong = typeof value === 'string' && value.length > shownCharacters
-  return isLong
-    ? `${value.slice(0, 40)}… (${value.length} characters; use --json or --out to get them)`
-    : value
+/** Bytes are nothing for a person's eyes. */
+function shorten(key: string, value: unknown): unknown {
+  const isBytes = key.endsWith('_b64') && typeof value === 'string'
+  return isBytes ? `(${Buffer.byteLength(value, 'base64')} bytes; use --out FILE or --json)` : value
 }
 
 function withoutBytes(result: unknown): unknown {

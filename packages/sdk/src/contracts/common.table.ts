@@ -30,3 +30,6 @@ export const wordTiming = z.looseObject({
   endMs: z.number().describe('End, in ms from the beginning.'),
   confidence: z.number().optional().describe('From 0 to 1.'),
 })
+
+/** When a word is spoken: `word`, `startMs`, `endMs`, `confidence` (0–1) where known. */
+export type WordTiming = z.output<typeof wordTiming>

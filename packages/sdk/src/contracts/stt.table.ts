@@ -31,11 +31,8 @@ export const transcriptionResult = z.looseObject({
 })
 
 export const transcriptUpdate = z.looseObject({
-  partial: z
-    .string()
-    .nullable()
-    .describe('What has been understood so far; may still change. null: no news.'),
-  final: z.string().nullable().describe('Text that will not change any more. null: none yet.'),
+  partial: z.string().nullable().describe('What is heard beyond `final`; may still change. null: no news.'),
+  final: z.string().nullable().describe('All text so far that will not change any more. null: no news.'),
   words: z.array(wordTiming).optional(),
 })
 

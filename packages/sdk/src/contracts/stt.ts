@@ -9,7 +9,7 @@ import type { sttDefinition, transcriptionResult, transcriptUpdate } from './stt
 /** A transcript: `text`, and `confidence` (0–1), `language`, `words`, `segments` where the engine knows them. */
 export type TranscriptionResult = z.output<typeof transcriptionResult>
 
-/** News of a stream: `partial` may still change, `final` will not; null where there is none. */
+/** News of a stream: `partial`, what is heard since `final`, may still change; `final`, all text so far, will not. */
 export type TranscriptUpdate = z.output<typeof transcriptUpdate>
 
 /** A language: `code` (BCP 47) and `name`. */
@@ -49,7 +49,7 @@ const behaviour: Record<string, MethodBehaviour> = {
   transcribeStream: {
     normalisePiece: (update) => ({ ...noNews, ...update }),
     aggregate: (updates) => ({
-      text: updates.flatMap(({ final }) => (typeof final === 'string' ? [final] : [])).join(' '),
+      text: updates.findLast(({ final }) => typeof final === 'string')?.['final'] ?? '',
     }),
   },
 }
@@ -102,18 +102,25 @@ export abstract class STTContract<Config = Record<string, unknown>> extends Plug
       return
     }
     const sessionId = await this.startStream(options)
-    let ended = false
+    let heardAll = false
     try {
       for await (const chunk of audio) {
         options?.signal?.throwIfAborted()
         const update = await this.feedAudio(sessionId, chunk)
         if (update) yield update
       }
-      ended = true
-      yield { partial: null, final: textOf(await this.endStream(sessionId)) }
+      heardAll = true
     } finally {
-      if (!ended) await this.endStream(sessionId)
+      if (!heardAll) await this.#abandon(sessionId)
     }
+    yield { partial: null, final: textOf(await this.endStream(sessionId)) }
+  }
+
+  /** Ends a session that nobody needs any more; the error that led here is the one to tell. */
+  async #abandon(sessionId: string): Promise<void> {
+    try {
+      await this.endStream(sessionId)
+    } catch {}
   }
 }
 

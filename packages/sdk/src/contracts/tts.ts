@@ -132,22 +132,35 @@ function withRawDuration(speech: SynthesisResult): SynthesisResult {
 /** All pieces of a stream as one: WAV files become one WAV file, other formats follow each other. */
 function joinAudio(pieces: readonly Record<string, unknown>[]): Partial<SynthesisResult> {
   const chunks = pieces as unknown as AudioChunk[]
-  const wavs = chunks.map(({ audio }) => decodeWav(audio))
-  const [first] = wavs
-  const {
-    text: _text,
-    durationMs: _durationMs,
-    words: _words,
-    ...head
-  } = chunks[0] ?? { format: 'pcm_s16le', sampleRate: 24_000, channels: 1 }
-  const words = chunks.some((chunk) => chunk.words) ? { words: joinWords(chunks) } : {}
-  if (!first || wavs.some((wav) => !wav))
-    return { ...head, ...words, audio: Buffer.concat(chunks.map(({ audio }) => audio)) }
-  return {
-    ...head,
-    ...words,
-    audio: wrapWav({ ...first, data: Buffer.concat(wavs.map((wav) => wav?.data ?? new Uint8Array())) }),
+  const { format, sampleRate, channels } = chunks[0] ?? {
+    format: 'pcm_s16le',
+    sampleRate: 24_000,
+    channels: 1,
   }
+  const warnings = chunks.flatMap((chunk) => chunk.warnings ?? [])
+  return {
+    ...{ format, sampleRate, channels, audio: concatenate(chunks.map(({ audio }) => audio)) },
+    ...(chunks.some(({ words }) => words) ? { words: joinWords(chunks) } : {}),
+    ...(chunks.some(({ usage }) => usage) ? { usage: addUsage(chunks.map(({ usage = {} }) => usage)) } : {}),
+    ...(warnings.length > 0 ? { warnings } : {}),
+  }
+}
+
+function concatenate(files: readonly Uint8Array[]): Uint8Array {
+  const wavs = files.map((file) => decodeWav(file))
+  const [first] = wavs
+  const samples = wavs.flatMap((wav) => (wav ? [wav.data] : []))
+  return first && samples.length === files.length
+    ? wrapWav({ ...first, data: Buffer.concat(samples) })
+    : Buffer.concat(files)
+}
+
+function addUsage(usages: readonly Record<string, unknown>[]): Record<string, number> {
+  const sum: Record<string, number> = {}
+  for (const [key, value] of usages.flatMap((usage) => Object.entries(usage))) {
+    if (typeof value === 'number') sum[key] = (sum[key] ?? 0) + value
+  }
+  return sum
 }
 
 function joinWords(chunks: readonly AudioChunk[]): NonNullable<AudioChunk['words']> {

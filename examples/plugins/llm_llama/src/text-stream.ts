@@ -1,0 +1,27 @@
+/** Turns a callback's pieces into an iteration: the producer pushes, the consumer awaits. */
+export class TextStream {
+  readonly #pieces: string[] = []
+  #wake: (() => void) | undefined
+  #ended = false
+
+  push(piece: string): void {
+    this.#pieces.push(piece)
+    this.#wake?.()
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#wake?.()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
+    for (;;) {
+      yield* this.#pieces.splice(0)
+      if (this.#pieces.length > 0) continue
+      if (this.#ended) return
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import type { PluginHandle } from '@appfactory/host'
+import { decodeWav, type LLMContract, type STTContract, type TTSContract } from '@appfactory/sdk'
+
+/** The three plugins that an assistant is made of. Any plugins of these contracts will do. */
+export interface Engines {
+  tts: PluginHandle<TTSContract>
+  stt: PluginHandle<STTContract>
+  llm: PluginHandle<LLMContract>
+}
+
+/** One exchange, with its times in ms. */
+export interface Turn {
+  /** What the user's voice was given to say. */
+  said: string
+  heard: string
+  reply: string
+  /** The user's speech, as a WAV file. */
+  question: Uint8Array
+  /** The spoken reply: a WAV file for each sentence. */
+  answer: Uint8Array[]
+  /** From the first sound to the final transcript. */
+  heardMs: number
+  /** From the final transcript to the reply's first word, first sound, last word and last sound. */
+  firstTextMs: number
+  firstAudioMs: number
+  textDoneMs: number
+  audioDoneMs: number
+}
+
+/** How much audio is sent at a time, in ms: as a microphone would. */
+const chunkMs = 100
+
+/** Holds one exchange: a voice says `said`, the assistant listens, thinks and speaks at the same time. */
+export async function holdTurn({ tts, stt, llm }: Engines, said: string): Promise<Turn> {
+  const { audio: question } = await tts.synthesize(said, 'rms')
+  const listening = performance.now()
+  const heard = await listen(stt, question)
+  const answering = performance.now()
+  const times = { firstText: 0, textDone: 0 }
+  let reply = ''
+
+  async function* write(): AsyncGenerator<string> {
+    for await (const { text } of llm.streamChat([{ role: 'user', content: heard }], {
+      temperature: 0.3,
+      seed: 7,
+    })) {
+      times.firstText ||= performance.now()
+      reply += text
+      yield text
+    }
+    times.textDone = performance.now()
+  }
+
+  // The voice gets the text while it is being written, and speaks each sentence as soon as it is complete.
+  const answer: Uint8Array[] = []
+  let firstAudio = 0
+  for await (const { audio } of tts.synthesizeStream(write(), 'slt')) {
+    firstAudio ||= performance.now()
+    answer.push(audio)
+  }
+  return {
+    said,
+    heard,
+    reply: reply.trim(),
+    question,
+    answer,
+    heardMs: answering - listening,
+    firstTextMs: times.firstText - answering,
+    firstAudioMs: firstAudio - answering,
+    textDoneMs: times.textDone - answering,
+    audioDoneMs: performance.now() - answering,
+  }
+}
+
+async function listen(stt: Engines['stt'], wav: Uint8Array): Promise<string> {
+  let heard = ''
+  for await (const { final } of stt.transcribeStream(microphone(wav))) {
+    if (final !== null) heard = final
+  }
+  return heard
+}
+
+/** A recording, piece by piece. */
+async function* microphone(wav: Uint8Array): AsyncGenerator<Uint8Array> {
+  const { sampleRate = 16_000 } = decodeWav(wav) ?? {}
+  const chunkBytes = (sampleRate * 2 * chunkMs) / 1000
+  for (let start = 0; start < wav.length; start += chunkBytes) yield wav.subarray(start, start + chunkBytes)
+}

@@ -1,0 +1,54 @@
+// `npm start`: holds a conversation between two voices. `npm start -- "what is the capital of japan"` asks that instead.
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { PluginHost } from '@appfactory/host'
+import type { LLMContract, STTContract, TTSContract } from '@appfactory/sdk'
+import { type Engines, holdTurn, type Turn } from './assistant.js'
+import { describeTurn, summarise } from './report.js'
+
+const builtInTurns = [
+  'hello how are you today',
+  'can you tell me a story about a rabbit',
+  'the quick brown fox jumps over the lazy dog',
+  'turn on the lights in the kitchen',
+  'please tell me a story about a little bear',
+  'thank you very much goodbye',
+]
+
+const questions = process.argv.slice(2).length > 0 ? [process.argv.slice(2).join(' ')] : builtInTurns
+const outDir = 'out'
+
+await using host = new PluginHost({ pluginsDir: fileURLToPath(new URL('../../plugins', import.meta.url)) })
+const engines = await loadEngines(host)
+await mkdir(outDir, { recursive: true })
+const turns: Turn[] = []
+for (const question of questions) {
+  const turn = await holdTurn(engines, question)
+  turns.push(turn)
+  console.log(describeTurn(turn))
+  await save(turn, turns.length)
+}
+console.log(summarise(turns))
+console.log(`The recordings are in ${outDir}/`)
+
+async function loadEngines(host: PluginHost): Promise<Engines> {
+  const started = performance.now()
+  const [tts, stt, llm] = await Promise.all([
+    host.load<TTSContract>('tts_flite'),
+    host.load<STTContract>('stt_pocketsphinx'),
+    host.load<LLMContract>('llm_llama'),
+  ])
+  // The first call loads an engine's model; a user should not have to wait for it.
+  await Promise.all([tts.synthesize('hello'), llm.complete('hello', { maxTokens: 1 })])
+  console.log(`three plugins ready in ${Math.round(performance.now() - started)} ms\n`)
+  return { tts, stt, llm }
+}
+
+/** Writes `out/1-question.wav` and `out/1-answer-1.wav`, one for each sentence. */
+async function save({ question, answer }: Turn, number: number): Promise<void> {
+  await writeFile(join(outDir, `${number}-question.wav`), question)
+  await Promise.all(
+    answer.map((audio, index) => writeFile(join(outDir, `${number}-answer-${index + 1}.wav`), audio)),
+  )
+}

@@ -1,0 +1,48 @@
+import type { Turn } from './assistant.js'
+
+/** A turn, as the console shows it. */
+export function describeTurn(turn: Turn): string {
+  const { errors } = wordErrors(turn.said, turn.heard)
+  const early = turn.firstAudioMs < turn.textDoneMs ? ', while the text was still being written' : ''
+  return [
+    `said   ${turn.said}`,
+    `heard  ${turn.heard}   [${errors} word errors, ${ms(turn.heardMs)}]`,
+    `reply  ${turn.reply}`,
+    `       [first word ${ms(turn.firstTextMs)}, first sound ${ms(turn.firstAudioMs)}${early}; last word ${ms(turn.textDoneMs)}, last sound ${ms(turn.audioDoneMs)}]`,
+    '',
+  ].join('\n')
+}
+
+/** What all turns have in common. */
+export function summarise(turns: readonly Turn[]): string {
+  const counts = turns.map(({ said, heard }) => wordErrors(said, heard))
+  const errors = counts.reduce((sum, count) => sum + count.errors, 0)
+  const words = counts.reduce((sum, count) => sum + count.words, 0)
+  const early = turns.filter(({ firstAudioMs, textDoneMs }) => firstAudioMs < textDoneMs).length
+  return `${turns.length} turns: ${errors} word errors in ${words} words; reply audio began before the reply's text was complete in ${early} of ${turns.length}`
+}
+
+/** Words that would have to be changed, added or taken away to get from `said` to `heard`. */
+export function wordErrors(said: string, heard: string): { errors: number; words: number } {
+  const [from, to] = [wordsOf(said), wordsOf(heard)]
+  let row = to.map((_, index) => index + 1)
+  from.forEach((word, above) => {
+    let diagonal = above
+    let left = above + 1
+    row = row.map((up, index) => {
+      const best = Math.min(up + 1, left + 1, diagonal + (to[index] === word ? 0 : 1))
+      diagonal = up
+      left = best
+      return best
+    })
+  })
+  return { errors: row.at(-1) ?? from.length, words: from.length }
+}
+
+function wordsOf(text: string): string[] {
+  return text.toLowerCase().match(/[a-z']+/g) ?? []
+}
+
+function ms(value: number): string {
+  return `${Math.round(value)} ms`
+}
