@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
 import { execa } from 'execa'
 import semver from 'semver'
 import { dependencyMissing, installFailed } from './messages.js'
+import { findPackage, packageVersion } from './packages.js'
 
 /** One entry of a manifest's `dependencies`. */
 interface Dependency {
@@ -66,9 +66,8 @@ function inRange(version: string, range: string): boolean {
 
 /** The version that an import from the plugin's folder would get. */
 function installedVersion(dir: string, name: string): string | undefined {
-  const folders = createRequire(join(dir, 'package.json')).resolve.paths(name) ?? []
-  const file = folders.map((folder) => join(folder, name, 'package.json')).find((path) => existsSync(path))
-  return file ? (JSON.parse(readFileSync(file, 'utf8')) as { version?: string }).version : undefined
+  const folder = findPackage(dir, name)
+  return folder && packageVersion(folder)
 }
 
 function packageManagerOf(dir: string): PackageManager {

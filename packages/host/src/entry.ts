@@ -2,6 +2,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { findPackage } from './packages.js'
 
 const extensions = ['', '.js', '.mjs', '.cjs', '.ts', '.mts']
 
@@ -42,12 +43,11 @@ export interface Runtime {
 
 /** The runtime of the SDK that the plugin's own folder resolves; the host's own where there is none. */
 export function resolveRuntime(dir: string): Runtime {
-  try {
+  const own = findPackage(dir, '@appfactory/sdk')
+  if (own)
     return {
-      file: createRequire(join(dir, 'package.json')).resolve('@appfactory/sdk/runtime'),
+      file: createRequire(join(own, 'package.json')).resolve('@appfactory/sdk/runtime'),
       provideSdk: false,
     }
-  } catch {
-    return { file: fileURLToPath(import.meta.resolve('@appfactory/sdk/runtime')), provideSdk: true }
-  }
+  return { file: fileURLToPath(import.meta.resolve('@appfactory/sdk/runtime')), provideSdk: true }
 }

@@ -1,0 +1,71 @@
+// Every fenced code block of docs/*.md and README.md says behind its language what it is, and is run or checked as such.
+// A block that says nothing, or something unknown, makes the test fail.
+//
+//   any language
+//     file=PATH          is written to the reader's folder (a temporary one for each document) before anything runs. A
+//                        manifest.json is checked as a manifest too; a .ts is type-checked too.
+//   ts
+//     run                a program: type-checked, then run with node. js: the same, without the types.
+//     plugin=CONTRACT    a whole plugin: loaded in a host, and each method of its contract called.
+//     members=CONTRACT   members of a plugin class: put into a class that has the rest, then as plugin=.
+//     shape=TYPE         an interface of the same name: the TYPE that the SDK exports must fit it.
+//   json
+//     manifest           a whole manifest.
+//     manifest-part      keys of a manifest: checked together with the required ones.
+//     value              anything that is JSON.
+//   jsonl
+//     host               a conversation with appfactory-host: "--> " is sent, "<-- " must be answered. One process serves
+//                        all blocks of a document, in order.
+//     plugin             the same with a plugin's process.
+//   sh
+//     run                run with bash.
+//     syntax             bash -n only: for commands that need a network, a terminal or a fresh clone.
+//   text
+//     output             what the `run` block before it printed.
+//     tree               names of files: each must be in the reader's folder.
+//
+// Besides, `run` takes in=FOLDER (a folder of the reader's; default: the root of the repository) and exit=STATUS (default: 0);
+// `plugin` and `members` take config=JSON, without spaces. In what is compared, … stands for anything: in `text output` for
+// the rest of a word or line or, on a line of its own, for any lines; in `jsonl` for any value, the rest of a string, the
+// rest of an array (as last item) or any further members of an object (as key).
+
+export interface Block {
+  /** As in `guide.md:12`. */
+  place: string
+  language: string
+  /** The first word, or the first key, behind the language: `run`, `file`, `plugin`… */
+  kind: string
+  attributes: Readonly<Record<string, string>>
+  text: string
+}
+
+const kinds: Record<string, readonly string[]> = {
+  ts: ['run', 'plugin', 'members', 'shape'],
+  js: ['run'],
+  json: ['manifest', 'manifest-part', 'value'],
+  jsonl: ['host', 'plugin'],
+  sh: ['run', 'syntax'],
+  text: ['output', 'tree'],
+}
+
+const fence = /^( {0,3})(`{3,}|~{3,})[ \t]*(.*)\n([\s\S]*?)^ {0,3}\2[ \t]*$/gm
+
+/** The code blocks of a document, in order. */
+export function blocksOf(document: string, markdown: string): Block[] {
+  return [...markdown.matchAll(fence)].map(({ index, 3: info = '', 4: text = '' }) => {
+    const [language = '', ...words] = info.trim().split(/\s+/)
+    const pairs = words.map((word) => /^([^=]+)=?(.*)$/s.exec(word)?.slice(1) ?? [])
+    return {
+      place: `${document}:${markdown.slice(0, index).split('\n').length}`,
+      language,
+      kind: pairs[0]?.[0] ?? '',
+      attributes: Object.fromEntries(pairs) as Record<string, string>,
+      text,
+    }
+  })
+}
+
+/** Whether the test knows what to do with a block. */
+export function isKnown({ language, kind }: Block): boolean {
+  return (kind === 'file' && language !== '') || (kinds[language]?.includes(kind) ?? false)
+}

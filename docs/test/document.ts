@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { PluginHost } from '@appfactory/host'
+import { checkManifest } from '@appfactory/sdk/manifest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Block, blocksOf, isKnown } from './blocks.js'
+import { Conversation } from './conversation.js'
+import { patternOf } from './match.js'
+import { exercise, pluginNameOf, well } from './plugins.js'
+import { type Outcome, ReaderFolder, root } from './reader.js'
+
+const sdkRuntime = join(root, 'packages/sdk/dist/runtime/main.js')
+const hostCommand = join(root, 'packages/host/bin/appfactory-host.js')
+
+/** Runs or checks every code block of a document. Returns what more can be asked. */
+export function testDocument(path: string): { text: string; blocks: readonly Block[]; reader: () => ReaderFolder } {
+  const document = basename(path)
+  const text = readFileSync(join(root, path), 'utf8')
+  const blocks = blocksOf(document, text)
+  let reader: ReaderFolder
+  let host: PluginHost
+  let last: Outcome | undefined
+  const conversations = new Map<string, Conversation>()
+
+  function conversationWith(kind: string): Conversation {
+    const plugins = join(root, 'examples/plugins')
+    const args =
+      kind === 'plugin'
+        ? [sdkRuntime, join(plugins, 'tts_tone/dist/index.js')]
+        : [hostCommand, '--plugins-dir', plugins, '--log-dir', join(reader.path, 'logs')]
+    const conversation = conversations.get(kind) ?? new Conversation(args, reader.path)
+    conversations.set(kind, conversation)
+    return conversation
+  }
+
+  const checks: Record<string, (block: Block) => unknown> = {
+    'ts run': runBlock,
+    'js run': runBlock,
+    'sh run': runBlock,
+    'ts plugin': loadBlock,
+    'ts members': loadBlock,
+    // The compiler has said all there is to say.
+    'ts shape': () => {},
+    'sh syntax': async ({ text: script, ...block }: Block) => {
+      await runBlock({ ...block, text: `bash -n <<'END'\n${script}END\n` })
+    },
+    'json manifest': ({ text: json }) => expect(checkManifest(JSON.parse(json))).toMatchObject(flawless),
+    'json manifest-part': ({ text: json }) => {
+      const rest = { name: 'part', version: '1.0.0', contract: 'tts', entry_point: 'index.js' }
+      expect(checkManifest({ ...rest, ...JSON.parse(json) })).toMatchObject(flawless)
+    },
+    'json value': ({ text: json }) => JSON.parse(json),
+    'jsonl host': ({ text: lines }) => conversationWith('host').hold(lines),
+    'jsonl plugin': ({ text: lines }) => conversationWith('plugin').hold(lines),
+    'text output': ({ text: shown }) => expect(last?.output.trimEnd()).toMatch(patternOf(shown)),
+    'text tree': ({ text: tree }) => {
+      for (const name of namesIn(tree)) expect(reader.hasSomewhere(name), name).toBe(true)
+    },
+  }
+
+  async function runBlock(block: Block): Promise<void> {
+    last = await reader.run(block)
+    expect(last.status, `${last.errors}${last.output}`).toBe(Number(block.attributes['exit'] ?? 0))
+  }
+
+  async function loadBlock(block: Block): Promise<void> {
+    const contract = block.attributes[block.kind] ?? ''
+    expect(well).toContain(await exercise(host, pluginNameOf(block), contract))
+  }
+
+  function checkFile({ attributes, text: content }: Block): void {
+    const { file = '' } = attributes
+    expect(reader.has(file)).toBe(true)
+    if (basename(file) === 'manifest.json') expect(checkManifest(JSON.parse(content))).toMatchObject(flawless)
+    else if (file.endsWith('.json')) JSON.parse(content)
+  }
+
+  describe(document, () => {
+    beforeAll(() => {
+      reader = new ReaderFolder(blocks)
+      host = new PluginHost({ pluginsDir: join(reader.path, 'js/plugins') })
+    })
+    afterAll(async () => {
+      await host.close()
+      for (const conversation of conversations.values()) await conversation.close()
+      reader.remove()
+    })
+
+    it('says of each block what it is', () => {
+      expect(blocks.filter((block) => !isKnown(block))).toEqual([])
+    })
+
+    it('has TypeScript without errors', { timeout: 60_000 }, async () => {
+      const { status, output } = await reader.compile()
+      expect(status, output).toBe(0)
+    })
+
+    it.each(blocks.filter(isKnown).map((block) => ({ block, title: titleOf(block) })))(
+      '$title',
+      { timeout: 60_000 },
+      async ({ block }) => {
+        if (block.kind === 'file') checkFile(block)
+        else await checks[`${block.language} ${block.kind}`]?.(block)
+      },
+    )
+  })
+
+  return { text, blocks, reader: () => reader }
+}
+
+const flawless = { valid: true, warnings: [] }
+
+function titleOf({ place, language, kind, attributes }: Block): string {
+  return `${place} ${language} ${kind}${attributes[kind] ? `=${attributes[kind]}` : ''}`
+}
+
+/** The files and folders that a tree names, without its lines and remarks. */
+function namesIn(tree: string): string[] {
+  return tree.split('\n').flatMap((line) => line.replace(/#.*/, '').match(/[\w.-]+/g) ?? [])
+}

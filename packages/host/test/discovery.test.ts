@@ -1,0 +1,143 @@
+import { execFileSync } from 'node:child_process'
+import { symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { PluginHost } from '../src/index.js'
+import { temporaryFolder, ttsPlugin, writeFiles, writePlugin } from './fixtures/plugins.js'
+
+async function discover(root: string) {
+  await using host = new PluginHost({ pluginsDir: root })
+  return host.discover()
+}
+
+test('finds folders with a manifest and leaves others alone', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'speaker', ttsPlugin())
+  writeFiles(root, {
+    'notes/readme.txt': 'no manifest',
+    'loose.txt': 'no folder',
+    '.hidden/manifest.json': '{}',
+  })
+  const { discovered, valid, invalid, plugins } = await discover(root)
+  expect({ discovered, valid, invalid }).toEqual({ discovered: 1, valid: 1, invalid: 0 })
+  expect(plugins[0]).toMatchObject({ name: 'speaker', valid: true, errors: [], dir: join(root, 'speaker') })
+})
+
+describe('faults 26: a manifest or a folder that is not right is invalid with a reason, and the others are found', () => {
+  const cases: Record<string, (root: string) => { reason: RegExp }> = {
+    'an entry point above the folder': (root) => {
+      writeFiles(root, { 'outside.js': '' })
+      writePlugin(root, 'broken', ttsPlugin(), { entry_point: '../outside.js' })
+      return { reason: /entry_point.*outside/ }
+    },
+    'an absolute entry point': (root) => {
+      writePlugin(root, 'broken', ttsPlugin(), { entry_point: '/etc/passwd' })
+      return { reason: /entry_point.*outside/ }
+    },
+    'an entry point that is a link out of the folder': (root) => {
+      writeFiles(root, { 'outside.js': '' })
+      const dir = writePlugin(root, 'broken', ttsPlugin(), { entry_point: 'link.js' })
+      symlinkSync(join(root, 'outside.js'), join(dir, 'link.js'))
+      return { reason: /entry_point.*link out/ }
+    },
+    'an entry point that is not there': (root) => {
+      writePlugin(root, 'broken', ttsPlugin(), { entry_point: 'dist/index.js' })
+      return { reason: /entry_point.*does not exist/ }
+    },
+    'a name that is not the folder’s': (root) => {
+      writePlugin(root, 'broken', ttsPlugin(), { name: 'other' })
+      return { reason: /name: "other" must equal/ }
+    },
+    'a manifest of 50 MB': (root) => {
+      const dir = writePlugin(root, 'broken', ttsPlugin())
+      truncateSync(join(dir, 'manifest.json'), 50_000_000)
+      return { reason: /50000000 bytes/ }
+    },
+    'a FIFO called manifest.json': (root) => {
+      writeFiles(root, { 'broken/index.js': '' })
+      execFileSync('mkfifo', [join(root, 'broken', 'manifest.json')])
+      return { reason: /not a regular file/ }
+    },
+    'a folder called manifest.json': (root) => {
+      writeFiles(root, { 'broken/manifest.json/file': '' })
+      return { reason: /not a regular file/ }
+    },
+    'no JSON': (root) => {
+      writeFiles(root, { 'broken/manifest.json': '{"name": ' })
+      return { reason: /manifest\.json: .*JSON/ }
+    },
+    'a prototype in the JSON': (root) => {
+      writeFiles(root, { 'broken/manifest.json': '{"__proto__": {"valid": true}}' })
+      return { reason: /__proto__/ }
+    },
+    'a version that is none': (root) => {
+      writePlugin(root, 'broken', ttsPlugin(), { version: 'one' })
+      return { reason: /^version: / }
+    },
+    'a Node that is not this one': (root) => {
+      writePlugin(root, 'broken', ttsPlugin(), { engines: { node: '<4' } })
+      return { reason: /engines\.node: needs <4/ }
+    },
+    'another platform': (root) => {
+      writePlugin(root, 'broken', ttsPlugin(), { platforms: ['plan9'] })
+      return { reason: /platforms: plan9/ }
+    },
+    'a runtime that this host does not run': (root) => {
+      writePlugin(root, 'broken', ttsPlugin(), { runtime: 'python' })
+      return { reason: /runtime: .*python/ }
+    },
+  }
+  for (const [title, make] of Object.entries(cases)) {
+    test.skipIf(process.platform === 'win32' && title.includes('FIFO'))(title, async () => {
+      const root = temporaryFolder()
+      writePlugin(root, 'fine', ttsPlugin())
+      const { reason } = make(root)
+      const { plugins } = await discover(root)
+      const broken = plugins.find(({ dir }) => dir === join(root, 'broken'))
+      expect(broken?.valid).toBe(false)
+      expect(broken?.errors.join('\n')).toMatch(reason)
+      expect(plugins.find(({ name }) => name === 'fine')?.valid).toBe(true)
+    })
+  }
+})
+
+test('an unknown key is a warning', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'speaker', ttsPlugin(), { colour: 'red' })
+  const { plugins } = await discover(root)
+  expect(plugins[0]).toMatchObject({ valid: true, warnings: ['colour: unknown key, ignored'] })
+})
+
+test('an entry point may leave out its extension or name a folder', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'bare', ttsPlugin(), { entry_point: 'index' })
+  const dir = writePlugin(root, 'folder', ttsPlugin(), { entry_point: 'lib' })
+  writeFiles(dir, { 'lib/index.mjs': '' })
+  const { plugins } = await discover(root)
+  expect(plugins.map(({ entryFile }) => entryFile)).toEqual([
+    join(root, 'bare/index.js'),
+    join(root, 'folder/lib/index.mjs'),
+  ])
+})
+
+test('of two plugins of one name the folder that was named first wins', async () => {
+  const [first, second] = [temporaryFolder(), temporaryFolder()]
+  writePlugin(first, 'twin', ttsPlugin())
+  writePlugin(second, 'twin', ttsPlugin())
+  await using host = new PluginHost({ pluginsDir: [first, second] })
+  const { plugins } = await host.discover()
+  expect(plugins.map(({ dir, valid }) => [dir, valid])).toEqual([
+    [join(first, 'twin'), true],
+    [join(second, 'twin'), false],
+  ])
+})
+
+test('a folder that can’t be read is DISCOVERY_FAILED', async () => {
+  const root = temporaryFolder()
+  await expect(discover(join(root, 'nowhere'))).rejects.toMatchObject({
+    codeName: 'DISCOVERY_FAILED',
+    data: { path: join(root, 'nowhere') },
+  })
+  writeFileSync(join(root, 'file'), '')
+  await expect(discover(join(root, 'file'))).rejects.toMatchObject({ codeName: 'DISCOVERY_FAILED' })
+})
