@@ -36,9 +36,16 @@ export async function checkDependencies(dir: string, manifest: Manifest, install
   const args = installArguments(dir, missing, manager)
   const command = [manager.command, ...args.map(quoteForPeople)].join(' ')
   if (!install) throw dependencyMissing(manifest.name, missing.map(explain), command, dir)
-  await installOrRestore(dir, manifest.name, manager, args, command)
-  const still = missingDependencies(dir, manifest)
-  if (still.length > 0) throw dependencyMissing(manifest.name, still.map(explain), command, dir)
+  await orRestore(dir, manager, async () => {
+    await runInstall(dir, manifest.name, manager, args, command)
+    const still = missingDependencies(dir, manifest)
+    if (still.length > 0)
+      throw installFailed(
+        manifest.name,
+        command,
+        `done, but ${still.map(explain).join(', ')} is still missing`,
+      )
+  })
 }
 
 interface Missing extends Dependency {
@@ -94,20 +101,33 @@ function declaredDependencies(dir: string): Record<string, unknown> {
   )
 }
 
-/** Runs the package manager, without a shell. Whatever it leaves behind when it fails is undone. */
-async function installOrRestore(
+/** Runs the package manager, without a shell. */
+async function runInstall(
   dir: string,
   name: string,
-  { command, lockfile }: PackageManager,
+  { command }: PackageManager,
   args: readonly string[],
   line: string,
+): Promise<void> {
+  try {
+    await execa(command, args, { cwd: dir, stdin: 'ignore' })
+  } catch (error) {
+    throw installFailed(name, line, failureOutput(error))
+  }
+}
+
+/** Undoes what a failed installation has left behind: a package manager undoes its own `node_modules`. */
+async function orRestore(
+  dir: string,
+  { lockfile }: PackageManager,
+  install: () => Promise<void>,
 ): Promise<void> {
   const files = ['package.json', lockfile].map((file) => join(dir, file))
   const before = files.map((file) => (existsSync(file) ? readFileSync(file) : undefined))
   const modules = join(dir, 'node_modules')
   const hadModules = existsSync(modules)
   try {
-    await execa(command, args, { cwd: dir, stdin: 'ignore', preferLocal: false })
+    await install()
   } catch (error) {
     files.forEach((file, index) => {
       const content = before[index]
@@ -115,7 +135,7 @@ async function installOrRestore(
       else rmSync(file, { force: true })
     })
     if (!hadModules) rmSync(modules, { recursive: true, force: true })
-    throw installFailed(name, line, failureOutput(error))
+    throw error
   }
 }
 

@@ -76,7 +76,8 @@ export abstract class LLMContract<Config = Record<string, unknown>> extends Plug
     prompt: string,
     options?: GenerationOptions,
   ): AsyncGenerator<string | TextChunk, void, undefined> {
-    yield await this.complete(prompt, options)
+    const answer = await this.complete(prompt, options)
+    yield withFinishReason(typeof answer === 'string' ? { text: answer } : answer)
   }
 
   /** Answers a conversation, piece by piece. Default: `chat()` in one piece. */
@@ -84,13 +85,17 @@ export abstract class LLMContract<Config = Record<string, unknown>> extends Plug
     messages: ChatMessage[],
     options?: GenerationOptions,
   ): AsyncGenerator<string | TextChunk, void, undefined> {
-    const { message, ...rest } = asChatResult(await this.chat(messages, options)) as ChatResult
+    const answer = withFinishReason(asChatResult(await this.chat(messages, options)))
+    const { message, ...rest } = answer as ChatResult
     yield { ...rest, text: message.content, ...(message.toolCalls ? { toolCalls: message.toolCalls } : {}) }
   }
 }
 
-function withFinishReason<Result extends Record<string, unknown>>(result: Result): Result {
-  return { ...result, finishReason: result['finishReason'] ?? 'stop' }
+function withFinishReason<Result extends Record<string, unknown>>(
+  result: Result,
+): Result & { finishReason: string } {
+  const { finishReason } = result
+  return { ...result, finishReason: typeof finishReason === 'string' ? finishReason : 'stop' }
 }
 
 /** `{ message }` from whatever an author may return: a string, a message, a text, or the result itself. */

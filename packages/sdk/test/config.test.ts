@@ -1,0 +1,79 @@
+import { configInvalid } from '@appfactory/sdk/wire'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { z as z3 } from 'zod/v3'
+import { configJsonSchema, configSchemaOf, parseConfig } from '../src/config.js'
+
+const schemas = [
+  [
+    'Zod 4',
+    z.object({
+      apiKey: z.string(),
+      timeout: z.number().int().min(1).max(300).default(30),
+      limits: z.object({ requests: z.number().default(5) }).default({ requests: 5 }),
+    }),
+  ],
+  [
+    'Zod 3',
+    z3.object({
+      apiKey: z3.string(),
+      timeout: z3.number().int().min(1).max(300).default(30),
+      limits: z3.object({ requests: z3.number().default(5) }).default({}),
+    }),
+  ],
+] as const
+
+describe.each(schemas)('a configuration with a schema of %s', (_, schema) => {
+  it('has its defaults filled in', () => {
+    expect(parseConfig(schema, { apiKey: 'k' })).toEqual({ apiKey: 'k', timeout: 30, limits: { requests: 5 } })
+  })
+
+  it('is CONFIG_INVALID with every path where it breaks the schema', () => {
+    const error = caught(() => parseConfig(schema, { timeout: 0, limits: { requests: 'many' } }))
+    expect(error).toMatchObject({ codeName: 'CONFIG_INVALID' })
+    const { issues } = (error as { data: { issues: { path: string }[] } }).data
+    expect(issues.map(({ path }) => path).sort()).toEqual(['apiKey', 'limits.requests', 'timeout'])
+    for (const path of ['apiKey', 'limits.requests', 'timeout'])
+      expect((error as Error).message).toContain(`${path}:`)
+  })
+
+  it('has a JSON Schema', async () => {
+    const json = await configJsonSchema(schema)
+    expect(json).toMatchObject({
+      type: 'object',
+      properties: {
+        apiKey: { type: 'string' },
+        timeout: { type: 'integer', minimum: 1, maximum: 300, default: 30 },
+      },
+      required: ['apiKey'],
+    })
+  })
+
+  it('is found on the plugin’s class', () => {
+    expect(configSchemaOf(class { static configSchema = schema })).toBe(schema)
+  })
+})
+
+describe('without a schema', () => {
+  it('a configuration is taken as it is', () => {
+    const config = { anything: [1, 2] }
+    expect(parseConfig(undefined, config)).toBe(config)
+  })
+
+  it.each([undefined, null, 'text', {}, { parse: () => {} }])('%o is none', (configSchema) => {
+    expect(configSchemaOf(Object.assign(class {}, { configSchema }))).toBeUndefined()
+  })
+})
+
+it('a fault of the whole configuration has a name too', () => {
+  expect(configInvalid([{ path: '', message: 'must be an object' }]).message).toContain('config: must be')
+})
+
+function caught(run: () => unknown): unknown {
+  try {
+    run()
+  } catch (error) {
+    return error
+  }
+  throw new Error('nothing was thrown')
+}

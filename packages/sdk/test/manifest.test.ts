@@ -1,0 +1,187 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { checkManifest, dependencyPattern, manifestJsonSchema, manifestSchema } from '@appfactory/sdk/manifest'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+
+const minimal = { name: 'my_tts', version: '1.0.0', contract: 'tts', entry_point: 'dist/index.js' }
+
+/** Of the guide: “Example Manifest”, with npm packages where it has pip's. */
+const guideExample = {
+  name: 'tts_kokoro',
+  version: '1.2.0',
+  contract: 'tts',
+  entry_point: 'main',
+  display_name: 'Kokoro TTS',
+  description: 'High-quality neural TTS using Kokoro models',
+  author: 'Piovis Development',
+  dependencies: ['torch>=2.0.0', 'soundfile>=0.12.0', 'numpy>=1.24.0'],
+  config_schema: {
+    type: 'object',
+    properties: {
+      model_path: { type: 'string', description: 'Path to model weights' },
+      device: { type: 'string', enum: ['cpu', 'cuda'], default: 'cpu' },
+      sample_rate: { type: 'integer', default: 24000 },
+    },
+    required: ['model_path'],
+  },
+}
+
+describe('valid', () => {
+  it.each([
+    ['the least', minimal],
+    ['the guide’s example', guideExample],
+    ['a name with dashes', { ...minimal, name: 'my-tts-2' }],
+    ['a pre-release with build data', { ...minimal, version: '1.0.0-rc.1+build.5' }],
+    ['a contract of one’s own', { ...minimal, contract: 'embedding' }],
+    ['all optional fields', { ...minimal, ...everyOptionalField() }],
+    ['capabilities as an object', { ...minimal, capabilities: { streaming: true } }],
+    ['permissions as an object', { ...minimal, permissions: { network: ['example.org'] } }],
+  ])('%s', (_, manifest) => {
+    expect(checkManifest(manifest)).toMatchObject({ valid: true, warnings: [] })
+  })
+
+  it('has its defaults filled in', () => {
+    expect(checkManifest(minimal)).toMatchObject({ manifest: { ...minimal, runtime: 'node', dependencies: [] } })
+  })
+
+  it('keeps an unknown key, with a warning that names it', () => {
+    const check = checkManifest({ ...minimal, flavour: 'vanilla' })
+    expect(check).toMatchObject({ valid: true, manifest: { flavour: 'vanilla' } })
+    expect(check.warnings).toHaveLength(1)
+    expect(check.warnings[0]).toMatch(/^flavour:/)
+  })
+})
+
+describe('not valid', () => {
+  it.each([
+    ['name', { name: undefined }],
+    ['name', { name: 'MyTts' }],
+    ['name', { name: '1tts' }],
+    ['name', { name: 'my__tts' }],
+    ['name', { name: 'my_tts_' }],
+    ['name', { name: '../tts' }],
+    ['name', { name: '' }],
+    ['name', { name: 'a'.repeat(101) }],
+    ['name', { name: 5 }],
+    ['version', { version: undefined }],
+    ['version', { version: '1.0' }],
+    ['version', { version: 'v1.0.0' }],
+    ['version', { version: '01.0.0' }],
+    ['contract', { contract: undefined }],
+    ['contract', { contract: 'TTS' }],
+    ['entry_point', { entry_point: undefined }],
+    ['entry_point', { entry_point: '' }],
+    ['runtime', { runtime: 'ruby' }],
+    ['dependencies', { dependencies: 'zod' }],
+    ['dependencies.1', { dependencies: ['zod', 'left pad'] }],
+    ['config_schema', { config_schema: [] }],
+    ['default_config', { default_config: 'x' }],
+    ['min_memory_mb', { min_memory_mb: -1 }],
+    ['gpu_required', { gpu_required: 'yes' }],
+    ['engines.node', { engines: { node: 20 } }],
+    ['tags', { tags: 'fast' }],
+    ['capabilities', { capabilities: 'streaming' }],
+  ])('%s: %o', (key, change) => {
+    const check = checkManifest({ ...minimal, ...change })
+    expect(check).toMatchObject({ valid: false })
+    expect(check.valid ? [] : check.errors).toEqual([expect.stringMatching(new RegExp(`^${key}: `))])
+  })
+
+  it('names every fault, and still warns of unknown keys', () => {
+    const check = checkManifest({ name: 'X', version: '1', flavour: 1 })
+    if (check.valid) throw new Error('must not be valid')
+    expect(check.errors.map((error) => error.split(':')[0])).toEqual([
+      'name',
+      'version',
+      'contract',
+      'entry_point',
+    ])
+    expect(check.warnings).toEqual([expect.stringMatching(/^flavour:/)])
+  })
+
+  it.each([null, undefined, 'text', 7, true, [], [minimal]])('%o is no manifest at all', (value) => {
+    const check = checkManifest(value)
+    expect(check.valid ? [] : check.errors).toEqual([expect.stringMatching(/^manifest: /)])
+  })
+})
+
+describe('dependencies', () => {
+  it.each([
+    'zod',
+    'zod@^4',
+    'zod@>=4 <5',
+    'zod@latest',
+    'zod>=4',
+    'zod==4.0.0',
+    'zod~=4.1',
+    'zod >= 4',
+    '@scope/name',
+    '@scope/name@1.2.3',
+    '@scope/name>=1.2',
+    'lodash.merge',
+    'socket.io-client@4',
+  ])('%s is one', (text) => {
+    expect(text).toMatch(dependencyPattern)
+  })
+
+  it.each(['', ' ', 'left pad', '@scope', '@scope/', 'zod@', '--registry=http://evil', '-g', '../x', '/x', 'Zod'])(
+    '%o is none',
+    (text) => {
+      expect(text).not.toMatch(dependencyPattern)
+    },
+  )
+})
+
+describe('the JSON Schema', () => {
+  const shipped = JSON.parse(
+    readFileSync(createRequire(import.meta.url).resolve('@appfactory/sdk/manifest.schema.json'), 'utf8'),
+  ) as { required: string[]; properties: Record<string, { description?: string }> }
+
+  it('is shipped as it is made from the Zod schema', () => {
+    expect(shipped).toEqual(JSON.parse(JSON.stringify(manifestJsonSchema())))
+  })
+
+  it('requires what the guide requires, and nothing more', () => {
+    expect(shipped.required).toEqual(['name', 'version', 'contract', 'entry_point'])
+  })
+
+  it('knows the same keys as the Zod schema, and describes each', () => {
+    expect(Object.keys(shipped.properties)).toEqual(Object.keys(manifestSchema.shape))
+    for (const [key, { description }] of Object.entries(shipped.properties)) expect(description, key).toBeTruthy()
+  })
+
+  it('takes the guide’s example, and refuses one without a name', () => {
+    const fromJson = z.fromJSONSchema(shipped as never)
+    expect(fromJson.safeParse(guideExample).success).toBe(true)
+    const { name: _name, ...nameless } = guideExample
+    expect(fromJson.safeParse(nameless).success).toBe(false)
+    expect(fromJson.safeParse({ ...guideExample, version: 'one' }).success).toBe(false)
+  })
+})
+
+function everyOptionalField(): Record<string, unknown> {
+  return {
+    $schema: 'https://example.org/manifest.schema.json',
+    display_name: 'My TTS',
+    description: 'Speaks',
+    author: 'Ada',
+    license: 'MIT',
+    repository: 'https://example.org/git',
+    homepage: 'https://example.org',
+    runtime: 'python',
+    engines: { host: '>=0.1', node: '>=20' },
+    platforms: ['linux'],
+    dependencies: ['zod@^4'],
+    gpu_required: false,
+    gpu_recommended: true,
+    min_memory_mb: 512,
+    config_schema: { type: 'object' },
+    default_config: { voice: 'default' },
+    capabilities: ['streaming'],
+    tags: ['fast'],
+    icon: 'icon.png',
+    screenshots: ['one.png'],
+    permissions: ['network'],
+  }
+}
