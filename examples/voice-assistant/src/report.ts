@@ -19,7 +19,8 @@ export function summarise(turns: readonly Turn[]): string {
   const errors = counts.reduce((sum, count) => sum + count.errors, 0)
   const words = counts.reduce((sum, count) => sum + count.words, 0)
   const early = turns.filter(({ firstAudioMs, textDoneMs }) => firstAudioMs < textDoneMs).length
-  return `${turns.length} turns: ${errors} word errors in ${words} words; reply audio began before the reply's text was complete in ${early} of ${turns.length}`
+  const count = turns.length === 1 ? '1 turn' : `${turns.length} turns`
+  return `${count}: ${errors} word errors in ${words} words; reply audio began before the reply's text was complete in ${early} of ${turns.length}`
 }
 
 /** Words that would have to be changed, added or taken away to get from `said` to `heard`. */

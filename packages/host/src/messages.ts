@@ -1,11 +1,10 @@
 import { PluginError } from '@appfactory/sdk'
+import { closest } from '@appfactory/sdk/wire'
 
 // The wording of the host's errors: what happened, to which plugin, and what to do next.
 
 export function pluginNotFound(name: string, known: readonly string[]): PluginError {
-  const meant =
-    known.find((other) => squash(other) === squash(name)) ??
-    known.find((other) => other.startsWith(name) || name.startsWith(other))
+  const meant = closest(name, known)
   const hint = meant
     ? `; did you mean "${meant}"?`
     : known.length > 0
@@ -137,8 +136,4 @@ export function healthCheckTimeout(name: string, timeoutMs: number): PluginError
     `Plugin "${name}" did not answer a health check in ${timeoutMs} ms. Look for code that blocks its event loop`,
     { plugin: name, timeoutMs },
   )
-}
-
-function squash(name: string): string {
-  return name.replace(/[^a-z0-9]/gi, '').toLowerCase()
 }

@@ -5,7 +5,7 @@ import { createHost } from './serve.js'
 
 /** `appfactory-host list`: the plugins that are there, valid or not. */
 export async function list(streams: Streams, options: CommonOptions): Promise<number> {
-  await using host = createHost(options)
+  await using host = createHost({ ...options, logDir: undefined })
   const plugins = await host.list({ includeInvalid: true })
   if (options.json) printJson(streams, plugins.map(wireSummary))
   else if (plugins.length === 0)

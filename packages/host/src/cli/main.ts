@@ -1,3 +1,4 @@
+import { closest } from '@appfactory/sdk/wire'
 import yargs, { type Argv } from 'yargs'
 import { logLevels } from '../logs.js'
 import { hostVersion } from '../version.js'
@@ -27,6 +28,36 @@ async function run(argv: readonly string[], streams: Streams): Promise<number> {
     return fail(streams, error, argv.includes('--json'))
   }
   return status
+}
+
+const commandNames = ['list', 'validate', 'call']
+const optionNames = [
+  'plugins-dir',
+  'config-dir',
+  'log-dir',
+  'log-level',
+  'auto-install-deps',
+  'auto-load',
+  'sync-mode',
+  'args',
+  'file',
+  'config',
+  'out',
+  'timeout',
+  'json',
+  'help',
+  'version',
+]
+
+/** `Unknown argument: lisst` with what may have been meant. */
+function withSuggestion(message: string, known: readonly string[]): string {
+  const [, words = ''] = /^Unknown arguments?: (.*)$/.exec(message) ?? []
+  const meant = words
+    .split(', ')
+    .map((word) => closest(word, known))
+    .find((word) => word !== undefined)
+  if (meant === undefined) return message
+  return `${message}. Did you mean ${commandNames.includes(meant) ? meant : `--${meant}`}?`
 }
 
 function commands(streams: Streams, settle: (work: Promise<number>) => Promise<void>): Argv {
@@ -134,10 +165,9 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
     .version(hostVersion)
     .help()
     .strict()
-    .recommendCommands()
     .wrap(Math.min(100, process.stdout.columns ?? 80))
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? new UsageError(message)
+      throw error ?? new UsageError(withSuggestion(message, [...commandNames, ...optionNames]))
     })
 }

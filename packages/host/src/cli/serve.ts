@@ -33,6 +33,9 @@ export async function serve(
   return status
 }
 
+/** Without `logDir` nothing is written. */
+type HostCommandOptions = Omit<CommonOptions, 'logDir'> & { logDir: string | undefined }
+
 /** A host with the options of the command line. */
 export function createHost({
   pluginsDir,
@@ -40,8 +43,15 @@ export function createHost({
   logDir,
   logLevel,
   autoInstallDeps,
-}: CommonOptions): PluginHost {
-  return new PluginHost({ pluginsDir, configDir, logDir, logLevel, autoInstallDependencies: autoInstallDeps })
+}: HostCommandOptions): PluginHost {
+  const logs = logDir === undefined ? {} : { logDir }
+  return new PluginHost({
+    pluginsDir,
+    configDir,
+    logLevel,
+    autoInstallDependencies: autoInstallDeps,
+    ...logs,
+  })
 }
 
 async function loadAll(host: PluginHost, stderr: NodeJS.WritableStream): Promise<void> {

@@ -13,7 +13,8 @@ interface Lifecycle {
   manifest: Manifest | undefined
 }
 
-const lifecycles = new WeakMap<AnyPlugin, Lifecycle>()
+/** Registered, so that a plugin made by another copy of the SDK can be run by this one. */
+const lifecycleSymbol: unique symbol = Symbol.for('appfactory.lifecycle') as never
 
 /**
  * What every plugin is. Extend a contract (`TTSContract`, `STTContract`, `LLMContract`, or one of `defineContract()`)
@@ -21,7 +22,8 @@ const lifecycles = new WeakMap<AnyPlugin, Lifecycle>()
  */
 export abstract class PluginBase<Config = Record<string, unknown>> {
   constructor() {
-    lifecycles.set(this, { status: PluginStatus.UNLOADED, callsInFlight: 0, manifest: undefined })
+    const lifecycle: Lifecycle = { status: PluginStatus.UNLOADED, callsInFlight: 0, manifest: undefined }
+    Object.defineProperty(this, lifecycleSymbol, { value: lifecycle })
     trackLifecycle(this)
   }
 
@@ -92,7 +94,7 @@ export function trackLifecycle(plugin: AnyPlugin): void {
   track(plugin, 'shutdown', PluginStatus.SHUTTING_DOWN, PluginStatus.STOPPED)
 }
 
-const tracked = Symbol('tracked')
+const tracked = Symbol.for('appfactory.tracked')
 
 function track(
   plugin: AnyPlugin,
@@ -124,7 +126,7 @@ function track(
 }
 
 function lifecycleOf(plugin: AnyPlugin): Lifecycle {
-  const lifecycle = lifecycles.get(plugin)
+  const { [lifecycleSymbol]: lifecycle } = plugin as { [lifecycleSymbol]?: Lifecycle }
   if (!lifecycle) throw new TypeError('Not a plugin: its class must extend a contract and call super()')
   return lifecycle
 }

@@ -1,3 +1,4 @@
+import { closest } from '../closest.js'
 import type { JsonSchema, MethodDescriptor } from './contract.js'
 import { toCamelCase } from './names.js'
 
@@ -22,6 +23,13 @@ export type Codec = (value: unknown) => Converted
 type Direction = 'decode' | 'encode'
 type Path = (string | number)[]
 type Convert = (value: unknown, path: Path, issues: Issue[]) => unknown
+
+/** What all parts of one schema share while it is compiled. */
+interface Scope {
+  direction: Direction
+  root: JsonSchema
+  references: Map<string, Convert>
+}
 
 interface Property {
   wire: string
@@ -80,7 +88,7 @@ export class MethodCodecs {
 
   #inputSchema(): JsonSchema {
     const { properties = {} } = this.method.args as { properties?: Record<string, JsonSchema> }
-    return properties[this.inputName ?? ''] ?? {}
+    return { ...properties[this.inputName ?? ''], $defs: this.method.args['$defs'] }
   }
 
   #argsWithoutInput(): JsonSchema {
@@ -109,23 +117,31 @@ export class MethodCodecs {
 
 /** Compiles a schema of the wire. Keywords that it does not know are left to the author's own schema to check. */
 export function compileCodec(schema: JsonSchema, direction: Direction): Codec {
-  const convert = compile(schema, direction)
+  const convert = compile(schema, { direction, root: schema, references: new Map() })
   return (value) => {
     const issues: Issue[] = []
     return { value: convert(value, [], issues), issues }
   }
 }
 
-function compile(schema: JsonSchema, direction: Direction): Convert {
-  if (schema['contentEncoding'] === 'base64') return direction === 'decode' ? decodeBytes : encodeBytes
-  if (Array.isArray(schema['anyOf'])) return compileAnyOf(schema['anyOf'] as JsonSchema[], direction)
+function compile(schema: JsonSchema, scope: Scope): Convert {
+  if (schema['contentEncoding'] === 'base64') return scope.direction === 'decode' ? decodeBytes : encodeBytes
+  if (typeof schema['$ref'] === 'string') return compileReference(schema['$ref'], scope)
+  const alternatives = schema['anyOf'] ?? schema['oneOf']
+  if (Array.isArray(alternatives)) return compileAnyOf(alternatives as JsonSchema[], scope)
   if (Array.isArray(schema['enum'])) return compileEnum(schema['enum'])
   if ('const' in schema) return compileEnum([schema['const']])
+  if (Array.isArray(schema['type'])) {
+    return compileAnyOf(
+      schema['type'].map((type) => ({ ...schema, type })),
+      scope,
+    )
+  }
   switch (schema['type']) {
     case 'object':
-      return compileObject(schema, direction)
+      return compileObject(schema, scope)
     case 'array':
-      return compileArray(schema, direction)
+      return compileArray(schema, scope)
     case 'string':
       return compileString(schema)
     case 'number':
@@ -141,15 +157,13 @@ function compile(schema: JsonSchema, direction: Direction): Convert {
   }
 }
 
-function compileObject(schema: JsonSchema, direction: Direction): Convert {
-  const properties = propertiesOf(schema, direction)
+function compileObject(schema: JsonSchema, scope: Scope): Convert {
+  const properties = propertiesOf(schema, scope)
   const { additionalProperties = true } = schema
   const convertOther =
-    typeof additionalProperties === 'object'
-      ? compile(additionalProperties as JsonSchema, direction)
-      : undefined
-  const from = direction === 'decode' ? 'wire' : 'local'
-  const to = direction === 'decode' ? 'local' : 'wire'
+    typeof additionalProperties === 'object' ? compile(additionalProperties as JsonSchema, scope) : undefined
+  const from = scope.direction === 'decode' ? 'wire' : 'local'
+  const to = scope.direction === 'decode' ? 'local' : 'wire'
   const byName = new Map(properties.map((property) => [property[from], property]))
   return (value, path, issues) => {
     if (!isPlainObject(value)) return wrong(value, 'an object', path, issues)
@@ -168,7 +182,7 @@ function compileObject(schema: JsonSchema, direction: Direction): Convert {
     }
     for (const property of properties) {
       if (converted[property[to]] !== undefined || value[property[from]] !== undefined) continue
-      if (property.fallback !== undefined && direction === 'decode')
+      if (property.fallback !== undefined && scope.direction === 'decode')
         converted[property[to]] = property.fallback
       else if (property.required)
         issues.push({ path: pathText([...path, property[from]]), message: 'is required' })
@@ -177,7 +191,7 @@ function compileObject(schema: JsonSchema, direction: Direction): Convert {
   }
 }
 
-function propertiesOf(schema: JsonSchema, direction: Direction): Property[] {
+function propertiesOf(schema: JsonSchema, scope: Scope): Property[] {
   const { properties = {}, required = [] } = schema as {
     properties?: Record<string, JsonSchema>
     required?: string[]
@@ -187,7 +201,7 @@ function propertiesOf(schema: JsonSchema, direction: Direction): Property[] {
     local: localName(wire, property),
     required: required.includes(wire),
     fallback: property['default'],
-    convert: compile(property, direction),
+    convert: compile(property, scope),
   }))
 }
 
@@ -195,12 +209,14 @@ function localName(wire: string, schema: JsonSchema): string {
   return toCamelCase(schema['contentEncoding'] === 'base64' ? wire.replace(/_b64$/, '') : wire)
 }
 
-function compileArray(schema: JsonSchema, direction: Direction): Convert {
+function compileArray(schema: JsonSchema, scope: Scope): Convert {
   const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema as {
     minItems?: number
     maxItems?: number
   }
-  const convertItem = compile((schema['items'] ?? {}) as JsonSchema, direction)
+  const { prefixItems = [], items } = schema as { prefixItems?: JsonSchema[]; items?: JsonSchema | boolean }
+  const converts = prefixItems.map((item) => compile(item, scope))
+  const convertOther = typeof items === 'object' ? compile(items, scope) : undefined
   return (value, path, issues) => {
     if (!Array.isArray(value)) return wrong(value, 'an array', path, issues)
     if (value.length < minItems)
@@ -208,8 +224,10 @@ function compileArray(schema: JsonSchema, direction: Direction): Convert {
     if (value.length > maxItems)
       issues.push({ path: pathText(path), message: `takes at most ${maxItems} item(s)` })
     return value.map((item, index) => {
+      const convert = converts[index] ?? convertOther
+      if (!convert) return item
       path.push(index)
-      const converted = convertItem(item, path, issues)
+      const converted = convert(item, path, issues)
       path.pop()
       return converted
     })
@@ -263,31 +281,52 @@ function compileEnum(values: readonly unknown[]): Convert {
 }
 
 /** The first alternative without issues; where there is none, the issues of the one that came closest. */
-function compileAnyOf(alternatives: readonly JsonSchema[], direction: Direction): Convert {
-  const converts = alternatives.map((schema) => compile(schema, direction))
+function compileAnyOf(alternatives: readonly JsonSchema[], scope: Scope): Convert {
+  const converts = alternatives.map((schema) => compile(schema, scope))
   return (value, path, issues) => {
     let closest: Issue[] | undefined
     for (const convert of converts) {
       const own: Issue[] = []
       const converted = convert(value, path, own)
       if (own.length === 0) return converted
-      if (!closest || deepest(own) > deepest(closest)) closest = own
+      if (!closest || isCloser(own, closest)) closest = own
     }
     issues.push(...(closest ?? []))
     return value
   }
 }
 
+/** An alternative is closer where it fails deeper inside, or as deep in fewer places. */
+function isCloser(issues: readonly Issue[], others: readonly Issue[]): boolean {
+  const difference = deepest(issues) - deepest(others)
+  return difference > 0 || (difference === 0 && issues.length < others.length)
+}
+
 function deepest(issues: readonly Issue[]): number {
-  return Math.max(...issues.map(({ path }) => path.length))
+  return Math.max(...issues.map(({ path }) => (path === '' ? 0 : path.split(/[.[]/).length)))
+}
+
+/** A schema that contains itself is compiled when a value first gets that deep. */
+function compileReference(reference: string, scope: Scope): Convert {
+  return (value, path, issues) => {
+    const convert = scope.references.get(reference) ?? compile(lookUp(reference, scope.root), scope)
+    scope.references.set(reference, convert)
+    return convert(value, path, issues)
+  }
+}
+
+/** `#` or `#/$defs/name`, as they are in what Zod makes. */
+function lookUp(reference: string, root: JsonSchema): JsonSchema {
+  const keys = reference.split('/').slice(1)
+  return keys.reduce((schema, key) => (schema[key] ?? {}) as JsonSchema, root)
 }
 
 function decodeBytes(value: unknown, path: Path, issues: Issue[]): unknown {
   if (value instanceof Uint8Array) return value
   if (typeof value !== 'string') return wrong(value, 'base64 text', path, issues)
   const decoded = Buffer.from(value, 'base64')
-  const padding = value.endsWith('==') ? 2 : value.endsWith('=') ? 1 : 0
-  if (decoded.length !== Math.floor(((value.length - padding) * 3) / 4))
+  const digits = value.length - (value.endsWith('==') ? 2 : value.endsWith('=') ? 1 : 0)
+  if (digits % 4 === 1 || decoded.length !== Math.floor((digits * 3) / 4))
     return wrong(value, 'base64 text', path, issues)
   return decoded
 }
@@ -304,10 +343,7 @@ function wrong(value: unknown, expected: string, path: Path, issues: Issue[]): u
 
 function unknownKey(key: string, known: ReadonlyMap<string, unknown>): string {
   const names = [...known.keys()]
-  const squash = (name: string): string => name.replace(/[^a-z0-9]/gi, '').toLowerCase()
-  const meant = names.find(
-    (name) => squash(name) === squash(key) || squash(name).replace(/b64$/, '') === squash(key),
-  )
+  const meant = closest(key, names)
   if (meant) return `is not known; did you mean ${meant}?`
   return names.length > 0
     ? `is not known; there is ${names.join(', ')}`

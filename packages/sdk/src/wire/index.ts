@@ -1,3 +1,4 @@
+export { closest } from '../closest.js'
 export { configInvalid } from '../config.js'
 export {
   type Codec,

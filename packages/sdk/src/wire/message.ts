@@ -114,7 +114,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
  * The text is searched for signs of it first, so that ordinary messages pay little.
  */
 function unsafeReason(line: string, value: unknown): string | undefined {
-  const suspicious = line.includes('__proto__') || /\d{16}|\d[eE]\+?\d{2}/.test(line) || opensOften(line)
+  const suspicious = /__proto__|\\u00[567]|\d{16}|\d[eE]\+?\d/.test(line) || opensOften(line)
   return suspicious ? findUnsafe(value) : undefined
 }
 

@@ -53,6 +53,9 @@ interface OutgoingCall {
   timer?: NodeJS.Timeout
 }
 
+/** What one line is owed: a response, those of a batch, or nothing. */
+type Answer = Response | Response[] | undefined
+
 /** Pieces that may be on their way before the reader has taken one. */
 export const streamWindow = 16
 
@@ -73,6 +76,7 @@ export class Peer {
   #running = 0
   #lastId = 0
   #queue: Promise<unknown> = Promise.resolve()
+  #lastAnswer: Promise<void> | undefined
   #closed: PluginError | undefined
 
   constructor(options: PeerOptions) {
@@ -181,9 +185,7 @@ export class Peer {
   #receiveUnparsable(line: string | undefined): void {
     if (!this.#options.onNoise) {
       const reason = line === undefined ? 'the line is not UTF-8' : 'the line is not JSON'
-      this.#answer(
-        this.#inOrder(errorResponse(null, new PluginError('PARSE_ERROR', `Parse error: ${reason}`))),
-      )
+      this.#answer(errorResponse(null, new PluginError('PARSE_ERROR', `Parse error: ${reason}`)))
       return
     }
     // Something printed without a line end before a message: the message is still whole behind it.
@@ -202,31 +204,27 @@ export class Peer {
       return
     }
     const limit = this.#options.maxMessageBytes ?? defaultMaxMessageBytes
-    this.#write(
-      errorResponse(
-        null,
-        new PluginError('MESSAGE_TOO_LARGE', `A message is longer than ${limit} bytes`, { limit }),
-      ),
-    )
+    const error = new PluginError('MESSAGE_TOO_LARGE', `A message is longer than ${limit} bytes`, { limit })
+    this.#answer(errorResponse(null, error))
   }
 
   #receiveBatch(items: unknown[]): void {
     const limit = this.#options.maxBatch ?? 100
     if (this.#options.onNoise) this.#noise(JSON.stringify(items), 'a batch is not used here')
-    else if (items.length === 0) this.#answer(this.#inOrder(invalidRequest(null, 'an empty batch')))
+    else if (items.length === 0) this.#answer(invalidRequest(null, 'an empty batch'))
     else if (items.length > limit)
-      this.#answer(this.#inOrder(invalidRequest(null, `a batch of ${items.length}; the limit is ${limit}`)))
-    else void this.#answerBatch(items)
+      this.#answer(invalidRequest(null, `a batch of ${items.length}; the limit is ${limit}`))
+    else this.#answer(this.#receiveItems(items))
   }
 
-  async #answerBatch(items: unknown[]): Promise<void> {
+  async #receiveItems(items: unknown[]): Promise<Response[] | undefined> {
     const responses = await Promise.all(items.map((item) => this.#receive(classify(item), '')))
     const owed = responses.filter((response) => response !== undefined)
-    if (owed.length > 0) this.#write(owed)
+    return owed.length > 0 ? owed : undefined
   }
 
   /** Acts on one message. Resolves to the response that is owed for it, if any. */
-  #receive(message: Message, line: string): Promise<Response | undefined> | undefined {
+  #receive(message: Message, line: string): Promise<Response | undefined> | Response | undefined {
     if (message.kind === 'request') return this.#receiveRequest(message.request)
     if (message.kind === 'response') this.#receiveResponse(message.response)
     else return this.#receiveInvalid(message, line)
@@ -236,7 +234,7 @@ export class Peer {
   #receiveInvalid(
     { id, reason, owed }: { id: RequestId; reason: string; owed: boolean },
     line: string,
-  ): Promise<Response> | undefined {
+  ): Response | undefined {
     if (this.#outgoing.has(id)) {
       this.#settle(
         id,
@@ -245,15 +243,9 @@ export class Peer {
       return undefined
     }
     if (this.#options.onNoise) this.#noise(line, reason)
-    else if (owed) return this.#inOrder(invalidRequest(id, reason))
+    else if (owed) return invalidRequest(id, reason)
     else this.counts.droppedReplies += 1
     return undefined
-  }
-
-  /** An answer that needs no work; where requests are done one after another, its turn comes after those before it. */
-  async #inOrder(response: Response): Promise<Response> {
-    if (this.#options.sequential) await this.#queue
-    return response
   }
 
   #noise(text: string, reason: string): void {
@@ -261,11 +253,11 @@ export class Peer {
     this.#options.onNoise?.(text, reason)
   }
 
-  #receiveRequest(request: Request): Promise<Response | undefined> | undefined {
+  #receiveRequest(request: Request): Promise<Response | undefined> | Response | undefined {
     if (request.id === undefined && this.#receiveControl(request)) return undefined
     const { id } = request
     if (id !== undefined && this.#incoming.has(id)) {
-      return this.#inOrder(invalidRequest(id, `the id ${JSON.stringify(id)} is in flight already`))
+      return invalidRequest(id, `the id ${JSON.stringify(id)} is in flight already`)
     }
     const call = new IncomingCall(request, this)
     if (id !== undefined) this.#incoming.set(id, call)
@@ -298,9 +290,12 @@ export class Peer {
     for (const resolve of this.#idleWaiters.splice(0)) resolve()
   }
 
-  #answer(response: Promise<Response | undefined> | undefined): void {
-    void response?.then((answer) => {
-      if (answer) this.#write(answer)
+  /** Writes what a line is owed; where requests are done one after another, after what earlier lines are owed. */
+  #answer(answer: Answer | Promise<Answer>): void {
+    if (answer === undefined) return
+    const turn = this.#options.sequential ? this.#lastAnswer : undefined
+    this.#lastAnswer = Promise.all([answer, turn]).then(([owed]) => {
+      if (owed) this.#write(owed)
     })
   }
 
@@ -397,10 +392,9 @@ export class Peer {
 
   /** Sends the argument that arrives while the call runs; its failure cancels the call. */
   async #feed(id: number, call: OutgoingCall, input: AsyncIterable<unknown>): Promise<void> {
-    const outgoing = new OutgoingStream(streamWindow, (seq, value) => {
-      this.notify('$/input', { id, seq, value })
-      return this.#writer.caughtUp()
-    })
+    const outgoing = new OutgoingStream(streamWindow, (seq, value) =>
+      this.#sendItem('$/input', { id, seq, value }),
+    )
     call.input = outgoing
     try {
       for await (const value of input) await outgoing.send(value)
@@ -424,7 +418,21 @@ export class Peer {
   // ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Sends a request: too large a one fails here instead of at the other end. */
-  #send(payload: unknown): void {
+  #send(payload: { id: RequestId }): void {
+    try {
+      this.#writeChecked(payload)
+    } catch (error) {
+      this.#settle(payload.id, errorResponse(payload.id, error))
+    }
+  }
+
+  /** Sends one item of a stream. Resolves when the reader has caught up. */
+  #sendItem(method: string, params: unknown): Promise<void> | undefined {
+    this.#writeChecked(createJSONRPCNotification(method, params))
+    return this.#writer.caughtUp()
+  }
+
+  #writeChecked(payload: unknown): void {
     const line = JSON.stringify(payload)
     const excess = this.#excess(line)
     if (excess) throw excess
@@ -465,11 +473,7 @@ export class Peer {
 
   /** For an IncomingCall: sends one piece. Resolves when the reader has caught up. */
   sendPiece(id: RequestId, seq: number, value: unknown): Promise<void> | undefined {
-    const line = JSON.stringify(createJSONRPCNotification('$/stream', { id, seq, value }))
-    const excess = this.#excess(line)
-    if (excess) throw excess
-    this.#writer.write(line)
-    return this.#writer.caughtUp()
+    return this.#sendItem('$/stream', { id, seq, value })
   }
 }
 

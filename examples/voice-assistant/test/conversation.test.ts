@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { decodeWav, sniffAudio } from '@appfactory/sdk'
+import { expect, onTestFinished, test } from 'vitest'
+import { summarise, wordErrors } from '../src/report.js'
+
+const main = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+
+async function converse(
+  ...words: string[]
+): Promise<{ said: string; recordings: Record<string, Uint8Array> }> {
+  const cwd = mkdtempSync(join(tmpdir(), 'assistant-'))
+  onTestFinished(() => rmSync(cwd, { recursive: true, force: true }))
+  const { stdout } = await promisify(execFile)(process.execPath, [main, ...words], { cwd })
+  const files = readdirSync(join(cwd, 'out'))
+  return {
+    said: stdout,
+    recordings: Object.fromEntries(files.map((file) => [file, readFileSync(join(cwd, 'out', file))])),
+  }
+}
+
+test('the built-in turns are heard without a word error and answered aloud', async () => {
+  const { said, recordings } = await converse()
+  expect(said).toContain('6 turns: 0 word errors in 44 words')
+  expect(said).toMatch(
+    /story about a rabbit[\s\S]*first sound \d+ ms, while the text was still being written/,
+  )
+  expect(Object.keys(recordings)).toEqual(
+    expect.arrayContaining(['1-question.wav', '1-answer-1.wav', '6-answer-1.wav']),
+  )
+  for (const file of Object.values(recordings)) {
+    expect(sniffAudio(file)?.durationMs).toBeGreaterThan(200)
+    // Silence would be of the right length too.
+    expect(Math.max(...(decodeWav(file)?.data ?? []))).toBeGreaterThan(0)
+  }
+})
+
+test('a question of one’s own is asked instead', async () => {
+  const { said, recordings } = await converse('what', 'is the capital of japan')
+  expect(said).toContain('heard  what is the capital of japan   [0 word errors')
+  expect(said).toContain('Tokyo')
+  expect(said).toContain('1 turn: 0 word errors in 6 words')
+  expect(Object.keys(recordings)).toEqual(['1-answer-1.wav', '1-question.wav'])
+})
+
+test('word errors are counted as changes, additions and losses', () => {
+  const cases: [string, string, number][] = [
+    ['one two three', 'one two three', 0],
+    ['One, two. Three!', 'one two three', 0],
+    ['one two three', 'one too three', 1],
+    ['one two three', 'one three', 1],
+    ['one two three', 'one two or three', 1],
+    ['one two three', '', 3],
+    ['', 'one', 1],
+  ]
+  for (const [said, heard, errors] of cases)
+    expect([said, heard, wordErrors(said, heard).errors]).toEqual([said, heard, errors])
+})
+
+test('the summary counts turns whose sound came before the end of their text', () => {
+  const turn = {
+    said: 'a b',
+    heard: 'a c',
+    reply: '',
+    question: new Uint8Array(),
+    answer: [],
+    heardMs: 1,
+    firstTextMs: 1,
+    firstAudioMs: 5,
+    textDoneMs: 9,
+    audioDoneMs: 12,
+  }
+  expect(summarise([turn, { ...turn, textDoneMs: 4 }])).toBe(
+    "2 turns: 2 word errors in 4 words; reply audio began before the reply's text was complete in 1 of 2",
+  )
+})
