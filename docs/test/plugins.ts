@@ -16,6 +16,7 @@ const imports = {
     'Language',
     'Manifest',
     'Model',
+    'PluginStatus',
     'StreamOptions',
     'SynthesisOptions',
     'SynthesisResult',
@@ -51,7 +52,8 @@ export function pluginFilesOf(block: Block): Record<string, string> {
 
 /** Members of a text-to-speech plugin, in a class that inherits the others. */
 function withTheRest(members: string): string {
-  return `import { ${imports.values.join(', ')}, ${imports.types.map((name) => `type ${name}`).join(', ')} } from '@appfactory/sdk'
+  const types = imports.types.filter((type) => !imports.values.includes(type)).map((type) => `type ${type}`)
+  return `import { ${[...imports.values, ...types].join(', ')} } from '@appfactory/sdk'
 
 class Rest extends TTSContract<any> {
   initialize(_config: any): Awaitable<boolean | void> {}

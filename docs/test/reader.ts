@@ -24,6 +24,8 @@ export class ReaderFolder {
 
   constructor(readonly blocks: readonly Block[]) {
     for (const block of blocks) for (const [file, text] of Object.entries(filesOf(block))) this.write(file, text)
+    // Keeps a reader's vitest from going up to the configuration of this repository.
+    this.write('vitest.config.js', 'export default {}\n')
     const options = {
       rootDir: '.',
       outDir: 'js',

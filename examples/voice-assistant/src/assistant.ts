@@ -20,11 +20,11 @@ export interface Turn {
   answer: Uint8Array[]
   /** From the first sound to the final transcript. */
   heardMs: number
-  /** From the final transcript to the reply's first word, first sound, last word and last sound. */
+  /** From the final transcript to the reply's first word and to its last. */
   firstTextMs: number
-  firstAudioMs: number
   textDoneMs: number
-  audioDoneMs: number
+  /** From the final transcript to the sound of each sentence. */
+  audioMs: number[]
 }
 
 /** How much audio is sent at a time, in ms: as a microphone would. */
@@ -53,9 +53,9 @@ export async function holdTurn({ tts, stt, llm }: Engines, said: string): Promis
 
   // The voice gets the text while it is being written, and speaks each sentence as soon as it is complete.
   const answer: Uint8Array[] = []
-  let firstAudio = 0
+  const audioMs: number[] = []
   for await (const { audio } of tts.synthesizeStream(write(), 'slt')) {
-    firstAudio ||= performance.now()
+    audioMs.push(performance.now() - answering)
     answer.push(audio)
   }
   return {
@@ -66,9 +66,8 @@ export async function holdTurn({ tts, stt, llm }: Engines, said: string): Promis
     answer,
     heardMs: answering - listening,
     firstTextMs: times.firstText - answering,
-    firstAudioMs: firstAudio - answering,
     textDoneMs: times.textDone - answering,
-    audioDoneMs: performance.now() - answering,
+    audioMs,
   }
 }
 

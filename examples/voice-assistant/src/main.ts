@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { PluginHost } from '@appfactory/host'
 import type { LLMContract, STTContract, TTSContract } from '@appfactory/sdk'
 import { type Engines, holdTurn, type Turn } from './assistant.js'
+import { drawTurn } from './picture.js'
 import { describeTurn, summarise } from './report.js'
 
 const builtInTurns = [
@@ -45,8 +46,10 @@ async function loadEngines(host: PluginHost): Promise<Engines> {
   return { tts, stt, llm }
 }
 
-/** Writes `out/1-question.wav` and `out/1-answer-1.wav`, one for each sentence. */
-async function save({ question, answer }: Turn, number: number): Promise<void> {
+/** Writes `out/1-question.wav`, `out/1-answer-1.wav` (one for each sentence) and `out/1-timing.svg`. */
+async function save(turn: Turn, number: number): Promise<void> {
+  const { question, answer } = turn
+  await writeFile(join(outDir, `${number}-timing.svg`), drawTurn(turn))
   await writeFile(join(outDir, `${number}-question.wav`), question)
   await Promise.all(
     answer.map((audio, index) => writeFile(join(outDir, `${number}-answer-${index + 1}.wav`), audio)),

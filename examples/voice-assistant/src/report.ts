@@ -3,12 +3,12 @@ import type { Turn } from './assistant.js'
 /** A turn, as the console shows it. */
 export function describeTurn(turn: Turn): string {
   const { errors } = wordErrors(turn.said, turn.heard)
-  const early = turn.firstAudioMs < turn.textDoneMs ? ', while the text was still being written' : ''
+  const early = isEarly(turn) ? ', while the text was still being written' : ''
   return [
     `said   ${turn.said}`,
     `heard  ${turn.heard}   [${errors} word errors, ${ms(turn.heardMs)}]`,
     `reply  ${turn.reply}`,
-    `       [first word ${ms(turn.firstTextMs)}, first sound ${ms(turn.firstAudioMs)}${early}; last word ${ms(turn.textDoneMs)}, last sound ${ms(turn.audioDoneMs)}]`,
+    `       [first word ${ms(turn.firstTextMs)}, first sound ${ms(turn.audioMs[0])}${early}; last word ${ms(turn.textDoneMs)}, last sound ${ms(turn.audioMs.at(-1))}]`,
     '',
   ].join('\n')
 }
@@ -18,7 +18,7 @@ export function summarise(turns: readonly Turn[]): string {
   const counts = turns.map(({ said, heard }) => wordErrors(said, heard))
   const errors = counts.reduce((sum, count) => sum + count.errors, 0)
   const words = counts.reduce((sum, count) => sum + count.words, 0)
-  const early = turns.filter(({ firstAudioMs, textDoneMs }) => firstAudioMs < textDoneMs).length
+  const early = turns.filter(isEarly).length
   const count = turns.length === 1 ? '1 turn' : `${turns.length} turns`
   return `${count}: ${errors} word errors in ${words} words; reply audio began before the reply's text was complete in ${early} of ${turns.length}`
 }
@@ -44,6 +44,11 @@ function wordsOf(text: string): string[] {
   return text.toLowerCase().match(/[a-z']+/g) ?? []
 }
 
-function ms(value: number): string {
-  return `${Math.round(value)} ms`
+/** Whether the reply could be heard before it was written to its end. */
+function isEarly({ audioMs: [first = Number.POSITIVE_INFINITY], textDoneMs }: Turn): boolean {
+  return first < textDoneMs
+}
+
+function ms(value: number | undefined): string {
+  return value === undefined ? 'never' : `${Math.round(value)} ms`
 }

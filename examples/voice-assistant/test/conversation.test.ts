@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { decodeWav, sniffAudio } from '@appfactory/sdk'
 import { expect, onTestFinished, test } from 'vitest'
+import { drawTurn } from '../src/picture.js'
 import { summarise, wordErrors } from '../src/report.js'
 
 const main = fileURLToPath(new URL('../dist/main.js', import.meta.url))
@@ -16,7 +17,7 @@ async function converse(
   const cwd = mkdtempSync(join(tmpdir(), 'assistant-'))
   onTestFinished(() => rmSync(cwd, { recursive: true, force: true }))
   const { stdout } = await promisify(execFile)(process.execPath, [main, ...words], { cwd })
-  const files = readdirSync(join(cwd, 'out'))
+  const files = readdirSync(join(cwd, 'out')).filter((file) => file.endsWith('.wav'))
   return {
     said: stdout,
     recordings: Object.fromEntries(files.map((file) => [file, readFileSync(join(cwd, 'out', file))])),
@@ -70,11 +71,28 @@ test('the summary counts turns whose sound came before the end of their text', (
     answer: [],
     heardMs: 1,
     firstTextMs: 1,
-    firstAudioMs: 5,
     textDoneMs: 9,
-    audioDoneMs: 12,
+    audioMs: [5, 12],
   }
   expect(summarise([turn, { ...turn, textDoneMs: 4 }])).toBe(
     "2 turns: 2 word errors in 4 words; reply audio began before the reply's text was complete in 1 of 2",
   )
+})
+
+test('the picture of a turn shows a bar for what was heard, written and spoken', () => {
+  const turn = {
+    said: 'a & b',
+    heard: 'a <b>',
+    reply: 'One. Two.',
+    question: new Uint8Array(),
+    answer: [],
+    heardMs: 200,
+    firstTextMs: 5,
+    textDoneMs: 80,
+    audioMs: [40, 95],
+  }
+  const svg = drawTurn(turn)
+  expect(svg.match(/<rect class="bar/g)).toHaveLength(4)
+  expect(svg).toContain('a &lt;b&gt;')
+  expect(svg).not.toContain('NaN')
 })
