@@ -1,0 +1,21 @@
+import { LLMContract } from '@appfactory/sdk'
+
+export default class Echo extends LLMContract {
+  async initialize() {}
+  async shutdown() {}
+  async healthCheck() {
+    return { status: this.status }
+  }
+  async complete(prompt) {
+    return prompt
+  }
+  async chat(messages) {
+    return messages.at(-1)
+  }
+  async getModels() {
+    return []
+  }
+  async *streamComplete(prompt, { maxTokens }) {
+    for (let count = 0; count < maxTokens; count++) yield prompt
+  }
+}
