@@ -1,57 +1,65 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { callsById, lineSplitter, lineWriter } from './calls.mjs'
+import { ended } from './fork.mjs'
 
-const child = fileURLToPath(new URL('../children/limit.mjs', import.meta.url))
+const audioBytes = 1024 * 1024
 
-/** Bare pipes: one write a turn, JSON.parse and stringify, a Map of ids. */
-export async function start() {
-  const process_ = spawn(process.execPath, [child], { stdio: ['pipe', 'pipe', 'inherit', 'pipe'] })
-  const waiting = new Map()
-  const waitingBytes = []
-  let lastId = 0
-  let rest = ''
-  let pending = []
-  process_.stdout.setEncoding('utf8').on('data', (chunk) => {
-    const lines = (rest + chunk).split('\n')
-    rest = lines.pop()
-    for (const line of lines) {
-      const { id, result } = JSON.parse(line)
-      waiting.get(id)(result)
-      waiting.delete(id)
-    }
+/** The limit: bare pipes, one write a turn, JSON.parse and stringify, a Map of ids; audio as raw bytes on fd 3. */
+export async function start(childFile = '../children/limit.mjs') {
+  const child = spawn(process.execPath, [fileURLToPath(new URL(childFile, import.meta.url))], {
+    stdio: ['pipe', 'pipe', 'inherit', 'pipe'],
   })
-  let received = 0
-  let parts = []
-  process_.stdio[3].on('data', (chunk) => {
-    parts.push(chunk)
-    received += chunk.length
-    while (waitingBytes.length > 0 && received >= waitingBytes[0].size) {
-      const { size, resolve } = waitingBytes.shift()
-      const all = Buffer.concat(parts)
-      resolve(all.subarray(0, size))
-      parts = [all.subarray(size)]
-      received -= size
-    }
-  })
-  const send = (params) =>
-    new Promise((resolve) => {
-      const id = ++lastId
-      waiting.set(id, resolve)
-      if (pending.length === 0) process.nextTick(flush)
-      pending.push(JSON.stringify({ jsonrpc: '2.0', id, method: 'echo', params }))
-    })
-  const flush = () => {
-    process_.stdin.write(`${pending.join('\n')}\n`)
-    pending = []
-  }
+  const write = lineWriter(child.stdin)
+  const { send, settle } = callsById((id, params) =>
+    write(JSON.stringify({ jsonrpc: '2.0', id, method: 'echo', params })),
+  )
+  let onPiece = () => {}
+  child.stdout.setEncoding('utf8').on(
+    'data',
+    lineSplitter((line) => {
+      const { id, result, params } = JSON.parse(line)
+      if (params) onPiece(params.value)
+      else settle(id, result)
+    }),
+  )
+  const audio = audioReader(child.stdio[3])
   return {
-    pid: process_.pid,
+    pid: child.pid,
     call: (text) => send({ text }),
     bytes: async () => {
-      const audio = new Promise((resolve) => waitingBytes.push({ size: 1024 * 1024, resolve }))
+      const arrived = audio()
       await send({ bytes: true })
-      return audio
+      return arrived
     },
-    stop: () => new Promise((resolve) => { process_.once('exit', resolve); process_.stdin.end() }),
+    pieces: async (count) => {
+      let got = 0
+      onPiece = () => {
+        got += 1
+      }
+      await send({ text: 'hello', pieces: count })
+      return got
+    },
+    stop: () => ended(child, () => child.stdin.end()),
   }
+}
+
+/** As the limit, with a process between that parses and writes every message anew. */
+export const startTwoHops = () => start('../children/two-hop.mjs')
+
+function audioReader(stream) {
+  const waiting = []
+  let parts = []
+  let received = 0
+  stream.on('data', (chunk) => {
+    parts.push(chunk)
+    received += chunk.length
+    while (received >= audioBytes) {
+      const all = Buffer.concat(parts)
+      waiting.shift()(all.subarray(0, audioBytes))
+      parts = [all.subarray(audioBytes)]
+      received -= audioBytes
+    }
+  })
+  return () => new Promise((resolve) => waiting.push(resolve))
 }
