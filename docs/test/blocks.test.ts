@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { blocksOf, isKnown } from './blocks.js'
+import { blocksOf, isKnown, proseOf } from './blocks.js'
 import { matches, patternOf } from './match.js'
 import { root } from './reader.js'
 
@@ -49,10 +49,12 @@ describe.each(documents)('$file', ({ file, text }) => {
   it('has no code block that no test sees', () => {
     const tested = existsSync(join(root, 'docs/test', `${name}.test.ts`))
     expect(tested || blocksOf(file, text).length === 0).toBe(true)
+    // Neither one that is not closed, nor one by indentation.
+    expect(proseOf(text)).not.toMatch(/^ *(```|~~~)|^\n {4,}[^\s*-]/m)
   })
 
   it('has links to what is there', () => {
-    const prose = text.replace(/^ {0,3}(`{3,}).*\n[\s\S]*?^ {0,3}\1 *$/gm, '')
+    const prose = proseOf(text)
     for (const [, target = ''] of prose.matchAll(/\]\((?!\w+:)([^)]*)\)/g)) {
       const [path = '', anchor] = target.split('#')
       const linked = path === '' ? join(root, file) : join(root, dirname(file), path)

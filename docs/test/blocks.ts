@@ -16,7 +16,7 @@
 //   jsonl
 //     host               a conversation with appfactory-host: "--> " is sent, "<-- " must be answered. One process serves
 //                        all blocks of a document, in order.
-//     plugin             the same with a plugin's process.
+//     plugin             the same with a plugin's process; plugin=FILE: with that file of the reader's folder.
 //   sh
 //     run                run with bash.
 //     syntax             bash -n only: for commands that need a network, a terminal or a fresh clone.
@@ -48,11 +48,11 @@ const kinds: Record<string, readonly string[]> = {
   text: ['output', 'tree'],
 }
 
-const fence = /^( {0,3})(`{3,}|~{3,})[ \t]*(.*)\n([\s\S]*?)^ {0,3}\2[ \t]*$/gm
+const fence = /^ *(`{3,}|~{3,})[ \t]*(.*)\n([\s\S]*?)^ *\1[ \t]*$/gm
 
 /** The code blocks of a document, in order. */
 export function blocksOf(document: string, markdown: string): Block[] {
-  return [...markdown.matchAll(fence)].map(({ index, 3: info = '', 4: text = '' }) => {
+  return [...markdown.matchAll(fence)].map(({ index, 2: info = '', 3: text = '' }) => {
     const [language = '', ...words] = info.trim().split(/\s+/)
     const pairs = words.map((word) => /^([^=]+)=?(.*)$/s.exec(word)?.slice(1) ?? [])
     return {
@@ -63,6 +63,11 @@ export function blocksOf(document: string, markdown: string): Block[] {
       text,
     }
   })
+}
+
+/** A document without its code blocks. */
+export function proseOf(markdown: string): string {
+  return markdown.replace(fence, '')
 }
 
 /** Whether the test knows what to do with a block. */

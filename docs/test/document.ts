@@ -12,8 +12,18 @@ import { type Outcome, ReaderFolder, root } from './reader.js'
 const sdkRuntime = join(root, 'packages/sdk/dist/runtime/main.js')
 const hostCommand = join(root, 'packages/host/bin/appfactory-host.js')
 
-/** Runs or checks every code block of a document. Returns what more can be asked. */
-export function testDocument(path: string): { text: string; blocks: readonly Block[]; reader: () => ReaderFolder } {
+export interface TestedDocument {
+  text: string
+  blocks: readonly Block[]
+  /** There once the tests run. */
+  reader: () => ReaderFolder
+}
+
+/** Runs or checks every code block of a document; `more` adds tests that use what it made of them. */
+export function testDocument(
+  path: string,
+  more: (tested: TestedDocument) => void = () => {},
+): TestedDocument {
   const document = basename(path)
   const text = readFileSync(join(root, path), 'utf8')
   const blocks = blocksOf(document, text)
@@ -21,16 +31,18 @@ export function testDocument(path: string): { text: string; blocks: readonly Blo
   let host: PluginHost
   let last: Outcome | undefined
   const conversations = new Map<string, Conversation>()
+  const tested: TestedDocument = { text, blocks, reader: () => reader }
 
-  function conversationWith(kind: string): Conversation {
+  function hold({ kind, attributes, text: lines }: Block): Promise<void> {
     const plugins = join(root, 'examples/plugins')
-    const args =
-      kind === 'plugin'
-        ? [sdkRuntime, join(plugins, 'tts_tone/dist/index.js')]
-        : [hostCommand, '--plugins-dir', plugins, '--log-dir', join(reader.path, 'logs')]
-    const conversation = conversations.get(kind) ?? new Conversation(args, reader.path)
-    conversations.set(kind, conversation)
-    return conversation
+    const process = attributes[kind] || kind
+    const args: Record<string, string[]> = {
+      host: [hostCommand, '--plugins-dir', plugins, '--log-dir', join(reader.path, 'logs')],
+      plugin: [sdkRuntime, join(plugins, 'tts_tone/dist/index.js')],
+    }
+    const known = conversations.get(process) ?? new Conversation(args[process] ?? [process], reader.path)
+    conversations.set(process, known)
+    return known.hold(lines)
   }
 
   const checks: Record<string, (block: Block) => unknown> = {
@@ -50,8 +62,8 @@ export function testDocument(path: string): { text: string; blocks: readonly Blo
       expect(checkManifest({ ...rest, ...JSON.parse(json) })).toMatchObject(flawless)
     },
     'json value': ({ text: json }) => JSON.parse(json),
-    'jsonl host': ({ text: lines }) => conversationWith('host').hold(lines),
-    'jsonl plugin': ({ text: lines }) => conversationWith('plugin').hold(lines),
+    'jsonl host': hold,
+    'jsonl plugin': hold,
     'text output': ({ text: shown }) => expect(last?.output.trimEnd()).toMatch(patternOf(shown)),
     'text tree': ({ text: tree }) => {
       for (const name of namesIn(tree)) expect(reader.hasSomewhere(name), name).toBe(true)
@@ -95,17 +107,17 @@ export function testDocument(path: string): { text: string; blocks: readonly Blo
       expect(status, output).toBe(0)
     })
 
-    it.each(blocks.filter(isKnown).map((block) => ({ block, title: titleOf(block) })))(
-      '$title',
-      { timeout: 60_000 },
-      async ({ block }) => {
+    for (const block of blocks.filter(isKnown)) {
+      it(titleOf(block), { timeout: 60_000 }, async () => {
         if (block.kind === 'file') checkFile(block)
         else await checks[`${block.language} ${block.kind}`]?.(block)
-      },
-    )
+      })
+    }
+
+    more(tested)
   })
 
-  return { text, blocks, reader: () => reader }
+  return tested
 }
 
 const flawless = { valid: true, warnings: [] }

@@ -1,6 +1,6 @@
+import type { PluginHandle, PluginHost } from '@appfactory/host'
 import type { LLMContract, STTContract, TTSContract } from '@appfactory/sdk'
 import { encodeWav, PluginStatus } from '@appfactory/sdk'
-import type { PluginHandle, PluginHost } from '@appfactory/host'
 import type { Block } from './blocks.js'
 
 const imports = {

@@ -1,3 +1,14 @@
+import { pluginMethods } from '@appfactory/sdk/wire'
+import { expect, it } from 'vitest'
+import { serverMethods } from '../../packages/host/dist/server/methods.js'
 import { testDocument } from './document.js'
+import { firstColumn } from './tables.js'
 
-testDocument('docs/protocol.md')
+const { text } = testDocument('docs/protocol.md', () => {
+  it('lists every method', () => {
+    expect(firstColumn(text, 'Methods').toSorted()).toEqual(
+      [...Object.keys(serverMethods), '<contract>/<method>'].toSorted(),
+    )
+    expect(firstColumn(text, 'Methods of a plugin')).toEqual(Object.values(pluginMethods))
+  })
+})

@@ -23,7 +23,8 @@ export class ReaderFolder {
   readonly path = mkdtempSync(join(root, 'docs/.tmp-'))
 
   constructor(readonly blocks: readonly Block[]) {
-    for (const block of blocks) for (const [file, text] of Object.entries(filesOf(block))) this.write(file, text)
+    for (const block of blocks)
+      for (const [file, text] of Object.entries(filesOf(block))) this.write(file, text)
     // Keeps a reader's vitest from going up to the configuration of this repository.
     this.write('vitest.config.js', 'export default {}\n')
     const options = {
@@ -52,7 +53,9 @@ export class ReaderFolder {
 
   /** Type-checks all TypeScript of the document in one go, and compiles it to `js/`. */
   async compile(): Promise<Outcome> {
-    const hasTypeScript = readdirSync(this.path, { recursive: true }).some((file) => /\.ts$/.test(String(file)))
+    const hasTypeScript = readdirSync(this.path, { recursive: true }).some((file) =>
+      /\.ts$/.test(String(file)),
+    )
     if (!hasTypeScript) return { output: '', errors: '', status: 0 }
     return run(process.execPath, [compiler, '-p', this.path], this.path)
   }
@@ -100,7 +103,11 @@ async function run(command: string, args: readonly string[], cwd: string): Promi
     const { stdout, stderr } = await execute(command, args, { cwd, env, timeout: 60_000 })
     return { output: stdout, errors: stderr, status: 0 }
   } catch (error) {
-    const { stdout = '', stderr = String(error), code } = error as { stdout?: string; stderr?: string; code?: number }
+    const {
+      stdout = '',
+      stderr = String(error),
+      code,
+    } = error as { stdout?: string; stderr?: string; code?: number }
     return { output: stdout, errors: stderr, status: typeof code === 'number' ? code : 1 }
   }
 }

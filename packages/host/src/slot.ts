@@ -69,7 +69,9 @@ export class Slot {
   }
 
   get status(): PluginStatus {
-    return this.#instance?.status ?? this.#status
+    if (!this.#instance || this.#closed) return this.#status
+    // The last health check knows better than a process that merely runs.
+    return this.#status === PluginStatus.ERROR ? this.#status : this.#instance.status
   }
 
   async call(method: string, args: Config, options?: CallOptions): Promise<unknown> {

@@ -157,12 +157,15 @@ describe('sniffing', () => {
     ['MPEG-1, mono', 0xfb, 0x94, 0xc0, 48_000, 1],
     ['MPEG-2', 0xf3, 0x90, 0x00, 22_050, 2],
     ['MPEG-2.5', 0xe3, 0x98, 0xc0, 8000, 1],
-  ])('reads an MP3 frame of %s, with and without an ID3 tag', (_, second, third, fourth, sampleRate, channels) => {
-    const frame = Buffer.from([0xff, second, third, fourth, 0, 0, 0, 0])
-    const tag = Buffer.concat([Buffer.from('ID3\x04\0\0\0\0\x01\x02', 'latin1'), Buffer.alloc(130)])
-    for (const file of [frame, Buffer.concat([tag, frame])])
-      expect(sniffAudio(file)).toEqual({ format: 'mp3', sampleRate, channels })
-  })
+  ])(
+    'reads an MP3 frame of %s, with and without an ID3 tag',
+    (_, second, third, fourth, sampleRate, channels) => {
+      const frame = Buffer.from([0xff, second, third, fourth, 0, 0, 0, 0])
+      const tag = Buffer.concat([Buffer.from('ID3\x04\0\0\0\0\x01\x02', 'latin1'), Buffer.alloc(130)])
+      for (const file of [frame, Buffer.concat([tag, frame])])
+        expect(sniffAudio(file)).toEqual({ format: 'mp3', sampleRate, channels })
+    },
+  )
 
   it.each([
     ['nothing', []],

@@ -1,9 +1,15 @@
-import { type Converted, compileCodec } from '../src/contracts/codec.js'
-import { compileCodec as publicCompileCodec, issuesText, nameValue, toCamelCase, toSnakeCase } from '@appfactory/sdk/wire'
 import { wireSchema } from '@appfactory/sdk/contracts'
+import {
+  issuesText,
+  nameValue,
+  compileCodec as publicCompileCodec,
+  toCamelCase,
+  toSnakeCase,
+} from '@appfactory/sdk/wire'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { type Converted, compileCodec } from '../src/contracts/codec.js'
 
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
 
@@ -37,8 +43,14 @@ describe('names', () => {
   it('of an author’s map are never renamed, at no depth', () => {
     const withMap = z.object({ providerOptions: z.record(z.string(), z.unknown()) })
     const map = { snake_case: { camelCase: [{ Any_Case: 1 }] }, camelCase: 2 }
-    expect(decode(withMap, { provider_options: map })).toEqual({ value: { providerOptions: map }, issues: [] })
-    expect(encode(withMap, { providerOptions: map })).toEqual({ value: { provider_options: map }, issues: [] })
+    expect(decode(withMap, { provider_options: map })).toEqual({
+      value: { providerOptions: map },
+      issues: [],
+    })
+    expect(encode(withMap, { providerOptions: map })).toEqual({
+      value: { provider_options: map },
+      issues: [],
+    })
   })
 
   it('of keys that an open object does not know are kept', () => {
@@ -82,7 +94,9 @@ describe('alternatives', () => {
       toolChoice: z.union([z.enum(['auto', 'none']), z.strictObject({ toolName: z.string() })]),
     })
     expect(decode(choice, { tool_choice: 'auto' }).value).toEqual({ toolChoice: 'auto' })
-    expect(decode(choice, { tool_choice: { tool_name: 'x' } }).value).toEqual({ toolChoice: { toolName: 'x' } })
+    expect(decode(choice, { tool_choice: { tool_name: 'x' } }).value).toEqual({
+      toolChoice: { toolName: 'x' },
+    })
     expect(decode(choice, { tool_choice: { tool_name: 5 } }).issues).toMatchObject([
       { path: 'tool_choice.tool_name' },
     ])
@@ -90,8 +104,14 @@ describe('alternatives', () => {
   })
 
   it('with null are checked too', () => {
-    const schema = z.object({ final: z.string().nullable(), size: z.object({ widthMm: z.number() }).nullable() })
-    expect(decode(schema, { final: null, size: null })).toEqual({ value: { final: null, size: null }, issues: [] })
+    const schema = z.object({
+      final: z.string().nullable(),
+      size: z.object({ widthMm: z.number() }).nullable(),
+    })
+    expect(decode(schema, { final: null, size: null })).toEqual({
+      value: { final: null, size: null },
+      issues: [],
+    })
     expect(decode(schema, { final: 'x', size: { width_mm: 1 } }).value).toEqual({
       final: 'x',
       size: { widthMm: 1 },
@@ -156,9 +176,12 @@ describe('bytes', () => {
     expect(value).toEqual({ audio_b64: 'AQI=' })
   })
 
-  it.each([5, null, {}, [1, 2], '!!!!', 'AAA*', 'A', 'AAAAA', 'AQ==AQ=='])('%o are none on the wire', (audio) => {
-    expect(decode(schema, { audio_b64: audio }).issues).toMatchObject([{ path: 'audio_b64' }])
-  })
+  it.each([5, null, {}, [1, 2], '!!!!', 'AAA*', 'A', 'AAAAA', 'AQ==AQ=='])(
+    '%o are none on the wire',
+    (audio) => {
+      expect(decode(schema, { audio_b64: audio }).issues).toMatchObject([{ path: 'audio_b64' }])
+    },
+  )
 
   it.each(['', 'AQ==', 'AQ', 'AQL/', 'AQL_'])('%o are some', (audio) => {
     expect(decode(schema, { audio_b64: audio }).issues).toEqual([])
@@ -178,7 +201,11 @@ describe('checks', () => {
     mode: z.enum(['a', 'b']).optional(),
     flag: z.boolean().optional(),
     nothing: z.null().optional(),
-    messages: z.array(z.object({ role: z.string() })).min(1).max(2).optional(),
+    messages: z
+      .array(z.object({ role: z.string() }))
+      .min(1)
+      .max(2)
+      .optional(),
     maxTokens: z.int().default(1024),
   })
 
@@ -258,7 +285,9 @@ describe('faults 11: __proto__', () => {
 
   it('is refused at any depth that the schema knows', () => {
     const schema = z.object({ outer: z.array(z.looseObject({})) })
-    expect(decode(schema, json(`{"outer": [${hostile}]}`)).issues).toMatchObject([{ path: 'outer[0].__proto__' }])
+    expect(decode(schema, json(`{"outer": [${hostile}]}`)).issues).toMatchObject([
+      { path: 'outer[0].__proto__' },
+    ])
   })
 })
 

@@ -25,7 +25,11 @@ const schemas = [
 
 describe.each(schemas)('a configuration with a schema of %s', (_, schema) => {
   it('has its defaults filled in', () => {
-    expect(parseConfig(schema, { apiKey: 'k' })).toEqual({ apiKey: 'k', timeout: 30, limits: { requests: 5 } })
+    expect(parseConfig(schema, { apiKey: 'k' })).toEqual({
+      apiKey: 'k',
+      timeout: 30,
+      limits: { requests: 5 },
+    })
   })
 
   it('is CONFIG_INVALID with every path where it breaks the schema', () => {
@@ -50,7 +54,7 @@ describe.each(schemas)('a configuration with a schema of %s', (_, schema) => {
   })
 
   it('is found on the plugin’s class', () => {
-    expect(configSchemaOf(class { static configSchema = schema })).toBe(schema)
+    expect(configSchemaOf(Object.assign(class {}, { configSchema: schema }))).toBe(schema)
   })
 })
 

@@ -33,7 +33,11 @@ export class LinesProcess {
   #ended = false
 
   /** Runs `node file …args`; killed at the end of the test. */
-  constructor(file: string, args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
+  constructor(
+    file: string,
+    args: readonly string[],
+    options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  ) {
     this.child = spawn(process.execPath, [file, ...args], { stdio: 'pipe', ...options })
     this.child.stdout.setEncoding('utf8').on('data', (text: string) => this.#receive(text))
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {

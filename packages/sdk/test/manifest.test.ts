@@ -1,6 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { checkManifest, dependencyPattern, manifestJsonSchema, manifestSchema } from '@appfactory/sdk/manifest'
+import {
+  checkManifest,
+  dependencyPattern,
+  manifestJsonSchema,
+  manifestSchema,
+} from '@appfactory/sdk/manifest'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 
@@ -42,7 +47,9 @@ describe('valid', () => {
   })
 
   it('has its defaults filled in', () => {
-    expect(checkManifest(minimal)).toMatchObject({ manifest: { ...minimal, runtime: 'node', dependencies: [] } })
+    expect(checkManifest(minimal)).toMatchObject({
+      manifest: { ...minimal, runtime: 'node', dependencies: [] },
+    })
   })
 
   it('keeps an unknown key, with a warning that names it', () => {
@@ -125,12 +132,21 @@ describe('dependencies', () => {
     expect(text).toMatch(dependencyPattern)
   })
 
-  it.each(['', ' ', 'left pad', '@scope', '@scope/', 'zod@', '--registry=http://evil', '-g', '../x', '/x', 'Zod'])(
-    '%o is none',
-    (text) => {
-      expect(text).not.toMatch(dependencyPattern)
-    },
-  )
+  it.each([
+    '',
+    ' ',
+    'left pad',
+    '@scope',
+    '@scope/',
+    'zod@',
+    '--registry=http://evil',
+    '-g',
+    '../x',
+    '/x',
+    'Zod',
+  ])('%o is none', (text) => {
+    expect(text).not.toMatch(dependencyPattern)
+  })
 })
 
 describe('the JSON Schema', () => {
@@ -148,7 +164,8 @@ describe('the JSON Schema', () => {
 
   it('knows the same keys as the Zod schema, and describes each', () => {
     expect(Object.keys(shipped.properties)).toEqual(Object.keys(manifestSchema.shape))
-    for (const [key, { description }] of Object.entries(shipped.properties)) expect(description, key).toBeTruthy()
+    for (const [key, { description }] of Object.entries(shipped.properties))
+      expect(description, key).toBeTruthy()
   })
 
   it('takes the guide’s example, and refuses one without a name', () => {

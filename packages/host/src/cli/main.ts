@@ -69,10 +69,9 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
     .options({
       'plugins-dir': {
         type: 'string',
-        array: true,
-        default: ['./plugins'],
+        default: './plugins',
         requiresArg: true,
-        nargs: 1,
+        coerce: repeatable,
         describe: 'Folder that holds plugins (repeatable)',
       },
       'config-dir': {
@@ -144,8 +143,8 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
             args: { type: 'string', requiresArg: true, describe: 'Arguments as a JSON object' },
             file: {
               type: 'string',
-              array: true,
-              nargs: 1,
+              requiresArg: true,
+              coerce: repeatable,
               describe: 'ARG=PATH: the bytes of a file as an argument, such as audio=hello.wav (repeatable)',
             },
             config: { type: 'string', requiresArg: true, describe: 'Configuration as a JSON object' },
@@ -170,4 +169,9 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
     .fail((message, error) => {
       throw error ?? new UsageError(withSuggestion(message, [...commandNames, ...optionNames]))
     })
+}
+
+/** An option that may be given more than once. (`array` would let it stand without an argument.) */
+function repeatable(given: string | string[] | undefined): string[] | undefined {
+  return given === undefined ? undefined : [given].flat()
 }

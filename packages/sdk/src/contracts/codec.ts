@@ -1,6 +1,6 @@
 import { closest } from '../closest.js'
 import type { JsonSchema, MethodDescriptor } from './contract.js'
-import { toCamelCase } from './names.js'
+import { toCamelCase, toSnakeCase } from './names.js'
 
 /** What is wrong with a value, and where: `messages[0].role`. */
 export interface Issue {
@@ -39,63 +39,40 @@ interface Property {
   convert: Convert
 }
 
-/** The codecs of one method, made when first needed. */
+/** The codecs of one method, each made when it is first needed. */
 export class MethodCodecs {
-  readonly #cache = new Map<string, Codec>()
-
-  constructor(readonly method: MethodDescriptor) {}
-
-  get decodeArgs(): Codec {
-    return this.#codec('args', 'decode')
-  }
-  get encodeArgs(): Codec {
-    return this.#codec('args', 'encode')
-  }
-  get decodeResult(): Codec {
-    return this.#codec('result', 'decode')
-  }
-  get encodeResult(): Codec {
-    return this.#codec('result', 'encode')
-  }
-  get decodePiece(): Codec {
-    return this.#codec('piece', 'decode')
-  }
-  get encodePiece(): Codec {
-    return this.#codec('piece', 'encode')
-  }
-  /** The arguments but for the one that arrives as a stream. */
-  get decodeArgsWithoutInput(): Codec {
-    return this.#cached('rest:decode', () => compileCodec(this.#argsWithoutInput(), 'decode'))
-  }
-  get encodeArgsWithoutInput(): Codec {
-    return this.#cached('rest:encode', () => compileCodec(this.#argsWithoutInput(), 'encode'))
-  }
-  /** One item of the argument that arrives as a stream. */
-  get decodeInput(): Codec {
-    return this.#cached('input:decode', () => compileCodec(this.#inputSchema(), 'decode'))
-  }
-  get encodeInput(): Codec {
-    return this.#cached('input:encode', () => compileCodec(this.#inputSchema(), 'encode'))
-  }
-
+  readonly method: MethodDescriptor
   /** The wire name of the argument that may arrive as a stream. */
-  get inputName(): string | undefined {
-    const { properties = {} } = this.method.args as { properties?: Record<string, JsonSchema> }
-    return Object.keys(properties).find(
-      (wire) => localName(wire, properties[wire] ?? {}) === this.method.input,
+  readonly inputName: string | undefined
+
+  constructor(method: MethodDescriptor) {
+    this.method = method
+    const { properties = {} } = objectSchema(method.args)
+    this.inputName = Object.keys(properties).find(
+      (wire) => localName(wire, properties[wire] ?? {}) === method.input,
     )
   }
 
+  readonly decodeArgs: Codec = lazyCodec(() => this.method.args, 'decode')
+  readonly encodeArgs: Codec = lazyCodec(() => this.method.args, 'encode')
+  readonly decodeResult: Codec = lazyCodec(() => this.method.result, 'decode')
+  readonly encodeResult: Codec = lazyCodec(() => this.method.result, 'encode')
+  readonly decodePiece: Codec = lazyCodec(() => this.method.piece ?? {}, 'decode')
+  readonly encodePiece: Codec = lazyCodec(() => this.method.piece ?? {}, 'encode')
+  /** The arguments but for the one that arrives as a stream. */
+  readonly decodeArgsWithoutInput: Codec = lazyCodec(() => this.#argsWithoutInput(), 'decode')
+  readonly encodeArgsWithoutInput: Codec = lazyCodec(() => this.#argsWithoutInput(), 'encode')
+  /** One item of the argument that arrives as a stream. */
+  readonly decodeInput: Codec = lazyCodec(() => this.#inputSchema(), 'decode')
+  readonly encodeInput: Codec = lazyCodec(() => this.#inputSchema(), 'encode')
+
   #inputSchema(): JsonSchema {
-    const { properties = {} } = this.method.args as { properties?: Record<string, JsonSchema> }
+    const { properties = {} } = objectSchema(this.method.args)
     return { ...properties[this.inputName ?? ''], $defs: this.method.args['$defs'] }
   }
 
   #argsWithoutInput(): JsonSchema {
-    const { properties = {}, required = [] } = this.method.args as {
-      properties?: Record<string, JsonSchema>
-      required?: string[]
-    }
+    const { properties = {}, required = [] } = objectSchema(this.method.args)
     const rest = Object.fromEntries(Object.entries(properties).filter(([wire]) => wire !== this.inputName))
     return {
       ...this.method.args,
@@ -103,16 +80,18 @@ export class MethodCodecs {
       required: required.filter((wire) => wire !== this.inputName),
     }
   }
+}
 
-  #codec(part: 'args' | 'result' | 'piece', direction: Direction): Codec {
-    return this.#cached(`${part}:${direction}`, () => compileCodec(this.method[part] ?? {}, direction))
+function lazyCodec(schema: () => JsonSchema, direction: Direction): Codec {
+  let codec: Codec | undefined
+  return (value) => {
+    codec ??= compileCodec(schema(), direction)
+    return codec(value)
   }
+}
 
-  #cached(key: string, make: () => Codec): Codec {
-    const known = this.#cache.get(key) ?? make()
-    this.#cache.set(key, known)
-    return known
-  }
+function objectSchema(schema: JsonSchema): { properties?: Record<string, JsonSchema>; required?: string[] } {
+  return schema
 }
 
 /** Compiles a schema of the wire. Keywords that it does not know are left to the author's own schema to check. */
@@ -162,9 +141,15 @@ function compileObject(schema: JsonSchema, scope: Scope): Convert {
   const { additionalProperties = true } = schema
   const convertOther =
     typeof additionalProperties === 'object' ? compile(additionalProperties as JsonSchema, scope) : undefined
+  // A map (an object without known properties) belongs to its author: its keys are never renamed.
+  const renameOther =
+    properties.length === 0 ? keep : scope.direction === 'decode' ? toCamelCase : toSnakeCase
   const from = scope.direction === 'decode' ? 'wire' : 'local'
   const to = scope.direction === 'decode' ? 'local' : 'wire'
   const byName = new Map(properties.map((property) => [property[from], property]))
+  const expected = properties.filter(
+    ({ required, fallback }) => required || (fallback !== undefined && from === 'wire'),
+  )
   return (value, path, issues) => {
     if (!isPlainObject(value)) return wrong(value, 'an object', path, issues)
     const converted: Record<string, unknown> = {}
@@ -177,18 +162,21 @@ function compileObject(schema: JsonSchema, scope: Scope): Convert {
       else if (key === '__proto__') issues.push({ path: pathText(path), message: 'this name is not allowed' })
       else if (additionalProperties === false)
         issues.push({ path: pathText(path), message: unknownKey(key, byName) })
-      else converted[key] = convertOther ? convertOther(item, path, issues) : item
+      else converted[renameOther(key)] = convertOther ? convertOther(item, path, issues) : item
       path.pop()
     }
-    for (const property of properties) {
-      if (converted[property[to]] !== undefined || value[property[from]] !== undefined) continue
-      if (property.fallback !== undefined && scope.direction === 'decode')
-        converted[property[to]] = property.fallback
+    for (const property of expected) {
+      if (value[property[from]] !== undefined) continue
+      if (property.fallback !== undefined && from === 'wire') converted[property[to]] = property.fallback
       else if (property.required)
         issues.push({ path: pathText([...path, property[from]]), message: 'is required' })
     }
     return converted
   }
+}
+
+function keep(name: string): string {
+  return name
 }
 
 function propertiesOf(schema: JsonSchema, scope: Scope): Property[] {

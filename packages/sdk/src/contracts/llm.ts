@@ -42,7 +42,7 @@ export type GenerationOptions = Omit<z.input<typeof llmDefinition.methods.comple
 export interface LLMClient {
   complete(prompt: string, options?: GenerationOptions): Promise<CompletionResult>
   chat(messages: readonly ChatMessage[], options?: GenerationOptions): Promise<ChatResult>
-  getModels(): Promise<Model[]>
+  getModels(options?: CallOptions): Promise<Model[]>
   streamComplete(prompt: string, options?: GenerationOptions): AsyncIterable<TextChunk>
   streamChat(messages: readonly ChatMessage[], options?: GenerationOptions): AsyncIterable<TextChunk>
 }

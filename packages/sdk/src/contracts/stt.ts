@@ -32,10 +32,10 @@ export interface STTClient {
     language?: string,
     options?: TranscriptionOptions,
   ): Promise<TranscriptionResult>
-  getLanguages(): Promise<Language[]>
+  getLanguages(options?: CallOptions): Promise<Language[]>
   startStream(options?: StreamOptions): Promise<string>
-  feedAudio(sessionId: string, chunk: Uint8Array): Promise<TranscriptUpdate>
-  endStream(sessionId: string): Promise<TranscriptionResult>
+  feedAudio(sessionId: string, chunk: Uint8Array, options?: CallOptions): Promise<TranscriptUpdate>
+  endStream(sessionId: string, options?: CallOptions): Promise<TranscriptionResult>
   transcribeStream(
     audio: AsyncIterable<Uint8Array> | Uint8Array,
     options?: StreamOptions,

@@ -29,6 +29,7 @@ export const audioChunk = z.looseObject({
   sampleRate: z.number().describe('In Hz.'),
   channels: z.number(),
   durationMs: z.number().optional().describe('In ms; absent where the format does not tell.'),
+  voiceId: z.string().optional(),
   text: z.string().optional().describe('The part of the text that is spoken here.'),
   words: z.array(wordTiming).optional(),
   ...resultExtras,

@@ -27,8 +27,8 @@ export type SynthesisOptions = Omit<
 /** A text-to-speech plugin, as an application sees it through the host. */
 export interface TTSClient {
   synthesize(text: string, voiceId?: string, options?: SynthesisOptions): Promise<SynthesisResult>
-  getVoices(): Promise<Voice[]>
-  getVoiceInfo(voiceId: string): Promise<Voice>
+  getVoices(options?: CallOptions): Promise<Voice[]>
+  getVoiceInfo(voiceId: string, options?: CallOptions): Promise<Voice>
   synthesizeStream(
     text: string | AsyncIterable<string>,
     voiceId?: string,

@@ -10,6 +10,8 @@ const consoleLevels = { debug: 7, log: 6, info: 6, warn: 4, error: 3 } as const
  */
 export function guardStdout(): Writable {
   const protocol = process.stdout
+  // Else a large reply would be cut off where the plugin calls process.exit() right after it.
+  Reflect.get(protocol, '_handle')?.setBlocking?.(true)
   Object.defineProperty(process, 'stdout', {
     configurable: true,
     enumerable: true,

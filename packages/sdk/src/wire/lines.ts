@@ -9,7 +9,7 @@ const byteOrderMark = '\u{feff}'
 
 export interface LineHandlers {
   /** One line without its LF; undefined where its bytes are not UTF-8. */
-  onLine(line: string | undefined): void
+  onLine(line: string | undefined, bytes: Uint8Array): void
   /** A line passed the limit. The rest of it is skipped up to the next LF. */
   onOversize(): void
 }
@@ -64,7 +64,7 @@ export class LineSplitter {
     this.#chunks = []
     this.#bytes = 0
     this.#skipping = false
-    if (!skipped) this.#handlers.onLine(decodeUtf8(bytes))
+    if (!skipped) this.#handlers.onLine(decodeUtf8(bytes), bytes)
   }
 }
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { Readable, Writable } from 'node:stream'
 import {
   createJSONRPCErrorResponse,
@@ -148,7 +149,7 @@ export class Peer {
   #listen(): void {
     const { input, output, maxMessageBytes } = this.#options
     const splitter = new LineSplitter(
-      { onLine: (line) => this.#receiveLine(line), onOversize: () => this.#receiveOversize() },
+      { onLine: (line, bytes) => this.#receiveLine(line, bytes), onOversize: () => this.#receiveOversize() },
       maxMessageBytes,
     )
     input.on('data', (chunk: Buffer) => splitter.push(chunk))
@@ -174,28 +175,23 @@ export class Peer {
 
   // ── Receiving ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #receiveLine(line: string | undefined): void {
+  #receiveLine(line: string | undefined, bytes: Uint8Array): void {
     if (line?.trim() === '') return
     const parsed = line === undefined ? ({ kind: 'unparsable' } as const) : parseLine(line)
-    if (parsed.kind === 'unparsable') this.#receiveUnparsable(line)
+    if (parsed.kind === 'unparsable') this.#receiveUnparsable(line, bytes)
     else if (parsed.kind === 'batch') this.#receiveBatch(parsed.items)
     else this.#answer(this.#receive(parsed.message, line ?? ''))
   }
 
-  #receiveUnparsable(line: string | undefined): void {
+  #receiveUnparsable(line: string | undefined, bytes: Uint8Array): void {
     if (!this.#options.onNoise) {
       const reason = line === undefined ? 'the line is not UTF-8' : 'the line is not JSON'
       this.#answer(errorResponse(null, new PluginError('PARSE_ERROR', `Parse error: ${reason}`)))
       return
     }
-    // Something printed without a line end before a message: the message is still whole behind it.
-    const start = line?.lastIndexOf('{"jsonrpc":"2.0"') ?? -1
-    const salvaged = start > 0 && line ? parseLine(line.slice(start)) : undefined
-    this.#noise(
-      line && salvaged?.kind === 'single' ? line.slice(0, start) : (line ?? '(bytes that are not UTF-8)'),
-      'not JSON',
-    )
-    if (salvaged?.kind === 'single') this.#answer(this.#receive(salvaged.message, ''))
+    const salvaged = salvage(bytes)
+    this.#noise(salvaged?.noise ?? line ?? '(bytes that are not UTF-8)', 'not JSON')
+    if (salvaged) this.#answer(this.#receive(salvaged.message, ''))
   }
 
   #receiveOversize(): void {
@@ -475,6 +471,24 @@ export class Peer {
   sendPiece(id: RequestId, seq: number, value: unknown): Promise<void> | undefined {
     return this.#sendItem('$/stream', { id, seq, value })
   }
+}
+
+const messageStart = '{"jsonrpc":"2.0"'
+
+/** How many places of a line are tried, so that time stays linear in its length. */
+const maxSalvageTries = 4
+
+/** Something printed without a line end before a message: the message is still whole behind it. */
+function salvage(bytes: Uint8Array): { noise: string; message: Message } | undefined {
+  const line = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let start = line.indexOf(messageStart, 1)
+  for (let tries = 0; start !== -1 && tries < maxSalvageTries; tries++) {
+    const rest = line.subarray(start)
+    const parsed = isUtf8(rest) ? parseLine(rest.toString()) : undefined
+    if (parsed?.kind === 'single') return { noise: line.toString('utf8', 0, start), message: parsed.message }
+    start = line.indexOf(messageStart, start + 1)
+  }
+  return undefined
 }
 
 /** A credit that is not one is worth nothing; a notification gets no error. */

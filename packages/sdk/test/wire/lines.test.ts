@@ -37,11 +37,15 @@ describe('faults 12: lines are intact', () => {
   })
 
   it('whatever they say and however they are cut', () => {
-    const line = fc.string({ unit: 'binary', minLength: 1, maxLength: 30 }).filter((each) => !each.includes('\n'))
+    const line = fc
+      .string({ unit: 'binary', minLength: 1, maxLength: 30 })
+      .filter((each) => !each.includes('\n'))
     fc.assert(
       fc.property(fc.array(line), fc.array(fc.nat(10)), (lines, lengths) => {
         const expected = lines.map(withoutMark)
-        expect(split(cut(Buffer.from(lines.map((each) => `${each}\n`).join('')), lengths)).lines).toEqual(expected)
+        expect(split(cut(Buffer.from(lines.map((each) => `${each}\n`).join('')), lengths)).lines).toEqual(
+          expected,
+        )
       }),
       { numRuns: 500 },
     )
@@ -65,7 +69,10 @@ describe('faults 3: bytes that are not UTF-8', () => {
 describe('faults 10: a line over the limit', () => {
   it('is told once, as soon as it is known, and skipped up to the next LF', () => {
     const told: string[] = []
-    const splitter = new LineSplitter({ onLine: (line) => told.push(`line ${line}`), onOversize: () => told.push('oversize') }, 4)
+    const splitter = new LineSplitter(
+      { onLine: (line) => told.push(`line ${line}`), onOversize: () => told.push('oversize') },
+      4,
+    )
     splitter.push(Buffer.from('abcd\nabcde'))
     expect(told).toEqual(['line abcd', 'oversize'])
     splitter.push(Buffer.from('fghijklmnop'))

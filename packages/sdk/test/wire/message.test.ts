@@ -76,7 +76,7 @@ describe('faults 1: what is no JSON', () => {
 describe('faults 11: JSON that does harm', () => {
   it.each([
     ['nesting of 5,000 arrays', '['.repeat(5000) + ']'.repeat(5000)],
-    ['nesting of 5,000 objects', '{"a":'.repeat(5000) + '1' + '}'.repeat(5000)],
+    ['nesting of 5,000 objects', `${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}`],
     ['nesting of 200,000', '['.repeat(200_000) + ']'.repeat(200_000)],
     ['__proto__', '{"__proto__":{"polluted":true}}'],
     ['__proto__ further in', '{"a":[{"b":{"__proto__":1}}]}'],

@@ -10,7 +10,12 @@ export function joinPeers(left: End, right: End) {
   const leftToRight = new PassThrough()
   const rightToLeft = new PassThrough()
   return {
-    left: new Peer({ handle: answerPing(left.handle), ...rest(left), input: rightToLeft, output: leftToRight }),
+    left: new Peer({
+      handle: answerPing(left.handle),
+      ...rest(left),
+      input: rightToLeft,
+      output: leftToRight,
+    }),
     right: new Peer({
       handle: answerPing(right.handle),
       ...rest(right),

@@ -186,7 +186,9 @@ describe('one after another', () => {
       ErrorCodes.INVALID_REQUEST,
       4,
     ])
-    expect(log).toEqual(['first', 'second', 'note', 'fourth'].flatMap((name) => [`begin ${name}`, `end ${name}`]))
+    expect(log).toEqual(
+      ['first', 'second', 'note', 'fourth'].flatMap((name) => [`begin ${name}`, `end ${name}`]),
+    )
   })
 
   it('a call that waits for its turn can be cancelled', async () => {
@@ -348,7 +350,8 @@ describe('a stream', () => {
     const end = rawEnd({})
     const pieces = end.peer.stream('x', credit)
     await end.until((message) => !Array.isArray(message) && message.method === 'x')
-    for (const seq of sequence) end.send({ jsonrpc: '2.0', method: '$/stream', params: { id: 1, seq, value: seq } })
+    for (const seq of sequence)
+      end.send({ jsonrpc: '2.0', method: '$/stream', params: { id: 1, seq, value: seq } })
     await end.until((message) => !Array.isArray(message) && message.method === '$/cancelRequest')
     const drain = async (): Promise<void> => {
       for await (const _ of pieces);
@@ -380,7 +383,9 @@ describe('cancelling', () => {
   it('a call that is cancelled in advance is not sent', async () => {
     const calls: string[] = []
     const ends = joinPeers({}, { handle: ({ method }) => calls.push(method) })
-    expect(await codeOf(ends.left.request('x', {}, { signal: AbortSignal.abort() }))).toBe('REQUEST_CANCELLED')
+    expect(await codeOf(ends.left.request('x', {}, { signal: AbortSignal.abort() }))).toBe(
+      'REQUEST_CANCELLED',
+    )
     await quiet(ends)
     expect(calls).toEqual([])
   })
@@ -482,7 +487,10 @@ describe('faults 9: a reply that nobody waits for', () => {
     ['no id', { jsonrpc: '2.0', result: 1 }],
     ['null for an id', { jsonrpc: '2.0', id: null, error: { code: 1, message: 'x' } }],
     ['an object for an id', { jsonrpc: '2.0', id: {}, result: 1 }],
-    ['a stream’s piece of no call', { jsonrpc: '2.0', method: '$/stream', params: { id: 99, seq: 0, value: 1 } }],
+    [
+      'a stream’s piece of no call',
+      { jsonrpc: '2.0', method: '$/stream', params: { id: 99, seq: 0, value: 1 } },
+    ],
   ])('with %s is dropped and counted; the call that waits is unaffected', async (_, reply) => {
     const end = rawEnd({})
     const call = end.peer.request('x', {})
@@ -920,7 +928,14 @@ describe('properties', () => {
   it('no line gets more than one answer', async () => {
     const member = fc.oneof(value, fc.constantFrom('2.0', 'x', 1, null))
     const almostMessage = fc.record(
-      { jsonrpc: fc.constantFrom('2.0', '2.0', '1.0', 2), id: member, method: member, params: member, result: member, error: member },
+      {
+        jsonrpc: fc.constantFrom('2.0', '2.0', '1.0', 2),
+        id: member,
+        method: member,
+        params: member,
+        result: member,
+        error: member,
+      },
       { requiredKeys: [] },
     )
     const line = fc.oneof(

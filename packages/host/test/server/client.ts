@@ -1,0 +1,76 @@
+import { fileURLToPath } from 'node:url'
+import { LinesProcess } from '../../../sdk/test/lines-process.js'
+import { tempDir, writeFiles } from '../../../sdk/test/temp-dir.js'
+
+const command = fileURLToPath(new URL('../../bin/appfactory-host.js', import.meta.url))
+
+/** The members of a plugin's class that a test leaves alone. */
+const lifecycle = `
+  async initialize(config) { this.config = config }
+  async shutdown() {}
+  healthCheck() { return { status: this.status } }
+`
+
+/** The files of a TTS plugin whose other members are `members`. */
+export function ttsPlugin(name: string, members = '', manifest: Record<string, unknown> = {}) {
+  return {
+    [`${name}/manifest.json`]: JSON.stringify({
+      name,
+      version: '1.0.0',
+      contract: 'tts',
+      entry_point: 'index.js',
+      ...manifest,
+    }),
+    [`${name}/package.json`]: '{"type":"module"}',
+    [`${name}/index.js`]: `
+import { TTSContract, PluginError, encodeWav } from '@appfactory/sdk'
+export default class TestPlugin extends TTSContract {
+  ${lifecycle}
+  synthesize(text) { return encodeWav(new Int16Array(80), { sampleRate: 8000 }) }
+  getVoices() { return [{ id: '${name}', name: 'pid ' + process.pid, language: 'en' }] }
+  ${members}
+}`,
+  }
+}
+
+/** A plugin whose calls say when they begin and wait to be released, and that streams without end. */
+export const patientMembers = `
+  waiting = new Map()
+  async synthesize(text, voiceId, { signal }) {
+    if (text === 'release') { for (const release of this.waiting.values()) release() }
+    else await new Promise((resolve, reject) => {
+      this.waiting.set(text, resolve)
+      signal.addEventListener('abort', () => { console.error('aborted ' + text); reject(signal.reason) })
+      console.error('begun ' + text)
+    })
+    return encodeWav(new Int16Array(8), { sampleRate: 8000 })
+  }
+  async *synthesizeStream(text) {
+    try {
+      for (let index = 0; text === 'endless' || index < Number(text); index++)
+        yield { audio: encodeWav(new Int16Array(8), { sampleRate: 8000 }), text: String(index) }
+    } finally { console.error('generator closed') }
+  }
+`
+
+/** A real `appfactory-host` on these plugins. */
+export function startHost(
+  files: Record<string, string> = {},
+  args: readonly string[] = [],
+): LinesProcess & { readonly dir: string } {
+  const dir = tempDir()
+  writeFiles(`${dir}/plugins`, { '.keep': '', ...files })
+  const host = new LinesProcess(command, [...args], { cwd: dir })
+  return Object.assign(host, { dir })
+}
+
+/** Resolves once a plugin has logged a line that contains `text`. `events/subscribe` must have been called. */
+export async function logged(host: LinesProcess, text: string): Promise<void> {
+  await host.notification('event', ({ type, message }) => type === 'log' && String(message).includes(text))
+}
+
+/** The process id of a plugin of `ttsPlugin`. */
+export async function pidOf(host: LinesProcess, plugin: string): Promise<number> {
+  const voices = await host.result<{ name: string }[]>('plugin/call', { plugin, method: 'get_voices' })
+  return Number(voices[0]?.name.slice(4))
+}

@@ -1,0 +1,474 @@
+import { hostVersion } from '@appfactory/host'
+import { ErrorCodes } from '@appfactory/sdk'
+import { describe, expect, it, vi } from 'vitest'
+import { isAlive } from '../../../sdk/test/lines-process.js'
+import { logged, patientMembers, pidOf, startHost, ttsPlugin } from './client.js'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+const wav = { format: 'wav', sample_rate: 8000, channels: 1, audio_b64: expect.any(String) }
+const speak = (plugin: string, text: string) => ({ plugin, method: 'synthesize', args: { text } })
+
+describe('methods', () => {
+  it('ping, status and discovery', async () => {
+    const host = startHost({ ...ttsPlugin('a'), 'broken/manifest.json': '{' })
+    expect(await host.result('ping')).toBe('pong')
+    const figures = {
+      version: hostVersion,
+      uptime_seconds: expect.any(Number),
+      plugins_loaded: 0,
+      requests_processed: expect.any(Number),
+      errors: expect.any(Number),
+      memory_mb: expect.any(Number),
+    }
+    expect(await host.result('status')).toMatchObject(figures)
+    expect(await host.result('system/status')).toMatchObject(figures)
+    expect(await host.result('system/discover')).toMatchObject({
+      discovered: 2,
+      valid: 1,
+      invalid: 1,
+      plugins: [
+        { name: 'a', valid: true, errors: [], manifest: { name: 'a', runtime: 'node' } },
+        { name: 'broken', valid: false, errors: [expect.stringContaining('manifest.json')], manifest: null },
+      ],
+    })
+    expect(await host.result('system/status')).toMatchObject({ plugins_total: 1 })
+    const elsewhere = await host.ask('system/discover', { paths: ['nowhere'] })
+    expect(elsewhere.error?.code).toBe(ErrorCodes.DISCOVERY_FAILED)
+  })
+
+  it('load, list, call, health, unload', async () => {
+    const host = startHost({
+      ...ttsPlugin('a', '', { display_name: 'Speaker', author: 'Ada', capabilities: ['fast'] }),
+      'broken/manifest.json': '{',
+    })
+    const summary = {
+      name: 'a',
+      version: '1.0.0',
+      contract: 'tts',
+      display_name: 'Speaker',
+      description: null,
+      author: 'Ada',
+      path: `${host.dir}/plugins/a`,
+      valid: true,
+      errors: [],
+    }
+    expect(await host.result('plugin/list')).toEqual([
+      { ...summary, loaded: false, status: 'UNLOADED', capabilities: ['fast'] },
+    ])
+    expect(await host.result('plugin/health', { name: 'a' })).toMatchObject({ status: 'UNLOADED' })
+    expect(await host.result('plugin/load', { name: 'a', config: { voice: 'x' } })).toEqual({
+      success: true,
+      plugin: {
+        ...summary,
+        loaded: true,
+        status: 'READY',
+        capabilities: ['synthesize', 'get_voices', 'fast'],
+      },
+    })
+    expect(await host.result('plugin/list', { include_invalid: true })).toMatchObject([
+      { name: 'a', loaded: true },
+      { name: 'broken', valid: false, loaded: false, version: null },
+    ])
+    expect(await host.result('plugin/call', speak('a', 'Hello'))).toMatchObject(wav)
+    expect(await host.result('plugin/health')).toMatchObject({
+      a: { status: 'READY', details: { noise: 0 } },
+    })
+    const pid = await pidOf(host, 'a')
+    expect(await host.result('plugin/unload', { name: 'a' })).toEqual({ success: true, plugin: 'a' })
+    expect(isAlive(pid)).toBe(false)
+    expect(await host.result('plugin/health')).toEqual({})
+  })
+
+  it('plugin/describe tells each method and its schemas, loaded or not', async () => {
+    const host = startHost(ttsPlugin('a'))
+    const before = await host.result<{ methods: { name: string }[] }>('plugin/describe', { name: 'a' })
+    expect(before).toMatchObject({ manifest: { name: 'a' }, contract: { name: 'tts', version: '1.0.0' } })
+    expect(before.methods.map(({ name }) => name)).toEqual([
+      'synthesize',
+      'get_voices',
+      'get_voice_info',
+      'synthesize_stream',
+    ])
+    expect(before.methods[0]).toMatchObject({ args: { required: ['text'] }, result: { type: 'object' } })
+    expect(await host.result('plugin/list')).toMatchObject([{ loaded: false }])
+    await host.result('plugin/load', { name: 'a' })
+    expect(await host.result('plugin/describe', { name: 'a' })).toEqual(before)
+  })
+
+  it.each([
+    ['plugin/load', { name: 'nope' }, 'PLUGIN_NOT_FOUND'],
+    ['plugin/load', { name: '../a' }, 'PLUGIN_NOT_FOUND'],
+    ['plugin/load', { name: 'empty' }, 'MANIFEST_MISSING'],
+    ['plugin/load', { name: 'broken' }, 'MANIFEST_INVALID'],
+    ['plugin/load', { name: 'loaded' }, 'PLUGIN_ALREADY_LOADED'],
+    ['plugin/unload', { name: 'nope' }, 'PLUGIN_NOT_FOUND'],
+    ['plugin/unload', { name: 'a' }, 'PLUGIN_NOT_READY'],
+    ['plugin/describe', { name: 'nope' }, 'PLUGIN_NOT_FOUND'],
+    ['plugin/health', { name: 'nope' }, 'PLUGIN_NOT_FOUND'],
+    ['plugin/call', speak('nope', 'x'), 'PLUGIN_NOT_FOUND'],
+    ['plugin/call', speak('a', 'x'), 'PLUGIN_NOT_READY'],
+    ['plugin/call', { plugin: 'loaded', method: 'dance' }, 'METHOD_NOT_FOUND'],
+    ['plugin/call', { plugin: 'loaded', method: 'synthesize', args: { text: 5 } }, 'INVALID_PARAMS'],
+    ['plugin/call', { ...speak('loaded', 'x'), stream: true }, 'INVALID_PARAMS'],
+  ] as const)('%s %j is %s, naming the plugin', async (method, params, code) => {
+    const host = startHost({
+      ...ttsPlugin('a'),
+      ...ttsPlugin('loaded'),
+      'broken/manifest.json': '{',
+      'empty/README.md': '',
+    })
+    await host.result('plugin/load', { name: 'loaded' })
+    const { error } = await host.ask(method, params)
+    expect(error?.code).toBe(ErrorCodes[code])
+    if (!('method' in params) || code !== 'INVALID_PARAMS')
+      expect(error?.message).toContain('name' in params ? params.name : params.plugin)
+  })
+
+  it('<contract>/<method> goes to the plugin of the contract that was loaded last', async () => {
+    const host = startHost({ ...ttsPlugin('a'), ...ttsPlugin('b') })
+    expect((await host.ask('tts/get_voices')).error?.code).toBe(ErrorCodes.CONTRACT_NOT_FOUND)
+    await host.result('plugin/load', { name: 'a' })
+    expect(await host.result('tts/get_voices')).toMatchObject([{ id: 'a' }])
+    await host.result('plugin/load', { name: 'b' })
+    expect(await host.result('tts/get_voices')).toMatchObject([{ id: 'b' }])
+    await host.result('plugin/unload', { name: 'b' })
+    expect(await host.result('tts/synthesize', { text: 'x' })).toMatchObject(wav)
+    expect((await host.ask('tts/synthesize', {})).error?.code).toBe(ErrorCodes.INVALID_PARAMS)
+    expect((await host.ask('tts/dance')).error?.code).toBe(ErrorCodes.METHOD_NOT_FOUND)
+    expect((await host.ask('vision/look')).error?.code).toBe(ErrorCodes.METHOD_NOT_FOUND)
+  })
+
+  it('events/subscribe tells of a plugin’s life', async () => {
+    const host = startHost(ttsPlugin('a', 'synthesize() { process.exit(7) }'))
+    expect(await host.result('events/subscribe', { types: ['status', 'crash', 'restart'] })).toBe(true)
+    await host.result('plugin/load', { name: 'a' })
+    await host.notification(
+      'event',
+      ({ type, plugin, status }) => type === 'status' && plugin === 'a' && status === 'READY',
+    )
+    expect((await host.ask('plugin/call', speak('a', 'x'))).error?.code).toBe(ErrorCodes.PLUGIN_CRASHED)
+    await host.notification('event', ({ type, plugin }) => type === 'crash' && plugin === 'a')
+    const { params } = await host.notification('event', ({ type }) => type === 'restart')
+    expect(params).toMatchObject({ plugin: 'a', attempt: 1, delay_ms: expect.any(Number) })
+    expect((await host.ask('events/subscribe', { types: ['weather'] })).error?.code).toBe(
+      ErrorCodes.INVALID_PARAMS,
+    )
+  })
+})
+
+describe('order', () => {
+  it('--sync-mode does requests one after another and answers in order', async () => {
+    const host = startHost(ttsPlugin('a'), ['--sync-mode'])
+    host.request('plugin/load', { name: 'a' })
+    host.request('plugin/call', speak('a', 'x'))
+    host.request('ping')
+    host.request('plugin/unload', { name: 'a' })
+    host.request('plugin/call', speak('a', 'x'))
+    host.write('not JSON\n')
+    host.request('ping')
+    expect(await host.finish()).toEqual({ code: 0, signal: null })
+    expect(host.received).toMatchObject([
+      { id: 1, result: { success: true } },
+      { id: 2, result: wav },
+      { id: 3, result: 'pong' },
+      { id: 4, result: { success: true } },
+      { id: 5, error: { code: ErrorCodes.PLUGIN_NOT_READY } },
+      { id: null, error: { code: ErrorCodes.PARSE_ERROR } },
+      { id: 6, result: 'pong' },
+    ])
+  })
+
+  it('without it, requests run concurrently', async () => {
+    const host = startHost(ttsPlugin('a', patientMembers))
+    await host.result('events/subscribe', { types: ['log'] })
+    await host.result('plugin/load', { name: 'a' })
+    const waiting = [
+      host.request('plugin/call', speak('a', 'one')),
+      host.request('plugin/call', speak('a', 'two')),
+    ]
+    await logged(host, 'begun one')
+    await logged(host, 'begun two')
+    expect(await host.result('ping')).toBe('pong')
+    await host.result('plugin/call', speak('a', 'release'))
+    for (const id of waiting) expect(await host.reply(id)).toMatchObject({ result: wav })
+  })
+
+  it('a call to a plugin that is still loading waits for it', async () => {
+    const host = startHost(ttsPlugin('a'))
+    const load = host.request('plugin/load', { name: 'a' })
+    const calls = [host.request('plugin/call', speak('a', 'x')), host.request('tts/get_voices')]
+    for (const id of calls) expect((await host.reply(id)).error).toBeUndefined()
+    expect(await host.reply(load)).toMatchObject({ result: { success: true } })
+  })
+
+  it('a call to a plugin that fails to load fails as its load does', async () => {
+    const host = startHost(ttsPlugin('a', "initialize() { throw new Error('no model') }"))
+    const load = host.request('plugin/load', { name: 'a' })
+    const call = host.request('plugin/call', speak('a', 'x'))
+    for (const id of [load, call])
+      expect((await host.reply(id)).error?.code).toBe(ErrorCodes.PLUGIN_INITIALIZE_FAILED)
+    expect((await host.ask('plugin/call', speak('a', 'x'))).error?.code).toBe(ErrorCodes.PLUGIN_NOT_READY)
+  })
+})
+
+describe('streaming', () => {
+  async function streamingHost() {
+    const host = startHost(ttsPlugin('a', patientMembers))
+    await host.result('events/subscribe', { types: ['log'] })
+    await host.result('plugin/load', { name: 'a' })
+    const call = (text: string, stream: unknown) => ({
+      plugin: 'a',
+      method: 'synthesize_stream',
+      args: { text },
+      ...(stream === undefined ? {} : { stream }),
+    })
+    return {
+      host,
+      call,
+      piecesOf: (id: number) =>
+        host.received
+          .flat()
+          .filter((message) => message.method === '$/stream' && message.params?.['id'] === id),
+    }
+  }
+
+  it('brings pieces in order, then the response', async () => {
+    const { host, call, piecesOf } = await streamingHost()
+    const id = host.request('plugin/call', call('40', true))
+    expect(await host.reply(id)).toMatchObject({ result: { pieces: 40 } })
+    expect(piecesOf(id).map(({ params }) => params?.['seq'])).toEqual(
+      Array.from({ length: 40 }, (_, seq) => seq),
+    )
+    expect(piecesOf(id)[7]?.params).toMatchObject({ value: { ...wav, text: '7' } })
+    expect(host.received.at(-1)).toMatchObject({ id })
+  })
+
+  it('works through <contract>/<method> too', async () => {
+    const { host, piecesOf } = await streamingHost()
+    const id = host.request('tts/synthesize_stream', { text: '3', stream: true })
+    expect(await host.reply(id)).toMatchObject({ result: { pieces: 3 } })
+    expect(piecesOf(id)).toHaveLength(3)
+  })
+
+  it('without stream answers once, with the aggregate', async () => {
+    const { host, call, piecesOf } = await streamingHost()
+    for (const stream of [undefined, false]) {
+      const id = host.request('plugin/call', call('3', stream))
+      expect(await host.reply(id)).toMatchObject({ result: { ...wav, duration_ms: 3 } })
+      expect(piecesOf(id)).toEqual([])
+    }
+  })
+
+  it('faults 21: sends no more pieces than it has credit for', async () => {
+    const { host, call, piecesOf } = await streamingHost()
+    const id = host.request('plugin/call', call('endless', { credit: 2 }))
+    const piece = (seq: number) =>
+      host.notification('$/stream', (params) => params['id'] === id && params['seq'] === seq)
+    await piece(1)
+    await host.result('plugin/health', { name: 'a' })
+    expect(piecesOf(id)).toHaveLength(2)
+    host.notify('$/credit', { id, n: 3 })
+    await piece(4)
+    for (const n of [0, -1, 'many', null]) host.notify('$/credit', { id, n })
+    host.notify('$/credit', { id: 'other', n: 9 })
+    await host.result('plugin/health', { name: 'a' })
+    expect(piecesOf(id)).toHaveLength(5)
+    host.notify('$/cancelRequest', { id })
+    expect((await host.reply(id)).error?.code).toBe(ErrorCodes.REQUEST_CANCELLED)
+    await logged(host, 'generator closed')
+  })
+
+  it('a credit that is none is INVALID_PARAMS', async () => {
+    const { host, call } = await streamingHost()
+    for (const stream of [{ credit: 0 }, { credit: 1.5 }, {}, 5, 'yes']) {
+      expect((await host.ask('plugin/call', call('1', stream))).error?.code).toBe(ErrorCodes.INVALID_PARAMS)
+      expect((await host.ask('tts/synthesize_stream', { text: '1', stream })).error?.code).toBe(
+        ErrorCodes.INVALID_PARAMS,
+      )
+    }
+  })
+
+  it('faults 23: the client goes away mid-stream: the plugin’s generator is closed, nothing is left', async () => {
+    const { host, call } = await streamingHost()
+    const pid = await pidOf(host, 'a')
+    host.request('plugin/call', call('endless', { credit: 1 }))
+    await host.notification('$/stream')
+    expect((await host.finish()).code).toBe(0)
+    expect(isAlive(pid)).toBe(false)
+    expect(JSON.stringify(host.received)).toContain('generator closed')
+  })
+})
+
+describe('cancelling', () => {
+  async function patientHost() {
+    const host = startHost(ttsPlugin('a', patientMembers))
+    await host.result('events/subscribe', { types: ['log'] })
+    await host.result('plugin/load', { name: 'a' })
+    return host
+  }
+
+  it('faults 22: $/cancelRequest is answered once, with REQUEST_CANCELLED, and the plugin’s signal is aborted', async () => {
+    const host = await patientHost()
+    const id = host.request('plugin/call', speak('a', 'one'))
+    await logged(host, 'begun one')
+    host.notify('$/cancelRequest', { id })
+    host.notify('$/cancelRequest', { id })
+    expect((await host.reply(id)).error?.code).toBe(ErrorCodes.REQUEST_CANCELLED)
+    await logged(host, 'aborted one')
+    await host.finish()
+    expect(host.repliesTo(id)).toHaveLength(1)
+  })
+
+  it('of a request that has finished, or never was, does nothing', async () => {
+    const host = await patientHost()
+    const id = host.request('ping')
+    await host.reply(id)
+    for (const other of [id, 999, 'x', null, {}]) host.notify('$/cancelRequest', { id: other })
+    expect(await host.result('ping')).toBe('pong')
+    expect(host.repliesTo(id)).toHaveLength(1)
+  })
+
+  it('faults 22: that races with the result gets exactly one answer', async () => {
+    const host = startHost(ttsPlugin('a'))
+    await host.result('plugin/load', { name: 'a' })
+    const ids = Array.from({ length: 100 }, () => {
+      const id = host.request('plugin/call', speak('a', 'x'))
+      host.notify('$/cancelRequest', { id })
+      return id
+    })
+    for (const id of ids) {
+      const { result, error } = await host.reply(id)
+      expect(result ?? error?.code).toBeOneOf([expect.objectContaining(wav), ErrorCodes.REQUEST_CANCELLED])
+    }
+    await host.finish()
+    for (const id of ids) expect(host.repliesTo(id)).toHaveLength(1)
+  })
+
+  it('a timeout is CALL_TIMEOUT, and cancels in the plugin', async () => {
+    const host = await patientHost()
+    const { error } = await host.ask('plugin/call', { ...speak('a', 'slow'), timeout: 50 })
+    expect(error).toMatchObject({ code: ErrorCodes.CALL_TIMEOUT })
+    await logged(host, 'aborted slow')
+    expect((await host.ask('plugin/call', { ...speak('a', 'x'), timeout: 0 })).error?.code).toBe(
+      ErrorCodes.INVALID_PARAMS,
+    )
+  })
+})
+
+describe('the end', () => {
+  it('of input lets work in flight finish', async () => {
+    const host = startHost(ttsPlugin('a'))
+    host.request('plugin/load', { name: 'a' })
+    const id = host.request('plugin/call', speak('a', 'x'))
+    expect(await host.finish()).toEqual({ code: 0, signal: null })
+    expect(host.repliesTo(id)).toMatchObject([{ result: wav }])
+  })
+
+  it('of input may come without a line end, or at once', async () => {
+    const host = startHost()
+    host.write('{"jsonrpc":"2.0","id":1,"method":"ping"}')
+    expect((await host.finish()).code).toBe(0)
+    expect(host.received).toEqual([{ jsonrpc: '2.0', id: 1, result: 'pong' }])
+    expect((await startHost().finish()).code).toBe(0)
+  })
+
+  it('comes by shutdown, which is answered, with work in flight finished and no process left', async () => {
+    const host = startHost({ ...ttsPlugin('a', patientMembers), ...ttsPlugin('b') })
+    await host.result('events/subscribe', { types: ['log'] })
+    for (const name of ['a', 'b']) await host.result('plugin/load', { name })
+    const pids = [await pidOf(host, 'a'), await pidOf(host, 'b')]
+    const call = host.request('plugin/call', speak('a', 'one'))
+    await logged(host, 'begun one')
+    expect(await host.result('shutdown', { reason: 'test' })).toMatchObject({
+      status: 'shutting_down',
+      reason: 'test',
+      timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+    })
+    host.request('plugin/call', speak('a', 'release'))
+    expect(await host.reply(call)).toMatchObject({ result: wav })
+    expect(await host.exited).toEqual({ code: 0, signal: null })
+    expect(pids.map(isAlive)).toEqual([false, false])
+  })
+
+  it('by shutdown cancels what does not finish in its timeout', async () => {
+    const host = startHost(ttsPlugin('a', patientMembers))
+    await host.result('events/subscribe', { types: ['log'] })
+    await host.result('plugin/load', { name: 'a' })
+    const call = host.request('plugin/call', speak('a', 'one'))
+    await logged(host, 'begun one')
+    await host.result('shutdown', { timeout: 50 })
+    expect((await host.exited).code).toBe(0)
+    expect(host.repliesTo(call)).toHaveLength(1)
+    expect(host.repliesTo(call)[0]?.error).toBeDefined()
+  })
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('by %s has status %i, and leaves no process', async (signal, code) => {
+    const host = startHost(ttsPlugin('a', patientMembers))
+    await host.result('events/subscribe', { types: ['log'] })
+    await host.result('plugin/load', { name: 'a' })
+    const pid = await pidOf(host, 'a')
+    const call = host.request('plugin/call', speak('a', 'one'))
+    await logged(host, 'begun one')
+    host.child.kill(signal)
+    expect(await host.exited).toEqual({ code, signal: null })
+    expect(isAlive(pid)).toBe(false)
+    expect(host.repliesTo(call)).toHaveLength(1)
+  })
+
+  it.each([[['--no-such-flag']], [['--log-level', 'LOUD']], [['--plugins-dir']], [['no-such-command']]])(
+    '%j is bad usage: status 2, and nothing on stdout',
+    async (args) => {
+      const host = startHost({}, args)
+      expect((await host.exited).code).toBe(2)
+      expect(host.received).toEqual([])
+      expect(host.garbage).toEqual([])
+      expect(host.stderr).not.toBe('')
+    },
+  )
+
+  it('--version prints the version', async () => {
+    const host = startHost({}, ['--version'])
+    expect((await host.exited).code).toBe(0)
+    expect(host.garbage).toEqual([hostVersion])
+  })
+})
+
+describe('flags', () => {
+  it('--auto-load loads what is valid, and says on stderr what is not', async () => {
+    const host = startHost(
+      { ...ttsPlugin('a'), ...ttsPlugin('bad', "initialize() { throw new Error('no model') }") },
+      ['--auto-load'],
+    )
+    expect(await host.result('tts/get_voices')).toMatchObject([{ id: 'a' }])
+    await host.finish()
+    expect(host.stderr).toContain('bad')
+  })
+
+  it('--plugins-dir may be given more than once', async () => {
+    const host = startHost(ttsPlugin('a'), ['--plugins-dir', 'plugins', '--plugins-dir', 'plugins/a'])
+    expect(await host.result('plugin/list')).toMatchObject([{ name: 'a' }])
+  })
+})
+
+it('faults 2: nothing but JSON ever comes out on stdout', async () => {
+  const host = startHost(
+    ttsPlugin(
+      'a',
+      `synthesize(text) {
+        console.log('printed'); process.stdout.write('{"jsonrpc":"2.0","id":1,"result":"fake"}\\n')
+        console.error('x'.repeat(1_000_000))
+        return new Uint8Array(2)
+      }`,
+    ),
+    ['--log-level', 'DEBUG'],
+  )
+  await host.result('plugin/load', { name: 'a' })
+  await host.result('plugin/call', speak('a', 'x'))
+  await host.finish()
+  expect(host.garbage).toEqual([])
+  expect(host.received).toHaveLength(2)
+})

@@ -1,0 +1,254 @@
+import type { Duplex } from 'node:stream'
+
+/** Largest part of a payload that is written at once, so that others need not wait behind it. */
+const pieceBytes = 64 * 1024
+
+/** Smaller payloads go inside their message, as base64: a second write would cost more. */
+export const inlineBytes = 2048
+
+/** Before each piece: the payload's number, its length, the piece's offset and length. Unsigned, 32 bits, big-endian. */
+const headerBytes = 16
+
+/** What an `…_b64` field holds in place of base64 when its bytes travel beside the message. */
+export interface BytesReference {
+  $bytes: number
+  length: number
+}
+
+export function isBytesReference(value: object): value is BytesReference {
+  return (
+    '$bytes' in value &&
+    'length' in value &&
+    typeof value.$bytes === 'number' &&
+    typeof value.length === 'number'
+  )
+}
+
+/** Collects the payloads of the message that is being written; undefined where the connection has no byte channel. */
+let outbox: Outbox | undefined
+
+interface Outbox {
+  firstNumber: number
+  payloads: Uint8Array[]
+}
+
+/** Bytes in a message. `JSON.stringify` makes base64 of them or, on a connection with a byte channel, a reference. */
+export class Bytes {
+  constructor(readonly data: Uint8Array) {}
+
+  toJSON(): string | BytesReference {
+    const { data } = this
+    if (outbox && data.length >= inlineBytes) {
+      outbox.payloads.push(data)
+      return { $bytes: outbox.firstNumber + outbox.payloads.length - 1, length: data.length }
+    }
+    return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')
+  }
+}
+
+export interface ByteLimits {
+  /** Largest payload. Default: 64 MiB. */
+  maxPayloadBytes: number
+  /** Most bytes of payloads that are incomplete, or that no message has asked for yet. Default: 128 MiB. */
+  maxWaitingBytes: number
+}
+
+export const defaultByteLimits: ByteLimits = {
+  maxPayloadBytes: 64 * 1024 * 1024,
+  maxWaitingBytes: 128 * 1024 * 1024,
+}
+
+interface Incoming {
+  data: Uint8Array
+  received: number
+  failed?: string
+  waiter?: { resolve(data: Uint8Array): void; reject(error: Error): void }
+}
+
+/** The piece that is being received. */
+interface Piece {
+  /** Undefined: it goes nowhere. */
+  incoming: Incoming | undefined
+  at: number
+  left: number
+}
+
+/** More payloads than this that nobody asks for are no mistake any more. */
+const maxWaitingPayloads = 4096
+
+/** Raw bytes beside the messages of a connection: payloads by number, in pieces that take turns. */
+export class ByteChannel {
+  /** Payloads that were given up: broken, too large, or never asked for. */
+  dropped = 0
+  readonly #stream: Duplex
+  readonly #limits: ByteLimits
+  readonly #incoming = new Map<number, Incoming>()
+  readonly #outgoing: { number: number; data: Uint8Array; offset: number }[] = []
+  readonly #header = Buffer.alloc(headerBytes)
+  #headerFilled = 0
+  #piece: Piece | undefined
+  #waitingBytes = 0
+  #lastNumber = 0
+  #broken: Error | undefined
+  #blocked = false
+
+  readonly #onBreak: () => void
+
+  /** @param onBreak Called once, when the channel can't be used any more. */
+  constructor(stream: Duplex, onBreak: () => void, limits: ByteLimits = defaultByteLimits) {
+    this.#stream = stream
+    this.#onBreak = onBreak
+    this.#limits = limits
+    stream.on('data', (chunk: Buffer) => this.#receive(chunk))
+    stream.on('drain', () => {
+      this.#blocked = false
+      this.#pump()
+    })
+    stream.on('error', (error) => this.break(error))
+    stream.on('close', () => this.break(new Error('the byte channel is closed')))
+  }
+
+  /** Runs `stringify` with the bytes in its value going through this channel. */
+  collect(stringify: () => string): { text: string; send(): void } {
+    const own: Outbox = { firstNumber: this.#lastNumber + 1, payloads: [] }
+    outbox = this.#broken ? undefined : own
+    try {
+      return { text: stringify(), send: () => this.#enqueue(own.payloads) }
+    } finally {
+      outbox = undefined
+    }
+  }
+
+  /** The payload of a reference. Rejects where it is broken, or not of the length that the message says. */
+  take({ $bytes: number, length }: BytesReference): Promise<Uint8Array> {
+    const incoming = this.#incoming.get(number) ?? this.#expect(number, length)
+    if (incoming.data.length !== length && !incoming.failed)
+      incoming.failed = `it has ${incoming.data.length} bytes, the message says ${length}`
+    return new Promise((resolve, reject) => {
+      incoming.waiter = { resolve, reject }
+      this.#settle(number, incoming)
+    })
+  }
+
+  /** Bytes that are still to be written. */
+  get backlog(): number {
+    return this.#outgoing.reduce(
+      (sum, { data, offset }) => sum + data.length - offset,
+      this.#stream.writableLength,
+    )
+  }
+
+  /** Gives the channel up: what was on its way has failed. Messages carry base64 from then on. */
+  break(error: Error): void {
+    if (this.#broken) return
+    this.#broken = error
+    this.#outgoing.length = 0
+    for (const [number, incoming] of this.#incoming) {
+      incoming.failed = error.message
+      this.#settle(number, incoming)
+    }
+    this.#onBreak()
+  }
+
+  #enqueue(payloads: readonly Uint8Array[]): void {
+    for (const data of payloads) this.#outgoing.push({ number: ++this.#lastNumber, data, offset: 0 })
+    if (payloads.length > 0) this.#pump()
+  }
+
+  /** Writes a piece of each payload in turn, as long as the reader keeps up. */
+  #pump(): void {
+    while (!this.#blocked && !this.#broken) {
+      const next = this.#outgoing.shift()
+      if (!next) return
+      const piece = next.data.subarray(next.offset, next.offset + pieceBytes)
+      this.#stream.cork()
+      this.#stream.write(header(next.number, next.data.length, next.offset, piece.length))
+      this.#blocked = !this.#stream.write(piece)
+      this.#stream.uncork()
+      next.offset += piece.length
+      if (next.offset < next.data.length) this.#outgoing.push(next)
+    }
+  }
+
+  #receive(chunk: Buffer): void {
+    let at = 0
+    while (at < chunk.length && !this.#broken) {
+      at = this.#piece ? this.#receivePiece(this.#piece, chunk, at) : this.#receiveHeader(chunk, at)
+    }
+  }
+
+  #receiveHeader(chunk: Buffer, at: number): number {
+    const copied = chunk.copy(this.#header, this.#headerFilled, at)
+    this.#headerFilled += copied
+    if (this.#headerFilled < headerBytes) return at + copied
+    this.#headerFilled = 0
+    const [number, total, offset, length] = [0, 4, 8, 12].map((position) =>
+      this.#header.readUInt32BE(position),
+    ) as [number, number, number, number]
+    // With a length that can't be, nobody knows where the next piece begins.
+    if (length === 0 || length > pieceBytes) this.break(new Error(`a piece of ${length} bytes can't be`))
+    else this.#piece = { incoming: this.#placeFor(number, total, offset, length), at: offset, left: length }
+    return at + copied
+  }
+
+  #receivePiece(piece: Piece, chunk: Buffer, at: number): number {
+    const part = chunk.subarray(at, at + piece.left)
+    if (piece.incoming && !piece.incoming.failed) {
+      piece.incoming.data.set(part, piece.at)
+      piece.incoming.received += part.length
+    }
+    piece.at += part.length
+    piece.left -= part.length
+    if (piece.left > 0) return at + part.length
+    const number = this.#header.readUInt32BE(0)
+    this.#piece = undefined
+    if (piece.incoming) this.#settle(number, piece.incoming)
+    return at + part.length
+  }
+
+  /** Where a piece goes; undefined where it goes nowhere. */
+  #placeFor(number: number, total: number, offset: number, length: number): Incoming | undefined {
+    if (this.#incoming.size > maxWaitingPayloads)
+      this.break(new Error('too many payloads that no message has asked for'))
+    const incoming = this.#incoming.get(number) ?? (offset === 0 ? this.#expect(number, total) : undefined)
+    if (!incoming) this.dropped += 1
+    else if (incoming.data.length !== total || incoming.received !== offset || offset + length > total) {
+      incoming.failed ??= 'its pieces do not fit together'
+    }
+    return incoming
+  }
+
+  #expect(number: number, length: number): Incoming {
+    const tooMuch =
+      length > this.#limits.maxPayloadBytes || this.#waitingBytes + length > this.#limits.maxWaitingBytes
+    const incoming: Incoming = {
+      data: tooMuch ? new Uint8Array() : Buffer.allocUnsafeSlow(length),
+      received: 0,
+    }
+    if (tooMuch) incoming.failed = `it has ${length} bytes, which is over the limit`
+    if (this.#broken) incoming.failed = this.#broken.message
+    this.#waitingBytes += incoming.data.length
+    this.#incoming.set(number, incoming)
+    return incoming
+  }
+
+  /** Hands a payload over once it is complete, or has failed, and somebody has asked for it. */
+  #settle(number: number, incoming: Incoming): void {
+    const { waiter, failed, data, received } = incoming
+    if (!waiter || (!failed && received < data.length)) return
+    this.#incoming.delete(number)
+    this.#waitingBytes -= data.length
+    if (failed) this.dropped += 1
+    if (failed) waiter.reject(new Error(`The bytes of the message did not arrive: ${failed}`))
+    else waiter.resolve(data)
+  }
+}
+
+function header(number: number, total: number, offset: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(headerBytes)
+  bytes.writeUInt32BE(number, 0)
+  bytes.writeUInt32BE(total, 4)
+  bytes.writeUInt32BE(offset, 8)
+  bytes.writeUInt32BE(length, 12)
+  return bytes
+}

@@ -1,0 +1,434 @@
+import { cpSync, mkdirSync, symlinkSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { ErrorCodes } from '@appfactory/sdk'
+import { describe, expect, it, vi } from 'vitest'
+import { isAlive, LinesProcess } from '../lines-process.js'
+import { tempDir, writeFiles } from '../temp-dir.js'
+import { handshake, lifecycle, runtimeFile, startPlugin, startRuntime, ttsPlugin } from './plugin-process.js'
+
+vi.setConfig({ testTimeout: 30_000 })
+
+const minimal = ttsPlugin('')
+
+describe('the handshake', () => {
+  it('tells the contract, its version, and what the author implemented', async () => {
+    const { result } = await handshake(startRuntime(minimal))
+    expect(result).toMatchObject({
+      protocol_version: 1,
+      sdk_version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+      contract: { name: 'tts', methods: expect.any(Array) },
+      config_schema: null,
+      byte_channels: [],
+    })
+    expect((result as { capabilities: string[] }).capabilities.toSorted()).toEqual([
+      'get_voices',
+      'synthesize',
+    ])
+  })
+
+  it('tells what was overridden, and whether state can be captured', async () => {
+    const plugin = startRuntime(
+      ttsPlugin('async *synthesizeStream() {}  captureState() {}  restoreState() {}'),
+    )
+    const { result } = await handshake(plugin)
+    expect((result as { capabilities: string[] }).capabilities.toSorted()).toEqual([
+      'get_voices',
+      'state',
+      'synthesize',
+      'synthesize_stream',
+    ])
+  })
+
+  it('takes a version that both speak', async () => {
+    expect(await handshake(startRuntime(minimal), { versions: [99, 1] })).toMatchObject({
+      result: { protocol_version: 1 },
+    })
+  })
+
+  it.each([[[99]], [[]], [['1']]])('with versions %j is PROTOCOL_VERSION_UNSUPPORTED', async (versions) => {
+    const { error } = await handshake(startRuntime(minimal), { versions })
+    expect(error?.code).toBe(ErrorCodes.PROTOCOL_VERSION_UNSUPPORTED)
+    for (const version of versions) expect(error?.message).toContain(String(version))
+  })
+
+  it('comes first', async () => {
+    const plugin = startRuntime(minimal)
+    for (const method of ['plugin/initialize', 'plugin/call', 'plugin/health'])
+      expect((await plugin.ask(method, {})).error?.code).toBe(ErrorCodes.PLUGIN_NOT_READY)
+    expect((await plugin.ask('plugin/dance')).error?.code).toBe(ErrorCodes.METHOD_NOT_FOUND)
+    expect((await handshake(plugin)).error).toBeUndefined()
+  })
+})
+
+describe('the class', () => {
+  const one = (name: string): string => `class ${name} extends TTSContract {
+    ${lifecycle}
+    synthesize() { return new Uint8Array(2) }
+    getVoices() { return [{ id: '${name}', name: '${name}', language: 'en' }] }
+  }`
+  const head = "import { TTSContract } from '@appfactory/sdk'"
+
+  async function chosen(source: string, files: Record<string, string> = {}, entry = 'index.js') {
+    const plugin = startRuntime({ 'package.json': '{"type":"module"}', 'index.js': source, ...files }, entry)
+    const { error } = await handshake(plugin)
+    if (error) return error
+    const voices = await plugin.result<{ id: string }[]>('plugin/call', { method: 'get_voices', args: {} })
+    return voices[0]?.id
+  }
+
+  it.each([
+    ['exported as default', `${head}\nexport default ${one('A')}\nexport ${one('B')}`],
+    ['exported as Plugin', `${head}\n${one('A')}\nexport { A as Plugin }\nexport ${one('B')}`],
+    [
+      'the only one, beside others that are none',
+      `${head}\nexport ${one('A')}\nexport class Other {}\nexport { TTSContract }`,
+    ],
+  ])('%s is taken', async (_, source) => {
+    expect(await chosen(source)).toBe('A')
+  })
+
+  it.each(['module.exports = A', 'exports.Plugin = A', 'exports.default = A', 'exports.Anything = A'])(
+    'of a CommonJS module with %s is taken',
+    async (exported) => {
+      const dir = tempDir({
+        'index.cjs': `const { TTSContract } = require('@appfactory/sdk')\n${one('A')}\n${exported}`,
+      })
+      mkdirSync(`${dir}/node_modules/@appfactory`, { recursive: true })
+      symlinkSync(fileURLToPath(new URL('../../', import.meta.url)), `${dir}/node_modules/@appfactory/sdk`)
+      const plugin = new LinesProcess(runtimeFile, [`${dir}/index.cjs`], { cwd: dir })
+      expect((await handshake(plugin)).result).toMatchObject({ contract: { name: 'tts' } })
+    },
+  )
+
+  it('that is one of two is CONTRACT_MISMATCH, naming both', async () => {
+    const error = await chosen(`${head}\nexport ${one('First')}\nexport ${one('Second')}`)
+    expect(error).toMatchObject({ code: ErrorCodes.CONTRACT_MISMATCH })
+    expect(JSON.stringify(error)).toMatch(/First.*Second/)
+  })
+
+  it.each([
+    ['none', 'export const x = 1', 'x'],
+    ['one of no contract', 'export default class Plain {}', 'default'],
+    ['another contract', ttsPlugin('').replaceAll('TTSContract', 'STTContract'), 'stt'],
+    [
+      'a method too few',
+      `${head}\nexport default class Less extends TTSContract {${lifecycle} getVoices() {} }`,
+      'synthesize',
+    ],
+  ])('%s is CONTRACT_MISMATCH, saying what there is', async (_, source, named) => {
+    const error = await chosen(source)
+    expect(error).toMatchObject({
+      code: ErrorCodes.CONTRACT_MISMATCH,
+      message: expect.stringContaining(named),
+    })
+  })
+
+  it('may have its methods as fields', async () => {
+    const source = `${head}\nexport default class Fields extends TTSContract {
+      ${lifecycle}
+      synthesize = async () => new Uint8Array(2)
+      getVoices = async () => [{ id: 'field', name: 'F', language: 'en' }]
+    }`
+    expect(await chosen(source)).toBe('field')
+  })
+
+  it.each([
+    ['throws', 'throw new Error("at import")', ErrorCodes.PLUGIN_LOAD_FAILED, 'at import'],
+    ['does not parse', 'export default class {', ErrorCodes.PLUGIN_LOAD_FAILED, ''],
+    [
+      'needs a package that is missing',
+      "import 'no-such-package-x'",
+      ErrorCodes.DEPENDENCY_MISSING,
+      'no-such-package-x',
+    ],
+    [
+      'needs a file that is missing',
+      "import './no-such-file.js'",
+      ErrorCodes.PLUGIN_LOAD_FAILED,
+      'no-such-file',
+    ],
+    [
+      'cannot be constructed',
+      ttsPlugin('constructor() { super(); throw new Error("in constructor") }'),
+      ErrorCodes.PLUGIN_LOAD_FAILED,
+      'in constructor',
+    ],
+  ])('whose module %s is told by its code', async (_, source, code, named) => {
+    expect(await chosen(source)).toMatchObject({ code, message: expect.stringContaining(named) })
+  })
+
+  it('of another copy of the SDK runs', async () => {
+    const sdk = fileURLToPath(new URL('../../', import.meta.url))
+    const dir = tempDir()
+    const copy = `${dir}/node_modules/@appfactory/sdk`
+    mkdirSync(copy, { recursive: true })
+    for (const part of ['dist', 'package.json'])
+      cpSync(`${sdk}/${part}`, `${copy}/${part}`, { recursive: true })
+    symlinkSync(`${sdk}/node_modules`, `${copy}/node_modules`)
+    writeFiles(dir, {
+      'package.json': '{"type":"module"}',
+      'index.js': ttsPlugin("getVoiceInfo() { throw new PluginError(1001, 'gone') }"),
+    })
+    // Without --provide-sdk, the plugin's own copy is what it imports.
+    const plugin = new LinesProcess(runtimeFile, [`${dir}/index.js`], { cwd: dir })
+    expect((await handshake(plugin)).result).toMatchObject({ contract: { name: 'tts' } })
+    expect(await plugin.result('plugin/health')).toMatchObject({ status: 'UNLOADED' })
+    await plugin.result('plugin/initialize', { config: {} })
+    expect(await plugin.result('plugin/health')).toMatchObject({ status: 'READY' })
+    expect(await plugin.result('plugin/call', { method: 'synthesize', args: { text: 'x' } })).toMatchObject({
+      format: 'wav',
+      sample_rate: 8000,
+    })
+    const { error } = await plugin.ask('plugin/call', { method: 'get_voice_info', args: { voice_id: 'a' } })
+    expect(error).toEqual({ code: 1001, message: 'gone' })
+  })
+})
+
+describe('initialize', () => {
+  it.each([
+    ['throws', "initialize() { throw new Error('no model') }", 'no model'],
+    ['returns false', 'initialize() { return false }', 'false'],
+    ['rejects', "async initialize() { throw new Error('no model') }", 'no model'],
+  ])('faults 19: that %s is PLUGIN_INITIALIZE_FAILED', async (_, member, named) => {
+    const plugin = startRuntime(ttsPlugin(member))
+    await handshake(plugin)
+    const { error } = await plugin.ask('plugin/initialize', { config: {} })
+    expect(error).toMatchObject({
+      code: ErrorCodes.PLUGIN_INITIALIZE_FAILED,
+      message: expect.stringContaining(named),
+    })
+    expect(await plugin.result('plugin/health')).toMatchObject({ status: 'ERROR' })
+  })
+
+  it('may fail with a code of its own', async () => {
+    const plugin = startRuntime(
+      ttsPlugin("initialize() { throw new PluginError('MODEL_NOT_FOUND', 'no x.gguf') }"),
+    )
+    await handshake(plugin)
+    expect((await plugin.ask('plugin/initialize', { config: {} })).error).toEqual({
+      code: ErrorCodes.MODEL_NOT_FOUND,
+      message: 'no x.gguf',
+    })
+  })
+
+  it('gets a configuration that was checked against the class’s own schema', async () => {
+    const schema = `
+const issue = (config) => typeof config.voice === 'string' ? [] : [{ path: ['voice'], message: 'must be a string' }]
+`
+    const plugin = startRuntime(
+      ttsPlugin(
+        `static configSchema = { safeParse: (config) => issue(config).length ? { success: false, error: { issues: issue(config) } } : { success: true, data: { speed: 2, ...config } } }
+         getVoices() { return [{ id: JSON.stringify(this.config), name: 'x', language: 'en' }] }`,
+        schema,
+      ),
+    )
+    await plugin.ask('plugin/handshake', {
+      protocol_versions: [1],
+      manifest: { name: 'test', version: '1.0.0', contract: 'tts' },
+      wants_config_schema: false,
+    })
+    expect((await plugin.ask('plugin/initialize', { config: { voice: 5 } })).error).toMatchObject({
+      code: ErrorCodes.CONFIG_INVALID,
+      data: { issues: [{ path: 'voice' }] },
+    })
+    await plugin.result('plugin/initialize', { config: { voice: 'a' } })
+    const [voice] = await plugin.result<{ id: string }[]>('plugin/call', { method: 'get_voices' })
+    expect(JSON.parse(voice?.id ?? '')).toEqual({ speed: 2, voice: 'a' })
+  })
+})
+
+describe('stdout', () => {
+  it('faults 2: is the protocol’s alone, whatever the plugin prints', async () => {
+    const plugin = await startPlugin(
+      ttsPlugin(
+        `synthesize(text) {
+          console.log('log %s', text, { a: 1 }); console.info('info'); console.warn('warn'); console.error('error')
+          process.stdout.write('written\\n')
+          process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id: 99, result: 'fake' }) + '\\n')
+          return new Uint8Array(2)
+        }`,
+        "console.log('at import')",
+      ),
+    )
+    await plugin.result('plugin/call', { method: 'synthesize', args: { text: 'hi' } })
+    await plugin.finish()
+    expect(plugin.garbage).toEqual([])
+    expect(plugin.repliesTo(99)).toEqual([])
+    expect(plugin.stderr).toContain('<6>at import\n')
+    expect(plugin.stderr).toContain('<6>log hi { a: 1 }\n')
+    expect(plugin.stderr).toContain('<4>warn\n')
+    expect(plugin.stderr).toContain('<3>error\n')
+    expect(plugin.stderr).toContain('written\n')
+  })
+
+  it('faults 15: process.exit() right after a large reply: it arrives whole', async () => {
+    const plugin = await startPlugin(
+      ttsPlugin(
+        "getVoices() { setImmediate(() => process.exit(3)); return [{ id: 'x'.repeat(4_000_000), name: 'ä', language: 'en' }] }",
+      ),
+    )
+    const [voice] = await plugin.result<{ id: string; name: string }[]>('plugin/call', {
+      method: 'get_voices',
+    })
+    expect(voice?.id.length).toBe(4_000_000)
+    expect(voice?.name).toBe('ä')
+    expect((await plugin.exited).code).toBe(3)
+  })
+})
+
+describe('the end', () => {
+  it('faults 16: comes with the end of stdin, even with timers running', async () => {
+    const plugin = await startPlugin(ttsPlugin('', 'setInterval(() => {}, 1000)'))
+    expect(await plugin.finish()).toEqual({ code: 0, signal: null })
+    expect(isAlive(plugin.pid)).toBe(false)
+  })
+
+  it('faults 16: comes even where shutdown() never returns', async () => {
+    const plugin = await startPlugin(ttsPlugin('shutdown() { return new Promise(() => {}) }'))
+    expect((await plugin.finish()).code).toBe(0)
+  })
+
+  it('lets shutdown() finish', async () => {
+    const plugin = await startPlugin(
+      ttsPlugin("async shutdown() { await new Promise(setImmediate); console.log('released', this.status) }"),
+    )
+    await plugin.finish()
+    expect(plugin.stderr).toContain('released SHUTTING_DOWN')
+  })
+
+  it('comes after shutdown is answered, and shutdown() runs once', async () => {
+    const plugin = await startPlugin(ttsPlugin("shutdown() { console.log('shutdown called') }"))
+    expect(await plugin.result('plugin/shutdown', {})).toBe(true)
+    expect((await plugin.exited).code).toBe(0)
+    expect(plugin.stderr.match(/shutdown called/g)).toHaveLength(1)
+  })
+
+  it('comes where shutdown() fails, too, with PLUGIN_SHUTDOWN_FAILED', async () => {
+    const plugin = await startPlugin(ttsPlugin("shutdown() { throw new Error('stuck') }"))
+    const { error } = await plugin.ask('plugin/shutdown', {})
+    expect(error).toMatchObject({
+      code: ErrorCodes.PLUGIN_SHUTDOWN_FAILED,
+      message: expect.stringContaining('stuck'),
+    })
+    expect((await plugin.exited).code).toBe(0)
+  })
+
+  it('without a file to run is bad usage', async () => {
+    expect((await new LinesProcess(runtimeFile, []).exited).code).toBe(2)
+  })
+})
+
+describe('health', () => {
+  it('says what the plugin says, with the process’s memory where it does not', async () => {
+    const plugin = await startPlugin(
+      ttsPlugin(
+        "healthCheck() { return { status: this.status, message: 'fine', details: { someKey: 1 }, latencyMs: 2 } }",
+      ),
+    )
+    const health = await plugin.result<{ memory_mb: number }>('plugin/health')
+    expect(health).toMatchObject({ status: 'READY', message: 'fine', details: { someKey: 1 }, latency_ms: 2 })
+    expect(health.memory_mb).toBeGreaterThan(10)
+  })
+
+  it('is BUSY while a call is in flight', async () => {
+    const plugin = await startPlugin(
+      ttsPlugin(
+        'async synthesize() { await new Promise((resolve) => { this.release = resolve }); return new Uint8Array(2) }  getVoices() { this.release(); return [] }',
+      ),
+    )
+    const call = plugin.request('plugin/call', { method: 'synthesize', args: { text: 'x' } })
+    expect(await plugin.result('plugin/health')).toMatchObject({ status: 'BUSY' })
+    await plugin.result('plugin/call', { method: 'get_voices' })
+    await plugin.reply(call)
+    expect(await plugin.result('plugin/health')).toMatchObject({ status: 'READY' })
+  })
+})
+
+describe('cancelling', () => {
+  it('faults 22: aborts the author’s signal, and is answered once', async () => {
+    const plugin = await startPlugin(
+      ttsPlugin(`async synthesize(text, voiceId, { signal }) {
+        console.log('begun')
+        await new Promise((_, reject) => signal.addEventListener('abort', () => { console.log('aborted'); reject(signal.reason) }))
+      }`),
+    )
+    const id = plugin.request('plugin/call', { method: 'synthesize', args: { text: 'x' } })
+    await plugin.result('plugin/health')
+    for (let again = 0; again < 3; again++) plugin.notify('$/cancelRequest', { id })
+    expect((await plugin.reply(id)).error?.code).toBe(ErrorCodes.REQUEST_CANCELLED)
+    await plugin.finish()
+    expect(plugin.repliesTo(id)).toHaveLength(1)
+    expect(plugin.stderr.match(/aborted/g)).toHaveLength(1)
+  })
+
+  it('is answered where a method ignores its signal, and only once', async () => {
+    const plugin = await startPlugin(
+      ttsPlugin(`async synthesize() { await new Promise((resolve) => { this.release = resolve }); return new Uint8Array(2) }
+        getVoices() { this.release(); return [] }`),
+    )
+    const id = plugin.request('plugin/call', { method: 'synthesize', args: { text: 'x' } })
+    await plugin.result('plugin/health')
+    plugin.notify('$/cancelRequest', { id })
+    expect((await plugin.reply(id)).error?.code).toBe(ErrorCodes.REQUEST_CANCELLED)
+    await plugin.result('plugin/call', { method: 'get_voices' })
+    await plugin.finish()
+    expect(plugin.repliesTo(id)).toHaveLength(1)
+  })
+
+  it('runs the finally of a generator', async () => {
+    const plugin = await startPlugin(
+      ttsPlugin(`async *synthesizeStream() {
+        try { for (;;) { yield encodeWav(new Int16Array(8), { sampleRate: 8000 }); await new Promise(setImmediate) } }
+        finally { console.log('generator closed') }
+      }`),
+    )
+    const args = { method: 'synthesize_stream', args: { text: 'x' }, stream: { credit: 4 } }
+    const id = plugin.request('plugin/call', args)
+    for (let seq = 0; seq < 4; seq++)
+      await plugin.notification('$/stream', (params) => params['id'] === id && params['seq'] === seq)
+    await plugin.result('plugin/health')
+    plugin.notify('$/cancelRequest', { id })
+    expect((await plugin.reply(id)).error?.code).toBe(ErrorCodes.REQUEST_CANCELLED)
+    await plugin.finish()
+    expect(plugin.stderr).toContain('generator closed')
+    const pieces = plugin.received.flat().filter(({ method }) => method === '$/stream')
+    expect(pieces).toHaveLength(4)
+  })
+
+  it('faults 23: the end of the host closes a generator', async () => {
+    const plugin = await startPlugin(
+      ttsPlugin(`async *synthesizeStream() {
+        try { for (;;) yield encodeWav(new Int16Array(8), { sampleRate: 8000 }) }
+        finally { console.log('generator closed') }
+      }`),
+    )
+    plugin.request('plugin/call', { method: 'synthesize_stream', args: { text: 'x' }, stream: { credit: 1 } })
+    await plugin.notification('$/stream')
+    await plugin.finish()
+    expect(plugin.stderr).toContain('generator closed')
+  })
+})
+
+describe('an error', () => {
+  it('that nobody foresaw is INTERNAL_ERROR: its stack is in the log, not in the answer', async () => {
+    const plugin = await startPlugin(ttsPlugin("synthesize() { throw new RangeError('off the scale') }"))
+    const { error } = await plugin.ask('plugin/call', { method: 'synthesize', args: { text: 'x' } })
+    expect(error).toEqual({
+      code: ErrorCodes.INTERNAL_ERROR,
+      message: expect.stringContaining('off the scale'),
+      data: { plugin: 'test', method: 'synthesize', error: 'RangeError' },
+    })
+    expect(JSON.stringify(error)).not.toContain('index.js')
+    await plugin.finish()
+    expect(plugin.stderr).toMatch(/<3>RangeError: off the scale\n<3>\s+at .*index\.js/)
+  })
+
+  it('whose data is no JSON is still answered', async () => {
+    const plugin = await startPlugin(
+      ttsPlugin("synthesize() { throw new PluginError(1000, 'x', { n: 1n }) }"),
+    )
+    const { error } = await plugin.ask('plugin/call', { method: 'synthesize', args: { text: 'x' } })
+    expect(error?.code).toBe(ErrorCodes.INTERNAL_ERROR)
+    expect(await plugin.result('plugin/health')).toMatchObject({ status: 'READY' })
+  })
+})

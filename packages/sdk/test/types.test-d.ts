@@ -1,0 +1,209 @@
+// Checked by tsc alone: `tsc -p packages/sdk/test`.
+import {
+  type Awaitable,
+  type ChatMessage,
+  type ChatResult,
+  type ClientOf,
+  type CompletionResult,
+  type DefinedClient,
+  defineContract,
+  ErrorCodes,
+  type HealthStatus,
+  type ImplementationOf,
+  type Language,
+  LLMContract,
+  type Model,
+  PluginError,
+  PluginStatus,
+  STTContract,
+  type SynthesisOptions,
+  type SynthesisResult,
+  type TextChunk,
+  type TranscriptionResult,
+  type TranscriptUpdate,
+  TTSContract,
+  type Voice,
+} from '@appfactory/sdk'
+import { expectTypeOf } from 'vitest'
+import { z } from 'zod'
+
+/** The guide's own form of a plugin, in TypeScript. */
+export class GuideTts extends TTSContract<{ voice?: string }> {
+  #voice = 'default'
+
+  async initialize(config: { voice?: string }): Promise<boolean> {
+    this.#voice = config.voice ?? 'default'
+    return true
+  }
+
+  async shutdown(): Promise<boolean> {
+    return true
+  }
+
+  healthCheck(): HealthStatus {
+    return { status: PluginStatus.READY, message: 'Plugin operational', details: { voice: this.#voice } }
+  }
+
+  async synthesize(_text: string, _voiceId?: string): Promise<Uint8Array> {
+    return new Uint8Array()
+  }
+
+  async getVoices(): Promise<{ id: string; name: string; language: string }[]> {
+    return [{ id: 'default', name: 'Default Voice', language: 'en-US' }]
+  }
+
+  override captureState(): unknown {
+    return { voice: this.#voice }
+  }
+}
+
+export class GuideStt extends STTContract {
+  initialize(): void {}
+  shutdown(): void {}
+  healthCheck(): HealthStatus {
+    return { status: this.status }
+  }
+  async transcribe(_audio: Uint8Array, _language?: string): Promise<string> {
+    return ''
+  }
+  async getLanguages(): Promise<Language[]> {
+    return []
+  }
+  override async startStream(): Promise<string> {
+    return 'session'
+  }
+  override async feedAudio(_sessionId: string, _chunk: Uint8Array): Promise<TranscriptUpdate | null> {
+    return null
+  }
+  override async endStream(_sessionId: string): Promise<string> {
+    return ''
+  }
+}
+
+export class GuideLlm extends LLMContract {
+  initialize(): void {}
+  shutdown(): void {}
+  healthCheck(): HealthStatus {
+    return { status: this.status }
+  }
+  async complete(_prompt: string): Promise<string> {
+    return ''
+  }
+  async chat(_messages: ChatMessage[]): Promise<ChatMessage> {
+    return { role: 'assistant', content: '' }
+  }
+  async getModels(): Promise<Model[]> {
+    return [{ id: 'tiny' }]
+  }
+  override async *streamComplete(_prompt: string): AsyncGenerator<string, void, undefined> {
+    yield ''
+  }
+}
+
+// @ts-expect-error A class without `getVoices` is no TTS plugin.
+export class Incomplete extends TTSContract {
+  initialize(): void {}
+  shutdown(): void {}
+  healthCheck(): HealthStatus {
+    return { status: this.status }
+  }
+  synthesize(): Uint8Array {
+    return new Uint8Array()
+  }
+}
+
+expectTypeOf<TTSContract['synthesize']>().parameters.toEqualTypeOf<
+  [text: string, voiceId?: string | undefined, options?: SynthesisOptions | undefined]
+>()
+expectTypeOf<TTSContract['synthesize']>().returns.toEqualTypeOf<Awaitable<Uint8Array | SynthesisResult>>()
+expectTypeOf<TTSContract['status']>().toEqualTypeOf<PluginStatus>()
+expectTypeOf<Parameters<GuideTts['initialize']>[0]>().toEqualTypeOf<{ voice?: string }>()
+
+// ── What an application gets: always complete ──────────────────────────────────────────────────────────────────────
+
+type Speech = ClientOf<TTSContract>
+expectTypeOf<Speech['synthesize']>().returns.toEqualTypeOf<Promise<SynthesisResult>>()
+expectTypeOf<Speech['getVoices']>().returns.toEqualTypeOf<Promise<Voice[]>>()
+expectTypeOf<Speech['getVoiceInfo']>().returns.toEqualTypeOf<Promise<Voice>>()
+expectTypeOf<ClientOf<GuideTts>>().toEqualTypeOf<Speech>()
+expectTypeOf<SynthesisResult['audio']>().toEqualTypeOf<Uint8Array>()
+expectTypeOf<SynthesisResult['format']>().toEqualTypeOf<string>()
+expectTypeOf<SynthesisResult['sampleRate']>().toEqualTypeOf<number>()
+expectTypeOf<SynthesisResult['channels']>().toEqualTypeOf<number>()
+
+type Hearing = ClientOf<STTContract>
+expectTypeOf<Hearing['transcribe']>().returns.toEqualTypeOf<Promise<TranscriptionResult>>()
+expectTypeOf<Hearing['startStream']>().returns.toEqualTypeOf<Promise<string>>()
+expectTypeOf<Hearing['feedAudio']>().returns.toEqualTypeOf<Promise<TranscriptUpdate>>()
+expectTypeOf<TranscriptionResult['text']>().toEqualTypeOf<string>()
+
+type Thought = ClientOf<LLMContract>
+expectTypeOf<Thought['complete']>().returns.toEqualTypeOf<Promise<CompletionResult>>()
+expectTypeOf<Thought['chat']>().returns.toEqualTypeOf<Promise<ChatResult>>()
+expectTypeOf<Thought['streamChat']>().returns.toEqualTypeOf<AsyncIterable<TextChunk>>()
+expectTypeOf<ChatResult['message']>().toEqualTypeOf<ChatMessage>()
+expectTypeOf<CompletionResult['finishReason']>().toEqualTypeOf<string>()
+
+// A loose object lets more through; what is named must still be no `any`.
+expectTypeOf<SynthesisResult['words']>().not.toBeAny()
+expectTypeOf<SynthesisResult['metadata']>().not.toBeAny()
+expectTypeOf<SynthesisResult['unknown']>().toBeUnknown()
+expectTypeOf<Parameters<Speech['synthesize']>[2]>().not.toBeAny()
+expectTypeOf<Parameters<Thought['complete']>[1]>().not.toBeAny()
+expectTypeOf<Voice>().not.toBeAny()
+expectTypeOf<ClientOf<unknown>>().toBeUnknown()
+
+// ── Contracts of one's own ─────────────────────────────────────────────────────────────────────────────────────────
+
+const Embedding = defineContract({
+  name: 'embedding',
+  version: '1.0.0',
+  methods: {
+    embed: {
+      args: z.object({ texts: z.array(z.string()), norm: z.number().default(1) }),
+      result: z.object({ vectors: z.array(z.array(z.number())) }),
+    },
+    watch: {
+      kind: 'stream',
+      args: z.object({ path: z.string() }),
+      piece: z.object({ change: z.string() }),
+      result: z.array(z.object({ change: z.string() })),
+    },
+  },
+})
+type Methods = typeof Embedding.definition.methods
+type EmbeddingClient = DefinedClient<Methods>
+
+expectTypeOf<EmbeddingClient['embed']>().returns.toEqualTypeOf<Promise<{ vectors: number[][] }>>()
+expectTypeOf<Parameters<EmbeddingClient['embed']>[0]>().toEqualTypeOf<{
+  texts: string[]
+  norm?: number | undefined
+}>()
+expectTypeOf<EmbeddingClient['watch']>().returns.toEqualTypeOf<AsyncIterable<{ change: string }>>()
+expectTypeOf<ClientOf<InstanceType<typeof Embedding>>>().toEqualTypeOf<EmbeddingClient>()
+
+export class MyEmbedding extends Embedding implements ImplementationOf<Methods> {
+  initialize(): void {}
+  shutdown(): void {}
+  healthCheck(): HealthStatus {
+    return { status: this.status }
+  }
+  embed({ texts, norm }: { texts: string[]; norm: number }) {
+    return { vectors: texts.map(() => [norm]) }
+  }
+  async *watch({ path }: { path: string }) {
+    yield { change: path }
+  }
+}
+expectTypeOf<ClientOf<MyEmbedding>>().toEqualTypeOf<EmbeddingClient>()
+expectTypeOf<Parameters<ImplementationOf<Methods>['embed']>[0]>().toEqualTypeOf<{
+  texts: string[]
+  norm: number
+}>()
+
+// ── Errors ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+expectTypeOf(ErrorCodes.TTS_TEXT_TOO_LONG).toEqualTypeOf<1002>()
+expectTypeOf(new PluginError('TTS_TEXT_TOO_LONG').data).toBeUnknown()
+// @ts-expect-error Not a name of the table.
+new PluginError('TTS_TEXT_TO_LONG')
