@@ -53,11 +53,17 @@ describe('names', () => {
     })
   })
 
-  it('of keys that an open object does not know are kept', () => {
+  it('of keys that an open object does not know are renamed, their values kept', () => {
     const open = z.looseObject({ id: z.string() })
-    const value = { id: 'x', extra_key: 1, extraKey: 2 }
-    expect(decode(open, value)).toEqual({ value, issues: [] })
-    expect(encode(open, value)).toEqual({ value, issues: [] })
+    const inner = { snake_case: 1, camelCase: 2 }
+    expect(decode(open, { id: 'x', extra_key: inner })).toEqual({
+      value: { id: 'x', extraKey: inner },
+      issues: [],
+    })
+    expect(encode(open, { id: 'x', extraKey: inner })).toEqual({
+      value: { id: 'x', extra_key: inner },
+      issues: [],
+    })
   })
 
   it('of a map’s values are renamed as their schema says', () => {

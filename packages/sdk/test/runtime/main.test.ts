@@ -361,6 +361,19 @@ describe('cancelling', () => {
     expect(plugin.stderr.match(/aborted/g)).toHaveLength(1)
   })
 
+  it('is answered with REQUEST_CANCELLED even where the method then returns something', async () => {
+    const plugin = await startPlugin(
+      ttsPlugin(`async synthesize(text, voiceId, { signal }) {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        return new Uint8Array(2)
+      }`),
+    )
+    const id = plugin.request('plugin/call', { method: 'synthesize', args: { text: 'x' } })
+    await plugin.result('plugin/health')
+    plugin.notify('$/cancelRequest', { id })
+    expect((await plugin.reply(id)).error?.code).toBe(ErrorCodes.REQUEST_CANCELLED)
+  })
+
   it('is answered where a method ignores its signal, and only once', async () => {
     const plugin = await startPlugin(
       ttsPlugin(`async synthesize() { await new Promise((resolve) => { this.release = resolve }); return new Uint8Array(2) }
