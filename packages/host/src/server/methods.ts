@@ -1,5 +1,5 @@
 import { type HealthStatus, PluginError } from '@appfactory/sdk'
-import { creditOf, type IncomingCall, type WireHealthStatus } from '@appfactory/sdk/wire'
+import { creditOf, type IncomingCall, isInputMarker, type WireHealthStatus } from '@appfactory/sdk/wire'
 import { z } from 'zod'
 import type { PluginHost, PluginSummary } from '../host.js'
 
@@ -164,7 +164,10 @@ async function callPlugin(
   stream?: boolean | { credit: number },
   timeoutMs?: number,
 ): Promise<unknown> {
-  const options = { timeoutMs, signal: call.signal }
+  // An argument may follow piece by piece, as `$/input` notifications.
+  const streamed = Object.keys(given).find((key) => isInputMarker(given[key]))
+  const input = streamed === undefined ? undefined : { name: streamed, items: call.input }
+  const options = { timeoutMs, signal: call.signal, input }
   if (!stream) return host.call(plugin, name, given, options)
   const outgoing = call.openStream(stream === true ? Number.POSITIVE_INFINITY : creditOf(stream.credit))
   for await (const piece of host.stream(plugin, name, given, options)) await outgoing.send(piece)

@@ -251,6 +251,16 @@ describe('streaming', () => {
     expect(piecesOf(id)).toHaveLength(3)
   })
 
+  it('takes an argument that the client sends piece by piece', async () => {
+    const host = startHost(ttsPlugin('a'))
+    await host.result('plugin/load', { name: 'a' })
+    const args = { text: { $input: true } }
+    const id = host.request('plugin/call', { plugin: 'a', method: 'synthesize_stream', args, stream: true })
+    for (const [seq, value] of ['One. Tw', 'o.'].entries()) host.notify('$/input', { id, seq, value })
+    host.notify('$/input', { id, seq: 2, done: true })
+    expect(await host.reply(id)).toMatchObject({ result: { pieces: 2 } })
+  })
+
   it('without stream answers once, with the aggregate', async () => {
     const { host, call, piecesOf } = await streamingHost()
     for (const stream of [undefined, false]) {

@@ -147,6 +147,7 @@ function compileObject(schema: JsonSchema, scope: Scope): Convert {
   const from = scope.direction === 'decode' ? 'wire' : 'local'
   const to = scope.direction === 'decode' ? 'local' : 'wire'
   const byName = new Map(properties.map((property) => [property[from], property]))
+  const taken = new Set(properties.map((property) => property[to]))
   const expected = properties.filter(
     ({ required, fallback }) => required || (fallback !== undefined && from === 'wire'),
   )
@@ -159,8 +160,11 @@ function compileObject(schema: JsonSchema, scope: Scope): Convert {
       const property = byName.get(key)
       path.push(key)
       if (property) converted[property[to]] = property.convert(item, path, issues)
-      else if (key === '__proto__') issues.push({ path: pathText(path), message: 'this name is not allowed' })
+      else if (renameOther(key) === '__proto__')
+        issues.push({ path: pathText(path), message: 'this name is not allowed' })
       else if (additionalProperties === false)
+        issues.push({ path: pathText(path), message: unknownKey(key, byName) })
+      else if (taken.has(renameOther(key)))
         issues.push({ path: pathText(path), message: unknownKey(key, byName) })
       else converted[renameOther(key)] = convertOther ? convertOther(item, path, issues) : item
       path.pop()

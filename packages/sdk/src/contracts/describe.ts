@@ -6,7 +6,7 @@ import type {
   MethodDefinition,
   MethodDescriptor,
 } from './contract.js'
-import { toSnakeCase } from './names.js'
+import { toCamelCase, toSnakeCase } from './names.js'
 
 /** A contract as plain JSON: names and schemas as they are on the wire. */
 export function describeContract({
@@ -89,6 +89,9 @@ function wireName(key: string, { properties }: JsonSchema): string {
 }
 
 function propertyName(key: string, schema: JsonSchema | undefined): string {
+  if (toCamelCase(toSnakeCase(key)) !== key) {
+    throw new TypeError(`A contract's properties are named in camelCase: ${toCamelCase(key)}, not ${key}`)
+  }
   return schema?.['contentEncoding'] === 'base64' ? `${toSnakeCase(key)}_b64` : toSnakeCase(key)
 }
 
