@@ -1,9 +1,5 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  test: {
-    projects: ['packages/*', 'examples/plugins/*', 'examples/voice-assistant', 'docs'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-  },
+  test: { projects: ['packages/*', 'examples/plugins/*', 'examples/voice-assistant', 'docs'] },
 })

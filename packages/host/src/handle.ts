@@ -52,22 +52,18 @@ export function createHandle<Contract>(
 
 function caller(slot: Slot, method: MethodDescriptor) {
   return async (...given: unknown[]): Promise<unknown> => {
-    const instance = await slot.ready()
+    const instance = slot.instance ?? (await slot.ready())
     const codecs = codecsOf(instance.codecs(method.wire), method)
     const { args, options } = prepare(given, method, codecs)
-    const result = convert(
-      codecs.decodeResult,
-      await instance.call(method.wire, args, options),
-      method,
-      'the result',
-    )
+    const answer = await instance.call(method.wire, args, options)
+    const result = convert(codecs.decodeResult, answer, method, 'the result')
     return method.unwrap ? (result as Record_)[method.unwrap] : result
   }
 }
 
 function streamer(slot: Slot, method: MethodDescriptor) {
   return async function* (...given: unknown[]): AsyncGenerator<unknown, void, undefined> {
-    const instance = await slot.ready()
+    const instance = slot.instance ?? (await slot.ready())
     const codecs = codecsOf(instance.codecs(method.wire), method)
     const { args, options } = prepare(given, method, codecs)
     for await (const piece of instance.stream(method.wire, args, options)) {
@@ -102,12 +98,11 @@ function prepare(
 
 /** By position, then the options; or one object and the options. `signal` and `timeoutMs` never go on the wire. */
 function collect(given: unknown[], { parameters }: MethodDescriptor): { local: Record_; call: CallOptions } {
-  const named = parameters
-    ? Object.fromEntries(parameters.map((name, index) => [name, given[index]]))
-    : (given[0] as Record_ | undefined)
-  const { signal, timeoutMs, ...options } = (given[parameters ? parameters.length : 1] ?? {}) as Record_ &
-    CallOptions
-  return { local: parameters ? { ...options, ...named } : { ...named }, call: { signal, timeoutMs } }
+  const options = given[parameters ? parameters.length : 1] as (Record_ & CallOptions) | undefined
+  const { signal, timeoutMs, ...local } = options ?? {}
+  if (!parameters) return { local: { ...(given[0] as Record_ | undefined) }, call: { signal, timeoutMs } }
+  for (const [index, name] of parameters.entries()) local[name] = given[index]
+  return { local, call: { signal, timeoutMs } }
 }
 
 async function* encodeItems(

@@ -184,7 +184,9 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * @example await host.call('tts_flite', 'synthesize', { text: 'Hello' }, { timeoutMs: 2000 })
    */
   async call(plugin: string, method: string, args: Config = {}, options: CallOptions = {}): Promise<unknown> {
-    return this.count(async () => (await this.#slot(plugin)).call(method, args, options))
+    return this.count(async () =>
+      (await this.#slot(plugin)).call(method, args, { ...options, inlineBytes: true }),
+    )
   }
 
   /** As `call`, for the pieces of a stream method. `break` in the loop cancels it in the plugin. */
@@ -195,7 +197,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     options: CallOptions = {},
   ): AsyncGenerator<unknown, void, undefined> {
     const slot = await this.count(() => this.#slot(plugin))
-    yield* slot.stream(method, args, options)
+    yield* slot.stream(method, args, { ...options, inlineBytes: true })
   }
 
   /**

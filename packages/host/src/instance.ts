@@ -69,6 +69,8 @@ export interface InstanceOptions {
 export interface CallOptions {
   timeoutMs?: number | undefined
   signal?: AbortSignal | undefined
+  /** Bytes in the result as base64, as plain JSON has them. Default: false. */
+  inlineBytes?: boolean | undefined
   /** The argument that follows while the call runs, in the form of the wire. */
   input?: { name: string; items: AsyncIterable<unknown> } | undefined
 }
@@ -140,6 +142,7 @@ export class Instance {
         this.#violate(`sent a line longer than ${options.limits.maxMessageBytes} bytes and was stopped`),
       onEnd: () => void this.#child.stop({ endMs: lastOutputMs, termMs: lastOutputMs }),
     })
+    this.#peer.receiveBytes(this.#child.bytes)
     this.crashed = this.#watchExit()
   }
 
@@ -249,12 +252,14 @@ export class Instance {
       manifest,
       max_message_bytes: limits.maxMessageBytes,
       wants_config_schema: manifest.config_schema === undefined,
+      byte_channels: ['fd3'],
     }
     const answer = (await this.#ask(pluginMethods.handshake, hello, limits.startTimeoutMs, () =>
       startTimeout(manifest.name, limits.startTimeoutMs),
     )) as HandshakeResult
     this.#checkVersion(answer)
     this.#handshake = answer
+    if (answer.byte_channels.includes('fd3')) this.#peer.sendBytes()
     return answer
   }
 
@@ -278,8 +283,13 @@ export class Instance {
     return { method, args: input ? { ...args, [input.name]: inputMarker } : args }
   }
 
-  #requestOptions({ timeoutMs = this.#options.limits.callTimeoutMs, signal, input }: CallOptions): object {
-    return { timeoutMs, signal, input: input?.items }
+  #requestOptions({
+    timeoutMs = this.#options.limits.callTimeoutMs,
+    signal,
+    input,
+    inlineBytes,
+  }: CallOptions): object {
+    return { timeoutMs, signal, input: input?.items, inlineBytes }
   }
 
   async #shutDown(): Promise<void> {

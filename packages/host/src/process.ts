@@ -1,4 +1,4 @@
-import type { Readable, Writable } from 'node:stream'
+import type { Duplex, Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { execa } from 'execa'
 
@@ -42,6 +42,8 @@ export class ChildProcess {
   readonly stdin: Writable
   readonly stdout: Readable
   readonly stderr: Readable
+  /** Raw bytes, both ways. */
+  readonly bytes: Duplex
   readonly pid: number | undefined
   /** Resolves when the process has ended; never rejects. A process that could not be started has no code. */
   readonly exited: Promise<Exit>
@@ -52,6 +54,7 @@ export class ChildProcess {
     this.stdin = this.#child.stdin
     this.stdout = this.#child.stdout
     this.stderr = this.#child.stderr
+    this.bytes = this.#child.stdio[3] as unknown as Duplex
     this.pid = this.#child.pid
     this.exited = new Promise((resolve) => {
       this.#child.once('exit', (code, signal) =>
@@ -109,9 +112,8 @@ function spawn(file: string, args: readonly string[], cwd: string) {
     extendEnv: false,
     buffer: false,
     reject: false,
-    stdin: 'pipe',
-    stdout: 'pipe',
-    stderr: 'pipe',
+    // The fourth carries raw bytes both ways.
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
     detached: process.platform !== 'win32',
     windowsHide: true,
   })

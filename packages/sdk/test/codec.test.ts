@@ -89,7 +89,8 @@ describe('alternatives', () => {
       value: { kind: 'circle', radiusMm: 5 },
       issues: [],
     })
-    expect(encode(shape, { kind: 'image', pixels: Uint8Array.of(1) })).toEqual({
+    const image = encode(shape, { kind: 'image', pixels: Uint8Array.of(1) })
+    expect(JSON.parse(JSON.stringify(image))).toEqual({
       value: { kind: 'image', pixels_b64: 'AQ==' },
       issues: [],
     })
@@ -162,8 +163,9 @@ describe('bytes', () => {
   it('are base64 in a …_b64 field', () => {
     const local = { audio: Uint8Array.of(1, 2, 255), parts: [{ rawData: Uint8Array.of(7) }] }
     const encoded = encode(schema, local)
-    expect(encoded).toEqual({ value: { audio_b64: 'AQL/', parts: [{ raw_data_b64: 'Bw==' }] }, issues: [] })
-    const { value } = decode(schema, encoded.value)
+    const json: unknown = JSON.parse(JSON.stringify(encoded))
+    expect(json).toEqual({ value: { audio_b64: 'AQL/', parts: [{ raw_data_b64: 'Bw==' }] }, issues: [] })
+    const { value } = decode(schema, (json as typeof encoded).value)
     expect([...(value as typeof local).audio]).toEqual([1, 2, 255])
   })
 
@@ -179,7 +181,7 @@ describe('bytes', () => {
 
   it('of a view go without their surroundings', () => {
     const { value } = encode(schema, { audio: Uint8Array.of(9, 1, 2, 9).subarray(1, 3) })
-    expect(value).toEqual({ audio_b64: 'AQI=' })
+    expect(JSON.stringify(value)).toBe('{"audio_b64":"AQI="}')
   })
 
   it.each([5, null, {}, [1, 2], '!!!!', 'AAA*', 'A', 'AAAAA', 'AQ==AQ=='])(

@@ -74,15 +74,9 @@ export function setManifest(plugin: AnyPlugin, manifest: Manifest): void {
   lifecycleOf(plugin).manifest = manifest
 }
 
-/** Runs `call` with the plugin counted as busy. For the runtime. */
-export async function whileBusy<T>(plugin: AnyPlugin, call: () => Awaitable<T>): Promise<T> {
-  const lifecycle = lifecycleOf(plugin)
-  lifecycle.callsInFlight += 1
-  try {
-    return await call()
-  } finally {
-    lifecycle.callsInFlight -= 1
-  }
+/** Counts a call that begins (1) or ends (-1): a plugin with calls in flight is BUSY. For the runtime. */
+export function countCall(plugin: AnyPlugin, change: 1 | -1): void {
+  lifecycleOf(plugin).callsInFlight += change
 }
 
 /**

@@ -1,4 +1,5 @@
 import { closest } from '../closest.js'
+import { Bytes } from '../wire/bytes.js'
 import type { JsonSchema, MethodDescriptor } from './contract.js'
 import { toCamelCase, toSnakeCase } from './names.js'
 
@@ -314,6 +315,7 @@ function lookUp(reference: string, root: JsonSchema): JsonSchema {
 }
 
 function decodeBytes(value: unknown, path: Path, issues: Issue[]): unknown {
+  if (value instanceof Bytes) return value.data
   if (value instanceof Uint8Array) return value
   if (typeof value !== 'string') return wrong(value, 'base64 text', path, issues)
   const decoded = Buffer.from(value, 'base64')
@@ -324,8 +326,7 @@ function decodeBytes(value: unknown, path: Path, issues: Issue[]): unknown {
 }
 
 function encodeBytes(value: unknown, path: Path, issues: Issue[]): unknown {
-  if (!(value instanceof Uint8Array)) return wrong(value, 'a Uint8Array', path, issues)
-  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
+  return value instanceof Uint8Array ? new Bytes(value) : wrong(value, 'a Uint8Array', path, issues)
 }
 
 function wrong(value: unknown, expected: string, path: Path, issues: Issue[]): unknown {

@@ -1,4 +1,4 @@
-import { type AnyPlugin, whileBusy } from '../contracts/base.js'
+import { type AnyPlugin, countCall } from '../contracts/base.js'
 import { type Codec, type Issue, issuesText, MethodCodecs } from '../contracts/codec.js'
 import type { ContractBinding, ContractDescriptor, MethodDescriptor } from '../contracts/contract.js'
 import { toSnakeCase } from '../contracts/names.js'
@@ -37,26 +37,33 @@ export class Dispatcher {
           stream === true ? Number.POSITIVE_INFINITY : creditOf((stream as { credit?: unknown }).credit),
         )
       : undefined
-    const work = whileBusy(this.#plugin, () => this.#run(codecs, args, call, outgoing))
+    call.cancelGraceMs = cancelGraceMs
+    countCall(this.#plugin, 1)
     try {
-      return await orCancelled(work, call)
+      const answer = await this.#invoke(method, args, call)
+      const result = await this.#finish(codecs, answer, args, outgoing)
+      if (call.cancelled) throw call.cancelled
+      return result
     } catch (error) {
-      throw this.#explain(error, method.wire)
+      throw call.cancelled ?? this.#explain(error, method.wire)
+    } finally {
+      countCall(this.#plugin, -1)
     }
   }
 
-  async #run(
-    codecs: MethodCodecs,
-    args: Args,
-    call: IncomingCall,
-    outgoing: OutgoingStream | undefined,
-  ): Promise<unknown> {
+  /** What goes to the caller for what the author's method returned. */
+  #finish(codecs: MethodCodecs, answer: unknown, args: Args, outgoing: OutgoingStream | undefined): unknown {
     const { method } = codecs
-    const answer = await this.#invoke(method, args, call)
     if (method.kind === 'call')
       return encode(codecs.encodeResult, this.#complete(method, answer, args), method)
     const pieces = iterate(answer, method)
-    if (outgoing) return this.#sendPieces(codecs, pieces, args, outgoing)
+    return outgoing
+      ? this.#sendPieces(codecs, pieces, args, outgoing)
+      : this.#collectPieces(codecs, pieces, args)
+  }
+
+  async #collectPieces(codecs: MethodCodecs, pieces: AsyncIterable<unknown>, args: Args): Promise<unknown> {
+    const { method } = codecs
     const collected: Args[] = []
     for await (const piece of pieces) collected.push(this.#completePiece(method, piece, args) as Args)
     const aggregate = this.#binding.behaviour[method.name]?.aggregate
@@ -149,10 +156,14 @@ export class Dispatcher {
 
 /** By position, then the options; or, without positions, one object and the context. */
 function argumentList({ parameters }: MethodDescriptor, args: Args, call: IncomingCall): unknown[] {
-  const context = Object.defineProperty({}, 'signal', { enumerable: true, get: () => call.signal })
-  if (!parameters) return [args, context]
-  const options: Args = Object.defineProperty({}, 'signal', { enumerable: true, get: () => call.signal })
-  for (const key of Object.keys(args)) if (!parameters.includes(key)) options[key] = args[key]
+  // The signal is made when it is first read: most methods never do.
+  const options: Args = {
+    get signal() {
+      return call.signal
+    },
+  }
+  if (!parameters) return [args, options]
+  for (const key in args) if (!parameters.includes(key)) options[key] = args[key]
   return [...parameters.map((name) => args[name]), options]
 }
 
@@ -187,22 +198,6 @@ async function* decodeInput(codecs: MethodCodecs, input: AsyncIterable<unknown>)
 
 async function* once(value: unknown): AsyncGenerator<unknown> {
   yield value
-}
-
-/** The outcome of `work` or, once the call is cancelled, REQUEST_CANCELLED as soon as the work has stopped. */
-function orCancelled(work: Promise<unknown>, call: IncomingCall): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    let reason: PluginError | undefined
-    call.onCancel = (error) => {
-      reason = error
-      const late = `${error.message}, but the plugin is still working: its method ignores the signal`
-      setTimeout(() => reject(new PluginError(error.code, late)), cancelGraceMs).unref()
-    }
-    work.then(
-      (value) => (reason ? reject(reason) : resolve(value)),
-      (error: unknown) => reject(reason ?? error),
-    )
-  })
 }
 
 function invalidArguments(plugin: string, method: string, issues: readonly Issue[]): PluginError {

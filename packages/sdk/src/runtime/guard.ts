@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import { format } from 'node:util'
 
@@ -10,8 +11,7 @@ const consoleLevels = { debug: 7, log: 6, info: 6, warn: 4, error: 3 } as const
  */
 export function guardStdout(): Writable {
   const protocol = process.stdout
-  // Else a large reply would be cut off where the plugin calls process.exit() right after it.
-  Reflect.get(protocol, '_handle')?.setBlocking?.(true)
+  writeBlocking(protocol)
   Object.defineProperty(process, 'stdout', {
     configurable: true,
     enumerable: true,
@@ -21,6 +21,18 @@ export function guardStdout(): Writable {
     Reflect.set(console, method, (...args: unknown[]) => writeLog(level, format(...args)))
   }
   return protocol
+}
+
+/** A pipe that the host has left open for this process. Throws where there is none. */
+export function openPipe(fd: number): Socket {
+  const pipe = new Socket({ fd, readable: true, writable: true })
+  writeBlocking(pipe)
+  return pipe
+}
+
+/** Else a large reply would be cut off where the plugin calls process.exit() right after it. */
+function writeBlocking(stream: Writable): void {
+  Reflect.get(stream, '_handle')?.setBlocking?.(true)
 }
 
 function writeLog(level: number, text: string): void {

@@ -18,7 +18,7 @@ import {
   protocolVersions,
 } from '../wire/protocol.js'
 import { Dispatcher } from './dispatch.js'
-import { guardStdout } from './guard.js'
+import { guardStdout, openPipe } from './guard.js'
 import { loadPluginClass, type PluginClass } from './load.js'
 import { resolveSdk } from './sdk-resolver.js'
 
@@ -91,8 +91,21 @@ class PluginProcess {
       contract,
       capabilities: capabilitiesOf(pluginClass, plugin, contract),
       config_schema: schema ? await configJsonSchema(schema) : null,
-      byte_channels: [],
+      byte_channels: this.#openBytes(params.byte_channels ?? []),
     }
+  }
+
+  /** Raw bytes go over file descriptor 3, if the host has put a pipe there. */
+  #openBytes(offered: readonly string[]): string[] {
+    if (!offered.includes('fd3')) return []
+    try {
+      this.#peer.receiveBytes(openPipe(3))
+    } catch {
+      return []
+    }
+    // The answer to the handshake has no bytes, so the host knows before any come.
+    this.#peer.sendBytes()
+    return ['fd3']
   }
 
   async #initialize(config: Record<string, unknown>): Promise<true> {

@@ -3,6 +3,9 @@ import type { Duplex } from 'node:stream'
 /** Largest part of a payload that is written at once, so that others need not wait behind it. */
 const pieceBytes = 64 * 1024
 
+/** Pieces that are written before the event loop gets its turn. */
+const piecesPerTurn = 8
+
 /** Smaller payloads go inside their message, as base64: a second write would cost more. */
 export const inlineBytes = 2048
 
@@ -91,6 +94,8 @@ export class ByteChannel {
   #lastNumber = 0
   #broken: Error | undefined
   #blocked = false
+  #pumping = false
+  readonly #caughtUpWaiters: (() => void)[] = []
 
   readonly #onBreak: () => void
 
@@ -130,12 +135,15 @@ export class ByteChannel {
     })
   }
 
-  /** Bytes that are still to be written. */
-  get backlog(): number {
-    return this.#outgoing.reduce(
-      (sum, { data, offset }) => sum + data.length - offset,
-      this.#stream.writableLength,
-    )
+  /** Resolves when the reader has caught up; undefined when it has already. */
+  caughtUp(): Promise<void> | undefined {
+    if (this.#outgoing.length === 0 || this.#broken) return undefined
+    return new Promise((resolve) => this.#caughtUpWaiters.push(resolve))
+  }
+
+  /** Hands everything to the operating system, as long as it takes it. */
+  flush(): void {
+    while (this.#outgoing.length > 0 && !this.#blocked && !this.#broken) this.#writePiece()
   }
 
   /** Gives the channel up: what was on its way has failed. Messages carry base64 from then on. */
@@ -143,6 +151,7 @@ export class ByteChannel {
     if (this.#broken) return
     this.#broken = error
     this.#outgoing.length = 0
+    for (const resolve of this.#caughtUpWaiters.splice(0)) resolve()
     for (const [number, incoming] of this.#incoming) {
       incoming.failed = error.message
       this.#settle(number, incoming)
@@ -152,22 +161,35 @@ export class ByteChannel {
 
   #enqueue(payloads: readonly Uint8Array[]): void {
     for (const data of payloads) this.#outgoing.push({ number: ++this.#lastNumber, data, offset: 0 })
-    if (payloads.length > 0) this.#pump()
+    if (payloads.length > 0 && !this.#blocked) this.#pumpSoon()
   }
 
-  /** Writes a piece of each payload in turn, as long as the reader keeps up. */
+  /** Writes a few pieces; then others get their turn before the next ones. */
   #pump(): void {
-    while (!this.#blocked && !this.#broken) {
-      const next = this.#outgoing.shift()
-      if (!next) return
-      const piece = next.data.subarray(next.offset, next.offset + pieceBytes)
-      this.#stream.cork()
-      this.#stream.write(header(next.number, next.data.length, next.offset, piece.length))
-      this.#blocked = !this.#stream.write(piece)
-      this.#stream.uncork()
-      next.offset += piece.length
-      if (next.offset < next.data.length) this.#outgoing.push(next)
-    }
+    this.#pumping = false
+    for (let pieces = 0; pieces < piecesPerTurn && this.#outgoing.length > 0 && !this.#blocked; pieces++)
+      this.#writePiece()
+    if (this.#outgoing.length === 0) for (const resolve of this.#caughtUpWaiters.splice(0)) resolve()
+    else if (!this.#blocked) this.#pumpSoon()
+  }
+
+  #pumpSoon(): void {
+    if (this.#pumping) return
+    this.#pumping = true
+    setImmediate(() => this.#pump())
+  }
+
+  /** Writes a piece of the payload whose turn it is. */
+  #writePiece(): void {
+    const next = this.#outgoing.shift()
+    if (!next) return
+    const piece = next.data.subarray(next.offset, next.offset + pieceBytes)
+    this.#stream.cork()
+    this.#stream.write(header(next.number, next.data.length, next.offset, piece.length))
+    this.#blocked = !this.#stream.write(piece)
+    this.#stream.uncork()
+    next.offset += piece.length
+    if (next.offset < next.data.length) this.#outgoing.push(next)
   }
 
   #receive(chunk: Buffer): void {

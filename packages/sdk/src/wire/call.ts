@@ -6,6 +6,7 @@ import { IncomingStream, OutgoingStream } from './streams.js'
 interface Connection {
   sendPiece(id: RequestId, sequence: number, value: unknown): Promise<void> | undefined
   notify(method: string, params: unknown): void
+  answerEarly(id: RequestId, error: PluginError): void
 }
 
 /** Items of an input that may arrive before the callee has taken one. */
@@ -17,14 +18,17 @@ export class IncomingCall {
   readonly params: Record<string, unknown> | unknown[] | undefined
   /** Undefined for a notification. */
   readonly id: RequestId | undefined
-  /** Called once, when the call is cancelled. Cheaper than `signal`. */
-  onCancel: ((reason: PluginError) => void) | undefined
+  /** How long the work may go on after a cancel before the caller is told that it does not stop, in ms. */
+  cancelGraceMs = Number.POSITIVE_INFINITY
+  /** Whether the caller has its answer already. */
+  answered = false
   readonly #connection: Connection
   #controller: AbortController | undefined
   #cancelled: PluginError | undefined
   #outgoing: OutgoingStream | undefined
   #earlyCredit = 0
   #inputEnded: PluginError | undefined
+  #grace: NodeJS.Timeout | undefined
   #input: IncomingStream | undefined
 
   constructor({ method, params, id }: Request, connection: Connection) {
@@ -77,7 +81,9 @@ export class IncomingCall {
     this.#controller?.abort(reason)
     this.#outgoing?.fail(reason)
     this.#input?.fail(reason)
-    this.onCancel?.(reason)
+    if (this.id === undefined || this.cancelGraceMs === Number.POSITIVE_INFINITY) return
+    this.#grace = setTimeout(() => this.#answerEarly(reason), this.cancelGraceMs)
+    this.#grace.unref()
   }
 
   /** The other end sends nothing any more: what waits for its credit or its input would wait for ever. */
@@ -87,8 +93,25 @@ export class IncomingCall {
     this.#outgoing?.endCredit(reason)
   }
 
+  /** The work has ended. */
   finish(): void {
+    clearTimeout(this.#grace)
     this.#input?.end()
+  }
+
+  /** Why the call was cancelled, if it was. Cheaper than `signal`. */
+  get cancelled(): PluginError | undefined {
+    return this.#cancelled
+  }
+
+  #answerEarly({ code, message }: PluginError): void {
+    const { id } = this
+    if (id === undefined) return
+    this.answered = true
+    this.#connection.answerEarly(
+      id,
+      new PluginError(code, `${message}, but the plugin is still working: its method ignores the signal`),
+    )
   }
 
   #openInput(): IncomingStream {

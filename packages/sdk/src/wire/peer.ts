@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { Readable, Writable } from 'node:stream'
+import type { Duplex, Readable, Writable } from 'node:stream'
 import {
   createJSONRPCErrorResponse,
   createJSONRPCNotification,
@@ -9,7 +9,9 @@ import {
   type JSONRPCErrorResponse,
   JSONRPCServer,
 } from 'json-rpc-2.0'
-import { fromErrorObject, PluginError, toErrorObject } from '../errors.js'
+import { fromErrorObject, isPluginError, PluginError, toErrorObject } from '../errors.js'
+import { type Attachment, callOf, findAttachments } from './attachments.js'
+import { ByteChannel, Bytes } from './bytes.js'
 import { IncomingCall } from './call.js'
 import { defaultMaxMessageBytes, LineSplitter, LineWriter } from './lines.js'
 import { classify, type Message, parseLine, type Request, type RequestId, type Response } from './message.js'
@@ -45,10 +47,14 @@ export interface RequestOptions {
   timeoutMs?: number | undefined
   /** Sent as `$/input` while the call runs. */
   input?: AsyncIterable<unknown> | undefined
+  /** Bytes of the answer that come beside it are put into it as base64, for those who want plain JSON. */
+  inlineBytes?: boolean | undefined
 }
 
 interface OutgoingCall {
-  resolve(response: Response): void
+  method: string
+  inlineBytes: boolean
+  stopWatching?(): void
   pieces?: IncomingStream
   input?: OutgoingStream
   timer?: NodeJS.Timeout
@@ -79,6 +85,10 @@ export class Peer {
   #queue: Promise<unknown> = Promise.resolve()
   #lastAnswer: Promise<void> | undefined
   #closed: PluginError | undefined
+  #channel: ByteChannel | undefined
+  #sendsBytes = false
+  /** Messages of a call that wait for bytes, by call. */
+  readonly #waitingForBytes = new Map<string, Promise<void>>()
 
   constructor(options: PeerOptions) {
     this.#options = options
@@ -120,6 +130,16 @@ export class Peer {
     this.#write(createJSONRPCNotification(method, params))
   }
 
+  /** Takes raw bytes from `stream` from now on, for messages that refer to them. */
+  receiveBytes(stream: Duplex): void {
+    this.#channel = new ByteChannel(stream, () => this.notify('$/bytesOff', {}))
+  }
+
+  /** Sends bytes raw from now on: the other end has agreed to it. */
+  sendBytes(): void {
+    this.#sendsBytes = true
+  }
+
   /** Resolves when no call from the other end is being worked on. */
   idle(): Promise<void> {
     if (this.#running === 0) return Promise.resolve()
@@ -134,6 +154,7 @@ export class Peer {
   /** Hands over what is still to be written. */
   flush(): void {
     this.#writer.flush()
+    this.#channel?.flush()
   }
 
   /** Gives up the connection: calls to the other end fail with `error`, calls from it are cancelled. */
@@ -180,7 +201,57 @@ export class Peer {
     const parsed = line === undefined ? ({ kind: 'unparsable' } as const) : parseLine(line)
     if (parsed.kind === 'unparsable') this.#receiveUnparsable(line, bytes)
     else if (parsed.kind === 'batch') this.#receiveBatch(parsed.items)
-    else this.#answer(this.#receive(parsed.message, line ?? ''))
+    else this.#receiveWhole(parsed.message, line ?? '')
+  }
+
+  /** A message whose bytes are on their way waits for them; later ones of the same call wait behind it. */
+  #receiveWhole(message: Message, line: string): void {
+    const attachments = this.#channel && line.includes('{"$bytes":') ? findAttachments(message) : []
+    const call = attachments.length > 0 || this.#waitingForBytes.size > 0 ? callOf(message) : undefined
+    const before = call === undefined ? undefined : this.#waitingForBytes.get(call)
+    if (attachments.length === 0 && !before) {
+      this.#answer(this.#receive(message, line))
+      return
+    }
+    const done = this.#attach(message, attachments, before).then((whole) => {
+      if (call !== undefined && this.#waitingForBytes.get(call) === done) this.#waitingForBytes.delete(call)
+      if (whole) this.#answer(this.#receive(whole, line))
+    })
+    if (call !== undefined) this.#waitingForBytes.set(call, done)
+  }
+
+  /** Puts the bytes into the message. Where they do not arrive, the call fails; undefined then. */
+  async #attach(
+    message: Message,
+    attachments: readonly Attachment[],
+    before: Promise<void> | undefined,
+  ): Promise<Message | undefined> {
+    try {
+      const bytes = await Promise.all(attachments.map(({ reference }) => this.#channel?.take(reference)))
+      await before
+      const inline = message.kind === 'response' ? message.response.id : aboutId(message)
+      const asText = this.#outgoing.get(inline)?.inlineBytes === true
+      attachments.forEach(({ holder, key }, index) => {
+        const data = new Bytes(bytes[index] ?? new Uint8Array())
+        holder[key] = asText ? data.toJSON() : data
+      })
+      return message
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      await before
+      return this.#withoutBytes(message, reason)
+    }
+  }
+
+  /** What becomes of a message whose bytes did not arrive. */
+  #withoutBytes(message: Message, reason: string): Message | undefined {
+    if (message.kind === 'response') return { kind: 'invalid', id: message.response.id, reason, owed: false }
+    if (message.kind === 'invalid') return message
+    const { id, method } = message.request
+    if (id !== undefined) return { kind: 'invalid', id, reason, owed: true }
+    if (method === '$/stream') this.#breakStream(aboutId(message), reason)
+    else this.#incoming.get(aboutId(message))?.cancel(new PluginError('INVALID_REQUEST', reason))
+    return undefined
   }
 
   #receiveUnparsable(line: string | undefined, bytes: Uint8Array): void {
@@ -257,28 +328,28 @@ export class Peer {
     }
     const call = new IncomingCall(request, this)
     if (id !== undefined) this.#incoming.set(id, call)
-    return this.#inTurn(call, request)
-  }
-
-  async #inTurn(call: IncomingCall, request: Request): Promise<Response | undefined> {
     this.#running += 1
-    try {
-      if (!this.#options.sequential) return await this.#serve(call, request)
-      const served = this.#queue.then(() => this.#serve(call, request))
-      this.#queue = served
-      return await served
-    } finally {
-      this.#running -= 1
-      if (this.#running === 0) queueMicrotask(() => this.#announceIdle())
-    }
+    if (!this.#options.sequential) return this.#serve(call, request)
+    const served = this.#queue.then(() => this.#serve(call, request))
+    this.#queue = served
+    return served
   }
 
-  async #serve(call: IncomingCall, request: Request): Promise<Response | undefined> {
-    const response = await this.#server.receive(request as never, call)
-    if (request.id === undefined) return undefined
-    this.#incoming.delete(request.id)
-    call.finish()
-    return (response ?? undefined) as Response | undefined
+  #serve(call: IncomingCall, request: Request): Promise<Response | undefined> {
+    return (this.#server.receive(request as never, call) as Promise<Response | null>).then((response) => {
+      call.finish()
+      this.#running -= 1
+      if (this.#running === 0 && this.#idleWaiters.length > 0) queueMicrotask(() => this.#announceIdle())
+      if (call.id === undefined || call.answered) return undefined
+      this.#incoming.delete(call.id)
+      return response ?? undefined
+    })
+  }
+
+  /** For an IncomingCall: answers before the work on it has ended. */
+  answerEarly(id: RequestId, error: PluginError): void {
+    this.#incoming.delete(id)
+    this.#write(errorResponse(id, error))
   }
 
   #announceIdle(): void {
@@ -289,10 +360,15 @@ export class Peer {
   /** Writes what a line is owed; where requests are done one after another, after what earlier lines are owed. */
   #answer(answer: Answer | Promise<Answer>): void {
     if (answer === undefined) return
-    const turn = this.#options.sequential ? this.#lastAnswer : undefined
-    this.#lastAnswer = Promise.all([answer, turn]).then(([owed]) => {
-      if (owed) this.#write(owed)
-    })
+    if (this.#options.sequential) {
+      this.#lastAnswer = Promise.all([answer, this.#lastAnswer]).then(([owed]) => {
+        if (owed) this.#write(owed)
+      })
+    } else if (answer instanceof Promise) {
+      void answer.then((owed) => {
+        if (owed) this.#write(owed)
+      })
+    } else this.#write(answer)
   }
 
   #receiveResponse(response: Response): void {
@@ -312,6 +388,7 @@ export class Peer {
     else if (method === '$/stream') this.#receivePiece(key, seq, value)
     else if (method === '$/credit') this.#incoming.get(key)?.addCredit(safeCredit(n))
     else if (method === '$/input') this.#incoming.get(key)?.receiveInput(seq, value, done === true)
+    else if (method === '$/bytesOff') this.#sendsBytes = false
     else if (method === '$/inputCredit') this.#outgoing.get(key)?.input?.addCredit(safeCredit(n))
     return true
   }
@@ -324,7 +401,10 @@ export class Peer {
     }
     call.timer?.refresh()
     const problem = call.pieces.push(sequence, value)
-    if (!problem) return
+    if (problem) this.#breakStream(id, problem)
+  }
+
+  #breakStream(id: RequestId, problem: string): void {
     this.notify('$/cancelRequest', { id })
     this.#settle(id, errorResponse(id, new PluginError('INTERNAL_ERROR', `The stream is broken: ${problem}`)))
   }
@@ -340,50 +420,47 @@ export class Peer {
     const id = ++this.#lastId
     if (this.#closed) return { id, result: Promise.reject(this.#closed) }
     if (options.signal?.aborted) return { id, result: Promise.reject(cancelled()) }
-    const call: OutgoingCall = { resolve: (response) => this.#client.receive(response as never) }
-    if (pieces) call.pieces = pieces
+    const call: OutgoingCall = {
+      method,
+      inlineBytes: options.inlineBytes === true,
+      ...(pieces ? { pieces } : {}),
+    }
     this.#outgoing.set(id, call)
     const response = this.#client.requestAdvanced(
       createJSONRPCRequest(id, method, params),
-    ) as PromiseLike<Response>
-    const stopWatching = this.#watch(id, call, method, options)
+    ) as Promise<Response>
+    this.#watch(id, call, options)
     const result = response.then((answer) => {
-      stopWatching()
+      call.stopWatching?.()
       if (answer.error) throw fromErrorObject(answer.error)
       return answer.result
     })
-    return { id, result: Promise.resolve(result) }
+    return { id, result }
   }
 
-  /** Starts what may end the call early, and what feeds it. Returns what stops all that. */
-  #watch(
-    id: number,
-    call: OutgoingCall,
-    method: string,
-    { signal, timeoutMs, input }: RequestOptions,
-  ): () => void {
-    const cancel = (): void => this.notify('$/cancelRequest', { id })
-    signal?.addEventListener('abort', cancel, { once: true })
-    if (timeoutMs !== undefined) {
-      call.timer = setTimeout(() => {
-        cancel()
-        this.#settle(
-          id,
-          errorResponse(
-            id,
-            new PluginError('CALL_TIMEOUT', `${method} took longer than ${timeoutMs} ms and was cancelled`, {
-              timeoutMs,
-            }),
-          ),
-        )
-      }, timeoutMs)
-    }
+  /** Starts what may end the call early, and what feeds it. */
+  #watch(id: number, call: OutgoingCall, { signal, timeoutMs, input }: RequestOptions): void {
+    const timer =
+      timeoutMs === undefined ? undefined : setTimeout(() => this.#timeOut(id, call, timeoutMs), timeoutMs)
+    if (timer) call.timer = timer
     if (input) void this.#feed(id, call, input)
-    return () => {
-      signal?.removeEventListener('abort', cancel)
-      clearTimeout(call.timer)
+    const cancel = signal && ((): void => this.notify('$/cancelRequest', { id }))
+    if (cancel) signal.addEventListener('abort', cancel, { once: true })
+    call.stopWatching = () => {
+      clearTimeout(timer)
       call.input?.fail(cancelled())
+      if (cancel) signal.removeEventListener('abort', cancel)
     }
+  }
+
+  #timeOut(id: number, { method }: OutgoingCall, timeoutMs: number): void {
+    this.notify('$/cancelRequest', { id })
+    const late = new PluginError(
+      'CALL_TIMEOUT',
+      `${method} took longer than ${timeoutMs} ms and was cancelled`,
+      { timeoutMs },
+    )
+    this.#settle(id, errorResponse(id, late))
   }
 
   /** Sends the argument that arrives while the call runs; its failure cancels the call. */
@@ -407,7 +484,7 @@ export class Peer {
     const call = this.#outgoing.get(id)
     if (!call) return false
     this.#outgoing.delete(id)
-    call.resolve(response)
+    this.#client.receive(response as never)
     return true
   }
 
@@ -425,34 +502,36 @@ export class Peer {
   /** Sends one item of a stream. Resolves when the reader has caught up. */
   #sendItem(method: string, params: unknown): Promise<void> | undefined {
     this.#writeChecked(createJSONRPCNotification(method, params))
-    return this.#writer.caughtUp()
+    return this.#writer.caughtUp() ?? this.#channel?.caughtUp()
   }
 
+  /** Writes a message, its bytes beside it where the other end takes them. */
   #writeChecked(payload: unknown): void {
-    const line = JSON.stringify(payload)
+    if (!this.#sendsBytes || !this.#channel) {
+      this.#writeLine(JSON.stringify(payload))
+      return
+    }
+    const { text, send } = this.#channel.collect(() => JSON.stringify(payload))
+    this.#writeLine(text)
+    send()
+  }
+
+  #writeLine(line: string): void {
     const excess = this.#excess(line)
     if (excess) throw excess
     this.#writer.write(line)
   }
 
+  /** Writes a message or, where it can't be written, an error in its place. */
   #write(payload: unknown): void {
-    this.#writer.write(this.#stringify(payload))
-  }
-
-  #stringify(payload: unknown): string {
-    const id = (payload as Partial<Response>).id ?? null
     try {
-      const line = JSON.stringify(payload)
-      const excess = this.#excess(line)
-      return excess ? JSON.stringify(errorResponse(id, excess)) : line
+      this.#writeChecked(payload)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
-      return JSON.stringify(
-        errorResponse(
-          id,
-          new PluginError('INTERNAL_ERROR', `The result can’t be written as JSON: ${reason}`),
-        ),
-      )
+      const told = isPluginError(error)
+        ? error
+        : new PluginError('INTERNAL_ERROR', `The result can’t be written as JSON: ${reason}`)
+      this.#writer.write(JSON.stringify(errorResponse((payload as Partial<Response>).id ?? null, told)))
     }
   }
 
@@ -471,6 +550,12 @@ export class Peer {
   sendPiece(id: RequestId, seq: number, value: unknown): Promise<void> | undefined {
     return this.#sendItem('$/stream', { id, seq, value })
   }
+}
+
+/** The request that a notification of the wire is about. */
+function aboutId(message: Message): RequestId {
+  const params = message.kind === 'request' ? message.request.params : undefined
+  return (params as { id?: RequestId } | undefined)?.id ?? null
 }
 
 const messageStart = '{"jsonrpc":"2.0"'

@@ -24,6 +24,8 @@ export interface HandshakeParams {
   max_message_bytes: number
   /** Whether the manifest leaves the configuration's schema to the code. */
   wants_config_schema: boolean
+  /** Ways to move raw bytes that the host offers: `fd3`, a pipe as file descriptor 3. */
+  byte_channels: readonly string[]
 }
 
 /** The answer to a handshake. */
@@ -35,7 +37,7 @@ export interface HandshakeResult {
   /** Wire names of the methods that the plugin implements itself, and `state` where it can be captured. */
   capabilities: string[]
   config_schema: JsonSchema | null
-  /** Ways to move raw bytes that this end offers. None yet: bytes are base64. */
+  /** Those of the host's offers that the plugin takes. None: bytes are base64. */
   byte_channels: string[]
 }
 

@@ -329,7 +329,7 @@ describe('a stream', () => {
       {},
       {
         handle: async (call) => {
-          call.onCancel = () => cancelled.resolve()
+          call.signal.addEventListener('abort', () => cancelled.resolve())
           await call.openStream(16).send(1)
           await cancelled.promise
         },
@@ -414,7 +414,7 @@ describe('cancelling', () => {
       {},
       {
         handle: async (call) => {
-          call.onCancel = () => cancelled.resolve()
+          call.signal.addEventListener('abort', () => cancelled.resolve())
           await cancelled.promise
           return call.signal.aborted
         },
@@ -536,7 +536,7 @@ describe('a timeout', () => {
       {},
       {
         handle: (call) => {
-          call.onCancel = cancelled.resolve
+          call.signal.addEventListener('abort', () => cancelled.resolve(call.signal.reason))
           return new Promise(() => {})
         },
       },
@@ -670,7 +670,7 @@ describe('closing', () => {
     const ends = joinPeers(
       {
         handle: (call) => {
-          call.onCancel = cancelled.resolve
+          call.signal.addEventListener('abort', () => cancelled.resolve(call.signal.reason))
           return new Promise(() => {})
         },
       },
