@@ -7,6 +7,9 @@ export const defaultMaxMessageBytes = 8 * 1024 * 1024
 const lineFeed = 0x0a
 const byteOrderMark = '\u{feff}'
 
+/** Most lines that are kept for one write. */
+const linesPerWrite = 16
+
 export interface LineHandlers {
   /** One line without its LF; undefined where its bytes are not UTF-8. */
   onLine(line: string | undefined, bytes: Uint8Array): void
@@ -87,9 +90,13 @@ export class LineWriter {
 
   write(line: string): void {
     if (this.#closed) return
-    if (this.#pending.length === 0) process.nextTick(() => this.flush())
+    if (this.#pending.length === 0) process.nextTick(this.#flushSoon)
     this.#pending.push(line)
+    // The other process can begin with these while this one makes the next.
+    if (this.#pending.length === linesPerWrite) this.flush()
   }
+
+  readonly #flushSoon = (): void => this.flush()
 
   /** Hands everything to the operating system's pipe, or to Node's buffer before it. */
   flush(): void {
