@@ -92,6 +92,7 @@ export class ByteChannel {
   #piece: Piece | undefined
   #waitingBytes = 0
   #lastNumber = 0
+  readonly #collected: Uint8Array[] = []
   #broken: Error | undefined
   #blocked = false
   #pumping = false
@@ -113,15 +114,21 @@ export class ByteChannel {
     stream.on('close', () => this.break(new Error('the byte channel is closed')))
   }
 
-  /** Runs `stringify` with the bytes in its value going through this channel. */
-  collect(stringify: () => string): { text: string; send(): void } {
-    const own: Outbox = { firstNumber: this.#lastNumber + 1, payloads: [] }
-    outbox = this.#broken ? undefined : own
+  /** The JSON of a message. Its bytes are kept until `sendCollected()`. */
+  stringify(message: unknown): string {
+    if (this.#broken) return JSON.stringify(message)
+    this.#collected.length = 0
+    outbox = { firstNumber: this.#lastNumber + 1, payloads: this.#collected }
     try {
-      return { text: stringify(), send: () => this.#enqueue(own.payloads) }
+      return JSON.stringify(message)
     } finally {
       outbox = undefined
     }
+  }
+
+  /** Sends the bytes of the message that was made last. */
+  sendCollected(): void {
+    if (this.#collected.length > 0) this.#enqueue(this.#collected.splice(0))
   }
 
   /** The payload of a reference. Rejects where it is broken, or not of the length that the message says. */

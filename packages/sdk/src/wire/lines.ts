@@ -5,14 +5,14 @@ import type { Writable } from 'node:stream'
 export const defaultMaxMessageBytes = 8 * 1024 * 1024
 
 const lineFeed = 0x0a
-const byteOrderMark = '\u{feff}'
+const byteOrderMark = 0xfeff
 
 /** Most lines that are kept for one write. */
 const linesPerWrite = 16
 
 export interface LineHandlers {
-  /** One line without its LF; undefined where its bytes are not UTF-8. */
-  onLine(line: string | undefined, bytes: Uint8Array): void
+  /** One line without its LF; where it is not UTF-8, its bytes. */
+  onLine(line: string | Uint8Array): void
   /** A line passed the limit. The rest of it is skipped up to the next LF. */
   onOversize(): void
 }
@@ -35,17 +35,38 @@ export class LineSplitter {
 
   push(chunk: Uint8Array): void {
     let start = 0
-    for (let end = chunk.indexOf(lineFeed); end !== -1; end = chunk.indexOf(lineFeed, start)) {
-      this.#add(chunk.subarray(start, end))
+    if (this.#bytes > 0 || this.#skipping) {
+      const end = chunk.indexOf(lineFeed)
+      this.#add(end === -1 ? chunk : chunk.subarray(0, end))
+      if (end === -1) return
       this.#finishLine()
       start = end + 1
     }
-    if (start < chunk.length) this.#add(chunk.subarray(start))
+    const last = chunk.lastIndexOf(lineFeed)
+    if (last >= start) this.#wholeLines(chunk.subarray(start, last))
+    const rest = Math.max(start, last + 1)
+    if (rest < chunk.length) this.#add(chunk.subarray(rest))
   }
 
   /** The input has ended: a last line without LF counts. */
   end(): void {
     if (this.#bytes > 0) this.#finishLine()
+  }
+
+  /** Lines that lie in one chunk are decoded together. */
+  #wholeLines(bytes: Uint8Array): void {
+    if (bytes.length <= this.#maxBytes && isUtf8(bytes)) {
+      for (const line of textOf(bytes).split('\n')) this.#handlers.onLine(withoutMark(line))
+      return
+    }
+    let start = 0
+    for (let end = bytes.indexOf(lineFeed); end !== -1; end = bytes.indexOf(lineFeed, start)) {
+      this.#add(bytes.subarray(start, end))
+      this.#finishLine()
+      start = end + 1
+    }
+    this.#add(bytes.subarray(start))
+    this.#finishLine()
   }
 
   #add(part: Uint8Array): void {
@@ -67,14 +88,16 @@ export class LineSplitter {
     this.#chunks = []
     this.#bytes = 0
     this.#skipping = false
-    if (!skipped) this.#handlers.onLine(decodeUtf8(bytes), bytes)
+    if (!skipped) this.#handlers.onLine(isUtf8(bytes) ? withoutMark(textOf(bytes)) : bytes)
   }
 }
 
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  if (!isUtf8(bytes)) return undefined
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
-  return text.startsWith(byteOrderMark) ? text.slice(1) : text
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+}
+
+function withoutMark(line: string): string {
+  return line.charCodeAt(0) === byteOrderMark ? line.slice(1) : line
 }
 
 /** Writes lines; those of one turn of the event loop go out together. */

@@ -170,7 +170,7 @@ export class Peer {
   #listen(): void {
     const { input, output, maxMessageBytes } = this.#options
     const splitter = new LineSplitter(
-      { onLine: (line, bytes) => this.#receiveLine(line, bytes), onOversize: () => this.#receiveOversize() },
+      { onLine: (line) => this.#receiveLine(line), onOversize: () => this.#receiveOversize() },
       maxMessageBytes,
     )
     input.on('data', (chunk: Buffer) => splitter.push(chunk))
@@ -196,12 +196,16 @@ export class Peer {
 
   // ── Receiving ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #receiveLine(line: string | undefined, bytes: Uint8Array): void {
-    if (line?.trim() === '') return
-    const parsed = line === undefined ? ({ kind: 'unparsable' } as const) : parseLine(line)
-    if (parsed.kind === 'unparsable') this.#receiveUnparsable(line, bytes)
+  #receiveLine(line: string | Uint8Array): void {
+    if (typeof line !== 'string') {
+      this.#receiveUnparsable(line)
+      return
+    }
+    if (line.trim() === '') return
+    const parsed = parseLine(line)
+    if (parsed.kind === 'unparsable') this.#receiveUnparsable(line)
     else if (parsed.kind === 'batch') this.#receiveBatch(parsed.items)
-    else this.#receiveWhole(parsed.message, line ?? '')
+    else this.#receiveWhole(parsed.message, line)
   }
 
   /** A message whose bytes are on their way waits for them; later ones of the same call wait behind it. */
@@ -254,15 +258,16 @@ export class Peer {
     return undefined
   }
 
-  #receiveUnparsable(line: string | undefined, bytes: Uint8Array): void {
+  #receiveUnparsable(line: string | Uint8Array): void {
+    const isText = typeof line === 'string'
     if (!this.#options.onNoise) {
-      const reason = line === undefined ? 'the line is not UTF-8' : 'the line is not JSON'
+      const reason = isText ? 'the line is not JSON' : 'the line is not UTF-8'
       this.#answer(errorResponse(null, new PluginError('PARSE_ERROR', `Parse error: ${reason}`)))
       return
     }
-    const salvaged = salvage(bytes)
-    this.#noise(salvaged?.noise ?? line ?? '(bytes that are not UTF-8)', 'not JSON')
-    if (salvaged) this.#answer(this.#receive(salvaged.message, ''))
+    const salvaged = salvage(Buffer.from(line))
+    this.#noise(salvaged?.noise ?? (isText ? line : '(bytes that are not UTF-8)'), 'not JSON')
+    if (salvaged) this.#receiveWhole(salvaged.message, '')
   }
 
   #receiveOversize(): void {
@@ -364,11 +369,12 @@ export class Peer {
       this.#lastAnswer = Promise.all([answer, this.#lastAnswer]).then(([owed]) => {
         if (owed) this.#write(owed)
       })
-    } else if (answer instanceof Promise) {
-      void answer.then((owed) => {
-        if (owed) this.#write(owed)
-      })
-    } else this.#write(answer)
+    } else if (answer instanceof Promise) void answer.then(this.#writeOwed)
+    else this.#write(answer)
+  }
+
+  readonly #writeOwed = (owed: Answer): void => {
+    if (owed) this.#write(owed)
   }
 
   #receiveResponse(response: Response): void {
@@ -511,9 +517,8 @@ export class Peer {
       this.#writeLine(JSON.stringify(payload))
       return
     }
-    const { text, send } = this.#channel.collect(() => JSON.stringify(payload))
-    this.#writeLine(text)
-    send()
+    this.#writeLine(this.#channel.stringify(payload))
+    this.#channel.sendCollected()
   }
 
   #writeLine(line: string): void {
@@ -564,8 +569,7 @@ const messageStart = '{"jsonrpc":"2.0"'
 const maxSalvageTries = 4
 
 /** Something printed without a line end before a message: the message is still whole behind it. */
-function salvage(bytes: Uint8Array): { noise: string; message: Message } | undefined {
-  const line = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+function salvage(line: Buffer): { noise: string; message: Message } | undefined {
   let start = line.indexOf(messageStart, 1)
   for (let tries = 0; start !== -1 && tries < maxSalvageTries; tries++) {
     const rest = line.subarray(start)

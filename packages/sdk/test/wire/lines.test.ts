@@ -9,7 +9,7 @@ function split(chunks: Iterable<Uint8Array>, maxBytes?: number) {
   let oversize = 0
   const splitter = new LineSplitter(
     {
-      onLine: (line) => lines.push(line),
+      onLine: (line) => lines.push(typeof line === 'string' ? line : undefined),
       onOversize: () => {
         oversize += 1
       },
@@ -70,7 +70,7 @@ describe('faults 10: a line over the limit', () => {
   it('is told once, as soon as it is known, and skipped up to the next LF', () => {
     const told: string[] = []
     const splitter = new LineSplitter(
-      { onLine: (line) => told.push(`line ${line}`), onOversize: () => told.push('oversize') },
+      { onLine: (line) => told.push(`line ${String(line)}`), onOversize: () => told.push('oversize') },
       4,
     )
     splitter.push(Buffer.from('abcd\nabcde'))
