@@ -30,13 +30,19 @@ export class StderrLog {
   constructor(stderr: Readable, log: (level: LogLevel, message: string) => void) {
     this.#log = log
     stderr.on('data', (chunk: Buffer) => this.#receive(this.#decoder.write(chunk)))
-    stderr.once('end', () => this.#receive(`${this.#decoder.end()}\n`))
+    stderr.once('end', () => this.#end())
     stderr.on('error', () => {})
   }
 
   /** The last 8 KiB or so, without level marks. */
   get tail(): string {
     return this.#tail.replace(/^<[0-7]>/gm, '')
+  }
+
+  /** A last line without an end counts too. */
+  #end(): void {
+    this.#receive(this.#decoder.end())
+    for (const { level, message } of joinContinued([this.#rest])) this.#log(level, message)
   }
 
   #receive(text: string): void {

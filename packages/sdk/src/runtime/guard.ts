@@ -12,6 +12,7 @@ const consoleLevels = { debug: 7, log: 6, info: 6, warn: 4, error: 3 } as const
 export function guardStdout(): Writable {
   const protocol = process.stdout
   writeBlocking(protocol)
+  writeBlocking(process.stderr)
   Object.defineProperty(process, 'stdout', {
     configurable: true,
     enumerable: true,
@@ -30,7 +31,7 @@ export function openPipe(fd: number): Socket {
   return pipe
 }
 
-/** Else a large reply would be cut off where the plugin calls process.exit() right after it. */
+/** Else a large reply, or the last words, would be cut off where the plugin calls process.exit() right after. */
 function writeBlocking(stream: Writable): void {
   Reflect.get(stream, '_handle')?.setBlocking?.(true)
 }

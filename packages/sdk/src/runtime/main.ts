@@ -76,6 +76,7 @@ class PluginProcess {
         `No protocol version in common: ${versions}. Update the older of the two`,
       )
     }
+    if (params.max_message_bytes) this.#peer.limitMessages(params.max_message_bytes)
     const pluginClass = await this.#loading
     const contract = await describeFitting(pluginClass, params.manifest.contract)
     const plugin = construct(pluginClass)

@@ -26,11 +26,12 @@ export class LineSplitter {
   #bytes = 0
   #skipping = false
   readonly #handlers: LineHandlers
-  readonly #maxBytes: number
+  /** Longest line, in bytes. */
+  maxBytes: number
 
   constructor(handlers: LineHandlers, maxBytes: number = defaultMaxMessageBytes) {
     this.#handlers = handlers
-    this.#maxBytes = maxBytes
+    this.maxBytes = maxBytes
   }
 
   push(chunk: Uint8Array): void {
@@ -55,7 +56,7 @@ export class LineSplitter {
 
   /** Lines that lie in one chunk are decoded together. */
   #wholeLines(bytes: Uint8Array): void {
-    if (bytes.length <= this.#maxBytes && isUtf8(bytes)) {
+    if (bytes.length <= this.maxBytes && isUtf8(bytes)) {
       for (const line of textOf(bytes).split('\n')) this.#handlers.onLine(withoutMark(line))
       return
     }
@@ -72,7 +73,7 @@ export class LineSplitter {
   #add(part: Uint8Array): void {
     if (this.#skipping) return
     this.#bytes += part.length
-    if (this.#bytes <= this.#maxBytes) {
+    if (this.#bytes <= this.maxBytes) {
       this.#chunks.push(part)
       return
     }

@@ -13,7 +13,7 @@ import { fromErrorObject, isPluginError, PluginError, toErrorObject } from '../e
 import { type Attachment, callOf, findAttachments } from './attachments.js'
 import { ByteChannel, Bytes } from './bytes.js'
 import { IncomingCall } from './call.js'
-import { defaultMaxMessageBytes, LineSplitter, LineWriter } from './lines.js'
+import { LineSplitter, LineWriter } from './lines.js'
 import { classify, type Message, parseLine, type Request, type RequestId, type Response } from './message.js'
 import { creditOf, IncomingStream, OutgoingStream } from './streams.js'
 
@@ -75,6 +75,8 @@ export class Peer {
   readonly counts = { noise: 0, droppedReplies: 0 }
   readonly #options: PeerOptions
   readonly #writer: LineWriter
+  readonly #splitter: LineSplitter
+  #maxSendBytes: number
   readonly #server = new JSONRPCServer<IncomingCall>({ errorListener: () => {} })
   readonly #client: JSONRPCClient
   readonly #outgoing = new Map<RequestId, OutgoingCall>()
@@ -93,6 +95,11 @@ export class Peer {
   constructor(options: PeerOptions) {
     this.#options = options
     this.#writer = new LineWriter(options.output)
+    this.#maxSendBytes = options.maxSendBytes ?? Number.POSITIVE_INFINITY
+    this.#splitter = new LineSplitter(
+      { onLine: (line) => this.#receiveLine(line), onOversize: () => this.#receiveOversize() },
+      options.maxMessageBytes,
+    )
     this.#client = new JSONRPCClient((payload) => this.#send(payload))
     this.#server.applyMiddleware(async (_next, request, call) => {
       return createJSONRPCSuccessResponse(request.id ?? null, await options.handle(call))
@@ -128,6 +135,12 @@ export class Peer {
 
   notify(method: string, params: unknown): void {
     this.#write(createJSONRPCNotification(method, params))
+  }
+
+  /** Both ends have agreed on the longest message, in bytes. */
+  limitMessages(bytes: number): void {
+    this.#splitter.maxBytes = bytes
+    this.#maxSendBytes = bytes
   }
 
   /** Takes raw bytes from `stream` from now on, for messages that refer to them. */
@@ -168,14 +181,10 @@ export class Peer {
   }
 
   #listen(): void {
-    const { input, output, maxMessageBytes } = this.#options
-    const splitter = new LineSplitter(
-      { onLine: (line) => this.#receiveLine(line), onOversize: () => this.#receiveOversize() },
-      maxMessageBytes,
-    )
-    input.on('data', (chunk: Buffer) => splitter.push(chunk))
+    const { input, output } = this.#options
+    input.on('data', (chunk: Buffer) => this.#splitter.push(chunk))
     input.once('end', () => {
-      splitter.end()
+      this.#splitter.end()
       this.#endInput()
     })
     input.on('error', () => this.#endInput())
@@ -275,7 +284,7 @@ export class Peer {
       this.#options.onOversize()
       return
     }
-    const limit = this.#options.maxMessageBytes ?? defaultMaxMessageBytes
+    const limit = this.#splitter.maxBytes
     const error = new PluginError('MESSAGE_TOO_LARGE', `A message is longer than ${limit} bytes`, { limit })
     this.#answer(errorResponse(null, error))
   }
@@ -541,7 +550,7 @@ export class Peer {
   }
 
   #excess(line: string): PluginError | undefined {
-    const limit = this.#options.maxSendBytes ?? Number.POSITIVE_INFINITY
+    const limit = this.#maxSendBytes
     if (line.length * 3 <= limit) return undefined
     const bytes = Buffer.byteLength(line)
     if (bytes <= limit) return undefined
