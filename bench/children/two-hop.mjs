@@ -7,13 +7,20 @@ const child = spawn(process.execPath, [fileURLToPath(new URL('./limit.mjs', impo
   stdio: ['pipe', 'pipe', 'inherit'],
 })
 const [up, down] = [lineWriter(process.stdout), lineWriter(child.stdin)]
-const { send, settle } = callsById((id, params) =>
-  down(JSON.stringify({ jsonrpc: '2.0', id, method: 'echo', params })),
-)
+const askers = new Map()
+const { send, settle } = callsById((id, { asker, params }) => {
+  askers.set(id, asker)
+  down(JSON.stringify({ jsonrpc: '2.0', id, method: 'echo', params }))
+})
 child.stdout.setEncoding('utf8').on(
   'data',
   lineSplitter((line) => {
-    const { id, result } = JSON.parse(line)
+    const { id, result, method, params } = JSON.parse(line)
+    if (params) {
+      up(JSON.stringify({ jsonrpc: '2.0', method, params: { ...params, id: askers.get(params.id) } }))
+      return
+    }
+    askers.delete(id)
     settle(id, result)
   }),
 )
@@ -21,7 +28,7 @@ process.stdin.setEncoding('utf8').on(
   'data',
   lineSplitter(async (line) => {
     const { id, params } = JSON.parse(line)
-    up(JSON.stringify({ jsonrpc: '2.0', id, result: await send(params) }))
+    up(JSON.stringify({ jsonrpc: '2.0', id, result: await send({ asker: id, params }) }))
   }),
 )
 process.stdin.on('end', () => child.stdin.end())

@@ -7,14 +7,18 @@ const pluginsDir = fileURLToPath(new URL('../plugins', import.meta.url))
 export async function start() {
   const host = new PluginHost({ pluginsDir })
   const llm = await host.load('echo_llm')
-  let tts
+  let loading
+  const tts = () => {
+    loading ??= host.load('tone_tts')
+    return loading
+  }
   return {
     host,
+    llm,
+    tts,
     call: (text) => llm.complete(text),
-    bytes: async () => {
-      tts ??= host.load('tone_tts')
-      return (await (await tts).synthesize('x')).audio
-    },
+    bytes: async () => (await (await tts()).synthesize('x')).audio,
+    pieces: (count) => llm.streamComplete('hello', { maxTokens: count }),
     stop: () => host.close(),
   }
 }
