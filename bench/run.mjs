@@ -1,0 +1,81 @@
+// Measures the project beside the limit and its peers. See bench/README.md.
+import { writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { chart } from './chart.mjs'
+import { figuresTable, missed, resultsOf, targetsTable } from './report.mjs'
+import { runRounds } from './rounds.mjs'
+import { scenarios } from './scenarios/index.mjs'
+
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    only: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+})
+const rounds = Number(options.rounds)
+if (!Number.isInteger(rounds) || rounds < 1) fail(`--rounds: a whole number above 0, not ${options.rounds}`)
+
+// Plugins don't inherit these, so nobody here may: reading NODE_EXTRA_CA_CERTS alone takes a new process 30 ms.
+for (const name of Object.keys(process.env)) if (name.startsWith('NODE_')) delete process.env[name]
+
+const results = []
+for (const scenario of chosen(options.only)) {
+  results.push({ scenario, rounds: await runRounds(scenario, rounds, progress) })
+}
+
+const summary = resultsOf(machine(), rounds, results)
+if (options.json) console.log(JSON.stringify(summary, null, 2))
+else printTables()
+// Of some scenarios only, the files would be incomplete.
+if (!options.only) writeFiles()
+
+function chosen(only) {
+  if (!only) return scenarios
+  const names = only.split(',')
+  const unknown = names.filter((name) => !scenarios.some((scenario) => scenario.name === name))
+  if (unknown.length > 0)
+    fail(`--only: no ${unknown.join(', ')}; there are ${scenarios.map(({ name }) => name).join(', ')}`)
+  return scenarios.filter(({ name }) => names.includes(name))
+}
+
+function machine() {
+  const [{ model }, ...others] = cpus()
+  return {
+    cpu: model.trim(),
+    cores: others.length + 1,
+    platform: process.platform,
+    node: process.version,
+    date: new Date().toISOString().slice(0, 10),
+  }
+}
+
+function printTables() {
+  const { cpu, cores, node } = summary.machine
+  console.log(`${cpu}, ${cores} cores, Node ${node}; medians of ${rounds} rounds\n`)
+  console.log(`${targetsTable(results)}\n`)
+  console.log(`${figuresTable(results)}\n`)
+  const count = missed(results)
+  console.log(count === 0 ? 'All targets are met.' : `Targets that are missed: ${count}.`)
+}
+
+function writeFiles() {
+  writeFileSync(inRepo('bench/results.json'), `${JSON.stringify(summary, null, 2)}\n`)
+  writeFileSync(inRepo('docs/performance.svg'), chart(summary))
+  progress('bench/results.json and docs/performance.svg are written')
+}
+
+function inRepo(path) {
+  return fileURLToPath(new URL(`../${path}`, import.meta.url))
+}
+
+function progress(text) {
+  console.error(`bench: ${text}`)
+}
+
+function fail(message) {
+  console.error(`bench: ${message}`)
+  process.exit(2)
+}

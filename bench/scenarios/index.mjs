@@ -1,0 +1,26 @@
+import { audio } from './audio.mjs'
+import { calls } from './calls.mjs'
+import { checks } from './checks.mjs'
+import { throughCommand } from './command.mjs'
+import { hundred } from './hundred.mjs'
+import { latency } from './latency.mjs'
+import { longLine } from './long-line.mjs'
+import { memory } from './memory.mjs'
+import { pieces } from './pieces.mjs'
+import { ping } from './ping.mjs'
+import { start } from './start.mjs'
+
+/** In the order in which they are run and shown. */
+export const scenarios = [
+  calls,
+  latency,
+  audio,
+  throughCommand,
+  pieces,
+  ping,
+  start,
+  memory,
+  hundred,
+  longLine,
+  checks,
+]
