@@ -17,7 +17,8 @@ const builtInTurns = [
   'thank you very much goodbye',
 ]
 
-const questions = process.argv.slice(2).length > 0 ? [process.argv.slice(2).join(' ')] : builtInTurns
+const asked = process.argv.slice(2).join(' ').trim()
+const questions = asked === '' ? builtInTurns : [asked]
 const outDir = 'out'
 
 await using host = new PluginHost({ pluginsDir: fileURLToPath(new URL('../../plugins', import.meta.url)) })

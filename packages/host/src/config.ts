@@ -59,20 +59,41 @@ function merge(under: Config, over: Config): Config {
 /** Checks `config` and fills in the schema's defaults, in place. */
 function validate(plugin: string, schema: JsonSchema, config: Config): void {
   const check = compile(plugin, schema)
-  if (check(config)) return
+  if (matches(plugin, check, config)) return
   throw configInvalid(
+    plugin,
     (check.errors ?? []).map((error) => ({ path: pathOf(error), message: messageOf(error) })),
   )
 }
 
-/** @throws PluginError MANIFEST_INVALID where `schema` is no JSON Schema. */
+function matches(plugin: string, check: ValidateFunction, config: Config): boolean {
+  try {
+    return check(config) === true
+  } catch (error) {
+    throw new PluginError(
+      'MANIFEST_INVALID',
+      `config_schema of plugin "${plugin}" can’t be used: ${reasonOf(error)}`,
+      { plugin },
+    )
+  }
+}
+
+/** @throws PluginError MANIFEST_INVALID where `schema` is no JSON Schema (draft-07 or 2020-12). */
 export function compile(plugin: string, schema: JsonSchema): ValidateFunction {
   const isDraft7 = typeof schema['$schema'] === 'string' && schema['$schema'].includes('draft-07')
-  const options = { allErrors: true, useDefaults: true, strict: false, logger: false } as const
+  const options = {
+    allErrors: true,
+    useDefaults: true,
+    ownProperties: true,
+    strict: false,
+    logger: false,
+  } as const
   const ajv = isDraft7 ? new Ajv(options) : new Ajv2020(options)
   addFormats(ajv)
   try {
-    return ajv.compile(schema)
+    const check = ajv.compile(schema)
+    if ('$async' in check) throw new Error('$async schemas are not supported')
+    return check
   } catch (error) {
     throw new PluginError(
       'MANIFEST_INVALID',

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type ContractDescriptor, type HealthStatus, PluginError, PluginStatus } from '@appfactory/sdk'
+import { shippedContracts } from '@appfactory/sdk/contracts'
 import { namePattern } from '@appfactory/sdk/manifest'
 import { type Config, resolveConfig } from './config.js'
 import { checkDependencies } from './dependencies.js'
@@ -221,12 +222,12 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * @throws PluginError CONTRACT_NOT_FOUND.
    */
   async requireActive(contract: string): Promise<string> {
-    await Promise.allSettled(
-      [...this.#slots.values()].filter((slot) => !slot.instance).map((slot) => slot.ready()),
-    )
+    const active = this.active(contract)
+    if (active !== undefined) return active
+    await Promise.allSettled([...this.#slots.values()].map((slot) => this.#waitIfOf(contract, slot)))
     const name = this.active(contract)
     if (name !== undefined) return name
-    const plugins = await this.list()
+    const plugins = await this.list().catch(() => [])
     throw noActivePlugin(
       contract,
       plugins.filter((plugin) => plugin.contract === contract).map((plugin) => plugin.name),
@@ -279,7 +280,8 @@ export class PluginHost extends EventEmitter<HostEvents> {
   /** Whether any plugin, loaded or only there, is of that contract. */
   async knowsContract(contract: string): Promise<boolean> {
     if (this.active(contract) !== undefined) return true
-    return (await this.list()).some((plugin) => plugin.contract === contract)
+    if (shippedContracts.some((shipped) => shipped === contract)) return true
+    return (await this.list().catch(() => [])).some((plugin) => plugin.contract === contract)
   }
 
   /** Counts a request in `status`, whatever comes of it. */
@@ -314,11 +316,11 @@ export class PluginHost extends EventEmitter<HostEvents> {
   #createSlot(name: string, config: Config): Slot {
     return new Slot({
       name,
-      start: async () => {
+      start: async (signal) => {
         const plugin = await this.#inspect(name)
         const { manifest } = loadable(plugin)
         await checkDependencies(plugin.dir, manifest, this.#options.autoInstallDependencies ?? false)
-        return Instance.start(this.#instanceOptions(plugin, config))
+        return Instance.start({ ...this.#instanceOptions(plugin, config), signal })
       },
       restartPolicy: { ...defaultRestartPolicy, ...this.#options.restart },
       healthIntervalMs: this.#options.healthIntervalMs ?? 30_000,
@@ -350,12 +352,21 @@ export class PluginHost extends EventEmitter<HostEvents> {
 
   #logPlugin(plugin: string, level: LogLevel, message: string): void {
     this.#logs.plugin(plugin, level, message)
-    if (this.#logs.wants(level)) this.emit('log', { plugin, level, message })
+    if (this.#logs.wants(level)) this.#tell('log', { plugin, level, message })
   }
 
   #announce<Name extends 'status' | 'crash' | 'restart'>(event: Name, details: HostEvents[Name][0]): void {
     this.#logs.launcher(event === 'crash' ? 'ERROR' : 'INFO', event, { ...details })
-    this.emit(event, ...([details] as never))
+    this.#tell(event, details)
+  }
+
+  /** A listener that throws is the application's mistake; the plugins go on. */
+  #tell<Name extends keyof HostEvents>(event: Name, details: HostEvents[Name][0]): void {
+    try {
+      this.emit(event, ...([details] as never))
+    } catch (error) {
+      this.#logs.launcher('ERROR', `a listener of "${event}" threw`, { error: String(error) })
+    }
   }
 
   /** The slot of a loaded plugin. */
@@ -364,6 +375,12 @@ export class PluginHost extends EventEmitter<HostEvents> {
     if (slot) return slot
     await this.#inspect(name)
     throw pluginNotLoaded(name)
+  }
+
+  /** Waits for a plugin that is being loaded or restarted, if it is of that contract. */
+  async #waitIfOf(contract: string, slot: Slot): Promise<void> {
+    const { manifest } = await this.#inspect(slot.name)
+    if (manifest?.contract === contract) await slot.ready()
   }
 
   /** The plugin of that name in the first folder that has one. */
@@ -378,13 +395,14 @@ export class PluginHost extends EventEmitter<HostEvents> {
   }
 
   async #whyNotThere(name: string): Promise<PluginError> {
-    const folder = this.#dirs
-      .map((dir) => join(dir, name))
-      .find((dir) => namePattern.test(name) && existsSync(dir))
+    const isName = typeof name === 'string' && namePattern.test(name)
+    const folder = isName
+      ? this.#dirs.map((dir) => join(dir, name)).find((dir) => existsSync(dir))
+      : undefined
     if (folder) return manifestMissing(folder)
     const { plugins } = await discoverPlugins(this.#dirs)
     return pluginNotFound(
-      name,
+      String(name),
       plugins.map((plugin) => plugin.name),
     )
   }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   type ContractDescriptor,
@@ -24,9 +25,13 @@ import type { Config } from './config.js'
 import { resolveRuntime } from './entry.js'
 import type { LogLevel } from './logs.js'
 import {
+  callTimeout,
   healthCheckTimeout,
+  initializeCrashed,
   initializeTimeout,
   pluginCrashed,
+  pluginStopping,
+  shutdownFailed,
   startFailed,
   startTimeout,
 } from './messages.js'
@@ -64,6 +69,8 @@ export interface InstanceOptions {
   /** Makes the configuration, once it is known whether the code has a schema for it. */
   configure(schema: JsonSchema | undefined): Promise<Config>
   log(level: LogLevel, message: string): void
+  /** Ends a start that nobody waits for any more. */
+  signal?: AbortSignal
 }
 
 export interface CallOptions {
@@ -90,6 +97,8 @@ export class Instance {
   #stopped: Promise<void> | undefined
   #violation: string | undefined
   readonly #options: InstanceOptions
+  /** In each reference to bytes, so that no data of a client can be taken for one. */
+  readonly #byteNonce = randomBytes(8).toString('hex')
   readonly #child: ChildProcess
   readonly #peer: Peer
   readonly #stderr: StderrLog
@@ -101,9 +110,13 @@ export class Instance {
    *   CONFIG_INVALID or PLUGIN_INITIALIZE_FAILED.
    */
   static async start(options: InstanceOptions): Promise<Instance> {
+    options.signal?.throwIfAborted()
     const instance = new Instance(options)
+    const abort = (): void => instance.#child.kill()
+    options.signal?.addEventListener('abort', abort, { once: true })
     try {
       await instance.#begin()
+      options.signal?.removeEventListener('abort', abort)
       return instance
     } catch (error) {
       instance.#status = PluginStatus.ERROR
@@ -142,7 +155,7 @@ export class Instance {
         this.#violate(`sent a line longer than ${options.limits.maxMessageBytes} bytes and was stopped`),
       onEnd: () => void this.#child.stop({ endMs: lastOutputMs, termMs: lastOutputMs }),
     })
-    this.#peer.receiveBytes(this.#child.bytes)
+    this.#peer.receiveBytes(this.#child.bytes, this.#byteNonce)
     this.crashed = this.#watchExit()
   }
 
@@ -178,6 +191,8 @@ export class Instance {
         this.#callParams(method, args, options),
         this.#requestOptions(options),
       )
+    } catch (error) {
+      throw this.#explain(error, method, options)
     } finally {
       this.#calls -= 1
     }
@@ -196,6 +211,8 @@ export class Instance {
         stream: { credit: streamWindow },
       }
       yield* this.#peer.stream(pluginMethods.call, params, this.#requestOptions(options))
+    } catch (error) {
+      throw this.#explain(error, method, options)
     } finally {
       this.#calls -= 1
     }
@@ -233,6 +250,16 @@ export class Instance {
     return this.#stopped
   }
 
+  /** A timeout names the plugin and the method; the wire knows neither. */
+  #explain(
+    error: unknown,
+    method: string,
+    { timeoutMs = this.#options.limits.callTimeoutMs }: CallOptions,
+  ): unknown {
+    const isTimeout = error instanceof PluginError && error.codeName === 'CALL_TIMEOUT'
+    return isTimeout ? callTimeout(this.manifest.name, method, timeoutMs) : error
+  }
+
   async #begin(): Promise<void> {
     const { manifest, limits, configure } = this.#options
     const { contract, config_schema: schema } = await this.#shakeHands()
@@ -253,6 +280,7 @@ export class Instance {
       max_message_bytes: limits.maxMessageBytes,
       wants_config_schema: manifest.config_schema === undefined,
       byte_channels: ['fd3'],
+      byte_nonce: this.#byteNonce,
     }
     const answer = (await this.#ask(pluginMethods.handshake, hello, limits.startTimeoutMs, () =>
       startTimeout(manifest.name, limits.startTimeoutMs),
@@ -297,16 +325,11 @@ export class Instance {
     const { shutdownTimeoutMs } = this.#options.limits
     this.#status = PluginStatus.SHUTTING_DOWN
     try {
-      await this.#ask(
-        pluginMethods.shutdown,
-        {},
-        shutdownTimeoutMs,
-        () =>
-          new PluginError(
-            'PLUGIN_SHUTDOWN_FAILED',
-            `Plugin "${name}" did not finish shutdown() in ${shutdownTimeoutMs} ms; its process was stopped`,
-          ),
-      )
+      const late = (): PluginError => shutdownFailed(name, `it did not finish in ${shutdownTimeoutMs} ms`)
+      await this.#ask(pluginMethods.shutdown, {}, shutdownTimeoutMs, late)
+    } catch (error) {
+      const isTold = error instanceof PluginError && error.codeName === 'PLUGIN_SHUTDOWN_FAILED'
+      throw isTold ? error : shutdownFailed(name, error instanceof Error ? error.message : String(error))
     } finally {
       await this.#child.stop({ endMs: 2000, termMs: 2000 })
       this.#status = PluginStatus.STOPPED
@@ -331,9 +354,12 @@ export class Instance {
     const how = this.#violation ?? describeExit(exit)
     const { name } = this.manifest
     const wasStarting = this.#status === PluginStatus.INITIALIZING
-    const error = wasStarting
-      ? startFailed(name, how, this.#stderr.tail)
-      : pluginCrashed(name, how, this.#stderr.tail)
+    if (this.#stopped && !wasStarting) {
+      this.#peer.close(pluginStopping(name))
+      return new Promise(() => {})
+    }
+    const notReady = this.#handshake ? initializeCrashed : startFailed
+    const error = (wasStarting ? notReady : pluginCrashed)(name, how, this.#stderr.tail)
     const unasked = this.#stopped === undefined && !wasStarting
     if (unasked) this.#status = PluginStatus.ERROR
     this.#peer.close(error)

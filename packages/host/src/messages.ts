@@ -108,7 +108,7 @@ export function initializeTimeout(name: string, timeoutMs: number): PluginError 
   return new PluginError(
     'PLUGIN_INITIALIZE_FAILED',
     `Plugin "${name}" did not finish initialize() in ${timeoutMs} ms and was stopped. Load heavy things on first use, or raise initializeTimeoutMs`,
-    { plugin: name, timeoutMs },
+    { plugin: name, timeout_ms: timeoutMs },
   )
 }
 
@@ -116,7 +116,7 @@ export function startTimeout(name: string, timeoutMs: number): PluginError {
   return new PluginError(
     'PLUGIN_LOAD_FAILED',
     `Plugin "${name}" did not answer the handshake in ${timeoutMs} ms and was stopped. Look for code that blocks while it is imported`,
-    { plugin: name, timeoutMs },
+    { plugin: name, timeout_ms: timeoutMs },
   )
 }
 
@@ -130,10 +130,34 @@ export function startFailed(name: string, how: string, stderr: string): PluginEr
   )
 }
 
+export function callTimeout(name: string, what: string, timeoutMs: number): PluginError {
+  return new PluginError(
+    'CALL_TIMEOUT',
+    `Plugin "${name}": ${what} took longer than ${timeoutMs} ms and was cancelled. Give it a longer timeout, or a smaller request`,
+    { plugin: name, timeout_ms: timeoutMs },
+  )
+}
+
+export function initializeCrashed(name: string, how: string, stderr: string): PluginError {
+  return new PluginError(
+    'PLUGIN_INITIALIZE_FAILED',
+    `The process of plugin "${name}" ${how} in initialize()`,
+    { plugin: name, exit: how, stderr },
+  )
+}
+
+export function shutdownFailed(name: string, reason: string): PluginError {
+  return new PluginError(
+    'PLUGIN_SHUTDOWN_FAILED',
+    `shutdown() of plugin "${name}" failed: ${reason}; its process was stopped`,
+    { plugin: name },
+  )
+}
+
 export function healthCheckTimeout(name: string, timeoutMs: number): PluginError {
   return new PluginError(
     'HEALTH_CHECK_TIMEOUT',
     `Plugin "${name}" did not answer a health check in ${timeoutMs} ms. Look for code that blocks its event loop`,
-    { plugin: name, timeoutMs },
+    { plugin: name, timeout_ms: timeoutMs },
   )
 }

@@ -13,7 +13,11 @@ export function findPackage(dir: string, name: string): string | undefined {
   }
 }
 
-/** The version of a package, by its folder. */
+/** The version of a package, by its folder; undefined where its package.json is broken. */
 export function packageVersion(folder: string): string | undefined {
-  return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version?: string }).version
+  try {
+    return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version?: string }).version
+  } catch {
+    return undefined
+  }
 }

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type HealthStatus, PluginError, PluginStatus } from '@appfactory/sdk'
+import { maxTimerMs } from '@appfactory/sdk/wire'
 import type { Config } from './config.js'
 import type { CallOptions, Instance } from './instance.js'
-import { pluginQuarantined, pluginStopping } from './messages.js'
+import { callTimeout, pluginQuarantined, pluginStopping } from './messages.js'
 import { RestartCounter, type RestartPolicy } from './restart.js'
 
 export interface SlotEvents {
@@ -13,8 +14,8 @@ export interface SlotEvents {
 
 export interface SlotOptions {
   name: string
-  /** Starts an instance, each time from the files as they are then. */
-  start(): Promise<Instance>
+  /** Starts an instance, each time from the files as they are then. An abort ends the start. */
+  start(signal: AbortSignal): Promise<Instance>
   restartPolicy: RestartPolicy
   healthIntervalMs: number
   /** How long unloading waits for calls in flight. */
@@ -60,7 +61,7 @@ export class Slot {
   /** Starts the first instance. */
   open(): Promise<Instance> {
     this.#setStatus(PluginStatus.INITIALIZING)
-    this.#starting = this.#begin(this.#options.start())
+    this.#starting = this.#begin()
     return this.#starting
   }
 
@@ -74,27 +75,40 @@ export class Slot {
     return this.#status === PluginStatus.ERROR ? this.#status : this.#instance.status
   }
 
-  async call(method: string, args: Config, options?: CallOptions): Promise<unknown> {
-    const instance = this.#instance ?? (await this.ready(options?.signal))
-    return instance.call(method, args, options)
+  async call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
+    const { instance, timeoutMs } = this.#serving() ?? (await this.#await(options))
+    return instance.call(method, args, timeoutMs === undefined ? options : { ...options, timeoutMs })
   }
 
   async *stream(
     method: string,
     args: Config,
-    options?: CallOptions,
+    options: CallOptions = {},
   ): AsyncGenerator<unknown, void, undefined> {
-    const instance = this.#instance ?? (await this.ready(options?.signal))
+    const { instance } = this.#serving() ?? (await this.#await(options))
     yield* instance.stream(method, args, options)
   }
 
+  #serving(): Serving | undefined {
+    return this.#instance && !this.#closed ? { instance: this.#instance } : undefined
+  }
+
+  /** Waits for an instance, within the call's own time. */
+  async #await({ signal, timeoutMs }: CallOptions): Promise<Serving> {
+    const before = performance.now()
+    const instance = await within(this.name, this.ready(), signal, timeoutMs)
+    return timeoutMs === undefined
+      ? { instance }
+      : { instance, timeoutMs: Math.max(1, timeoutMs - (performance.now() - before)) }
+  }
+
   /** The instance that serves, or the one that is starting. */
-  async ready(signal?: AbortSignal): Promise<Instance> {
+  async ready(): Promise<Instance> {
     if (this.#closed) throw pluginStopping(this.name)
     if (this.#instance) return this.#instance
     if (this.#failure) throw this.#failure
     if (!this.#starting) throw pluginStopping(this.name)
-    return signal ? orAborted(this.#starting, signal) : this.#starting
+    return this.#starting
   }
 
   /** How the plugin is doing, with what the host knows of it. */
@@ -139,16 +153,17 @@ export class Slot {
     while (instance.callsInFlight > 0 && Date.now() < deadline) await delay(5)
   }
 
-  /** Makes `starting` the instance that serves, unless it fails. */
-  async #begin(starting: Promise<Instance>): Promise<Instance> {
+  /** Starts an instance, and makes it the one that serves. */
+  async #begin(): Promise<Instance> {
     try {
-      const instance = await starting
+      const instance = await this.#options.start(this.#closing.signal)
       this.#instance = instance
       this.#failure = undefined
       this.#setStatus(PluginStatus.READY)
       this.#watch(instance)
       return instance
     } catch (error) {
+      if (this.#closed) throw pluginStopping(this.name)
       this.#setStatus(PluginStatus.ERROR)
       this.#failure =
         error instanceof PluginError ? error : new PluginError('PLUGIN_LOAD_FAILED', String(error))
@@ -194,7 +209,7 @@ export class Slot {
       this.#options.events.restart(this.restarts, delayMs)
       try {
         this.#setStatus(PluginStatus.INITIALIZING)
-        return await this.#begin(this.#options.start())
+        return await this.#begin()
       } catch (error) {
         if (error instanceof PluginError && lasting.has(error.codeName ?? '')) throw error
         this.#failure = undefined
@@ -217,11 +232,28 @@ export class Slot {
   }
 }
 
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+interface Serving {
+  instance: Instance
+  /** What is left of the call's time, where some of it was waited. */
+  timeoutMs?: number
+}
+
+/** `promise`, unless the caller aborts or its time is over. */
+function within<T>(
+  plugin: string,
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  timeoutMs: number | undefined,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(new PluginError('REQUEST_CANCELLED', 'The request was cancelled'))
-    if (signal.aborted) abort()
-    signal.addEventListener('abort', abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+    const late = (): void => reject(callTimeout(plugin, 'a call', timeoutMs ?? 0))
+    const timer = timeoutMs === undefined ? undefined : setTimeout(late, Math.min(timeoutMs, maxTimerMs))
+    if (signal?.aborted) abort()
+    signal?.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+    })
   })
 }

@@ -153,7 +153,7 @@ test('unloading lets calls in flight finish; by force it does not', async () => 
   expect(await patient).toMatchObject({ duration_ms: 20 })
   await host.load('slow')
   const cut = expect(host.call('slow', 'synthesize', { text: 'ab' })).rejects.toMatchObject({
-    codeName: 'PLUGIN_CRASHED',
+    codeName: 'PLUGIN_NOT_READY',
   })
   await host.unload('slow', { force: true })
   await cut

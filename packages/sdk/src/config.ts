@@ -24,7 +24,11 @@ export function configSchemaOf(pluginClass: object): ConfigSchema | undefined {
  *
  * @throws PluginError CONFIG_INVALID, naming each path.
  */
-export function parseConfig(schema: ConfigSchema | undefined, config: Record<string, unknown>): unknown {
+export function parseConfig(
+  plugin: string,
+  schema: ConfigSchema | undefined,
+  config: Record<string, unknown>,
+): unknown {
   if (!schema) return config
   const { success, data, error } = schema.safeParse(config)
   if (success) return data
@@ -32,12 +36,18 @@ export function parseConfig(schema: ConfigSchema | undefined, config: Record<str
     path: path.map(String).join('.'),
     message,
   }))
-  throw configInvalid(issues)
+  throw configInvalid(plugin, issues)
 }
 
-export function configInvalid(issues: readonly { path: string; message: string }[]): PluginError {
+export function configInvalid(
+  plugin: string,
+  issues: readonly { path: string; message: string }[],
+): PluginError {
   const text = issues.map(({ path, message }) => `${path || 'config'}: ${message}`).join('; ')
-  return new PluginError('CONFIG_INVALID', `The configuration is not valid: ${text}`, { issues })
+  return new PluginError('CONFIG_INVALID', `The configuration of plugin "${plugin}" is not valid: ${text}`, {
+    plugin,
+    issues,
+  })
 }
 
 /** The JSON Schema of a configuration's Zod schema, of version 4 (its own converter) or 3 (zod-to-json-schema). */

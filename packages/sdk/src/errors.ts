@@ -247,8 +247,18 @@ export function toErrorObject(error: unknown): ErrorObject {
       ...(error.data === undefined ? {} : { data: error.data }),
     }
   }
-  const { name, message } = error instanceof Error ? error : new Error(String(error))
+  const { name, message } = describeThrown(error)
   return { code: ErrorCodes.INTERNAL_ERROR, message: `Internal error: ${message}`, data: { error: name } }
+}
+
+/** The name and message of whatever was thrown, even where looking at it throws again. */
+export function describeThrown(error: unknown): { name: string; message: string } {
+  try {
+    const { name, message } = error instanceof Error ? error : new Error(String(error))
+    return { name: String(name), message: String(message) }
+  } catch {
+    return { name: 'Error', message: `a ${typeof error} that can’t be shown` }
+  }
 }
 
 /** The PluginError for an error that came over the wire. */

@@ -25,7 +25,7 @@ const schemas = [
 
 describe.each(schemas)('a configuration with a schema of %s', (_, schema) => {
   it('has its defaults filled in', () => {
-    expect(parseConfig(schema, { apiKey: 'k' })).toEqual({
+    expect(parseConfig('plugin', schema, { apiKey: 'k' })).toEqual({
       apiKey: 'k',
       timeout: 30,
       limits: { requests: 5 },
@@ -33,7 +33,7 @@ describe.each(schemas)('a configuration with a schema of %s', (_, schema) => {
   })
 
   it('is CONFIG_INVALID with every path where it breaks the schema', () => {
-    const error = caught(() => parseConfig(schema, { timeout: 0, limits: { requests: 'many' } }))
+    const error = caught(() => parseConfig('plugin', schema, { timeout: 0, limits: { requests: 'many' } }))
     expect(error).toMatchObject({ codeName: 'CONFIG_INVALID' })
     const { issues } = (error as { data: { issues: { path: string }[] } }).data
     expect(issues.map(({ path }) => path).sort()).toEqual(['apiKey', 'limits.requests', 'timeout'])
@@ -61,7 +61,7 @@ describe.each(schemas)('a configuration with a schema of %s', (_, schema) => {
 describe('without a schema', () => {
   it('a configuration is taken as it is', () => {
     const config = { anything: [1, 2] }
-    expect(parseConfig(undefined, config)).toBe(config)
+    expect(parseConfig('plugin', undefined, config)).toBe(config)
   })
 
   it.each([undefined, null, 'text', {}, { parse: () => {} }])('%o is none', (configSchema) => {
@@ -70,7 +70,9 @@ describe('without a schema', () => {
 })
 
 it('a fault of the whole configuration has a name too', () => {
-  expect(configInvalid([{ path: '', message: 'must be an object' }]).message).toContain('config: must be')
+  expect(configInvalid('plugin', [{ path: '', message: 'must be an object' }]).message).toContain(
+    'config: must be',
+  )
 })
 
 function caught(run: () => unknown): unknown {

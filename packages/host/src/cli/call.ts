@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import type { ContractDescriptor, MethodDescriptor } from '@appfactory/sdk'
 import { parseJson } from '@appfactory/sdk/wire'
 import { reasonOf } from '../discovery.js'
+import type { PluginHost } from '../host.js'
 import { type CommonOptions, exitCodes, print, printJson, type Streams } from './output.js'
 import { createHost } from './serve.js'
 import { UsageError } from './usage-error.js'
@@ -18,20 +19,44 @@ interface CallCommand extends CommonOptions {
 
 /** `appfactory-host call PLUGIN METHOD`: loads, calls, prints, unloads. */
 export async function call(streams: Streams, options: CallCommand): Promise<number> {
+  if (options.timeout !== undefined && !(options.timeout > 0))
+    throw new UsageError('--timeout takes a number of ms above 0')
   const args = { ...parseObject('--args', options.args), ...(await readFiles(options.file ?? [])) }
   const config = parseObject('--config', options.config)
-  const interrupt = new AbortController()
-  process.once('SIGINT', () => interrupt.abort()).once('SIGTERM', () => interrupt.abort())
   await using host = createHost(options)
+  const interrupt = new AbortController()
+  let interrupted: number | undefined
+  const onSignal = (signal: NodeJS.Signals): void => {
+    interrupted = signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated
+    interrupt.abort()
+    void host.close({ force: true })
+  }
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
+  try {
+    await callOnce(streams, host, options, args, config, interrupt.signal)
+    return exitCodes.done
+  } catch (error) {
+    if (interrupted !== undefined) return interrupted
+    throw error
+  }
+}
+
+async function callOnce(
+  streams: Streams,
+  host: PluginHost,
+  options: CallCommand,
+  args: Record<string, unknown>,
+  config: Record<string, unknown>,
+  signal: AbortSignal,
+): Promise<void> {
   await host.load(options.plugin, config)
   const { contract } = await host.describe(options.plugin)
-  const calling = { timeoutMs: options.timeout, signal: interrupt.signal }
+  const calling = { timeoutMs: options.timeout, signal }
   if (methodOf(contract, options.method)?.kind === 'stream' && !options.out) {
     await printPieces(streams, host.stream(options.plugin, options.method, args, calling), options.json)
   } else {
     await report(streams, await host.call(options.plugin, options.method, args, calling), options)
   }
-  return exitCodes.done
 }
 
 async function report(streams: Streams, result: unknown, { out, json }: CallCommand): Promise<void> {

@@ -12,6 +12,8 @@ import { validate } from './validate.js'
 /** Runs `appfactory-host` and sets the exit status of the process. */
 export async function main(argv: readonly string[]): Promise<void> {
   const streams: Streams = { out: process.stdout, error: process.stderr }
+  // Whoever reads may have seen enough, as `head` does.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   process.exitCode = await run(argv, streams)
   // What a plugin or a pipe keeps open must not keep the command alive; what is written must arrive.
   process.stdout.write('', () => process.exit())
@@ -48,6 +50,14 @@ const optionNames = [
   'help',
   'version',
 ]
+
+/** Options that make no sense twice: yargs makes an array of them. */
+function onlyOnce(args: Record<string, unknown>): true {
+  for (const name of ['config-dir', 'log-dir', 'log-level', 'args', 'config', 'out', 'timeout']) {
+    if (Array.isArray(args[name])) throw new UsageError(`--${name} may be given only once`)
+  }
+  return true
+}
 
 /** `Unknown argument: lisst` with what may have been meant. */
 function withSuggestion(message: string, known: readonly string[]): string {
@@ -164,6 +174,7 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
     .version(hostVersion)
     .help()
     .strict()
+    .check(onlyOnce)
     .wrap(Math.min(100, process.stdout.columns ?? 80))
     .exitProcess(false)
     .fail((message, error) => {

@@ -19,14 +19,14 @@ export async function serve(
   // A stray print of a library must not reach the client.
   Object.defineProperty(process, 'stdout', { configurable: true, get: () => process.stderr })
   try {
-    const serving = serveStdio(host, {
+    // Begun before the first request is read: calls wait for plugins that are being loaded.
+    if (options.autoLoad) await beginLoading(host, stderr)
+    await serveStdio(host, {
       input: process.stdin,
       output: protocol,
       sequential: options.syncMode,
       stop: stop.signal,
     })
-    if (options.autoLoad) await loadAll(host, stderr)
-    await serving
   } finally {
     Object.defineProperty(process, 'stdout', { configurable: true, get: () => protocol })
   }
@@ -54,7 +54,8 @@ export function createHost({
   })
 }
 
-async function loadAll(host: PluginHost, stderr: NodeJS.WritableStream): Promise<void> {
+/** Starts to load all valid plugins. What fails is told on stderr, and the others go on. */
+async function beginLoading(host: PluginHost, stderr: NodeJS.WritableStream): Promise<void> {
   const complain = (error: unknown): void => {
     stderr.write(`appfactory-host: ${error instanceof Error ? error.message : String(error)}\n`)
   }
@@ -62,5 +63,5 @@ async function loadAll(host: PluginHost, stderr: NodeJS.WritableStream): Promise
     complain(error)
     return []
   })
-  await Promise.all(plugins.map(({ name }) => host.load(name).catch(complain)))
+  for (const { name } of plugins) void host.load(name).catch(complain)
 }

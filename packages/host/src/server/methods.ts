@@ -63,8 +63,8 @@ export const serverMethods: Record<string, ServerMethod> = {
   'plugin/load': method(
     'Starts a plugin.',
     z.strictObject({ name: z.string(), config: args }),
-    async ({ name, config }, { host }) => {
-      await host.load(name, config)
+    async ({ name, config }, { host, call }) => {
+      await loadUnlessCancelled(host, call, name, config)
       return { success: true, plugin: wireSummary(await host.summary(name)) }
     },
   ),
@@ -120,11 +120,8 @@ export const serverMethods: Record<string, ServerMethod> = {
 export async function runServerMethod(context: ServerContext): Promise<unknown> {
   const { method: name, params = {} } = context.call
   const known = Object.hasOwn(serverMethods, name) ? serverMethods[name] : undefined
-  if (Array.isArray(params))
-    throw known
-      ? invalidParams(name, 'params must be an object, by name')
-      : await methodNotFound(context, name)
   if (!known) return callContract(context, name, params)
+  if (Array.isArray(params)) throw byName(name)
   const parsed = known.params.safeParse(params)
   if (!parsed.success) {
     const issues = parsed.error.issues.map(({ path, message }) => ({
@@ -144,16 +141,36 @@ export async function runServerMethod(context: ServerContext): Promise<unknown> 
 async function callContract(
   context: ServerContext,
   name: string,
-  params: Record<string, unknown>,
+  params: Record<string, unknown> | unknown[],
 ): Promise<unknown> {
   const [contract = '', wireName = '', ...rest] = name.split('/')
   if (wireName === '' || rest.length > 0 || !(await context.host.knowsContract(contract)))
     throw await methodNotFound(context, name)
+  if (Array.isArray(params)) throw byName(name)
   const plugin = await context.host.requireActive(contract)
   const { stream, ...given } = params
   const parsed = streamOption.safeParse(stream)
   if (!parsed.success) throw invalidParams(name, 'stream: must be true or {"credit": n}')
   return callPlugin(context, plugin, wireName, given, parsed.data)
+}
+
+/** A cancelled load leaves nothing running. */
+async function loadUnlessCancelled(
+  host: PluginHost,
+  call: IncomingCall,
+  name: string,
+  config: Record<string, unknown> | undefined,
+): Promise<void> {
+  const abandon = (): void => void host.unload(name, { force: true }).catch(() => {})
+  const loading = host.load(name, config)
+  call.signal.addEventListener('abort', abandon, { once: true })
+  try {
+    await loading
+  } catch (error) {
+    throw call.cancelled ?? error
+  } finally {
+    call.signal.removeEventListener('abort', abandon)
+  }
 }
 
 async function callPlugin(
@@ -230,6 +247,10 @@ async function methodNotFound({ host }: ServerContext, name: string): Promise<Pl
     'METHOD_NOT_FOUND',
     `There is no method "${name}"; there is ${[known, ...contracts].join(', ')}`,
   )
+}
+
+function byName(name: string): PluginError {
+  return invalidParams(name, 'params must be an object, by name')
 }
 
 function invalidParams(

@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
-import { Peer } from '@appfactory/sdk/wire'
+import { maxTimerMs, Peer } from '@appfactory/sdk/wire'
 import type { PluginHost } from '../host.js'
 import { eventTypes, runServerMethod } from './methods.js'
 
@@ -27,20 +27,20 @@ export async function serveStdio(
 ): Promise<void> {
   const subscribed = new Set<string>()
   const ended = new AbortController()
-  let drainMs = Number.POSITIVE_INFINITY
+  const gone = new AbortController()
+  let shutdownMs: number | undefined
   const peer = new Peer({
     input,
     output,
     sequential,
     handle: (call) => {
+      if (shutdownMs !== undefined && call.method === 'plugin/load')
+        throw new PluginError('PLUGIN_NOT_READY', 'The host is shutting down')
       const run = (): Promise<unknown> => runServerMethod({ host, call, subscribe, shutDown })
       return countedElsewhere.test(call.method) ? run() : host.count(run)
     },
     onEnd: () => ended.abort(),
-    onGone: () => {
-      drainMs = 0
-      ended.abort()
-    },
+    onGone: () => gone.abort(),
   })
 
   function subscribe(types: readonly string[] = eventTypes): void {
@@ -52,15 +52,19 @@ export async function serveStdio(
   }
 
   function shutDown(timeoutMs: number): void {
-    drainMs = timeoutMs
+    shutdownMs = timeoutMs
     ended.abort()
   }
 
-  await Promise.race([aborted(ended.signal), aborted(stop)])
-  if (stop.aborted) drainMs = 0
-  await Promise.race([peer.idle(), ...(Number.isFinite(drainMs) ? [delay(drainMs)] : []), aborted(stop)])
+  const hurry = AbortSignal.any([stop, gone.signal])
+  await Promise.race([aborted(ended.signal), aborted(hurry)])
+  const finished = await Promise.race([
+    peer.idle().then(() => true),
+    aborted(hurry).then(() => false),
+    ...(shutdownMs === undefined ? [] : [delay(Math.min(shutdownMs, maxTimerMs), false)]),
+  ])
   peer.flush()
-  await host.close({ force: stop.aborted || drainMs === 0 })
+  await host.close({ force: !finished })
   peer.close(new PluginError('REQUEST_CANCELLED', 'The host is shutting down'))
 }
 

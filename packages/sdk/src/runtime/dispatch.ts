@@ -2,7 +2,7 @@ import { type AnyPlugin, countCall } from '../contracts/base.js'
 import { type Codec, type Issue, issuesText, MethodCodecs } from '../contracts/codec.js'
 import type { ContractBinding, ContractDescriptor, MethodDescriptor } from '../contracts/contract.js'
 import { toSnakeCase } from '../contracts/names.js'
-import { isPluginError, PluginError } from '../errors.js'
+import { describeThrown, isPluginError, PluginError } from '../errors.js'
 import type { IncomingCall } from '../wire/call.js'
 import { isInputMarker } from '../wire/protocol.js'
 import { creditOf, type OutgoingStream } from '../wire/streams.js'
@@ -144,7 +144,7 @@ export class Dispatcher {
   #explain(error: unknown, method: string): PluginError {
     if (isPluginError(error)) return error
     console.error(error)
-    const { name, message } = error instanceof Error ? error : new Error(String(error))
+    const { name, message } = describeThrown(error)
     const plugin = this.#plugin.name
     return new PluginError(
       'INTERNAL_ERROR',

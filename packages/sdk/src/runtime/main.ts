@@ -5,8 +5,9 @@ import type { Writable } from 'node:stream'
 import { configJsonSchema, configSchemaOf, parseConfig } from '../config.js'
 import { type AnyPlugin, setManifest, trackLifecycle } from '../contracts/base.js'
 import { type ContractDescriptor, contractSymbol } from '../contracts/contract.js'
-import { isPluginError, PluginError } from '../errors.js'
-import type { HealthStatus } from '../health.js'
+import { describeThrown, isPluginError, PluginError } from '../errors.js'
+import { type HealthStatus, PluginStatus } from '../health.js'
+import type { Manifest } from '../manifest.js'
 import type { IncomingCall } from '../wire/call.js'
 import { Peer } from '../wire/peer.js'
 import {
@@ -78,10 +79,10 @@ class PluginProcess {
     }
     if (params.max_message_bytes) this.#peer.limitMessages(params.max_message_bytes)
     const pluginClass = await this.#loading
-    const contract = await describeFitting(pluginClass, params.manifest.contract)
-    const plugin = construct(pluginClass)
-    trackLifecycle(plugin)
-    setManifest(plugin, params.manifest)
+    checkContract(pluginClass, params.manifest.contract)
+    const contract = await pluginClass[contractSymbol].describe()
+    const plugin = construct(pluginClass, params.manifest)
+    checkMethods(plugin, contract)
     this.#plugin = plugin
     this.#pluginClass = pluginClass
     this.#dispatcher = new Dispatcher(plugin, pluginClass[contractSymbol], contract)
@@ -92,15 +93,15 @@ class PluginProcess {
       contract,
       capabilities: capabilitiesOf(pluginClass, plugin, contract),
       config_schema: schema ? await configJsonSchema(schema) : null,
-      byte_channels: this.#openBytes(params.byte_channels ?? []),
+      byte_channels: this.#openBytes(params),
     }
   }
 
   /** Raw bytes go over file descriptor 3, if the host has put a pipe there. */
-  #openBytes(offered: readonly string[]): string[] {
-    if (!offered.includes('fd3')) return []
+  #openBytes({ byte_channels: offered = [], byte_nonce: nonce = '' }: Partial<HandshakeParams>): string[] {
+    if (!offered.includes('fd3') || nonce === '') return []
     try {
-      this.#peer.receiveBytes(openPipe(3))
+      this.#peer.receiveBytes(openPipe(3), nonce)
     } catch {
       return []
     }
@@ -111,14 +112,14 @@ class PluginProcess {
 
   async #initialize(config: Record<string, unknown>): Promise<true> {
     const plugin = this.#ready()
-    const parsed = parseConfig(configSchemaOf(this.#pluginClass ?? {}), config)
+    const parsed = parseConfig(plugin.name, configSchemaOf(this.#pluginClass ?? {}), config)
     try {
       if ((await plugin.initialize(parsed as never)) === false) throw new Error('initialize() returned false')
       return true
     } catch (error) {
       if (isPluginError(error)) throw error
       console.error(error)
-      const { message } = error instanceof Error ? error : new Error(String(error))
+      const { message } = describeThrown(error)
       throw new PluginError('PLUGIN_INITIALIZE_FAILED', `${plugin.name} could not be initialized: ${message}`)
     }
   }
@@ -130,20 +131,19 @@ class PluginProcess {
   }
 
   async #health(): Promise<HealthResult> {
-    const {
-      status,
-      message = '',
-      details = {},
-      latencyMs,
-      memoryMb,
-    }: HealthStatus = await this.#ready().healthCheck()
-    return {
-      status,
-      message,
-      details,
-      latency_ms: latencyMs ?? null,
-      memory_mb: memoryMb ?? process.memoryUsage.rss() / 1e6,
+    const plugin = this.#ready()
+    const health: Partial<HealthStatus> | undefined = await plugin.healthCheck()
+    const { status, message = '', details = {}, latencyMs = null, memoryMb } = health ?? {}
+    if (status === undefined || !(status in PluginStatus)) {
+      const data = { plugin: plugin.name, method: 'health_check', error: 'TypeError' }
+      throw new PluginError(
+        'INTERNAL_ERROR',
+        `healthCheck() of ${plugin.name} must return { status } with one of ${Object.keys(PluginStatus).join(', ')}`,
+        data,
+      )
     }
+    const memory = typeof memoryMb === 'number' ? memoryMb : process.memoryUsage.rss() / 1e6
+    return { status, message: String(message), details, latency_ms: latencyMs, memory_mb: memory }
   }
 
   /** Answers once `shutdown()` is done; the process then ends by itself. */
@@ -153,7 +153,7 @@ class PluginProcess {
       return true
     } catch (error) {
       console.error(error)
-      const { message } = error instanceof Error ? error : new Error(String(error))
+      const { message } = describeThrown(error)
       throw isPluginError(error)
         ? error
         : new PluginError('PLUGIN_SHUTDOWN_FAILED', `shutdown() failed: ${message}`)
@@ -191,41 +191,38 @@ class PluginProcess {
   }
 }
 
-/** The contract of `pluginClass`, once it is clear that the class fits it and the manifest. */
-async function describeFitting(pluginClass: PluginClass, wanted: string): Promise<ContractDescriptor> {
-  const binding = pluginClass[contractSymbol]
-  if (binding.name !== wanted) {
-    throw new PluginError(
-      'CONTRACT_MISMATCH',
-      `The manifest says contract "${wanted}", but ${pluginClass.name} extends the contract "${binding.name}". Correct one of the two`,
-    )
-  }
-  const contract = await binding.describe()
-  const needed = [
-    'initialize',
-    'shutdown',
-    'healthCheck',
-    ...contract.methods.filter(({ required }) => required).map(({ name }) => name),
-  ]
-  const prototype = pluginClass.prototype as object
-  const missing = needed.filter((name) => typeof Reflect.get(prototype, name) !== 'function')
-  // A method may also be a field of the instance, which only construction shows.
-  const instance = missing.length > 0 ? construct(pluginClass) : undefined
-  const absent = missing.filter((name) => typeof Reflect.get(instance ?? {}, name) !== 'function')
-  if (absent.length === 0) return contract
+/** @throws PluginError CONTRACT_MISMATCH where the class is of another contract than the manifest says. */
+function checkContract(pluginClass: PluginClass, wanted: string): void {
+  const { name } = pluginClass[contractSymbol]
+  if (name === wanted) return
   throw new PluginError(
     'CONTRACT_MISMATCH',
-    `${pluginClass.name} lacks ${absent.join(', ')}, which the contract "${wanted}" requires`,
-    { missing: absent },
+    `The manifest says contract "${wanted}", but ${pluginClass.name} extends the contract "${name}". Correct one of the two`,
   )
 }
 
-function construct(pluginClass: PluginClass): AnyPlugin {
+/** @throws PluginError CONTRACT_MISMATCH where a method is missing that the contract requires. */
+function checkMethods(plugin: AnyPlugin, { name, methods }: ContractDescriptor): void {
+  const required = methods.filter((method) => method.required).map((method) => method.name)
+  const needed = ['initialize', 'shutdown', 'healthCheck', ...required]
+  const missing = needed.filter((method) => typeof Reflect.get(plugin, method) !== 'function')
+  if (missing.length === 0) return
+  throw new PluginError(
+    'CONTRACT_MISMATCH',
+    `${plugin.constructor.name} lacks ${missing.join(', ')}, which the contract "${name}" requires`,
+    { missing },
+  )
+}
+
+function construct(pluginClass: PluginClass, manifest: Manifest): AnyPlugin {
   try {
-    return new pluginClass()
+    const plugin = new pluginClass()
+    trackLifecycle(plugin)
+    setManifest(plugin, manifest)
+    return plugin
   } catch (error) {
     console.error(error)
-    const { message } = error instanceof Error ? error : new Error(String(error))
+    const { message } = describeThrown(error)
     throw new PluginError('PLUGIN_LOAD_FAILED', `The constructor of ${pluginClass.name} failed: ${message}`)
   }
 }

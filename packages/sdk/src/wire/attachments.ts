@@ -9,7 +9,7 @@ export interface Attachment {
 }
 
 /** The places of a message whose bytes come beside it: `…_b64` fields, and items of a stream or an input. */
-export function findAttachments(message: Message): Attachment[] {
+export function findAttachments(message: Message, nonce: string): Attachment[] {
   const found: Attachment[] = []
   const rest: unknown[] = [message]
   while (rest.length > 0) {
@@ -17,7 +17,7 @@ export function findAttachments(message: Message): Attachment[] {
     if (typeof holder !== 'object' || holder === null) continue
     for (const [key, item] of Object.entries(holder)) {
       const isPlace = key.endsWith('_b64') || key === 'value'
-      if (isPlace && typeof item === 'object' && item !== null && isBytesReference(item)) {
+      if (isPlace && typeof item === 'object' && item !== null && isBytesReference(item, nonce)) {
         found.push({ holder: holder as Record<string, unknown>, key, reference: item })
       } else rest.push(item)
     }

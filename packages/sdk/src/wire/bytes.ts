@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { PluginError } from '../errors.js'
 
 /** Largest part of a payload that is written at once, so that others need not wait behind it. */
 const pieceBytes = 64 * 1024
@@ -14,23 +15,22 @@ const headerBytes = 16
 
 /** What an `…_b64` field holds in place of base64 when its bytes travel beside the message. */
 export interface BytesReference {
-  $bytes: number
+  /** `<nonce>:<number>`. The nonce is agreed in the handshake: no data of a client can be taken for a reference. */
+  $bytes: string
   length: number
 }
 
-export function isBytesReference(value: object): value is BytesReference {
-  return (
-    '$bytes' in value &&
-    'length' in value &&
-    typeof value.$bytes === 'number' &&
-    typeof value.length === 'number'
-  )
+export function isBytesReference(value: object, nonce: string): value is BytesReference {
+  const { $bytes: bytes, length } = value as Partial<BytesReference>
+  return typeof bytes === 'string' && typeof length === 'number' && bytes.startsWith(`${nonce}:`)
 }
 
 /** Collects the payloads of the message that is being written; undefined where the connection has no byte channel. */
 let outbox: Outbox | undefined
 
 interface Outbox {
+  nonce: string
+  maxPayloadBytes: number
   firstNumber: number
   payloads: Uint8Array[]
 }
@@ -42,8 +42,10 @@ export class Bytes {
   toJSON(): string | BytesReference {
     const { data } = this
     if (outbox && data.length >= inlineBytes) {
-      outbox.payloads.push(data)
-      return { $bytes: outbox.firstNumber + outbox.payloads.length - 1, length: data.length }
+      const { nonce, firstNumber, payloads, maxPayloadBytes } = outbox
+      if (data.length > maxPayloadBytes) throw tooLarge(data.length, maxPayloadBytes)
+      payloads.push(data)
+      return { $bytes: `${nonce}:${firstNumber + payloads.length - 1}`, length: data.length }
     }
     return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')
   }
@@ -99,16 +101,18 @@ export class ByteChannel {
   readonly #caughtUpWaiters: (() => void)[] = []
 
   readonly #onBreak: () => void
+  readonly #nonce: string
 
   /** @param onBreak Called once, when the channel can't be used any more. */
-  constructor(stream: Duplex, onBreak: () => void, limits: ByteLimits = defaultByteLimits) {
+  constructor(stream: Duplex, nonce: string, onBreak: () => void, limits: ByteLimits = defaultByteLimits) {
     this.#stream = stream
+    this.#nonce = nonce
     this.#onBreak = onBreak
     this.#limits = limits
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('drain', () => {
       this.#blocked = false
-      this.#pump()
+      this.#pumpSoon()
     })
     stream.on('error', (error) => this.break(error))
     stream.on('close', () => this.break(new Error('the byte channel is closed')))
@@ -118,7 +122,13 @@ export class ByteChannel {
   stringify(message: unknown): string {
     if (this.#broken) return JSON.stringify(message)
     this.#collected.length = 0
-    outbox = { firstNumber: this.#lastNumber + 1, payloads: this.#collected }
+    const { maxPayloadBytes } = this.#limits
+    outbox = {
+      nonce: this.#nonce,
+      maxPayloadBytes,
+      firstNumber: this.#lastNumber + 1,
+      payloads: this.#collected,
+    }
     try {
       return JSON.stringify(message)
     } finally {
@@ -132,10 +142,12 @@ export class ByteChannel {
   }
 
   /** The payload of a reference. Rejects where it is broken, or not of the length that the message says. */
-  take({ $bytes: number, length }: BytesReference): Promise<Uint8Array> {
+  take({ $bytes: reference, length }: BytesReference): Promise<Uint8Array> {
+    const number = Number(reference.slice(this.#nonce.length + 1))
     const incoming = this.#incoming.get(number) ?? this.#expect(number, length)
     if (incoming.data.length !== length && !incoming.failed)
       incoming.failed = `it has ${incoming.data.length} bytes, the message says ${length}`
+    if (incoming.waiter) return Promise.reject(new Error('Two messages refer to the same bytes'))
     return new Promise((resolve, reject) => {
       incoming.waiter = { resolve, reject }
       this.#settle(number, incoming)
@@ -193,8 +205,10 @@ export class ByteChannel {
     const piece = next.data.subarray(next.offset, next.offset + pieceBytes)
     this.#stream.cork()
     this.#stream.write(header(next.number, next.data.length, next.offset, piece.length))
-    this.#blocked = !this.#stream.write(piece)
+    this.#stream.write(piece)
     this.#stream.uncork()
+    // A blocking pipe has taken all by now, whatever write() says.
+    this.#blocked = this.#stream.writableLength > 0
     next.offset += piece.length
     if (next.offset < next.data.length) this.#outgoing.push(next)
   }
@@ -271,6 +285,13 @@ export class ByteChannel {
     if (failed) waiter.reject(new Error(`The bytes of the message did not arrive: ${failed}`))
     else waiter.resolve(data)
   }
+}
+
+function tooLarge(length: number, limit: number): PluginError {
+  return new PluginError('MESSAGE_TOO_LARGE', `The message carries ${length} bytes; the limit is ${limit}`, {
+    bytes: length,
+    limit,
+  })
 }
 
 function header(number: number, total: number, offset: number, length: number): Buffer {

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { setMaxListeners } from 'node:events'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import {
   createJSONRPCErrorResponse,
@@ -66,6 +67,9 @@ type Answer = Response | Response[] | undefined
 /** Pieces that may be on their way before the reader has taken one. */
 export const streamWindow = 16
 
+/** The longest time that Node's timers can wait, in ms: 24.8 days. */
+export const maxTimerMs = 2 ** 31 - 1
+
 /**
  * One end of a connection: newline-delimited JSON-RPC 2.0 both ways, with streams, credit and cancellation.
  * Both hops use it: client to host, and host to plugin.
@@ -83,12 +87,14 @@ export class Peer {
   readonly #incoming = new Map<RequestId, IncomingCall>()
   readonly #idleWaiters: (() => void)[] = []
   #running = 0
+  #inputEnded = false
   #lastId = 0
   #queue: Promise<unknown> = Promise.resolve()
   #lastAnswer: Promise<void> | undefined
   #closed: PluginError | undefined
   #channel: ByteChannel | undefined
   #sendsBytes = false
+  #byteNonce = ''
   /** Messages of a call that wait for bytes, by call. */
   readonly #waitingForBytes = new Map<string, Promise<void>>()
 
@@ -102,6 +108,8 @@ export class Peer {
     )
     this.#client = new JSONRPCClient((payload) => this.#send(payload))
     this.#server.applyMiddleware(async (_next, request, call) => {
+      // It may have been cancelled while it waited for its turn.
+      if (call.cancelled) throw call.cancelled
       return createJSONRPCSuccessResponse(request.id ?? null, await options.handle(call))
     })
     this.#server.mapErrorToJSONRPCErrorResponse = errorResponse
@@ -144,8 +152,9 @@ export class Peer {
   }
 
   /** Takes raw bytes from `stream` from now on, for messages that refer to them. */
-  receiveBytes(stream: Duplex): void {
-    this.#channel = new ByteChannel(stream, () => this.notify('$/bytesOff', {}))
+  receiveBytes(stream: Duplex, nonce: string): void {
+    this.#byteNonce = nonce
+    this.#channel = new ByteChannel(stream, nonce, () => this.notify('$/bytesOff', {}))
   }
 
   /** Sends bytes raw from now on: the other end has agreed to it. */
@@ -188,11 +197,14 @@ export class Peer {
       this.#endInput()
     })
     input.on('error', () => this.#endInput())
+    input.once('close', () => this.#endInput())
     output.on('error', () => this.#options.onGone?.())
   }
 
   /** No answer and no credit can arrive any more; what needs neither goes on. */
   #endInput(): void {
+    if (this.#inputEnded) return
+    this.#inputEnded = true
     const error = new PluginError('REQUEST_CANCELLED', 'The other end has closed the connection')
     for (const call of this.#incoming.values()) call.endInput(error)
     if (this.#options.onEnd) this.#options.onEnd()
@@ -219,7 +231,8 @@ export class Peer {
 
   /** A message whose bytes are on their way waits for them; later ones of the same call wait behind it. */
   #receiveWhole(message: Message, line: string): void {
-    const attachments = this.#channel && line.includes('{"$bytes":') ? findAttachments(message) : []
+    const hasBytes = this.#channel !== undefined && line.includes(`{"$bytes":"${this.#byteNonce}:`)
+    const attachments = hasBytes ? findAttachments(message, this.#byteNonce) : []
     const call = attachments.length > 0 || this.#waitingForBytes.size > 0 ? callOf(message) : undefined
     const before = call === undefined ? undefined : this.#waitingForBytes.get(call)
     if (attachments.length === 0 && !before) {
@@ -456,11 +469,17 @@ export class Peer {
   /** Starts what may end the call early, and what feeds it. */
   #watch(id: number, call: OutgoingCall, { signal, timeoutMs, input }: RequestOptions): void {
     const timer =
-      timeoutMs === undefined ? undefined : setTimeout(() => this.#timeOut(id, call, timeoutMs), timeoutMs)
+      timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY
+        ? undefined
+        : setTimeout(() => this.#timeOut(id, call, timeoutMs), Math.min(timeoutMs, maxTimerMs))
     if (timer) call.timer = timer
     if (input) void this.#feed(id, call, input)
     const cancel = signal && ((): void => this.notify('$/cancelRequest', { id }))
-    if (cancel) signal.addEventListener('abort', cancel, { once: true })
+    if (cancel) {
+      // Any number of calls may share a signal.
+      setMaxListeners(0, signal)
+      signal.addEventListener('abort', cancel, { once: true })
+    }
     call.stopWatching = () => {
       clearTimeout(timer)
       call.input?.fail(cancelled())
@@ -541,11 +560,10 @@ export class Peer {
     try {
       this.#writeChecked(payload)
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      const told = isPluginError(error)
-        ? error
-        : new PluginError('INTERNAL_ERROR', `The result can’t be written as JSON: ${reason}`)
-      this.#writer.write(JSON.stringify(errorResponse((payload as Partial<Response>).id ?? null, told)))
+      const { id = null, error: told } = payload as Partial<Response>
+      // Of an error, only its data can be what no JSON is.
+      const instead = told ? new PluginError(told.code, told.message) : unwritable(error)
+      this.#writer.write(JSON.stringify(errorResponse(id, instead)))
     }
   }
 
@@ -596,6 +614,12 @@ function safeCredit(value: unknown): number {
   } catch {
     return 0
   }
+}
+
+function unwritable(error: unknown): PluginError {
+  if (isPluginError(error)) return error
+  const { name, message } = error instanceof Error ? error : new Error(String(error))
+  return new PluginError('INTERNAL_ERROR', `The result can’t be written as JSON: ${message}`, { error: name })
 }
 
 function cancelled(): PluginError {

@@ -26,6 +26,8 @@ export interface HandshakeParams {
   wants_config_schema: boolean
   /** Ways to move raw bytes that the host offers: `fd3`, a pipe as file descriptor 3. */
   byte_channels: readonly string[]
+  /** Stands in each reference to bytes; hard to guess. */
+  byte_nonce: string
 }
 
 /** The answer to a handshake. */

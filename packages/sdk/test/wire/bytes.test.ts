@@ -21,7 +21,7 @@ function pipeEnd() {
 function channel(limits = { maxPayloadBytes: 1 << 20, maxWaitingBytes: 2 << 20 }) {
   const end = pipeEnd()
   const onBreak = vi.fn()
-  return { ...end, onBreak, channel: new ByteChannel(end.stream, onBreak, limits) }
+  return { ...end, onBreak, channel: new ByteChannel(end.stream, 'nonce', onBreak, limits) }
 }
 
 /** What a channel writes for a message with these payloads, and the message. */
@@ -31,7 +31,7 @@ async function send(...payloads: Uint8Array[]) {
   sender.sendCollected()
   await sender.caughtUp()
   return {
-    message: JSON.parse(text) as ({ $bytes: number; length: number } | string)[],
+    message: JSON.parse(text) as ({ $bytes: string; length: number } | string)[],
     frames: Buffer.concat(written),
   }
 }
@@ -125,8 +125,8 @@ describe('bad bytes fail their own payload only:', () => {
     const { channel: receiver, feed, onBreak } = channel()
     feed(frames)
     feed(intact)
-    expect((await receiver.take({ $bytes: 9, length: 3000 })).length).toBe(3000)
-    await expect(receiver.take({ $bytes: 1, length: 5000 })).rejects.toThrow('did not arrive')
+    expect((await receiver.take({ $bytes: 'nonce:9', length: 3000 })).length).toBe(3000)
+    await expect(receiver.take({ $bytes: 'nonce:1', length: 5000 })).rejects.toThrow('did not arrive')
     expect(receiver.dropped).toBeGreaterThan(0)
     expect(onBreak).not.toHaveBeenCalled()
   })
@@ -137,7 +137,7 @@ it.each([0, 65_537, 0xffffffff])(
   async (length) => {
     const { channel: receiver, feed, onBreak } = channel()
     feed(frame(1, 5000, 0, length, Buffer.alloc(0)))
-    await expect(receiver.take({ $bytes: 1, length: 5000 })).rejects.toThrow('did not arrive')
+    await expect(receiver.take({ $bytes: 'nonce:1', length: 5000 })).rejects.toThrow('did not arrive')
     expect(onBreak).toHaveBeenCalledOnce()
     // What is sent from now on goes inside its message.
     expect(JSON.parse(receiver.stringify(new Bytes(Buffer.alloc(9000))))).toHaveLength(12_000)
@@ -147,7 +147,7 @@ it.each([0, 65_537, 0xffffffff])(
 it('a pipe that ends in the middle of a payload fails it', async () => {
   const { channel: receiver, feed, stream } = channel()
   feed(frame(1, 5000, 0, 2000))
-  const taking = receiver.take({ $bytes: 1, length: 5000 })
+  const taking = receiver.take({ $bytes: 'nonce:1', length: 5000 })
   stream.destroy()
   await expect(taking).rejects.toThrow('closed')
 })
@@ -156,8 +156,8 @@ it('payloads that no message asks for are bounded', async () => {
   const { channel: receiver, feed, onBreak } = channel({ maxPayloadBytes: 50_000, maxWaitingBytes: 100_000 })
   for (let number = 1; number <= 3; number++) feed(frame(number, 40_000, 0, 40_000))
   await setImmediate()
-  expect((await receiver.take({ $bytes: 1, length: 40_000 })).length).toBe(40_000)
-  await expect(receiver.take({ $bytes: 3, length: 40_000 })).rejects.toThrow('over the limit')
+  expect((await receiver.take({ $bytes: 'nonce:1', length: 40_000 })).length).toBe(40_000)
+  await expect(receiver.take({ $bytes: 'nonce:3', length: 40_000 })).rejects.toThrow('over the limit')
   for (let number = 100; number <= 4300; number++) feed(frame(number, 1, 0, 1))
   await setImmediate()
   expect(onBreak).toHaveBeenCalledOnce()
