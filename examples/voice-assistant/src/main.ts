@@ -12,9 +12,9 @@ const builtInTurns = [
   'hello how are you today',
   'can you tell me a story about a rabbit',
   'the quick brown fox jumps over the lazy dog',
-  'turn on the lights in the kitchen',
   'please tell me a story about a little bear',
-  'thank you very much goodbye',
+  'turn on the lights in the kitchen',
+  'tell me a story about a brave fox',
 ]
 
 const asked = process.argv.slice(2).join(' ').trim()

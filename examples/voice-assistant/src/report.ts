@@ -18,9 +18,13 @@ export function summarise(turns: readonly Turn[]): string {
   const counts = turns.map(({ said, heard }) => wordErrors(said, heard))
   const errors = counts.reduce((sum, count) => sum + count.errors, 0)
   const words = counts.reduce((sum, count) => sum + count.words, 0)
-  const early = turns.filter(isEarly).length
+  const long = turns.filter(({ audioMs }) => audioMs.length > 2)
+  const early = long.filter(isEarly).length
   const count = turns.length === 1 ? '1 turn' : `${turns.length} turns`
-  return `${count}: ${errors} word errors in ${words} words; reply audio began before the reply's text was complete in ${early} of ${turns.length}`
+  const heard = `${count}: ${errors} word errors in ${words} words`
+  // A reply of a sentence or two is written before its first sentence can be spoken.
+  if (long.length === 0) return heard
+  return `${heard}; reply audio began before the reply's text was complete in ${early} of ${long.length} replies of more than two sentences`
 }
 
 /** Words that would have to be changed, added or taken away to get from `said` to `heard`. */

@@ -26,7 +26,8 @@ async function converse(
 
 test('the built-in turns are heard without a word error and answered aloud', async () => {
   const { said, recordings } = await converse()
-  expect(said).toContain('6 turns: 0 word errors in 44 words')
+  expect(said).toContain('6 turns: 0 word errors in 47 words')
+  expect(said).toContain("reply audio began before the reply's text was complete in 3 of 3 replies")
   expect(said).toMatch(
     /story about a rabbit[\s\S]*first sound \d+ ms, while the text was still being written/,
   )
@@ -44,7 +45,7 @@ test('a question of one’s own is asked instead', async () => {
   const { said, recordings } = await converse('what', 'is the capital of japan')
   expect(said).toContain('heard  what is the capital of japan   [0 word errors')
   expect(said).toContain('Tokyo')
-  expect(said).toContain('1 turn: 0 word errors in 6 words')
+  expect(said).toContain('1 turn: 0 word errors in 6 words\n')
   expect(Object.keys(recordings)).toEqual(['1-answer-1.wav', '1-question.wav'])
 })
 
@@ -62,7 +63,7 @@ test('word errors are counted as changes, additions and losses', () => {
     expect([said, heard, wordErrors(said, heard).errors]).toEqual([said, heard, errors])
 })
 
-test('the summary counts turns whose sound came before the end of their text', () => {
+test('the summary counts long replies whose sound came before the end of their text', () => {
   const turn = {
     said: 'a b',
     heard: 'a c',
@@ -72,11 +73,16 @@ test('the summary counts turns whose sound came before the end of their text', (
     heardMs: 1,
     firstTextMs: 1,
     textDoneMs: 9,
-    audioMs: [5, 12],
+    audioMs: [5, 12, 15],
   }
-  expect(summarise([turn, { ...turn, textDoneMs: 4 }])).toBe(
-    "2 turns: 2 word errors in 4 words; reply audio began before the reply's text was complete in 1 of 2",
+  const [late, short] = [
+    { ...turn, textDoneMs: 4 },
+    { ...turn, audioMs: [12] },
+  ]
+  expect(summarise([turn, late, short])).toBe(
+    "3 turns: 3 word errors in 6 words; reply audio began before the reply's text was complete in 1 of 2 replies of more than two sentences",
   )
+  expect(summarise([short])).toBe('1 turn: 1 word errors in 2 words')
 })
 
 test('the picture of a turn shows a bar for what was heard, written and spoken', () => {
