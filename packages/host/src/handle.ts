@@ -5,8 +5,9 @@ import {
   type MethodDescriptor,
   PluginError,
 } from '@appfactory/sdk'
-import { type Codec, issuesText, type MethodCodecs } from '@appfactory/sdk/wire'
+import { type Codec, issuesText, MethodCodecs } from '@appfactory/sdk/wire'
 import type { CallOptions } from './instance.js'
+import { PieceStream } from './pieces.js'
 import type { Slot } from './slot.js'
 
 /** What every handle has, beside the contract's own methods. */
@@ -51,30 +52,25 @@ export function createHandle<Contract>(
 }
 
 function caller(slot: Slot, method: MethodDescriptor) {
+  const codecs = new MethodCodecs(method)
   return async (...given: unknown[]): Promise<unknown> => {
-    const instance = slot.instance ?? (await slot.ready())
-    const codecs = codecsOf(instance.codecs(method.wire), method)
     const { args, options } = prepare(given, method, codecs)
-    const answer = await instance.call(method.wire, args, options)
+    const answer = await slot.call(method.wire, args, options)
     const result = convert(codecs.decodeResult, answer, method, 'the result')
     return method.unwrap ? (result as Record_)[method.unwrap] : result
   }
 }
 
 function streamer(slot: Slot, method: MethodDescriptor) {
-  return async function* (...given: unknown[]): AsyncGenerator<unknown, void, undefined> {
-    const instance = slot.instance ?? (await slot.ready())
-    const codecs = codecsOf(instance.codecs(method.wire), method)
-    const { args, options } = prepare(given, method, codecs)
-    for await (const piece of instance.stream(method.wire, args, options)) {
-      yield convert(codecs.decodePiece, piece, method, 'a piece')
-    }
-  }
-}
-
-function codecsOf(codecs: MethodCodecs | undefined, { wire }: MethodDescriptor): MethodCodecs {
-  if (codecs) return codecs
-  throw new PluginError('METHOD_NOT_FOUND', `The plugin that is loaded now has no method ${wire}`)
+  const codecs = new MethodCodecs(method)
+  return (...given: unknown[]): AsyncIterableIterator<unknown> =>
+    new PieceStream({
+      open: () => {
+        const { args, options } = prepare(given, method, codecs)
+        return slot.stream(method.wire, args, options)
+      },
+      map: (piece) => convert(codecs.decodePiece, piece, method, 'a piece'),
+    })
 }
 
 /** Arguments as a caller gives them in TypeScript, to those of the wire and the options that stay here. */

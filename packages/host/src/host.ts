@@ -24,6 +24,7 @@ import {
   pluginNotFound,
   pluginNotLoaded,
 } from './messages.js'
+import { PieceStream } from './pieces.js'
 import { defaultRestartPolicy, type RestartPolicy } from './restart.js'
 import { Slot } from './slot.js'
 import { hostVersion } from './version.js'
@@ -185,20 +186,29 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * @example await host.call('tts_flite', 'synthesize', { text: 'Hello' }, { timeoutMs: 2000 })
    */
   async call(plugin: string, method: string, args: Config = {}, options: CallOptions = {}): Promise<unknown> {
-    return this.count(async () =>
-      (await this.#slot(plugin)).call(method, args, { ...options, inlineBytes: true }),
-    )
+    this.#counters.requests += 1
+    try {
+      const slot = this.#slots.get(plugin) ?? (await this.#slot(plugin))
+      return await slot.call(method, args, { ...options, inlineBytes: true })
+    } catch (error) {
+      this.#counters.errors += 1
+      throw error
+    }
   }
 
   /** As `call`, for the pieces of a stream method. `break` in the loop cancels it in the plugin. */
-  async *stream(
+  stream(
     plugin: string,
     method: string,
     args: Config = {},
     options: CallOptions = {},
-  ): AsyncGenerator<unknown, void, undefined> {
-    const slot = await this.count(() => this.#slot(plugin))
-    yield* slot.stream(method, args, { ...options, inlineBytes: true })
+  ): AsyncIterableIterator<unknown> {
+    return new PieceStream({
+      open: async () => {
+        const slot = await this.count(() => this.#slot(plugin))
+        return slot.stream(method, args, { ...options, inlineBytes: true })
+      },
+    })
   }
 
   /**

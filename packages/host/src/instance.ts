@@ -15,7 +15,6 @@ import {
   type HandshakeResult,
   type HealthResult,
   inputMarker,
-  MethodCodecs,
   Peer,
   pluginMethods,
   protocolVersions,
@@ -35,6 +34,7 @@ import {
   startFailed,
   startTimeout,
 } from './messages.js'
+import { PieceStream } from './pieces.js'
 import { ChildProcess, type Exit } from './process.js'
 import { StderrLog } from './stderr.js'
 import { hostVersion } from './version.js'
@@ -76,6 +76,8 @@ export interface InstanceOptions {
 export interface CallOptions {
   timeoutMs?: number | undefined
   signal?: AbortSignal | undefined
+  /** In place of `signal`, for who has no use for one otherwise: takes what cancels the call. */
+  whenCancelled?: ((cancel: () => void) => void) | undefined
   /** Bytes in the result as base64, as plain JSON has them. Default: false. */
   inlineBytes?: boolean | undefined
   /** The argument that follows while the call runs, in the form of the wire. */
@@ -92,7 +94,6 @@ export class Instance {
   readonly crashed: Promise<PluginError>
   #status: PluginStatus = PluginStatus.INITIALIZING
   #handshake: HandshakeResult | undefined
-  #codecs = new Map<string, MethodCodecs>()
   #calls = 0
   #stopped: Promise<void> | undefined
   #violation: string | undefined
@@ -177,11 +178,6 @@ export class Instance {
     return this.#calls
   }
 
-  /** How to convert the arguments and results of a method, by its wire name. */
-  codecs(wireName: string): MethodCodecs | undefined {
-    return this.#codecs.get(wireName)
-  }
-
   /** Calls a method by its wire name, with arguments and result as they are on the wire. */
   async call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
     this.#calls += 1
@@ -199,23 +195,21 @@ export class Instance {
   }
 
   /** Calls a stream method by its wire name. `break` in the loop cancels it in the plugin. */
-  async *stream(
-    method: string,
-    args: Config,
-    options: CallOptions = {},
-  ): AsyncGenerator<unknown, void, undefined> {
-    this.#calls += 1
-    try {
-      const params: CallParams = {
-        ...this.#callParams(method, args, options),
-        stream: { credit: streamWindow },
-      }
-      yield* this.#peer.stream(pluginMethods.call, params, this.#requestOptions(options))
-    } catch (error) {
-      throw this.#explain(error, method, options)
-    } finally {
-      this.#calls -= 1
-    }
+  stream(method: string, args: Config, options: CallOptions = {}): AsyncIterableIterator<unknown> {
+    return new PieceStream({
+      open: () => {
+        this.#calls += 1
+        const params: CallParams = {
+          ...this.#callParams(method, args, options),
+          stream: { credit: streamWindow },
+        }
+        return this.#peer.stream(pluginMethods.call, params, this.#requestOptions(options))
+      },
+      explain: (error) => this.#explain(error, method, options),
+      onEnd: () => {
+        this.#calls -= 1
+      },
+    })
   }
 
   /**
@@ -262,8 +256,7 @@ export class Instance {
 
   async #begin(): Promise<void> {
     const { manifest, limits, configure } = this.#options
-    const { contract, config_schema: schema } = await this.#shakeHands()
-    this.#codecs = new Map(contract.methods.map((method) => [method.wire, new MethodCodecs(method)]))
+    const { config_schema: schema } = await this.#shakeHands()
     const config = await configure(manifest.config_schema ?? schema ?? undefined)
     await this.#ask(pluginMethods.initialize, { config }, limits.initializeTimeoutMs, () =>
       initializeTimeout(manifest.name, limits.initializeTimeoutMs),
@@ -314,10 +307,11 @@ export class Instance {
   #requestOptions({
     timeoutMs = this.#options.limits.callTimeoutMs,
     signal,
+    whenCancelled,
     input,
     inlineBytes,
   }: CallOptions): object {
-    return { timeoutMs, signal, input: input?.items, inlineBytes }
+    return { timeoutMs, signal, whenCancelled, input: input?.items, inlineBytes }
   }
 
   async #shutDown(): Promise<void> {

@@ -4,6 +4,7 @@ import { maxTimerMs } from '@appfactory/sdk/wire'
 import type { Config } from './config.js'
 import type { CallOptions, Instance } from './instance.js'
 import { callTimeout, pluginQuarantined, pluginStopping } from './messages.js'
+import { PieceStream } from './pieces.js'
 import { RestartCounter, type RestartPolicy } from './restart.js'
 
 export interface SlotEvents {
@@ -80,13 +81,12 @@ export class Slot {
     return instance.call(method, args, timeoutMs === undefined ? options : { ...options, timeoutMs })
   }
 
-  async *stream(
-    method: string,
-    args: Config,
-    options: CallOptions = {},
-  ): AsyncGenerator<unknown, void, undefined> {
-    const { instance } = this.#serving() ?? (await this.#await(options))
-    yield* instance.stream(method, args, options)
+  stream(method: string, args: Config, options: CallOptions = {}): AsyncIterableIterator<unknown> {
+    const serving = this.#serving()
+    if (serving) return serving.instance.stream(method, args, options)
+    return new PieceStream({
+      open: async () => (await this.#await(options)).instance.stream(method, args, options),
+    })
   }
 
   #serving(): Serving | undefined {

@@ -184,7 +184,10 @@ async function callPlugin(
   // An argument may follow piece by piece, as `$/input` notifications.
   const streamed = Object.keys(given).find((key) => isInputMarker(given[key]))
   const input = streamed === undefined ? undefined : { name: streamed, items: call.input }
-  const options = { timeoutMs, signal: call.signal, input }
+  const whenCancelled = (cancel: () => void): void => {
+    call.onCancel = cancel
+  }
+  const options = { timeoutMs, whenCancelled, input }
   if (!stream) return host.call(plugin, name, given, options)
   const outgoing = call.openStream(stream === true ? Number.POSITIVE_INFINITY : creditOf(stream.credit))
   for await (const piece of host.stream(plugin, name, given, options)) await outgoing.send(piece)

@@ -44,6 +44,8 @@ export interface PeerOptions {
 export interface RequestOptions {
   /** An abort sends `$/cancelRequest`; the call then ends with what the other end answers. */
   signal?: AbortSignal | undefined
+  /** In place of `signal`, for who has no use for one otherwise: takes what cancels the call. */
+  whenCancelled?: ((cancel: () => void) => void) | undefined
   /** In ms. The call is cancelled and fails with CALL_TIMEOUT. For a stream: time between two pieces. Default: none. */
   timeoutMs?: number | undefined
   /** Sent as `$/input` while the call runs. */
@@ -65,7 +67,7 @@ interface OutgoingCall {
 type Answer = Response | Response[] | undefined
 
 /** Pieces that may be on their way before the reader has taken one. */
-export const streamWindow = 16
+export const streamWindow = 64
 
 /** The longest time that Node's timers can wait, in ms: 24.8 days. */
 export const maxTimerMs = 2 ** 31 - 1
@@ -467,13 +469,14 @@ export class Peer {
   }
 
   /** Starts what may end the call early, and what feeds it. */
-  #watch(id: number, call: OutgoingCall, { signal, timeoutMs, input }: RequestOptions): void {
+  #watch(id: number, call: OutgoingCall, { signal, whenCancelled, timeoutMs, input }: RequestOptions): void {
     const timer =
       timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY
         ? undefined
         : setTimeout(() => this.#timeOut(id, call, timeoutMs), Math.min(timeoutMs, maxTimerMs))
     if (timer) call.timer = timer
     if (input) void this.#feed(id, call, input)
+    whenCancelled?.(() => this.notify('$/cancelRequest', { id }))
     const cancel = signal && ((): void => this.notify('$/cancelRequest', { id }))
     if (cancel) {
       // Any number of calls may share a signal.
