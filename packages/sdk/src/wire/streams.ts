@@ -72,6 +72,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown> {
   #taken = 0
   #expected = 0
   #state: 'open' | 'ended' | 'failed' = 'open'
+  #left = false
   #error: unknown
 
   constructor(window: number, handlers: IncomingStreamHandlers) {
@@ -81,6 +82,8 @@ export class IncomingStream implements AsyncIterableIterator<unknown> {
 
   /** Takes a piece off the wire. Returns what is wrong with it, if anything. */
   push(sequence: unknown, value: unknown): string | undefined {
+    // Pieces may be on their way to a reader that has left; the call still ends with its answer.
+    if (this.#left) return undefined
     if (this.#state !== 'open') return 'the stream has ended'
     if (sequence !== this.#expected) return `piece ${this.#expected} was expected, not ${String(sequence)}`
     if (this.#pieces.length >= this.#window) return `more than ${this.#window} pieces without credit`
@@ -130,6 +133,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown> {
   /** The reader stops early (`break` in a `for await`). */
   async return(): Promise<IteratorResult<unknown>> {
     const wasOpen = this.#state === 'open'
+    this.#left = true
     this.#state = 'ended'
     this.#pieces.length = 0
     this.#settleWaiting()
