@@ -1,22 +1,16 @@
-import { isUtf8 } from 'node:buffer'
-import { setMaxListeners } from 'node:events'
 import type { Duplex, Readable, Writable } from 'node:stream'
-import {
-  createJSONRPCErrorResponse,
-  createJSONRPCNotification,
-  createJSONRPCRequest,
-  createJSONRPCSuccessResponse,
-  JSONRPCClient,
-  type JSONRPCErrorResponse,
-  JSONRPCServer,
-} from 'json-rpc-2.0'
-import { fromErrorObject, isPluginError, PluginError, toErrorObject } from '../errors.js'
+import { createJSONRPCSuccessResponse, JSONRPCServer } from 'json-rpc-2.0'
+import { PluginError } from '../errors.js'
 import { type Attachment, callOf, findAttachments } from './attachments.js'
 import { ByteChannel, Bytes } from './bytes.js'
 import { IncomingCall } from './call.js'
-import { LineSplitter, LineWriter } from './lines.js'
+import { LineSplitter } from './lines.js'
 import { classify, type Message, parseLine, type Request, type RequestId, type Response } from './message.js'
-import { creditOf, IncomingStream, OutgoingStream } from './streams.js'
+import { MessageWriter } from './message-writer.js'
+import { OutgoingCalls, type RequestOptions } from './outgoing.js'
+import { cancelled, errorResponse, invalidRequest } from './replies.js'
+import { salvage } from './salvage.js'
+import { creditOf } from './streams.js'
 
 export interface PeerOptions {
   input: Readable
@@ -41,36 +35,8 @@ export interface PeerOptions {
   sequential?: boolean
 }
 
-export interface RequestOptions {
-  /** An abort sends `$/cancelRequest`; the call then ends with what the other end answers. */
-  signal?: AbortSignal | undefined
-  /** In place of `signal`, for who has no use for one otherwise: takes what cancels the call. */
-  whenCancelled?: ((cancel: () => void) => void) | undefined
-  /** In ms. The call is cancelled and fails with CALL_TIMEOUT. For a stream: time between two pieces. Default: none. */
-  timeoutMs?: number | undefined
-  /** Sent as `$/input` while the call runs. */
-  input?: AsyncIterable<unknown> | undefined
-  /** Bytes of the answer that come beside it are put into it as base64, for those who want plain JSON. */
-  inlineBytes?: boolean | undefined
-}
-
-interface OutgoingCall {
-  method: string
-  inlineBytes: boolean
-  stopWatching?(): void
-  pieces?: IncomingStream
-  input?: OutgoingStream
-  timer?: NodeJS.Timeout
-}
-
 /** What one line is owed: a response, those of a batch, or nothing. */
 type Answer = Response | Response[] | undefined
-
-/** Pieces that may be on their way before the reader has taken one. */
-export const streamWindow = 64
-
-/** The longest time that Node's timers can wait, in ms: 24.8 days. */
-export const maxTimerMs = 2 ** 31 - 1
 
 /**
  * One end of a connection: newline-delimited JSON-RPC 2.0 both ways, with streams, credit and cancellation.
@@ -80,35 +46,30 @@ export class Peer {
   /** Lines that were no JSON-RPC, and replies that nobody waited for (any more). */
   readonly counts = { noise: 0, droppedReplies: 0 }
   readonly #options: PeerOptions
-  readonly #writer: LineWriter
+  readonly #writer: MessageWriter
   readonly #splitter: LineSplitter
-  #maxSendBytes: number
   readonly #server = new JSONRPCServer<IncomingCall>({ errorListener: () => {} })
-  readonly #client: JSONRPCClient
-  readonly #outgoing = new Map<RequestId, OutgoingCall>()
+  readonly #outgoing: OutgoingCalls
   readonly #incoming = new Map<RequestId, IncomingCall>()
   readonly #idleWaiters: (() => void)[] = []
   #running = 0
   #inputEnded = false
-  #lastId = 0
   #queue: Promise<unknown> = Promise.resolve()
   #lastAnswer: Promise<void> | undefined
   #closed: PluginError | undefined
   #channel: ByteChannel | undefined
-  #sendsBytes = false
   #byteNonce = ''
   /** Messages of a call that wait for bytes, by call. */
   readonly #waitingForBytes = new Map<string, Promise<void>>()
 
   constructor(options: PeerOptions) {
     this.#options = options
-    this.#writer = new LineWriter(options.output)
-    this.#maxSendBytes = options.maxSendBytes ?? Number.POSITIVE_INFINITY
+    this.#writer = new MessageWriter(options.output, options.maxSendBytes ?? Number.POSITIVE_INFINITY)
+    this.#outgoing = new OutgoingCalls(this.#writer)
     this.#splitter = new LineSplitter(
       { onLine: (line) => this.#receiveLine(line), onOversize: () => this.#receiveOversize() },
       options.maxMessageBytes,
     )
-    this.#client = new JSONRPCClient((payload) => this.#send(payload))
     this.#server.applyMiddleware(async (_next, request, call) => {
       // It may have been cancelled while it waited for its turn.
       if (call.cancelled) throw call.cancelled
@@ -120,37 +81,22 @@ export class Peer {
 
   /** Calls a method of the other end. Rejects with a PluginError. */
   request(method: string, params: unknown, options: RequestOptions = {}): Promise<unknown> {
-    return this.#call(method, params, options).result
+    return this.#outgoing.request(method, params, options)
   }
 
   /** Calls a method that answers in pieces. `params` must ask for `streamWindow` pieces of credit. */
   stream(method: string, params: unknown, options: RequestOptions = {}): AsyncIterableIterator<unknown> {
-    const cancelling = new AbortController()
-    const signal = options.signal ? AbortSignal.any([options.signal, cancelling.signal]) : cancelling.signal
-    let finished: Promise<unknown> = Promise.resolve()
-    const pieces: IncomingStream = new IncomingStream(streamWindow, {
-      grant: (n) => this.notify('$/credit', { id: call.id, n }),
-      stop: async () => {
-        cancelling.abort()
-        await finished
-      },
-    })
-    const call = this.#call(method, params, { ...options, signal }, pieces)
-    finished = call.result.then(
-      () => pieces.end(),
-      (error: unknown) => pieces.fail(error),
-    )
-    return pieces
+    return this.#outgoing.stream(method, params, options)
   }
 
   notify(method: string, params: unknown): void {
-    this.#write(createJSONRPCNotification(method, params))
+    this.#writer.notify(method, params)
   }
 
   /** Both ends have agreed on the longest message, in bytes. */
   limitMessages(bytes: number): void {
     this.#splitter.maxBytes = bytes
-    this.#maxSendBytes = bytes
+    this.#writer.maxBytes = bytes
   }
 
   /** Takes raw bytes from `stream` from now on, for messages that refer to them. */
@@ -161,7 +107,7 @@ export class Peer {
 
   /** Sends bytes raw from now on: the other end has agreed to it. */
   sendBytes(): void {
-    this.#sendsBytes = true
+    this.#writer.channel = this.#channel
   }
 
   /** Resolves when no call from the other end is being worked on. */
@@ -178,16 +124,14 @@ export class Peer {
   /** Hands over what is still to be written. */
   flush(): void {
     this.#writer.flush()
-    this.#channel?.flush()
   }
 
   /** Gives up the connection: calls to the other end fail with `error`, calls from it are cancelled. */
   close(error: PluginError): void {
     if (this.#closed) return
     this.#closed = error
-    this.#failOutgoing(error)
+    this.#outgoing.fail(error, true)
     for (const call of this.#incoming.values()) call.cancel(error)
-    this.#writer.flush()
     this.#writer.close()
   }
 
@@ -210,14 +154,8 @@ export class Peer {
     const error = new PluginError('REQUEST_CANCELLED', 'The other end has closed the connection')
     for (const call of this.#incoming.values()) call.endInput(error)
     if (this.#options.onEnd) this.#options.onEnd()
-    else this.#failOutgoing(error)
+    else this.#outgoing.fail(error)
   }
-
-  #failOutgoing(error: PluginError): void {
-    for (const id of [...this.#outgoing.keys()]) this.#settle(id, errorResponse(id, error))
-  }
-
-  // ── Receiving ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #receiveLine(line: string | Uint8Array): void {
     if (typeof line !== 'string') {
@@ -258,7 +196,7 @@ export class Peer {
       const bytes = await Promise.all(attachments.map(({ reference }) => this.#channel?.take(reference)))
       await before
       const inline = message.kind === 'response' ? message.response.id : aboutId(message)
-      const asText = this.#outgoing.get(inline)?.inlineBytes === true
+      const asText = this.#outgoing.wantsInlineBytes(inline)
       attachments.forEach(({ holder, key }, index) => {
         const data = new Bytes(bytes[index] ?? new Uint8Array())
         holder[key] = asText ? data.toJSON() : data
@@ -277,7 +215,7 @@ export class Peer {
     if (message.kind === 'invalid') return message
     const { id, method } = message.request
     if (id !== undefined) return { kind: 'invalid', id, reason, owed: true }
-    if (method === '$/stream') this.#breakStream(aboutId(message), reason)
+    if (method === '$/stream') this.#outgoing.breakStream(aboutId(message), reason)
     else this.#incoming.get(aboutId(message))?.cancel(new PluginError('INVALID_REQUEST', reason))
     return undefined
   }
@@ -332,7 +270,7 @@ export class Peer {
     line: string,
   ): Response | undefined {
     if (this.#outgoing.has(id)) {
-      this.#settle(
+      this.#outgoing.settle(
         id,
         errorResponse(id, new PluginError('INTERNAL_ERROR', `The answer is malformed: ${reason}`)),
       )
@@ -378,7 +316,7 @@ export class Peer {
   /** For an IncomingCall: answers before the work on it has ended. */
   answerEarly(id: RequestId, error: PluginError): void {
     this.#incoming.delete(id)
-    this.#write(errorResponse(id, error))
+    this.#writer.write(errorResponse(id, error))
   }
 
   #announceIdle(): void {
@@ -391,18 +329,18 @@ export class Peer {
     if (answer === undefined) return
     if (this.#options.sequential) {
       this.#lastAnswer = Promise.all([answer, this.#lastAnswer]).then(([owed]) => {
-        if (owed) this.#write(owed)
+        if (owed) this.#writer.write(owed)
       })
     } else if (answer instanceof Promise) void answer.then(this.#writeOwed)
-    else this.#write(answer)
+    else this.#writer.write(answer)
   }
 
   readonly #writeOwed = (owed: Answer): void => {
-    if (owed) this.#write(owed)
+    if (owed) this.#writer.write(owed)
   }
 
   #receiveResponse(response: Response): void {
-    if (!this.#settle(response.id, response)) this.counts.droppedReplies += 1
+    if (!this.#outgoing.settle(response.id, response)) this.counts.droppedReplies += 1
   }
 
   /** Notifications of the wire itself. Returns false for all others. */
@@ -413,177 +351,19 @@ export class Peer {
       unknown
     >
     const key = id as RequestId
-    if (method === '$/cancelRequest')
-      this.#incoming.get(key)?.cancel(new PluginError('REQUEST_CANCELLED', 'The request was cancelled'))
-    else if (method === '$/stream') this.#receivePiece(key, seq, value)
+    if (method === '$/cancelRequest') this.#incoming.get(key)?.cancel(cancelled())
+    else if (method === '$/stream')
+      this.counts.droppedReplies += this.#outgoing.receivePiece(key, seq, value) ? 0 : 1
     else if (method === '$/credit') this.#incoming.get(key)?.addCredit(safeCredit(n))
     else if (method === '$/input') this.#incoming.get(key)?.receiveInput(seq, value, done === true)
-    else if (method === '$/bytesOff') this.#sendsBytes = false
-    else if (method === '$/inputCredit') this.#outgoing.get(key)?.input?.addCredit(safeCredit(n))
+    else if (method === '$/bytesOff') this.#writer.channel = undefined
+    else if (method === '$/inputCredit') this.#outgoing.addInputCredit(key, safeCredit(n))
     return true
-  }
-
-  #receivePiece(id: RequestId, sequence: unknown, value: unknown): void {
-    const call = this.#outgoing.get(id)
-    if (!call?.pieces) {
-      this.counts.droppedReplies += 1
-      return
-    }
-    call.timer?.refresh()
-    const problem = call.pieces.push(sequence, value)
-    if (problem) this.#breakStream(id, problem)
-  }
-
-  #breakStream(id: RequestId, problem: string): void {
-    this.notify('$/cancelRequest', { id })
-    this.#settle(id, errorResponse(id, new PluginError('INTERNAL_ERROR', `The stream is broken: ${problem}`)))
-  }
-
-  // ── Calling ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #call(
-    method: string,
-    params: unknown,
-    options: RequestOptions,
-    pieces?: IncomingStream,
-  ): { id: number; result: Promise<unknown> } {
-    const id = ++this.#lastId
-    if (this.#closed) return { id, result: Promise.reject(this.#closed) }
-    if (options.signal?.aborted) return { id, result: Promise.reject(cancelled()) }
-    const call: OutgoingCall = {
-      method,
-      inlineBytes: options.inlineBytes === true,
-      ...(pieces ? { pieces } : {}),
-    }
-    this.#outgoing.set(id, call)
-    const response = this.#client.requestAdvanced(
-      createJSONRPCRequest(id, method, params),
-    ) as Promise<Response>
-    this.#watch(id, call, options)
-    const result = response.then((answer) => {
-      call.stopWatching?.()
-      if (answer.error) throw fromErrorObject(answer.error)
-      return answer.result
-    })
-    return { id, result }
-  }
-
-  /** Starts what may end the call early, and what feeds it. */
-  #watch(id: number, call: OutgoingCall, { signal, whenCancelled, timeoutMs, input }: RequestOptions): void {
-    const timer =
-      timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY
-        ? undefined
-        : setTimeout(() => this.#timeOut(id, call, timeoutMs), Math.min(timeoutMs, maxTimerMs))
-    if (timer) call.timer = timer
-    if (input) void this.#feed(id, call, input)
-    whenCancelled?.(() => this.notify('$/cancelRequest', { id }))
-    const cancel = signal && ((): void => this.notify('$/cancelRequest', { id }))
-    if (cancel) {
-      // Any number of calls may share a signal.
-      setMaxListeners(0, signal)
-      signal.addEventListener('abort', cancel, { once: true })
-    }
-    call.stopWatching = () => {
-      clearTimeout(timer)
-      call.input?.fail(cancelled())
-      if (cancel) signal.removeEventListener('abort', cancel)
-    }
-  }
-
-  #timeOut(id: number, { method }: OutgoingCall, timeoutMs: number): void {
-    this.notify('$/cancelRequest', { id })
-    const late = new PluginError(
-      'CALL_TIMEOUT',
-      `${method} took longer than ${timeoutMs} ms and was cancelled`,
-      { timeoutMs },
-    )
-    this.#settle(id, errorResponse(id, late))
-  }
-
-  /** Sends the argument that arrives while the call runs; its failure cancels the call. */
-  async #feed(id: number, call: OutgoingCall, input: AsyncIterable<unknown>): Promise<void> {
-    const outgoing = new OutgoingStream(streamWindow, (seq, value) =>
-      this.#sendItem('$/input', { id, seq, value }),
-    )
-    call.input = outgoing
-    try {
-      for await (const value of input) await outgoing.send(value)
-      this.notify('$/input', { id, seq: outgoing.count, done: true })
-    } catch (error) {
-      if (!this.#outgoing.has(id)) return
-      this.notify('$/cancelRequest', { id })
-      this.#settle(id, errorResponse(id, error))
-    }
-  }
-
-  /** Ends a call of ours with a response. Returns false where there is no such call. */
-  #settle(id: RequestId, response: Response): boolean {
-    const call = this.#outgoing.get(id)
-    if (!call) return false
-    this.#outgoing.delete(id)
-    this.#client.receive(response as never)
-    return true
-  }
-
-  // ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Sends a request: too large a one fails here instead of at the other end. */
-  #send(payload: { id: RequestId }): void {
-    try {
-      this.#writeChecked(payload)
-    } catch (error) {
-      this.#settle(payload.id, errorResponse(payload.id, error))
-    }
-  }
-
-  /** Sends one item of a stream. Resolves when the reader has caught up. */
-  #sendItem(method: string, params: unknown): Promise<void> | undefined {
-    this.#writeChecked(createJSONRPCNotification(method, params))
-    return this.#writer.caughtUp() ?? this.#channel?.caughtUp()
-  }
-
-  /** Writes a message, its bytes beside it where the other end takes them. */
-  #writeChecked(payload: unknown): void {
-    if (!this.#sendsBytes || !this.#channel) {
-      this.#writeLine(JSON.stringify(payload))
-      return
-    }
-    this.#writeLine(this.#channel.stringify(payload))
-    this.#channel.sendCollected()
-  }
-
-  #writeLine(line: string): void {
-    const excess = this.#excess(line)
-    if (excess) throw excess
-    this.#writer.write(line)
-  }
-
-  /** Writes a message or, where it can't be written, an error in its place. */
-  #write(payload: unknown): void {
-    try {
-      this.#writeChecked(payload)
-    } catch (error) {
-      const { id = null, error: told } = payload as Partial<Response>
-      // Of an error, only its data can be what no JSON is.
-      const instead = told ? new PluginError(told.code, told.message) : unwritable(error)
-      this.#writer.write(JSON.stringify(errorResponse(id, instead)))
-    }
-  }
-
-  #excess(line: string): PluginError | undefined {
-    const limit = this.#maxSendBytes
-    if (line.length * 3 <= limit) return undefined
-    const bytes = Buffer.byteLength(line)
-    if (bytes <= limit) return undefined
-    return new PluginError('MESSAGE_TOO_LARGE', `The message has ${bytes} bytes; the limit is ${limit}`, {
-      bytes,
-      limit,
-    })
   }
 
   /** For an IncomingCall: sends one piece. Resolves when the reader has caught up. */
   sendPiece(id: RequestId, seq: number, value: unknown): Promise<void> | undefined {
-    return this.#sendItem('$/stream', { id, seq, value })
+    return this.#writer.writeItem('$/stream', { id, seq, value })
   }
 }
 
@@ -593,23 +373,6 @@ function aboutId(message: Message): RequestId {
   return (params as { id?: RequestId } | undefined)?.id ?? null
 }
 
-const messageStart = '{"jsonrpc":"2.0"'
-
-/** How many places of a line are tried, so that time stays linear in its length. */
-const maxSalvageTries = 4
-
-/** Something printed without a line end before a message: the message is still whole behind it. */
-function salvage(line: Buffer): { noise: string; message: Message } | undefined {
-  let start = line.indexOf(messageStart, 1)
-  for (let tries = 0; start !== -1 && tries < maxSalvageTries; tries++) {
-    const rest = line.subarray(start)
-    const parsed = isUtf8(rest) ? parseLine(rest.toString()) : undefined
-    if (parsed?.kind === 'single') return { noise: line.toString('utf8', 0, start), message: parsed.message }
-    start = line.indexOf(messageStart, start + 1)
-  }
-  return undefined
-}
-
 /** A credit that is not one is worth nothing; a notification gets no error. */
 function safeCredit(value: unknown): number {
   try {
@@ -617,23 +380,4 @@ function safeCredit(value: unknown): number {
   } catch {
     return 0
   }
-}
-
-function unwritable(error: unknown): PluginError {
-  if (isPluginError(error)) return error
-  const { name, message } = error instanceof Error ? error : new Error(String(error))
-  return new PluginError('INTERNAL_ERROR', `The result can’t be written as JSON: ${message}`, { error: name })
-}
-
-function cancelled(): PluginError {
-  return new PluginError('REQUEST_CANCELLED', 'The request was cancelled')
-}
-
-function errorResponse(id: RequestId, error: unknown): JSONRPCErrorResponse {
-  const { code, message, data } = toErrorObject(error)
-  return createJSONRPCErrorResponse(id, code, message, data)
-}
-
-function invalidRequest(id: RequestId, reason: string): Response {
-  return errorResponse(id, new PluginError('INVALID_REQUEST', `Invalid request: ${reason}`))
 }

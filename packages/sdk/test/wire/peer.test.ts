@@ -545,7 +545,7 @@ describe('a timeout', () => {
     await expect(call).rejects.toMatchObject({
       codeName: 'CALL_TIMEOUT',
       message: expect.stringContaining('slow_thing'),
-      data: { timeoutMs: 20 },
+      data: { timeout_ms: 20 },
     })
     expect(await cancelled.promise).toMatchObject({ codeName: 'REQUEST_CANCELLED' })
   })

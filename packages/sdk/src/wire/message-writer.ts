@@ -1,0 +1,79 @@
+import type { Writable } from 'node:stream'
+import { createJSONRPCNotification } from 'json-rpc-2.0'
+import { PluginError } from '../errors.js'
+import type { ByteChannel } from './bytes.js'
+import { LineWriter } from './lines.js'
+import type { Response } from './message.js'
+import { errorResponse, unwritable } from './replies.js'
+
+/** Writes messages as lines, with their bytes beside them where the other end takes them. */
+export class MessageWriter {
+  /** Longest line that the other end takes, in bytes. */
+  maxBytes: number
+  /** Where bytes go that travel beside their message. Undefined: they go inside it, as base64. */
+  channel: ByteChannel | undefined
+  readonly #lines: LineWriter
+
+  constructor(output: Writable, maxBytes: number) {
+    this.#lines = new LineWriter(output)
+    this.maxBytes = maxBytes
+  }
+
+  /**
+   * Writes a message.
+   *
+   * @throws PluginError MESSAGE_TOO_LARGE; whatever JSON.stringify throws.
+   */
+  writeChecked(message: unknown): void {
+    const { channel } = this
+    const line = channel ? channel.stringify(message) : JSON.stringify(message)
+    const excess = this.#excess(line)
+    if (excess) throw excess
+    this.#lines.write(line)
+    channel?.sendCollected()
+  }
+
+  /** Writes a message or, where it can't be written, an error in its place. */
+  write(message: unknown): void {
+    try {
+      this.writeChecked(message)
+    } catch (error) {
+      const { id = null, error: told } = message as Partial<Response>
+      // Of an error, only its data can be what no JSON is.
+      const instead = told ? new PluginError(told.code, told.message) : unwritable(error)
+      this.#lines.write(JSON.stringify(errorResponse(id, instead)))
+    }
+  }
+
+  /** Writes one item of a stream. Resolves when the reader has caught up. */
+  writeItem(method: string, params: unknown): Promise<void> | undefined {
+    this.writeChecked(createJSONRPCNotification(method, params))
+    return this.#lines.caughtUp() ?? this.channel?.caughtUp()
+  }
+
+  notify(method: string, params: unknown): void {
+    this.write(createJSONRPCNotification(method, params))
+  }
+
+  /** Hands over what is still to be written. */
+  flush(): void {
+    this.#lines.flush()
+    this.channel?.flush()
+  }
+
+  close(): void {
+    this.#lines.flush()
+    this.#lines.close()
+  }
+
+  #excess(line: string): PluginError | undefined {
+    const limit = this.maxBytes
+    if (line.length * 3 <= limit) return undefined
+    const bytes = Buffer.byteLength(line)
+    if (bytes <= limit) return undefined
+    return new PluginError('MESSAGE_TOO_LARGE', `The message has ${bytes} bytes; the limit is ${limit}`, {
+      bytes,
+      limit,
+    })
+  }
+}

@@ -1,0 +1,197 @@
+import { setMaxListeners } from 'node:events'
+import { createJSONRPCRequest, JSONRPCClient } from 'json-rpc-2.0'
+import { fromErrorObject, PluginError } from '../errors.js'
+import type { RequestId, Response } from './message.js'
+import type { MessageWriter } from './message-writer.js'
+import { cancelled, errorResponse } from './replies.js'
+import { IncomingStream, OutgoingStream } from './streams.js'
+
+export interface RequestOptions {
+  /** An abort sends `$/cancelRequest`; the call then ends with what the other end answers. */
+  signal?: AbortSignal | undefined
+  /** In place of `signal`, for who has no use for one otherwise: takes what cancels the call. */
+  whenCancelled?: ((cancel: () => void) => void) | undefined
+  /** In ms. The call is cancelled and fails with CALL_TIMEOUT. For a stream: time between two pieces. Default: none. */
+  timeoutMs?: number | undefined
+  /** Sent as `$/input` while the call runs. */
+  input?: AsyncIterable<unknown> | undefined
+  /** Bytes of the answer that come beside it are put into it as base64, for those who want plain JSON. */
+  inlineBytes?: boolean | undefined
+}
+
+interface OutgoingCall {
+  method: string
+  inlineBytes: boolean
+  stopWatching?(): void
+  pieces?: IncomingStream
+  input?: OutgoingStream
+  timer?: NodeJS.Timeout
+}
+
+/** Pieces that may be on their way before the reader has taken one. */
+export const streamWindow = 64
+
+/** The longest time that Node's timers can wait, in ms: 24.8 days. */
+export const maxTimerMs = 2 ** 31 - 1
+
+/** The calls that this end makes of the other. */
+export class OutgoingCalls {
+  readonly #writer: MessageWriter
+  readonly #calls = new Map<RequestId, OutgoingCall>()
+  readonly #client: JSONRPCClient
+  #lastId = 0
+  #closed: PluginError | undefined
+
+  constructor(writer: MessageWriter) {
+    this.#writer = writer
+    this.#client = new JSONRPCClient((payload) => this.#send(payload))
+  }
+
+  request(method: string, params: unknown, options: RequestOptions): Promise<unknown> {
+    return this.#call(method, params, options).result
+  }
+
+  stream(method: string, params: unknown, options: RequestOptions): AsyncIterableIterator<unknown> {
+    const cancelling = new AbortController()
+    const signal = options.signal ? AbortSignal.any([options.signal, cancelling.signal]) : cancelling.signal
+    let finished: Promise<unknown> = Promise.resolve()
+    const pieces: IncomingStream = new IncomingStream(streamWindow, {
+      grant: (n) => this.#writer.notify('$/credit', { id: call.id, n }),
+      stop: async () => {
+        cancelling.abort()
+        await finished
+      },
+    })
+    const call = this.#call(method, params, { ...options, signal }, pieces)
+    finished = call.result.then(
+      () => pieces.end(),
+      (error: unknown) => pieces.fail(error),
+    )
+    return pieces
+  }
+
+  has(id: RequestId): boolean {
+    return this.#calls.has(id)
+  }
+
+  /** Whether the caller of `id` wants bytes as base64. */
+  wantsInlineBytes(id: RequestId): boolean {
+    return this.#calls.get(id)?.inlineBytes === true
+  }
+
+  /** Ends a call with a response. Returns false where there is no such call. */
+  settle(id: RequestId, response: Response): boolean {
+    if (!this.#calls.delete(id)) return false
+    this.#client.receive(response as never)
+    return true
+  }
+
+  /** Takes a piece of an answer. Returns false where there is no such call. */
+  receivePiece(id: RequestId, sequence: unknown, value: unknown): boolean {
+    const call = this.#calls.get(id)
+    if (!call?.pieces) return false
+    call.timer?.refresh()
+    const problem = call.pieces.push(sequence, value)
+    if (problem) this.breakStream(id, problem)
+    return true
+  }
+
+  breakStream(id: RequestId, problem: string): void {
+    this.#cancel(id)
+    this.settle(id, errorResponse(id, new PluginError('INTERNAL_ERROR', `The stream is broken: ${problem}`)))
+  }
+
+  /** The callee has taken items of the argument that is sent while the call runs. */
+  addInputCredit(id: RequestId, items: number): void {
+    this.#calls.get(id)?.input?.addCredit(items)
+  }
+
+  /** Ends all calls with `error`. With `forGood`, later ones fail with it too. */
+  fail(error: PluginError, forGood = false): void {
+    if (forGood) this.#closed = error
+    for (const id of [...this.#calls.keys()]) this.settle(id, errorResponse(id, error))
+  }
+
+  #call(
+    method: string,
+    params: unknown,
+    options: RequestOptions,
+    pieces?: IncomingStream,
+  ): { id: number; result: Promise<unknown> } {
+    const id = ++this.#lastId
+    if (this.#closed) return { id, result: Promise.reject(this.#closed) }
+    if (options.signal?.aborted) return { id, result: Promise.reject(cancelled()) }
+    const call: OutgoingCall = {
+      method,
+      inlineBytes: options.inlineBytes === true,
+      ...(pieces ? { pieces } : {}),
+    }
+    this.#calls.set(id, call)
+    const request = createJSONRPCRequest(id, method, params)
+    const response = this.#client.requestAdvanced(request) as Promise<Response>
+    this.#watch(id, call, options)
+    const result = response.then((answer) => {
+      call.stopWatching?.()
+      if (answer.error) throw fromErrorObject(answer.error)
+      return answer.result
+    })
+    return { id, result }
+  }
+
+  /** Sends a request: too large a one fails here instead of at the other end. */
+  #send(payload: { id: RequestId }): void {
+    try {
+      this.#writer.writeChecked(payload)
+    } catch (error) {
+      this.settle(payload.id, errorResponse(payload.id, error))
+    }
+  }
+
+  /** Starts what may end the call early, and what feeds it. */
+  #watch(id: number, call: OutgoingCall, { signal, whenCancelled, timeoutMs, input }: RequestOptions): void {
+    const timer =
+      timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY
+        ? undefined
+        : setTimeout(() => this.#timeOut(id, call, timeoutMs), Math.min(timeoutMs, maxTimerMs))
+    if (timer) call.timer = timer
+    if (input) void this.#feed(id, call, input)
+    whenCancelled?.(() => this.#cancel(id))
+    const cancel = signal && ((): void => this.#cancel(id))
+    if (cancel) {
+      // Any number of calls may share a signal.
+      setMaxListeners(0, signal)
+      signal.addEventListener('abort', cancel, { once: true })
+    }
+    call.stopWatching = () => {
+      clearTimeout(timer)
+      call.input?.fail(cancelled())
+      if (cancel) signal.removeEventListener('abort', cancel)
+    }
+  }
+
+  #timeOut(id: number, { method }: OutgoingCall, timeoutMs: number): void {
+    this.#cancel(id)
+    const message = `${method} took longer than ${timeoutMs} ms and was cancelled`
+    this.settle(id, errorResponse(id, new PluginError('CALL_TIMEOUT', message, { timeout_ms: timeoutMs })))
+  }
+
+  /** Sends the argument that arrives while the call runs; its failure cancels the call. */
+  async #feed(id: number, call: OutgoingCall, input: AsyncIterable<unknown>): Promise<void> {
+    const outgoing = new OutgoingStream(streamWindow, (seq, value) =>
+      this.#writer.writeItem('$/input', { id, seq, value }),
+    )
+    call.input = outgoing
+    try {
+      for await (const value of input) await outgoing.send(value)
+      this.#writer.notify('$/input', { id, seq: outgoing.count, done: true })
+    } catch (error) {
+      if (!this.#calls.has(id)) return
+      this.#cancel(id)
+      this.settle(id, errorResponse(id, error))
+    }
+  }
+
+  #cancel(id: RequestId): void {
+    this.#writer.notify('$/cancelRequest', { id })
+  }
+}

@@ -1,0 +1,24 @@
+import { createJSONRPCErrorResponse, type JSONRPCErrorResponse } from 'json-rpc-2.0'
+import { isPluginError, PluginError, toErrorObject } from '../errors.js'
+import type { RequestId } from './message.js'
+
+/** The response that tells an error; one that nobody foresaw becomes INTERNAL_ERROR. */
+export function errorResponse(id: RequestId, error: unknown): JSONRPCErrorResponse {
+  const { code, message, data } = toErrorObject(error)
+  return createJSONRPCErrorResponse(id, code, message, data)
+}
+
+export function invalidRequest(id: RequestId, reason: string): JSONRPCErrorResponse {
+  return errorResponse(id, new PluginError('INVALID_REQUEST', `Invalid request: ${reason}`))
+}
+
+export function cancelled(): PluginError {
+  return new PluginError('REQUEST_CANCELLED', 'The request was cancelled')
+}
+
+/** Why a result could not be written. */
+export function unwritable(error: unknown): PluginError {
+  if (isPluginError(error)) return error
+  const { name, message } = error instanceof Error ? error : new Error(String(error))
+  return new PluginError('INTERNAL_ERROR', `The result can’t be written as JSON: ${message}`, { error: name })
+}
