@@ -126,7 +126,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
    */
   async discover(dirs: readonly string[] = this.#dirs): Promise<Discovery> {
     const discovery = await discoverPlugins(dirs.map((dir) => resolve(dir)))
-    this.#counters.total = discovery.valid
+    if (dirs === this.#dirs) this.#counters.total = discovery.valid
     for (const { name, errors } of discovery.plugins) {
       if (errors.length > 0) this.#logs.launcher('WARNING', 'plugin is not valid', { plugin: name, errors })
     }

@@ -21,6 +21,8 @@ export async function serve(
   try {
     // Begun before the first request is read: calls wait for plugins that are being loaded.
     if (options.autoLoad) await beginLoading(host, stderr)
+    // `status` counts what is there; what can't be read is told to whoever asks for it.
+    else await host.discover().catch(() => {})
     await serveStdio(host, {
       input: process.stdin,
       output: protocol,
