@@ -205,10 +205,10 @@ export class ByteChannel {
     const piece = next.data.subarray(next.offset, next.offset + pieceBytes)
     this.#stream.cork()
     this.#stream.write(header(next.number, next.data.length, next.offset, piece.length))
-    this.#stream.write(piece)
+    const hasRoom = this.#stream.write(piece)
     this.#stream.uncork()
-    // A blocking pipe has taken all by now, whatever write() says.
-    this.#blocked = this.#stream.writableLength > 0
+    // A blocking pipe has taken all by now, whatever write() says; and only a write() without room brings a 'drain'.
+    this.#blocked = !hasRoom && this.#stream.writableLength > 0
     next.offset += piece.length
     if (next.offset < next.data.length) this.#outgoing.push(next)
   }

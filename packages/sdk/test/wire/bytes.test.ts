@@ -84,6 +84,24 @@ describe('payloads', () => {
     expect([0, 16 + 65_536].map((at) => frames.readUInt32BE(at))).toEqual([1, 2])
   })
 
+  it('go out whole through a pipe that takes its time and has room', async () => {
+    // As pipes of Node 22 do: write() says that there is room, so no 'drain' comes, though bytes are still on their way.
+    const written: Buffer[] = []
+    const stream = new Duplex({
+      highWaterMark: 1 << 20,
+      read() {},
+      write(chunk: Buffer, _encoding, done) {
+        written.push(chunk)
+        setTimeout(done, 1)
+      },
+    })
+    const sender = new ByteChannel(stream, 'nonce', () => {})
+    sender.stringify(new Bytes(randomBytes(300_000)))
+    sender.sendCollected()
+    await sender.caughtUp()
+    await expect.poll(() => Buffer.concat(written).length).toBe(300_000 + 5 * 16)
+  })
+
   it('survive every split of their bytes', async () => {
     const payloads = [randomBytes(5000), randomBytes(70_000)]
     const { message, frames } = await send(...payloads)
