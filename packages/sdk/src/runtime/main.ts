@@ -12,16 +12,19 @@ import type { IncomingCall } from '../wire/call.js'
 import { Peer } from '../wire/peer.js'
 import {
   type CallParams,
+  type CaptureStateParams,
   type HandshakeParams,
   type HandshakeResult,
   type HealthResult,
   pluginMethods,
   protocolVersions,
+  type WireState,
 } from '../wire/protocol.js'
 import { Dispatcher } from './dispatch.js'
 import { guardStdout, openPipe } from './guard.js'
 import { loadPluginClass, type PluginClass } from './load.js'
 import { resolveSdk } from './sdk-resolver.js'
+import { decodeState, encodeState } from './state.js'
 
 /** How long `shutdown()` may take once the host is gone. */
 const orphanGraceMs = 1500
@@ -61,6 +64,12 @@ class PluginProcess {
         return this.#call(params as unknown as CallParams, call)
       case pluginMethods.health:
         return this.#health()
+      case pluginMethods.ping:
+        return 'pong'
+      case pluginMethods.captureState:
+        return this.#captureState(params as unknown as CaptureStateParams)
+      case pluginMethods.restoreState:
+        return this.#restoreState(params as unknown as WireState)
       case pluginMethods.shutdown:
         return this.#stop()
       default:
@@ -146,6 +155,30 @@ class PluginProcess {
     return { status, message: String(message), details, latency_ms: latencyMs, memory_mb: memory }
   }
 
+  async #captureState({ max_bytes: maxBytes }: CaptureStateParams): Promise<WireState> {
+    const plugin = this.#ready()
+    if (typeof plugin.captureState !== 'function') throw lacks(plugin, 'captureState')
+    return encodeState(await this.#stateOf('captureState', () => plugin.captureState?.()), maxBytes)
+  }
+
+  async #restoreState(state: WireState): Promise<true> {
+    const plugin = this.#ready()
+    if (typeof plugin.restoreState !== 'function') throw lacks(plugin, 'restoreState')
+    await this.#stateOf('restoreState', () => plugin.restoreState?.(decodeState(state)))
+    return true
+  }
+
+  async #stateOf(method: string, work: () => unknown): Promise<unknown> {
+    try {
+      return await work()
+    } catch (error) {
+      if (isPluginError(error)) throw error
+      console.error(error)
+      const { message } = describeThrown(error)
+      throw new PluginError('HOTSWAP_FAILED', `${method}() of ${this.#ready().name} failed: ${message}`)
+    }
+  }
+
   /** Answers once `shutdown()` is done; the process then ends by itself. */
   async #stop(): Promise<true> {
     try {
@@ -189,6 +222,10 @@ class PluginProcess {
     if (this.#plugin) return this.#plugin
     throw new PluginError('PLUGIN_NOT_READY', 'The handshake comes first')
   }
+}
+
+function lacks(plugin: AnyPlugin, method: string): PluginError {
+  return new PluginError('METHOD_NOT_FOUND', `${plugin.name} has no ${method}()`)
 }
 
 /** @throws PluginError CONTRACT_MISMATCH where the class is of another contract than the manifest says. */
