@@ -511,7 +511,7 @@ function launch({ dir, entryFile, manifest, limits, env }: InstanceOptions): Lau
     file: process.execPath,
     args: [
       ...heap,
-      ...permissionFlags(manifest.permissions, dir, runtime.file),
+      ...permissionFlags(manifest.permissions, dir, runtime),
       runtime.file,
       entryFile,
       ...(runtime.provideSdk ? ['--provide-sdk'] : []),

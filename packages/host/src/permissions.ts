@@ -1,6 +1,8 @@
 import { existsSync, realpathSync } from 'node:fs'
+import * as nodeModule from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
+import type { Runtime } from './entry.js'
 
 /** What Node can be told to allow, by the name in a manifest's `permissions`. */
 const flagOf: Record<string, string> = {
@@ -23,7 +25,7 @@ const isKnownToNode = (flag: string): boolean => process.allowedNodeEnvironmentF
 export function permissionFlags(
   permissions: Manifest['permissions'],
   dir: string,
-  runtimeFile: string,
+  { file, provideSdk }: Runtime,
 ): string[] {
   const permissionFlag = ['--permission', '--experimental-permission'].find(isKnownToNode)
   if (permissions === undefined || permissionFlag === undefined) return []
@@ -33,7 +35,9 @@ export function permissionFlags(
     if (!name.startsWith('fs_')) return [flag]
     return [`${flag}=${value === undefined ? '*' : resolve(dir, value)}`]
   })
-  const needed = codeFolders(dir, runtimeFile).map((folder) => `--allow-fs-read=${folder}`)
+  const needed = codeFolders(dir, file).map((folder) => `--allow-fs-read=${folder}`)
+  // Node 20 resolves the SDK for a plugin that has none of its own in a worker.
+  if (provideSdk && !('registerHooks' in nodeModule)) needed.push('--allow-worker')
   return [permissionFlag, '--disable-warning=ExperimentalWarning', ...needed, ...asked]
 }
 
