@@ -293,9 +293,10 @@ export class Slot {
 
   /**
    * Makes `instance` the one that serves, and `source` the one that successors come from. Until `settle()`, a crash of
-   * the new instance brings the old one back, as long as `canComeBack` says that nothing is lost by it.
+   * the new instance brings the old one back, as long as `canComeBack` says that nothing is lost by it. Returns the old
+   * one, which is to be retired.
    */
-  replace(instance: Instance, source: Source, canComeBack: () => boolean): void {
+  replace(instance: Instance, source: Source, canComeBack: () => boolean): Instance | undefined {
     if (this.#closed) throw pluginStopping(this.name)
     const previous = { instance: this.#instance, source: this.#source }
     this.#serve(instance, source)
@@ -304,6 +305,7 @@ export class Slot {
       this.#serve(previous.instance, previous.source)
       return true
     }
+    return previous.instance
   }
 
   /** The new instance stays, whatever comes. */
