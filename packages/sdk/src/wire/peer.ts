@@ -1,5 +1,5 @@
 import type { Duplex, Readable, Writable } from 'node:stream'
-import { createJSONRPCSuccessResponse, JSONRPCServer } from 'json-rpc-2.0'
+import { createJSONRPCSuccessResponse } from 'json-rpc-2.0'
 import { PluginError } from '../errors.js'
 import { type Attachment, callOf, findAttachments } from './attachments.js'
 import { ByteChannel, Bytes } from './bytes.js'
@@ -48,7 +48,6 @@ export class Peer {
   readonly #options: PeerOptions
   readonly #writer: MessageWriter
   readonly #splitter: LineSplitter
-  readonly #server = new JSONRPCServer<IncomingCall>({ errorListener: () => {} })
   readonly #outgoing: OutgoingCalls
   readonly #incoming = new Map<RequestId, IncomingCall>()
   readonly #idleWaiters: (() => void)[] = []
@@ -70,12 +69,6 @@ export class Peer {
       { onLine: (line) => this.#receiveLine(line), onOversize: () => this.#receiveOversize() },
       options.maxMessageBytes,
     )
-    this.#server.applyMiddleware(async (_next, request, call) => {
-      // It may have been cancelled while it waited for its turn.
-      if (call.cancelled) throw call.cancelled
-      return createJSONRPCSuccessResponse(request.id ?? null, await options.handle(call))
-    })
-    this.#server.mapErrorToJSONRPCErrorResponse = errorResponse
     this.#listen()
   }
 
@@ -296,21 +289,32 @@ export class Peer {
     const call = new IncomingCall(request, this)
     if (id !== undefined) this.#incoming.set(id, call)
     this.#running += 1
-    if (!this.#options.sequential) return this.#serve(call, request)
-    const served = this.#queue.then(() => this.#serve(call, request))
+    if (!this.#options.sequential) return this.#serve(call)
+    const served = this.#queue.then(() => this.#serve(call))
     this.#queue = served
     return served
   }
 
-  #serve(call: IncomingCall, request: Request): Promise<Response | undefined> {
-    return (this.#server.receive(request as never, call) as Promise<Response | null>).then((response) => {
-      call.finish()
-      this.#running -= 1
-      if (this.#running === 0 && this.#idleWaiters.length > 0) queueMicrotask(() => this.#announceIdle())
-      if (call.id === undefined || call.answered) return undefined
-      this.#incoming.delete(call.id)
-      return response ?? undefined
-    })
+  /** Works on a call. Resolves to the response that is owed for it, if any. */
+  async #serve(call: IncomingCall): Promise<Response | undefined> {
+    const response = await this.#respond(call)
+    call.finish()
+    this.#running -= 1
+    if (this.#running === 0 && this.#idleWaiters.length > 0) queueMicrotask(() => this.#announceIdle())
+    if (call.id === undefined || call.answered) return undefined
+    this.#incoming.delete(call.id)
+    return response
+  }
+
+  async #respond(call: IncomingCall): Promise<Response> {
+    const { id = null } = call
+    try {
+      // It may have been cancelled while it waited for its turn.
+      if (call.cancelled) throw call.cancelled
+      return createJSONRPCSuccessResponse(id, await this.#options.handle(call))
+    } catch (error) {
+      return errorResponse(id, error)
+    }
   }
 
   /** For an IncomingCall: answers before the work on it has ended. */
