@@ -296,25 +296,31 @@ export class Peer {
   }
 
   /** Works on a call. Resolves to the response that is owed for it, if any. */
-  async #serve(call: IncomingCall): Promise<Response | undefined> {
-    const response = await this.#respond(call)
+  #serve(call: IncomingCall): Promise<Response | undefined> {
+    const { id = null } = call
+    return this.#handle(call).then(
+      (result) => this.#finish(call, createJSONRPCSuccessResponse(id, result)),
+      (error: unknown) => this.#finish(call, errorResponse(id, error)),
+    )
+  }
+
+  #handle(call: IncomingCall): Promise<unknown> {
+    try {
+      // It may have been cancelled while it waited for its turn.
+      if (call.cancelled) throw call.cancelled
+      return Promise.resolve(this.#options.handle(call))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #finish(call: IncomingCall, response: Response): Response | undefined {
     call.finish()
     this.#running -= 1
     if (this.#running === 0 && this.#idleWaiters.length > 0) queueMicrotask(() => this.#announceIdle())
     if (call.id === undefined || call.answered) return undefined
     this.#incoming.delete(call.id)
     return response
-  }
-
-  async #respond(call: IncomingCall): Promise<Response> {
-    const { id = null } = call
-    try {
-      // It may have been cancelled while it waited for its turn.
-      if (call.cancelled) throw call.cancelled
-      return createJSONRPCSuccessResponse(id, await this.#options.handle(call))
-    } catch (error) {
-      return errorResponse(id, error)
-    }
   }
 
   /** For an IncomingCall: answers before the work on it has ended. */
