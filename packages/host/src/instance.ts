@@ -179,19 +179,19 @@ export class Instance {
   }
 
   /** Calls a method by its wire name, with arguments and result as they are on the wire. */
-  async call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
+  call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
     this.#calls += 1
-    try {
-      return await this.#peer.request(
-        pluginMethods.call,
-        this.#callParams(method, args, options),
-        this.#requestOptions(options),
-      )
-    } catch (error) {
-      throw this.#explain(error, method, options)
-    } finally {
-      this.#calls -= 1
-    }
+    const params = this.#callParams(method, args, options)
+    return this.#peer.request(pluginMethods.call, params, this.#requestOptions(options)).then(
+      (result) => {
+        this.#calls -= 1
+        return result
+      },
+      (error: unknown) => {
+        this.#calls -= 1
+        throw this.#explain(error, method, options)
+      },
+    )
   }
 
   /** Calls a stream method by its wire name. `break` in the loop cancels it in the plugin. */

@@ -76,8 +76,13 @@ export class Slot {
     return this.#status === PluginStatus.ERROR ? this.#status : this.#instance.status
   }
 
-  async call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
-    const { instance, timeoutMs } = this.#serving() ?? (await this.#await(options))
+  call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
+    const serving = this.#serving()
+    return serving ? serving.instance.call(method, args, options) : this.#callLater(method, args, options)
+  }
+
+  async #callLater(method: string, args: Config, options: CallOptions): Promise<unknown> {
+    const { instance, timeoutMs } = await this.#await(options)
     return instance.call(method, args, timeoutMs === undefined ? options : { ...options, timeoutMs })
   }
 

@@ -24,8 +24,8 @@ interface OutgoingCall {
   inlineBytes: boolean
   resolve(result: unknown): void
   reject(error: unknown): void
+  pieces: IncomingStream | undefined
   stopListening?(): void
-  pieces?: IncomingStream
   input?: OutgoingStream
   timer?: NodeJS.Timeout
 }
@@ -129,7 +129,7 @@ export class OutgoingCalls {
     if (options.signal?.aborted) return { id, result: Promise.reject(cancelled()) }
     const result = new Promise<unknown>((resolve, reject) => {
       const inlineBytes = options.inlineBytes === true
-      const call: OutgoingCall = { method, inlineBytes, resolve, reject, ...(pieces && { pieces }) }
+      const call: OutgoingCall = { method, inlineBytes, resolve, reject, pieces }
       this.#calls.set(id, call)
       this.#send(id, method, params)
       this.#watch(id, call, options)

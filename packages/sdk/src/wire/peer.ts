@@ -58,6 +58,8 @@ export class Peer {
   #closed: PluginError | undefined
   #channel: ByteChannel | undefined
   #byteNonce = ''
+  /** How a reference to bytes begins in a line. */
+  #byteMark = ''
   /** Messages of a call that wait for bytes, by call. */
   readonly #waitingForBytes = new Map<string, Promise<void>>()
 
@@ -95,6 +97,7 @@ export class Peer {
   /** Takes raw bytes from `stream` from now on, for messages that refer to them. */
   receiveBytes(stream: Duplex, nonce: string): void {
     this.#byteNonce = nonce
+    this.#byteMark = `{"$bytes":"${nonce}:`
     this.#channel = new ByteChannel(stream, nonce, () => this.notify('$/bytesOff', {}))
   }
 
@@ -164,7 +167,7 @@ export class Peer {
 
   /** A message whose bytes are on their way waits for them; later ones of the same call wait behind it. */
   #receiveWhole(message: Message, line: string): void {
-    const hasBytes = this.#channel !== undefined && line.includes(`{"$bytes":"${this.#byteNonce}:`)
+    const hasBytes = this.#channel !== undefined && line.includes(this.#byteMark)
     const attachments = hasBytes ? findAttachments(message, this.#byteNonce) : []
     const call = attachments.length > 0 || this.#waitingForBytes.size > 0 ? callOf(message) : undefined
     const before = call === undefined ? undefined : this.#waitingForBytes.get(call)
