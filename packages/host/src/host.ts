@@ -242,15 +242,14 @@ export class PluginHost extends EventEmitter<HostEvents> {
    *
    * @example await host.call('tts_flite', 'synthesize', { text: 'Hello' }, { timeoutMs: 2000 })
    */
-  async call(plugin: string, method: string, args: Config = {}, options: CallOptions = {}): Promise<unknown> {
+  call(plugin: string, method: string, args: Config = {}, options: CallOptions = {}): Promise<unknown> {
     this.#counters.requests += 1
-    try {
-      const slot = this.#slots.get(plugin) ?? (await this.#slot(plugin))
-      return await slot.call(method, args, { ...options, inlineBytes: true })
-    } catch (error) {
-      this.#counters.errors += 1
-      throw error
-    }
+    // A spread with a property behind it would take Node 20 ten times as long.
+    const inlined = Object.assign({}, options, { inlineBytes: true })
+    const call = (slot: Slot): Promise<unknown> => slot.call(method, args, inlined)
+    const slot = this.#slots.get(plugin)
+    const answer = slot ? call(slot) : this.#slot(plugin).then(call)
+    return answer.catch(this.#countError)
   }
 
   /** As `call`, for the pieces of a stream method. `break` in the loop cancels it in the plugin. */
@@ -352,14 +351,18 @@ export class PluginHost extends EventEmitter<HostEvents> {
     return (await this.list().catch(() => [])).some((plugin) => plugin.contract === contract)
   }
 
+  readonly #countError = (error: unknown): never => {
+    this.#counters.errors += 1
+    throw error
+  }
+
   /** Counts a request in `status`, whatever comes of it. */
   async count<Result>(request: () => Promise<Result>): Promise<Result> {
     this.#counters.requests += 1
     try {
       return await request()
     } catch (error) {
-      this.#counters.errors += 1
-      throw error
+      return this.#countError(error)
     }
   }
 

@@ -246,27 +246,30 @@ export class Instance {
   }
 
   /** Calls a method by its wire name, with arguments and result as they are on the wire. */
-  async call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
+  call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
     const { maxCallsInFlight } = this.#options.limits
     if (this.#calls >= maxCallsInFlight)
-      throw exhausted(this.manifest.name, 'maxCallsInFlight', maxCallsInFlight)
+      return Promise.reject(exhausted(this.manifest.name, 'maxCallsInFlight', maxCallsInFlight))
     const before = performance.now()
     this.#calls += 1
-    try {
-      const result = await this.#peer.request(
-        pluginMethods.call,
-        this.#callParams(method, args, options),
-        this.#requestOptions(options),
-      )
-      this.#answered += 1
-      return result
-    } catch (error) {
-      this.#failed += 1
-      throw this.#explain(error, method, options)
-    } finally {
-      this.#calls -= 1
-      this.#latencies.add(performance.now() - before)
-    }
+    const params = this.#callParams(method, args, options)
+    return this.#peer.request(pluginMethods.call, params, this.#requestOptions(options)).then(
+      (result) => {
+        this.#answered += 1
+        this.#endCall(before)
+        return result
+      },
+      (error: unknown) => {
+        this.#failed += 1
+        this.#endCall(before)
+        throw this.#explain(error, method, options)
+      },
+    )
+  }
+
+  #endCall(begun: number): void {
+    this.#calls -= 1
+    this.#latencies.add(performance.now() - begun)
   }
 
   /** Calls a stream method by its wire name. `break` in the loop cancels it in the plugin. */

@@ -149,7 +149,8 @@ export class Slot {
     if (role === 'open') return this.#openSession(method, args, options)
     const session = role && this.#sessions.get(args['session_id'])
     if (session) return this.#callInSession(session, method, args, options, role === 'close')
-    return options.retry ? this.#callWithRetry(method, args, options) : this.#callOnce(method, args, options)
+    if (options.retry) return this.#callWithRetry(method, args, options)
+    return this.#callOnce(method, args, options)
   }
 
   /** The instance is chosen when the stream is first read, and stays. */
@@ -166,9 +167,12 @@ export class Slot {
     return (await this.#await(options)).instance.stream(method, args, options)
   }
 
-  async #callOnce(method: string, args: Config, options: CallOptions): Promise<unknown> {
+  #callOnce(method: string, args: Config, options: CallOptions): Promise<unknown> {
     const serving = this.#serving()
-    if (serving) return serving.call(method, args, options)
+    return serving ? serving.call(method, args, options) : this.#callLater(method, args, options)
+  }
+
+  async #callLater(method: string, args: Config, options: CallOptions): Promise<unknown> {
     const { instance, ...rest } = await this.#await(options)
     return instance.call(method, args, { ...options, ...rest })
   }
