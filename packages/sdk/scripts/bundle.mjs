@@ -8,12 +8,14 @@ const dist = fileURLToPath(new URL('../dist', import.meta.url))
 const entries = ['index', 'runtime/main', 'wire/index', 'contracts/registry', 'manifest']
 
 const needsZod = /(contracts\/(registry|describe|\w+\.table)|manifest)\.js$/
-const isRuntime = /\/runtime\/\w+\.js$/
+const isRuntime = /\/runtime\/[\w-]+\.js$/
 
 await build({
   input: Object.fromEntries(entries.map((name) => [name, `${dist}/${name}.js`])),
   platform: 'node',
   external: ['zod', 'zod-to-json-schema'],
+  // Of json-rpc-2.0 the wire needs the forms of messages; its client and server are three quarters of it.
+  resolve: { alias: { 'json-rpc-2.0': 'json-rpc-2.0/dist/models.js' } },
   preserveEntrySignatures: 'allow-extension',
   output: {
     dir: dist,

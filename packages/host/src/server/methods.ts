@@ -149,8 +149,7 @@ export const serverMethods: Record<string, ServerMethod> = {
 /** Runs a request of a client. Throws PluginErrors. */
 export function runServerMethod(context: ServerContext): unknown {
   const { method: name, params = {} } = context.call
-  if (name === 'plugin/call' && isPlainCall(params))
-    return callPlugin(context, params)
+  if (name === 'plugin/call' && isPlainCall(params)) return callPlugin(context, params)
   const known = Object.hasOwn(serverMethods, name) ? serverMethods[name] : undefined
   if (!known) return callContract(context, name, params)
   if (Array.isArray(params)) throw byName(name)
