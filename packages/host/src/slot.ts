@@ -490,15 +490,14 @@ function timeLeft(timeoutMs: number, since: number): number {
   return Math.max(1, timeoutMs - (performance.now() - since))
 }
 
-/** Whether `condition` came true in time. It is first looked at when what runs now has run. */
+/** Whether `condition` came true in time. It is first looked at when what runs now has run, then ever less often. */
 async function waitUntil(condition: () => boolean, timeoutMs: number | (() => number)): Promise<boolean> {
   const begun = performance.now()
-  const late = (): boolean =>
-    performance.now() - begun > (typeof timeoutMs === 'number' ? timeoutMs : timeoutMs())
   await delay(0)
   while (!condition()) {
-    if (late()) return false
-    await delay(2)
+    const waited = performance.now() - begun
+    if (waited > (typeof timeoutMs === 'number' ? timeoutMs : timeoutMs())) return false
+    await delay(Math.min(50, 2 + waited / 20))
   }
   return true
 }
