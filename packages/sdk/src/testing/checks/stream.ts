@@ -4,7 +4,7 @@ import { type Check, type CheckContext, CheckFailure, must } from '../check.js'
 import type { WireArgs } from '../target.js'
 import { callForResult, promptMs, readPiece, streamForPieces, unexpected } from './calls.js'
 import { mustBePrompt } from './cancellation.js'
-import { needs, withoutFigures } from './method.js'
+import { cancelCheck, needs, withoutFigures } from './method.js'
 
 /** What each stream method must do, beside what every method must. */
 export function streamChecks(contract: string, method: MethodDescriptor): Check[] {
@@ -20,6 +20,7 @@ export function streamChecks(contract: string, method: MethodDescriptor): Check[
         await streamForPieces(context, method, context.samples(method).first)
       },
     },
+    cancelCheck(contract, method, `${id}.pieces`),
     {
       ...needs(method),
       id: `${id}.return`,
