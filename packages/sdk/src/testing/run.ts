@@ -20,6 +20,8 @@ export interface RunChecksOptions {
   signal?: AbortSignal
   /** Longest time that one call may take, in ms. Default: 30,000. */
   timeoutMs?: number
+  /** Called before each check. */
+  onStart?(check: Check): void
   /** Called after each check. */
   onResult?(result: CheckResult): void
 }
@@ -65,6 +67,7 @@ export async function runChecks(options: RunChecksOptions): Promise<CheckReport>
   try {
     for (const check of run.checks) {
       if (options.signal?.aborted) break
+      options.onStart?.(check)
       const result = await run.do(check)
       results.push(result)
       options.onResult?.(result)
