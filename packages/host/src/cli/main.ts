@@ -4,10 +4,8 @@ import { logLevels } from '../logs.js'
 import { hostVersion } from '../version.js'
 import { call } from './call.js'
 import { list } from './list.js'
-import { manifest } from './manifest.js'
 import { exitCodes, fail, type Streams } from './output.js'
 import { serve } from './serve.js'
-import { test } from './test.js'
 import { UsageError } from './usage-error.js'
 import { validate } from './validate.js'
 
@@ -211,7 +209,8 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
             junit: { type: 'string', requiresArg: true, describe: 'File for a report in JUnit’s XML' },
             json: { type: 'boolean', default: false, describe: 'Print JSON' },
           } as const),
-      (args) => settle(test(streams, args as never)),
+      // Loaded when it is asked for: a host that serves has no use for the checks.
+      (args) => settle(import('./test.js').then(({ test }) => test(streams, args as never))),
     )
     .command(
       'manifest <dir>',
@@ -227,7 +226,7 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
             },
             json: { type: 'boolean', default: false, describe: 'Print JSON' },
           } as const),
-      (args) => settle(manifest(streams, args as never)),
+      (args) => settle(import('./manifest.js').then(({ manifest }) => manifest(streams, args as never))),
     )
     .example('$0 --sync-mode --plugins-dir plugins', 'Serve the plugins in ./plugins')
     .example('$0 call my_tts synthesize --args \'{"text":"Hello"}\' --out hello.wav', 'Speak into a file')
