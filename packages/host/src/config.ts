@@ -6,31 +6,40 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormatsModule from 'ajv-formats'
 import { reasonOf } from './discovery.js'
+import { environmentKey } from './environment.js'
 
 export type Config = Record<string, unknown>
 
 // The package is CommonJS whose types promise a callable default; at run time it is one level deeper.
 const addFormats = addFormatsModule.default
 
+/** What is said of a plugin's configuration before its schema is known. */
+export interface GivenConfig {
+  config: Config
+  /** What `$env` says in the configuration file and in what the caller gave: variables for the plugin's process. */
+  grants: unknown[]
+}
+
 /**
- * The configuration that a plugin gets: the schema's defaults, under the manifest's `default_config`, under
- * `<configDir>/<plugin>.json`, under what the caller gave.
+ * The manifest's `default_config`, under `<configDir>/<plugin>.json`, under what the caller gave. A manifest grants
+ * itself nothing.
+ *
+ * @throws PluginError CONFIG_INVALID where the file can't be read.
+ */
+export async function readConfig(manifest: Manifest, configDir: string, given: Config): Promise<GivenConfig> {
+  const file = await readConfigFile(join(configDir, `${manifest.name}.json`))
+  const config = [manifest.default_config ?? {}, file, given].reduce(merge, {})
+  delete config[environmentKey]
+  return { config, grants: [file[environmentKey], given[environmentKey]] }
+}
+
+/**
+ * The configuration that a plugin gets: `config`, with the schema's defaults under it.
  *
  * @throws PluginError CONFIG_INVALID, naming each path; MANIFEST_INVALID where the schema itself is wrong.
  */
-export async function resolveConfig(
-  manifest: Manifest,
-  schema: JsonSchema | undefined,
-  configDir: string,
-  given: Config,
-): Promise<Config> {
-  const layers = [
-    manifest.default_config ?? {},
-    await readConfigFile(join(configDir, `${manifest.name}.json`)),
-    given,
-  ]
-  const config = layers.reduce(merge, {})
-  if (schema) validate(manifest.name, schema, config)
+export function completeConfig(plugin: string, schema: JsonSchema | undefined, config: Config): Config {
+  if (schema) validate(plugin, schema, config)
   return config
 }
 

@@ -4,8 +4,9 @@ import type { Manifest } from '@appfactory/sdk'
 import { checkManifest } from '@appfactory/sdk/manifest'
 import { parseJson } from '@appfactory/sdk/wire'
 import semver from 'semver'
-import { resolveEntry } from './entry.js'
-import { discoveryFailed } from './messages.js'
+import { isInside, resolveEntry } from './entry.js'
+import { discoveryFailed, manifestMissing, outsidePlugins } from './messages.js'
+import { unknownPermissions } from './permissions.js'
 import { hostVersion } from './version.js'
 
 /** A folder with a manifest. What is wrong with it is in `errors`; only what has none can be loaded. */
@@ -57,11 +58,35 @@ export async function inspectPlugin(dir: string): Promise<DiscoveredPlugin | und
   if ('error' in found) return { ...folder, errors: [found.error] }
   const check = checkManifest(found.value)
   if (!check.valid) return { ...folder, errors: check.errors, warnings: check.warnings }
-  const { manifest, warnings } = check
+  const { manifest } = check
+  const warnings = [
+    ...check.warnings,
+    ...unknownPermissions(manifest.permissions).map((name) => `permissions: ${name} is unknown, ignored`),
+  ]
   const entry = resolveEntry(dir, manifest.entry_point)
   const errors = [...mismatches(manifest, basename(dir)), ...('error' in entry ? [entry.error] : [])]
   const entryFile = 'file' in entry ? { entryFile: entry.file } : {}
   return { ...folder, manifest, valid: errors.length === 0, errors, warnings, ...entryFile }
+}
+
+/** Whether a replacement is named by its folder rather than by its name. */
+export function isPath(nameOrPath: string): boolean {
+  return /[\\/.]/.test(nameOrPath)
+}
+
+/**
+ * Looks at a folder that must lie inside one of `dirs`, symlinks followed.
+ *
+ * @throws PluginError PLUGIN_NOT_FOUND, MANIFEST_MISSING.
+ */
+export async function inspectInside(dirs: readonly string[], path: string): Promise<DiscoveredPlugin> {
+  const dir = resolve(path)
+  const real = await realpath(dir).catch(() => undefined)
+  const roots = await Promise.all(dirs.map((root) => realpath(root).catch(() => root)))
+  if (real === undefined || !roots.some((root) => isInside(root, real))) throw outsidePlugins(dir, dirs)
+  const plugin = await inspectPlugin(dir)
+  if (plugin) return plugin
+  throw manifestMissing(dir)
 }
 
 async function subfolders(dir: string): Promise<string[]> {

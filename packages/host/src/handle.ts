@@ -12,7 +12,7 @@ import type { Slot } from './slot.js'
 
 /** What every handle has, beside the contract's own methods. */
 export interface HandleBase {
-  /** The plugin's name. */
+  /** The name of the plugin that serves. */
   readonly name: string
   /** The contract's name. */
   readonly contract: string
@@ -38,7 +38,9 @@ export function createHandle<Contract>(
   unload: () => Promise<void>,
 ): PluginHandle<Contract> {
   const base: HandleBase = {
-    name: slot.name,
+    get name() {
+      return slot.name
+    },
     contract: contract.name,
     health: () => slot.health(),
     unload,
@@ -48,7 +50,7 @@ export function createHandle<Contract>(
     method.name,
     method.kind === 'stream' ? streamer(slot, method) : caller(slot, method),
   ])
-  return { ...base, ...Object.fromEntries(methods) } as PluginHandle<Contract>
+  return Object.assign(base, Object.fromEntries(methods)) as PluginHandle<Contract>
 }
 
 function caller(slot: Slot, method: MethodDescriptor) {
@@ -92,13 +94,14 @@ function prepare(
   }
 }
 
-/** By position, then the options; or one object and the options. `signal` and `timeoutMs` never go on the wire. */
+/** By position, then the options; or one object and the options. `signal` and `timeoutMs` and `retry` never go on the wire. */
 function collect(given: unknown[], { parameters }: MethodDescriptor): { local: Record_; call: CallOptions } {
   const options = given[parameters ? parameters.length : 1] as (Record_ & CallOptions) | undefined
-  const { signal, timeoutMs, ...local } = options ?? {}
-  if (!parameters) return { local: { ...(given[0] as Record_ | undefined) }, call: { signal, timeoutMs } }
+  const { signal, timeoutMs, retry, ...local } = options ?? {}
+  const call = { signal, timeoutMs, retry }
+  if (!parameters) return { local: { ...(given[0] as Record_ | undefined) }, call }
   for (const [index, name] of parameters.entries()) local[name] = given[index]
-  return { local, call: { signal, timeoutMs } }
+  return { local, call }
 }
 
 async function* encodeItems(

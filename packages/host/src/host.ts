@@ -4,9 +4,17 @@ import { join, resolve } from 'node:path'
 import { type ContractDescriptor, type HealthStatus, PluginError, PluginStatus } from '@appfactory/sdk'
 import { shippedContracts } from '@appfactory/sdk/contracts'
 import { namePattern } from '@appfactory/sdk/manifest'
-import { type Config, resolveConfig } from './config.js'
+import { type Config, completeConfig, type GivenConfig, readConfig } from './config.js'
 import { checkDependencies } from './dependencies.js'
-import { type DiscoveredPlugin, type Discovery, discoverPlugins, inspectPlugin } from './discovery.js'
+import {
+  type DiscoveredPlugin,
+  type Discovery,
+  discoverPlugins,
+  inspectInside,
+  inspectPlugin,
+  isPath,
+} from './discovery.js'
+import { pluginEnvironment } from './environment.js'
 import { createHandle, type PluginHandle } from './handle.js'
 import {
   type CallOptions,
@@ -23,13 +31,15 @@ import {
   pluginAlreadyLoaded,
   pluginNotFound,
   pluginNotLoaded,
+  pluginReplaced,
 } from './messages.js'
 import { PieceStream } from './pieces.js'
 import { defaultRestartPolicy, type RestartPolicy } from './restart.js'
-import { Slot } from './slot.js'
+import { defaultSlotLimits, Slot, type SlotLimits, type Source } from './slot.js'
+import { type SwapProgress, type SwapResult, swap } from './swap.js'
 import { hostVersion } from './version.js'
 
-export interface HostOptions extends Partial<InstanceLimits> {
+export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits> {
   /** Folders that hold plugins, each in a folder of its own. Default: `./plugins`. */
   pluginsDir?: string | readonly string[]
   /** Folder of `<plugin>.json` files. Default: `./config`. */
@@ -40,10 +50,6 @@ export interface HostOptions extends Partial<InstanceLimits> {
   logLevel?: LogLevel
   /** Install npm packages that a plugin's manifest names and that are missing. Default: false. */
   autoInstallDependencies?: boolean
-  /** Time between two health checks of a plugin, in ms. Default: 30,000. */
-  healthIntervalMs?: number
-  /** How long unloading waits for calls in flight, in ms. Default: 10,000. */
-  drainTimeoutMs?: number
   /** When a crashed plugin is started again. */
   restart?: Partial<RestartPolicy>
 }
@@ -56,6 +62,8 @@ export interface HostEvents {
   crash: [{ plugin: string; message: string; stderr: string }]
   /** A crashed plugin is being started again. */
   restart: [{ plugin: string; attempt: number; delayMs: number }]
+  /** A step of a swap is over; the last ones are `confirm`, when callers have the new plugin, and `retire`. */
+  swap: [{ plugin: string; replacement: string } & SwapProgress]
   /** A plugin wrote to its log. */
   log: [{ plugin: string; level: LogLevel; message: string }]
 }
@@ -102,8 +110,13 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #options: HostOptions
   readonly #dirs: string[]
   readonly #limits: InstanceLimits
+  readonly #slotLimits: SlotLimits
   readonly #logs: Logs
   readonly #slots = new Map<string, Slot>()
+  /** Names of plugins that were swapped out, each with the slot that it was in: calls by the old name go there. */
+  readonly #formerNames = new Map<string, Slot>()
+  /** Names that a swap is about to give to its slot. */
+  readonly #comingNames = new Set<string>()
   /** Names of loaded plugins, the one that was loaded last at the end. */
   #loadOrder: string[] = []
   readonly #started = Date.now()
@@ -114,7 +127,11 @@ export class PluginHost extends EventEmitter<HostEvents> {
     super()
     this.#options = options
     this.#dirs = [options.pluginsDir ?? './plugins'].flat().map((dir) => resolve(dir))
-    this.#limits = { ...defaultInstanceLimits, ...definedOnly(options, Object.keys(defaultInstanceLimits)) }
+    this.#limits = {
+      ...defaultInstanceLimits,
+      ...definedOnly(options, [...Object.keys(defaultInstanceLimits), 'maxHeapMb']),
+    }
+    this.#slotLimits = { ...defaultSlotLimits, ...definedOnly(options, Object.keys(defaultSlotLimits)) }
     this.#logs = new Logs(options.logDir, options.logLevel ?? 'INFO')
     this.#logs.launcher('INFO', 'host started', { version: hostVersion, plugins_dirs: this.#dirs })
   }
@@ -148,17 +165,18 @@ export class PluginHost extends EventEmitter<HostEvents> {
    */
   async load<Contract = unknown>(name: string, config: Config = {}): Promise<PluginHandle<Contract>> {
     if (this.#closed) throw new PluginError('PLUGIN_NOT_READY', 'The host is closed')
-    if (this.#slots.has(name)) throw pluginAlreadyLoaded(name)
-    const slot = this.#createSlot(name, config)
+    if (this.#slots.has(name) || this.#comingNames.has(name)) throw pluginAlreadyLoaded(name)
+    const slot = this.#createSlot(this.#sourceByName(name, config))
+    this.#formerNames.delete(name)
     // From here on, calls to the plugin wait for it.
     this.#slots.set(name, slot)
     try {
       const instance = await slot.open()
-      this.#loadOrder.push(name)
+      if (!this.#loadOrder.includes(slot.name)) this.#loadOrder.push(slot.name)
       this.#logs.launcher('INFO', 'plugin loaded', { plugin: name, version: instance.manifest.version })
       return this.#handle<Contract>(slot, instance.contract)
     } catch (error) {
-      this.#slots.delete(name)
+      this.#forget(slot)
       this.#logs.launcher('ERROR', 'plugin could not be loaded', { plugin: name, error: String(error) })
       throw error
     }
@@ -170,13 +188,52 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * @throws PluginError PLUGIN_NOT_FOUND, PLUGIN_NOT_READY, or PLUGIN_SHUTDOWN_FAILED (it is unloaded all the same).
    */
   async unload(name: string, { force = false }: { force?: boolean } = {}): Promise<void> {
+    const successor = this.#formerNames.get(name)
+    if (successor && !this.#slots.has(name)) throw pluginReplaced(name, successor.name)
     const slot = await this.#slot(name)
     try {
       await slot.close(force)
     } finally {
-      if (this.#slots.get(name) === slot) this.#slots.delete(name)
-      this.#loadOrder = this.#loadOrder.filter((other) => other !== name)
+      this.#forget(slot)
       this.#logs.launcher('INFO', 'plugin unloaded', { plugin: name })
+    }
+  }
+
+  /**
+   * Puts another plugin of the same contract, or another version of the same one, in the place of a loaded plugin, while
+   * calls go on: handles, `<contract>/<method>`, calls by the old name and calls in flight never notice. The new plugin
+   * is started and probed first. State that the old one keeps (`captureState`) is carried over while new calls wait.
+   * Streams and sessions stay with the old one until they end, or until `retireTimeoutMs`.
+   *
+   * @param replacement A name; the same name, to start the plugin anew from its files; or the path of a folder inside
+   *   a plugins folder.
+   * @throws PluginError HOTSWAP_FAILED, with the step: the old plugin serves as before; HOTSWAP_ROLLBACK_FAILED;
+   *   PLUGIN_NOT_FOUND or PLUGIN_NOT_READY.
+   * @example await host.swap('tts_flite', 'tts_flite_v2')
+   */
+  async swap(
+    old: string,
+    replacement: string,
+    {
+      config,
+      preserveState = true,
+    }: { config?: Config | undefined; preserveState?: boolean | undefined } = {},
+  ): Promise<SwapResult> {
+    const slot = await this.#slot(old)
+    const source = await this.#replacementSource(slot, replacement, config)
+    const begun = slot.name
+    if (source.name !== begun && (this.#slots.has(source.name) || this.#comingNames.has(source.name)))
+      throw pluginAlreadyLoaded(source.name)
+    this.#comingNames.add(source.name)
+    try {
+      return await swap(slot, {
+        source,
+        preserveState,
+        onProgress: (progress) =>
+          this.#announce('swap', { plugin: begun, replacement: source.name, ...progress }),
+      })
+    } finally {
+      this.#comingNames.delete(source.name)
     }
   }
 
@@ -246,10 +303,11 @@ export class PluginHost extends EventEmitter<HostEvents> {
 
   /** The contract of a plugin: its methods and their schemas. A plugin that is not loaded is started for it and stopped again. */
   async describe(name: string): Promise<{ plugin: DiscoveredPlugin; contract: ContractDescriptor }> {
-    const plugin = await this.#inspect(name)
+    const plugin = await this.#inspectLoadedOrNot(name)
     const loaded = this.#slots.get(name)
     if (loaded) return { plugin, contract: (await loaded.ready()).contract }
-    return { plugin, contract: await Instance.contractOf(this.#instanceOptions(plugin, {})) }
+    const unconfigured = this.#instanceOptions(plugin, { config: {}, grants: [] })
+    return { plugin, contract: await Instance.contractOf(unconfigured) }
   }
 
   /** How one plugin is doing. One that is not loaded is UNLOADED. */
@@ -284,7 +342,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
 
   /** One plugin, as `list` shows it. */
   async summary(name: string): Promise<PluginSummary> {
-    return this.#summarise(await this.#inspect(name))
+    return this.#summarise(await this.#inspectLoadedOrNot(name))
   }
 
   /** Whether any plugin, loaded or only there, is of that contract. */
@@ -318,46 +376,92 @@ export class PluginHost extends EventEmitter<HostEvents> {
   async #close(force: boolean): Promise<void> {
     await Promise.allSettled([...this.#slots.values()].map((slot) => slot.close(force)))
     this.#slots.clear()
+    this.#formerNames.clear()
     this.#loadOrder = []
     this.#logs.launcher('INFO', 'host stopped')
     await this.#logs.close()
   }
 
-  #createSlot(name: string, config: Config): Slot {
-    return new Slot({
-      name,
-      start: async (signal) => {
-        const plugin = await this.#inspect(name)
-        const { manifest } = loadable(plugin)
-        await checkDependencies(plugin.dir, manifest, this.#options.autoInstallDependencies ?? false)
-        return Instance.start({ ...this.#instanceOptions(plugin, config), signal })
-      },
+  #createSlot(source: Source): Slot {
+    const slot: Slot = new Slot({
+      source,
       restartPolicy: { ...defaultRestartPolicy, ...this.#options.restart },
-      healthIntervalMs: this.#options.healthIntervalMs ?? 30_000,
-      drainTimeoutMs: this.#options.drainTimeoutMs ?? 10_000,
+      limits: this.#slotLimits,
       events: {
-        status: (status, previous) => this.#announce('status', { plugin: name, status, previous }),
+        status: (status, previous) => this.#announce('status', { plugin: slot.name, status, previous }),
         crash: ({ message, data }) =>
           this.#announce('crash', {
-            plugin: name,
+            plugin: slot.name,
             message,
             stderr: (data as { stderr?: string } | undefined)?.stderr ?? '',
           }),
-        restart: (attempt, delayMs) => this.#announce('restart', { plugin: name, attempt, delayMs }),
+        restart: (attempt, delayMs) => this.#announce('restart', { plugin: slot.name, attempt, delayMs }),
+        replaced: (previous) => this.#rename(slot, previous),
       },
     })
+    return slot
   }
 
-  #instanceOptions(plugin: DiscoveredPlugin, config: Config): InstanceOptions {
+  /** A plugin by its name, in the first folder that has one. */
+  #sourceByName(name: string, config: Config): Source {
+    return this.#source(name, config, () => this.#inspect(name))
+  }
+
+  #source(name: string, config: Config, inspect: () => Promise<DiscoveredPlugin>): Source {
+    return {
+      name,
+      config,
+      inspect,
+      start: async (signal) => {
+        const plugin = await inspect()
+        const { manifest } = loadable(plugin)
+        await checkDependencies(plugin.dir, manifest, this.#options.autoInstallDependencies ?? false)
+        const given = await readConfig(manifest, this.#options.configDir ?? './config', config)
+        return Instance.start({ ...this.#instanceOptions(plugin, given), signal })
+      },
+    }
+  }
+
+  async #replacementSource(slot: Slot, replacement: string, config: Config | undefined): Promise<Source> {
+    const current = slot.source
+    if (typeof replacement === 'string' && isPath(replacement)) {
+      const { name } = await inspectInside(this.#dirs, replacement)
+      const kept = name === current.name ? current.config : {}
+      return this.#source(name, config ?? kept, () => inspectInside(this.#dirs, replacement))
+    }
+    await this.#inspect(replacement)
+    return replacement === current.name
+      ? this.#source(replacement, config ?? current.config, current.inspect)
+      : this.#sourceByName(replacement, config ?? {})
+  }
+
+  #instanceOptions(plugin: DiscoveredPlugin, { config, grants }: GivenConfig): InstanceOptions {
     const { manifest, entryFile } = loadable(plugin)
     return {
       dir: plugin.dir,
       manifest,
       entryFile,
       limits: this.#limits,
-      configure: (schema) => resolveConfig(manifest, schema, this.#options.configDir ?? './config', config),
+      env: pluginEnvironment(manifest.name, grants),
+      configure: (schema) => completeConfig(manifest.name, schema, config),
       log: (level, message) => this.#logPlugin(manifest.name, level, message),
     }
+  }
+
+  /** A slot has another plugin in it. */
+  #rename(slot: Slot, previous: string): void {
+    this.#loadOrder = [...this.#loadOrder.filter((name) => name !== previous), slot.name]
+    if (slot.name === previous) return
+    this.#slots.delete(previous)
+    this.#formerNames.set(previous, slot)
+    this.#formerNames.delete(slot.name)
+    this.#slots.set(slot.name, slot)
+  }
+
+  #forget(slot: Slot): void {
+    if (this.#slots.get(slot.name) === slot) this.#slots.delete(slot.name)
+    this.#loadOrder = this.#loadOrder.filter((name) => name !== slot.name)
+    for (const [name, successor] of this.#formerNames) if (successor === slot) this.#formerNames.delete(name)
   }
 
   #logPlugin(plugin: string, level: LogLevel, message: string): void {
@@ -365,7 +469,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
     if (this.#logs.wants(level)) this.#tell('log', { plugin, level, message })
   }
 
-  #announce<Name extends 'status' | 'crash' | 'restart'>(event: Name, details: HostEvents[Name][0]): void {
+  #announce<Name extends 'status' | 'crash' | 'restart' | 'swap'>(
+    event: Name,
+    details: HostEvents[Name][0],
+  ): void {
     this.#logs.launcher(event === 'crash' ? 'ERROR' : 'INFO', event, { ...details })
     this.#tell(event, details)
   }
@@ -381,7 +488,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
 
   /** The slot of a loaded plugin. */
   async #slot(name: string): Promise<Slot> {
-    const slot = this.#slots.get(name)
+    const slot = this.#slots.get(name) ?? this.#formerNames.get(name)
     if (slot) return slot
     await this.#inspect(name)
     throw pluginNotLoaded(name)
@@ -389,7 +496,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
 
   /** Waits for a plugin that is being loaded or restarted, if it is of that contract. */
   async #waitIfOf(contract: string, slot: Slot): Promise<void> {
-    const { manifest } = await this.#inspect(slot.name)
+    const { manifest } = await this.#inspectLoadedOrNot(slot.name)
     if (manifest?.contract === contract) await slot.ready()
   }
 
@@ -402,6 +509,12 @@ export class PluginHost extends EventEmitter<HostEvents> {
       }
     }
     throw await this.#whyNotThere(name)
+  }
+
+  /** A plugin that was swapped in by its path is where it was swapped in from. */
+  #inspectLoadedOrNot(name: string): Promise<DiscoveredPlugin> {
+    const source = this.#slots.get(name)?.source
+    return source ? source.inspect() : this.#inspect(name)
   }
 
   async #whyNotThere(name: string): Promise<PluginError> {
@@ -439,7 +552,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     const slot = this.#slots.get(name)
     return {
       name,
-      version: manifest?.version ?? null,
+      version: (slot?.instance?.manifest ?? manifest)?.version ?? null,
       contract: manifest?.contract ?? null,
       displayName: manifest?.display_name ?? null,
       description: manifest?.description ?? null,

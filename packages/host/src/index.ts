@@ -4,4 +4,5 @@ export { type HostEvents, type HostOptions, type HostStatus, PluginHost, type Pl
 export type { CallOptions } from './instance.js'
 export { type LogLevel, logLevels } from './logs.js'
 export type { RestartPolicy } from './restart.js'
+export type { SwapProgress, SwapResult, SwapStep } from './swap.js'
 export { hostVersion } from './version.js'

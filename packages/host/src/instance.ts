@@ -7,6 +7,7 @@ import {
   type Manifest,
   PluginError,
   PluginStatus,
+  type SessionRole,
 } from '@appfactory/sdk'
 import {
   type CallParams,
@@ -22,9 +23,12 @@ import {
 } from '@appfactory/sdk/wire'
 import type { Config } from './config.js'
 import { resolveRuntime } from './entry.js'
+import { Heartbeat } from './heartbeat.js'
+import { Latencies } from './latencies.js'
 import type { LogLevel } from './logs.js'
 import {
   callTimeout,
+  exhausted,
   healthCheckTimeout,
   initializeCrashed,
   initializeTimeout,
@@ -33,9 +37,11 @@ import {
   shutdownFailed,
   startFailed,
   startTimeout,
+  stateTimeout,
 } from './messages.js'
+import { permissionFlags } from './permissions.js'
 import { PieceStream } from './pieces.js'
-import { ChildProcess, type Exit } from './process.js'
+import { ChildProcess, type Exit, type Launch } from './process.js'
 import { StderrLog } from './stderr.js'
 import { hostVersion } from './version.js'
 
@@ -48,8 +54,20 @@ export interface InstanceLimits {
   healthTimeoutMs: number
   /** Of a call without a timeout of its own; for a stream, between two pieces. */
   callTimeoutMs: number
+  /** How long its event loop may stand still before it is killed. */
+  unresponsiveTimeoutMs: number
+  /** Of `captureState()` and `restoreState()`, each. */
+  stateTimeoutMs: number
   /** Longest message either way. */
   maxMessageBytes: number
+  /** Longest state that a successor gets, its bytes included. */
+  maxStateBytes: number
+  /** Calls in flight at once, without streams. */
+  maxCallsInFlight: number
+  /** Streams that are open at once. */
+  maxStreams: number
+  /** Of JavaScript's heap (`--max-old-space-size`), in MB (1,048,576 bytes). */
+  maxHeapMb?: number
 }
 
 export const defaultInstanceLimits: InstanceLimits = {
@@ -58,7 +76,12 @@ export const defaultInstanceLimits: InstanceLimits = {
   shutdownTimeoutMs: 5000,
   healthTimeoutMs: 5000,
   callTimeoutMs: 60_000,
+  unresponsiveTimeoutMs: 10_000,
+  stateTimeoutMs: 10_000,
   maxMessageBytes: defaultMaxMessageBytes,
+  maxStateBytes: 16 * 1024 * 1024,
+  maxCallsInFlight: 10_000,
+  maxStreams: 1000,
 }
 
 export interface InstanceOptions {
@@ -66,8 +89,10 @@ export interface InstanceOptions {
   manifest: Manifest
   entryFile: string
   limits: InstanceLimits
+  /** Environment of the process. */
+  env: Record<string, string>
   /** Makes the configuration, once it is known whether the code has a schema for it. */
-  configure(schema: JsonSchema | undefined): Promise<Config>
+  configure(schema: JsonSchema | undefined): Config
   log(level: LogLevel, message: string): void
   /** Ends a start that nobody waits for any more. */
   signal?: AbortSignal
@@ -76,6 +101,8 @@ export interface InstanceOptions {
 export interface CallOptions {
   timeoutMs?: number | undefined
   signal?: AbortSignal | undefined
+  /** How often to call again where the plugin crashes meanwhile. Only for methods that the contract marks idempotent. */
+  retry?: number | undefined
   /** In place of `signal`, for who has no use for one otherwise: takes what cancels the call. */
   whenCancelled?: ((cancel: () => void) => void) | undefined
   /** Bytes in the result as base64, as plain JSON has them. Default: false. */
@@ -95,6 +122,15 @@ export class Instance {
   #status: PluginStatus = PluginStatus.INITIALIZING
   #handshake: HandshakeResult | undefined
   #calls = 0
+  #streams = 0
+  #answered = 0
+  #failed = 0
+  #ended = false
+  #heartbeat: Heartbeat | undefined
+  readonly #latencies = new Latencies()
+  readonly #sessionRoles = new Map<string, SessionRole>()
+  readonly #idempotent = new Set<string>()
+  readonly #started = performance.now()
   #stopped: Promise<void> | undefined
   #violation: string | undefined
   readonly #options: InstanceOptions
@@ -139,9 +175,7 @@ export class Instance {
   private constructor(options: InstanceOptions) {
     this.#options = options
     this.manifest = options.manifest
-    const runtime = resolveRuntime(options.dir)
-    const args = [runtime.file, options.entryFile, ...(runtime.provideSdk ? ['--provide-sdk'] : [])]
-    this.#child = new ChildProcess(process.execPath, args, options.dir)
+    this.#child = new ChildProcess(launch(options))
     this.#stderr = new StderrLog(this.#child.stderr, options.log)
     this.#peer = new Peer({
       input: this.#child.stdout,
@@ -171,26 +205,67 @@ export class Instance {
   }
 
   get status(): PluginStatus {
-    return this.#status === PluginStatus.READY && this.#calls > 0 ? PluginStatus.BUSY : this.#status
+    return this.#status === PluginStatus.READY && this.#calls + this.#streams > 0
+      ? PluginStatus.BUSY
+      : this.#status
   }
 
+  /** Calls in flight, without streams. */
   get callsInFlight(): number {
     return this.#calls
   }
 
+  /** Streams that are open. */
+  get openStreams(): number {
+    return this.#streams
+  }
+
+  /** Whether its process is there, and nobody has asked it to leave. */
+  get isRunning(): boolean {
+    return !this.#ended && this.#stopped === undefined
+  }
+
+  /** Calls that were answered with a result. */
+  get answered(): number {
+    return this.#answered
+  }
+
+  /** Whether its state can go to a successor. */
+  get keepsState(): boolean {
+    return this.capabilities.includes('state')
+  }
+
+  /** What a method, by its wire name, does to a session. */
+  sessionRole(method: string): SessionRole | undefined {
+    return this.#sessionRoles.get(method)
+  }
+
+  /** Whether calling a method twice does no harm, by its contract. */
+  isIdempotent(method: string): boolean {
+    return this.#idempotent.has(method)
+  }
+
   /** Calls a method by its wire name, with arguments and result as they are on the wire. */
   async call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
+    const { maxCallsInFlight } = this.#options.limits
+    if (this.#calls >= maxCallsInFlight)
+      throw exhausted(this.manifest.name, 'maxCallsInFlight', maxCallsInFlight)
+    const before = performance.now()
     this.#calls += 1
     try {
-      return await this.#peer.request(
+      const result = await this.#peer.request(
         pluginMethods.call,
         this.#callParams(method, args, options),
         this.#requestOptions(options),
       )
+      this.#answered += 1
+      return result
     } catch (error) {
+      this.#failed += 1
       throw this.#explain(error, method, options)
     } finally {
       this.#calls -= 1
+      this.#latencies.add(performance.now() - before)
     }
   }
 
@@ -198,7 +273,9 @@ export class Instance {
   stream(method: string, args: Config, options: CallOptions = {}): AsyncIterableIterator<unknown> {
     return new PieceStream({
       open: () => {
-        this.#calls += 1
+        const { maxStreams } = this.#options.limits
+        if (this.#streams >= maxStreams) throw exhausted(this.manifest.name, 'maxStreams', maxStreams)
+        this.#streams += 1
         const params: CallParams = {
           ...this.#callParams(method, args, options),
           stream: { credit: streamWindow },
@@ -207,7 +284,7 @@ export class Instance {
       },
       explain: (error) => this.#explain(error, method, options),
       onEnd: () => {
-        this.#calls -= 1
+        this.#streams -= 1
       },
     })
   }
@@ -224,14 +301,38 @@ export class Instance {
       healthCheckTimeout(this.manifest.name, healthTimeoutMs),
     )) as HealthResult
     const latencyMs = answer.latency_ms ?? performance.now() - before
-    const { noise, droppedReplies } = this.#peer.counts
     return {
       status: answer.status,
       message: answer.message,
-      details: { ...answer.details, noise, dropped_replies: droppedReplies, calls_in_flight: this.#calls },
+      details: { ...answer.details, ...this.#figures() },
       latencyMs,
       ...(answer.memory_mb === null ? {} : { memoryMb: answer.memory_mb }),
     }
+  }
+
+  /**
+   * What a successor needs to go on.
+   *
+   * @throws PluginError HOTSWAP_FAILED, RESOURCE_EXHAUSTED, or what `captureState()` threw.
+   */
+  async captureState(): Promise<unknown> {
+    const { stateTimeoutMs, maxStateBytes } = this.#options.limits
+    return this.#ask(pluginMethods.captureState, { max_bytes: maxStateBytes }, stateTimeoutMs, () =>
+      stateTimeout(this.manifest.name, 'captureState()', stateTimeoutMs),
+    )
+  }
+
+  /** Hands over what the predecessor's `captureState()` resolved to. */
+  async restoreState(state: unknown): Promise<void> {
+    const { stateTimeoutMs } = this.#options.limits
+    await this.#ask(pluginMethods.restoreState, state, stateTimeoutMs, () =>
+      stateTimeout(this.manifest.name, 'restoreState()', stateTimeoutMs),
+    )
+  }
+
+  /** Ends the process of a plugin that does not answer any more; its calls fail as in a crash. */
+  giveUp(why: string): void {
+    this.#violate(why)
   }
 
   /**
@@ -242,6 +343,23 @@ export class Instance {
   stop(): Promise<void> {
     this.#stopped ??= this.#shutDown()
     return this.#stopped
+  }
+
+  /** What the host itself knows of the plugin. */
+  #figures(): Record<string, unknown> {
+    const { noise, droppedReplies } = this.#peer.counts
+    return {
+      pid: this.#child.pid,
+      uptime_seconds: (performance.now() - this.#started) / 1000,
+      calls_in_flight: this.#calls,
+      open_streams: this.#streams,
+      calls_answered: this.#answered,
+      calls_failed: this.#failed,
+      ...this.#latencies.percentiles(),
+      ...(this.#heartbeat?.delayMs === undefined ? {} : { event_loop_delay_ms: this.#heartbeat.delayMs }),
+      noise,
+      dropped_replies: droppedReplies,
+    }
   }
 
   /** A timeout names the plugin and the method; the wire knows neither. */
@@ -257,11 +375,18 @@ export class Instance {
   async #begin(): Promise<void> {
     const { manifest, limits, configure } = this.#options
     const { config_schema: schema } = await this.#shakeHands()
-    const config = await configure(manifest.config_schema ?? schema ?? undefined)
+    const config = configure(manifest.config_schema ?? schema ?? undefined)
     await this.#ask(pluginMethods.initialize, { config }, limits.initializeTimeoutMs, () =>
       initializeTimeout(manifest.name, limits.initializeTimeoutMs),
     )
     this.#status = PluginStatus.READY
+    this.#heartbeat = new Heartbeat({
+      ping: () => this.#peer.request(pluginMethods.ping, {}),
+      received: () => this.#peer.counts.received,
+      timeoutMs: limits.unresponsiveTimeoutMs,
+      onSilence: () =>
+        this.#violate(`did not turn its event loop for ${limits.unresponsiveTimeoutMs} ms and was stopped`),
+    })
   }
 
   async #shakeHands(): Promise<HandshakeResult> {
@@ -280,6 +405,10 @@ export class Instance {
     )) as HandshakeResult
     this.#checkVersion(answer)
     this.#handshake = answer
+    for (const { wire, session, idempotent } of answer.contract.methods) {
+      if (session) this.#sessionRoles.set(wire, session)
+      if (idempotent) this.#idempotent.add(wire)
+    }
     if (answer.byte_channels.includes('fd3')) this.#peer.sendBytes()
     return answer
   }
@@ -318,6 +447,7 @@ export class Instance {
     const { name } = this.manifest
     const { shutdownTimeoutMs } = this.#options.limits
     this.#status = PluginStatus.SHUTTING_DOWN
+    this.#heartbeat?.stop()
     try {
       const late = (): PluginError => shutdownFailed(name, `it did not finish in ${shutdownTimeoutMs} ms`)
       await this.#ask(pluginMethods.shutdown, {}, shutdownTimeoutMs, late)
@@ -344,6 +474,8 @@ export class Instance {
   /** The process has ended: what it wrote last is read first, then its calls fail. */
   async #watchExit(): Promise<PluginError> {
     const exit = await this.#child.exited
+    this.#ended = true
+    this.#heartbeat?.stop()
     await Promise.race([this.#outputEnded(), delay(lastOutputMs)])
     const how = this.#violation ?? describeExit(exit)
     const { name } = this.manifest
@@ -368,6 +500,24 @@ export class Instance {
           stream.readableEnded || stream.destroyed || new Promise((resolve) => stream.once('close', resolve)),
       ),
     )
+  }
+}
+
+/** The process of a plugin: this Node, the SDK's runtime, the plugin's file. */
+function launch({ dir, entryFile, manifest, limits, env }: InstanceOptions): Launch {
+  const runtime = resolveRuntime(dir)
+  const heap = limits.maxHeapMb === undefined ? [] : [`--max-old-space-size=${limits.maxHeapMb}`]
+  return {
+    file: process.execPath,
+    args: [
+      ...heap,
+      ...permissionFlags(manifest.permissions, dir, runtime),
+      runtime.file,
+      entryFile,
+      ...(runtime.provideSdk ? ['--provide-sdk'] : []),
+    ],
+    cwd: dir,
+    env,
   }
 }
 

@@ -1,5 +1,6 @@
-import { PluginError } from '@appfactory/sdk'
-import { closest } from '@appfactory/sdk/wire'
+import { isPluginError, PluginError } from '@appfactory/sdk'
+import { closest, describeThrown } from '@appfactory/sdk/wire'
+import type { RestartPolicy } from './restart.js'
 
 // The wording of the host's errors: what happened, to which plugin, and what to do next.
 
@@ -37,16 +38,101 @@ export function pluginCrashed(name: string, how: string, stderr: string): Plugin
   )
 }
 
-export function pluginQuarantined(name: string, crashes: number, minutes: number): PluginError {
+export function pluginQuarantined(name: string, policy: RestartPolicy): PluginError {
+  const { maxCrashes, windowMs, retryQuarantinedMs } = policy
   return new PluginError(
     'PLUGIN_QUARANTINED',
-    `Plugin "${name}" crashed ${crashes} times in ${minutes} minutes and is not restarted any more. Mend it, then unload and load it`,
-    { plugin: name },
+    `Plugin "${name}" crashed ${maxCrashes} times in ${windowMs / 60_000} minutes and is tried again in ${retryQuarantinedMs / 60_000} minutes only. Mend it, then swap it for itself, or unload and load it`,
+    { plugin: name, retry_ms: retryQuarantinedMs },
+  )
+}
+
+/** A limit is an option of the host: its name says which to raise. */
+export function exhausted(name: string, limit: string, value: number): PluginError {
+  return new PluginError(
+    'RESOURCE_EXHAUSTED',
+    `Plugin "${name}": ${limit} (${value}) is reached. Wait for calls to end, or raise ${limit}`,
+    { plugin: name, limit, value },
+  )
+}
+
+export function notIdempotent(name: string, method: string): PluginError {
+  return new PluginError(
+    'INVALID_PARAMS',
+    `Plugin "${name}": retry is only for methods that the contract marks idempotent, and ${method} is not`,
+    { plugin: name, method },
+  )
+}
+
+export function stateTimeout(name: string, what: string, timeoutMs: number): PluginError {
+  return new PluginError(
+    'CALL_TIMEOUT',
+    `Plugin "${name}": ${what} took longer than ${timeoutMs} ms. Keep the state small, or raise stateTimeoutMs`,
+    { plugin: name, timeout_ms: timeoutMs },
+  )
+}
+
+export interface FailedSwap {
+  plugin: string
+  replacement: string
+  step: string
+  cause: unknown
+  rollbackPerformed: boolean
+}
+
+/** Nothing has changed for callers: the old plugin serves. */
+export function swapFailed(failure: FailedSwap): PluginError {
+  return swapError('HOTSWAP_FAILED', failure, `"${failure.plugin}" goes on serving`)
+}
+
+/** The new plugin has taken calls already, so that the old one's state is out of date. */
+export function swapNotUndone(failure: FailedSwap): PluginError {
+  return swapError(
+    'HOTSWAP_ROLLBACK_FAILED',
+    failure,
+    `it had answered calls already, so "${failure.plugin}" could not come back; it is restarted`,
+  )
+}
+
+function swapError(
+  code: 'HOTSWAP_FAILED' | 'HOTSWAP_ROLLBACK_FAILED',
+  { plugin, replacement, step, cause, rollbackPerformed }: FailedSwap,
+  consequence: string,
+): PluginError {
+  const { message } = describeThrown(cause)
+  const code_ = isPluginError(cause) ? { code: cause.code, name: cause.codeName ?? null } : {}
+  return new PluginError(
+    code,
+    `"${replacement}" could not take the place of "${plugin}" (step "${step}"): ${message}; ${consequence}`,
+    {
+      step,
+      old_plugin: plugin,
+      new_plugin: replacement,
+      rollback_performed: rollbackPerformed,
+      cause: { ...code_, message },
+    },
+    { cause },
   )
 }
 
 export function pluginStopping(name: string): PluginError {
   return new PluginError('PLUGIN_NOT_READY', `Plugin "${name}" is being unloaded`, { plugin: name })
+}
+
+export function pluginReplaced(name: string, successor: string): PluginError {
+  return new PluginError(
+    'PLUGIN_NOT_READY',
+    `Plugin "${name}" was swapped for "${successor}". Unload that one`,
+    { plugin: name, successor },
+  )
+}
+
+export function outsidePlugins(dir: string, roots: readonly string[]): PluginError {
+  return new PluginError(
+    'PLUGIN_NOT_FOUND',
+    `${dir} is no folder inside ${roots.join(', ')}. Name one that is`,
+    { path: dir },
+  )
 }
 
 export function manifestMissing(dir: string): PluginError {

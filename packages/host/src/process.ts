@@ -1,30 +1,7 @@
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { execa } from 'execa'
-
-/** The variables of the host's environment that a plugin gets. Secrets stay behind. */
-const allowedVariables = [
-  'PATH',
-  'HOME',
-  'LANG',
-  'LANGUAGE',
-  'TZ',
-  'TMPDIR',
-  'TEMP',
-  'TMP',
-  'USER',
-  'LOGNAME',
-  'SHELL',
-  'SYSTEMROOT',
-  'WINDIR',
-  'COMSPEC',
-  'PATHEXT',
-  'APPDATA',
-  'LOCALAPPDATA',
-  'USERPROFILE',
-  'PROGRAMDATA',
-  'PROGRAMFILES',
-]
+import { guardGroup, releaseGroup } from './orphan-guard.js'
 
 export interface Exit {
   code: number | undefined
@@ -35,6 +12,14 @@ export interface Exit {
 export interface Patience {
   endMs: number
   termMs: number
+}
+
+export interface Launch {
+  file: string
+  args: readonly string[]
+  cwd: string
+  /** All of it: nothing of the host's own comes along. */
+  env: Record<string, string>
 }
 
 /** A child process with a process group of its own. */
@@ -49,20 +34,21 @@ export class ChildProcess {
   readonly exited: Promise<Exit>
   readonly #child: ReturnType<typeof spawn>
 
-  constructor(file: string, args: readonly string[], cwd: string) {
-    this.#child = spawn(file, args, cwd)
+  constructor(launch: Launch) {
+    this.#child = spawn(launch)
     this.stdin = this.#child.stdin
     this.stdout = this.#child.stdout
     this.stderr = this.#child.stderr
     this.bytes = this.#child.stdio[3] as unknown as Duplex
     this.pid = this.#child.pid
+    if (this.pid !== undefined) guardGroup(this.pid)
     this.exited = new Promise((resolve) => {
       this.#child.once('exit', (code, signal) =>
         resolve({ code: code ?? undefined, signal: signal ?? undefined }),
       )
       this.#child.once('error', () => resolve({ code: undefined, signal: undefined }))
     })
-    void this.exited.then(() => this.#signalGroup('SIGKILL'))
+    void this.exited.then(() => this.#endGroup())
   }
 
   /** Asks the process to leave, ever more firmly. Resolves when it has ended. */
@@ -90,6 +76,12 @@ export class ChildProcess {
     return outcome
   }
 
+  /** What the process has left running ends with it. */
+  #endGroup(): void {
+    this.#signalGroup('SIGKILL')
+    if (this.pid !== undefined) releaseGroup(this.pid)
+  }
+
   #signalGroup(signal: 'SIGTERM' | 'SIGKILL'): void {
     if (this.pid === undefined) return
     if (process.platform === 'win32') {
@@ -105,10 +97,10 @@ export class ChildProcess {
 }
 
 /** The one place that starts processes of plugins. */
-function spawn(file: string, args: readonly string[], cwd: string) {
+function spawn({ file, args, cwd, env }: Launch) {
   return execa(file, args, {
     cwd,
-    env: allowedEnvironment(),
+    env,
     extendEnv: false,
     buffer: false,
     reject: false,
@@ -117,11 +109,4 @@ function spawn(file: string, args: readonly string[], cwd: string) {
     detached: process.platform !== 'win32',
     windowsHide: true,
   })
-}
-
-function allowedEnvironment(): Record<string, string> {
-  const entries = Object.entries(process.env).filter(
-    ([name]) => allowedVariables.includes(name.toUpperCase()) || name.startsWith('LC_'),
-  )
-  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined))
 }

@@ -8,6 +8,10 @@ export interface RestartPolicy {
   maxCrashes: number
   /** Default: 180,000 (3 minutes). */
   windowMs: number
+  /** How long a quarantined plugin waits before one more try. Default: 300,000 (5 minutes). */
+  retryQuarantinedMs: number
+  /** How many health checks may fail in a row before the plugin is restarted. Default: 3. */
+  maxMissedHealthChecks: number
 }
 
 export const defaultRestartPolicy: RestartPolicy = {
@@ -15,22 +19,30 @@ export const defaultRestartPolicy: RestartPolicy = {
   maxDelayMs: 30_000,
   maxCrashes: 5,
   windowMs: 180_000,
+  retryQuarantinedMs: 300_000,
+  maxMissedHealthChecks: 3,
 }
 
 /** Counts the crashes of one plugin. */
 export class RestartCounter {
   readonly #policy: RestartPolicy
   #crashes: number[] = []
+  #quarantinedAt = Number.NEGATIVE_INFINITY
 
   constructor(policy: RestartPolicy) {
     this.#policy = policy
   }
 
-  /** Notes a crash. Returns how long to wait before the restart, in ms, or undefined where there is to be none. */
+  /** Notes a crash. Returns how long to wait before the restart, in ms, or undefined where the plugin is quarantined. */
   crashed(now: number = Date.now()): number | undefined {
-    const { firstDelayMs, maxDelayMs, maxCrashes, windowMs } = this.#policy
+    const { firstDelayMs, maxDelayMs, maxCrashes, windowMs, retryQuarantinedMs } = this.#policy
     this.#crashes = [...this.#crashes.filter((time) => now - time < windowMs), now]
-    if (this.#crashes.length >= maxCrashes) return undefined
+    // After a quarantine there is one try: it has to last for the whole window.
+    const isOnTrial = now - this.#quarantinedAt < retryQuarantinedMs + windowMs
+    if (isOnTrial || this.#crashes.length >= maxCrashes) {
+      this.#quarantinedAt = now
+      return undefined
+    }
     // Full jitter: plugins that crashed together do not come back together.
     return Math.random() * Math.min(maxDelayMs, firstDelayMs * 2 ** (this.#crashes.length - 1))
   }

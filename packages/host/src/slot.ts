@@ -1,26 +1,59 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type HealthStatus, PluginError, PluginStatus } from '@appfactory/sdk'
+import { type HealthStatus, isPluginError, PluginError, PluginStatus } from '@appfactory/sdk'
 import { maxTimerMs } from '@appfactory/sdk/wire'
 import type { Config } from './config.js'
+import type { DiscoveredPlugin } from './discovery.js'
 import type { CallOptions, Instance } from './instance.js'
-import { callTimeout, pluginQuarantined, pluginStopping } from './messages.js'
+import { callTimeout, exhausted, notIdempotent, pluginQuarantined, pluginStopping } from './messages.js'
 import { PieceStream } from './pieces.js'
 import { RestartCounter, type RestartPolicy } from './restart.js'
+import { type Session, Sessions } from './sessions.js'
+
+/** Where instances come from: a plugin's files and its configuration. */
+export interface Source {
+  /** The manifest's name. */
+  name: string
+  /** What the caller gave. */
+  config: Config
+  inspect(): Promise<DiscoveredPlugin>
+  /** Starts an instance, each time from the files as they are then. An abort ends the start. */
+  start(signal: AbortSignal): Promise<Instance>
+}
 
 export interface SlotEvents {
   status(status: PluginStatus, previous: PluginStatus): void
   crash(error: PluginError): void
   restart(attempt: number, delayMs: number): void
+  /** Another source took the place of the one of that name. */
+  replaced(previous: string): void
+}
+
+/** Limits of what waits in front of a plugin. Times in ms. */
+export interface SlotLimits {
+  /** Between two health checks. */
+  healthIntervalMs: number
+  /** How long unloading, and a swap that carries state over, wait for calls in flight. */
+  drainTimeoutMs: number
+  /** How long streams and sessions may stay with an instance that was replaced. */
+  retireTimeoutMs: number
+  /** Calls that wait while a plugin is started or swapped. */
+  maxQueuedCalls: number
+  /** Sessions that are open at once. */
+  maxSessions: number
+}
+
+export const defaultSlotLimits: SlotLimits = {
+  healthIntervalMs: 30_000,
+  drainTimeoutMs: 10_000,
+  retireTimeoutMs: 60_000,
+  maxQueuedCalls: 10_000,
+  maxSessions: 1000,
 }
 
 export interface SlotOptions {
-  name: string
-  /** Starts an instance, each time from the files as they are then. An abort ends the start. */
-  start(signal: AbortSignal): Promise<Instance>
+  source: Source
   restartPolicy: RestartPolicy
-  healthIntervalMs: number
-  /** How long unloading waits for calls in flight. */
-  drainTimeoutMs: number
+  limits: SlotLimits
   events: SlotEvents
 }
 
@@ -35,28 +68,63 @@ const lasting = new Set([
   'PLUGIN_NOT_FOUND',
 ])
 
+/** While one is there, new calls wait. */
+export interface Hold {
+  /** How many calls have had to wait. */
+  calls: number
+  release(): void
+}
+
 /**
  * The stable place that callers hold. Instances come and go behind it: calls wait while one starts, fail when one
  * crashes, and go to its successor after that.
  */
 export class Slot {
-  readonly name: string
   /** How often the plugin was started again after a crash. */
   restarts = 0
+  /** Whether a swap is under way. */
+  swapping: Promise<unknown> | undefined
   readonly #options: SlotOptions
-  readonly #crashes: RestartCounter
   readonly #closing = new AbortController()
+  readonly #sessions = new Sessions()
+  readonly #retiring = new Set<Promise<void>>()
+  #source: Source
+  #crashes: RestartCounter
   #instance: Instance | undefined
   #starting: Promise<Instance> | undefined
   #failure: PluginError | undefined
   #status: PluginStatus = PluginStatus.UNLOADED
   #healthTimer: NodeJS.Timeout | undefined
   #closed: Promise<void> | undefined
+  #force = false
+  #queued = 0
+  #hold: (Hold & { released: Promise<void> }) | undefined
+  /** Ends the wait for, and the start of, an instance of a source that was replaced. */
+  #restarting = new AbortController()
+  #comeback: (() => boolean) | undefined
 
   constructor(options: SlotOptions) {
-    this.name = options.name
     this.#options = options
+    this.#source = options.source
     this.#crashes = new RestartCounter(options.restartPolicy)
+  }
+
+  /** The name of the plugin that serves. */
+  get name(): string {
+    return this.#source.name
+  }
+
+  get source(): Source {
+    return this.#source
+  }
+
+  /** Aborted when the slot is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal
+  }
+
+  get limits(): SlotLimits {
+    return this.#options.limits
   }
 
   /** Starts the first instance. */
@@ -76,30 +144,100 @@ export class Slot {
     return this.#status === PluginStatus.ERROR ? this.#status : this.#instance.status
   }
 
-  async call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
-    const { instance, timeoutMs } = this.#serving() ?? (await this.#await(options))
-    return instance.call(method, args, timeoutMs === undefined ? options : { ...options, timeoutMs })
+  call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
+    const role = this.#instance?.sessionRole(method)
+    if (role === 'open') return this.#openSession(method, args, options)
+    const session = role && this.#sessions.get(args['session_id'])
+    if (session) return this.#callInSession(session, method, args, options, role === 'close')
+    return options.retry ? this.#callWithRetry(method, args, options) : this.#callOnce(method, args, options)
   }
 
+  /** The instance is chosen when the stream is first read, and stays. */
   stream(method: string, args: Config, options: CallOptions = {}): AsyncIterableIterator<unknown> {
-    const serving = this.#serving()
-    if (serving) return serving.instance.stream(method, args, options)
     return new PieceStream({
-      open: async () => (await this.#await(options)).instance.stream(method, args, options),
+      open: () => {
+        const serving = this.#serving()
+        return serving ? serving.stream(method, args, options) : this.#openLater(method, args, options)
+      },
     })
   }
 
-  #serving(): Serving | undefined {
-    return this.#instance && !this.#closed ? { instance: this.#instance } : undefined
+  async #openLater(method: string, args: Config, options: CallOptions): Promise<AsyncIterator<unknown>> {
+    return (await this.#await(options)).instance.stream(method, args, options)
+  }
+
+  async #callOnce(method: string, args: Config, options: CallOptions): Promise<unknown> {
+    const serving = this.#serving()
+    if (serving) return serving.call(method, args, options)
+    const { instance, ...rest } = await this.#await(options)
+    return instance.call(method, args, { ...options, ...rest })
+  }
+
+  /** Tries again, within the call's own time, where the plugin crashed under a call that may be made twice. */
+  async #callWithRetry(method: string, args: Config, options: CallOptions): Promise<unknown> {
+    const begun = performance.now()
+    const instance = await this.ready()
+    if (!instance.isIdempotent(method)) throw notIdempotent(this.name, method)
+    for (let left = options.retry ?? 0; ; left--) {
+      const { timeoutMs } = options
+      const rest = timeoutMs === undefined ? {} : { timeoutMs: timeLeft(timeoutMs, begun) }
+      try {
+        return await this.#callOnce(method, args, { ...options, ...rest })
+      } catch (error) {
+        const isCrash = isPluginError(error) && error.codeName === 'PLUGIN_CRASHED'
+        if (left <= 0 || !isCrash || this.#closed) throw error
+      }
+    }
+  }
+
+  async #openSession(method: string, args: Config, options: CallOptions): Promise<unknown> {
+    const { maxSessions } = this.limits
+    if (this.#sessions.size >= maxSessions) throw exhausted(this.name, 'maxSessions', maxSessions)
+    const serving = this.#serving()
+    const { instance, ...rest } = serving ? { instance: serving } : await this.#await(options)
+    const result = (await instance.call(method, args, { ...options, ...rest })) as Config
+    return { ...result, session_id: this.#sessions.open(String(result['session_id']), instance) }
+  }
+
+  /** A session stays with the instance that began it. */
+  async #callInSession(
+    session: Session,
+    method: string,
+    args: Config,
+    options: CallOptions,
+    isLast: boolean,
+  ): Promise<unknown> {
+    session.calls += 1
+    try {
+      return await session.instance.call(method, { ...args, session_id: session.id }, options)
+    } finally {
+      session.calls -= 1
+      if (isLast) this.#sessions.close(String(args['session_id']))
+    }
+  }
+
+  #serving(): Instance | undefined {
+    return this.#hold || this.#closed ? undefined : this.#instance
   }
 
   /** Waits for an instance, within the call's own time. */
-  async #await({ signal, timeoutMs }: CallOptions): Promise<Serving> {
+  async #await({ signal, timeoutMs }: CallOptions): Promise<{ instance: Instance; timeoutMs?: number }> {
+    const { maxQueuedCalls } = this.limits
+    if (this.#queued >= maxQueuedCalls) throw exhausted(this.name, 'maxQueuedCalls', maxQueuedCalls)
     const before = performance.now()
-    const instance = await within(this.name, this.ready(), signal, timeoutMs)
-    return timeoutMs === undefined
-      ? { instance }
-      : { instance, timeoutMs: Math.max(1, timeoutMs - (performance.now() - before)) }
+    this.#queued += 1
+    if (this.#hold) this.#hold.calls += 1
+    try {
+      const instance = await within(this.name, this.#next(), signal, timeoutMs)
+      return timeoutMs === undefined ? { instance } : { instance, timeoutMs: timeLeft(timeoutMs, before) }
+    } finally {
+      this.#queued -= 1
+    }
+  }
+
+  async #next(): Promise<Instance> {
+    while (this.#hold) await this.#hold.released
+    return this.ready()
   }
 
   /** The instance that serves, or the one that is starting. */
@@ -114,14 +252,93 @@ export class Slot {
   /** How the plugin is doing, with what the host knows of it. */
   async health(): Promise<HealthStatus> {
     const instance = this.#instance
-    if (!instance)
-      return {
-        status: this.status,
-        message: this.#failure?.message ?? 'starting',
-        details: { restarts: this.restarts },
-      }
+    const figures = {
+      restarts: this.restarts,
+      queued_calls: this.#queued,
+      open_sessions: this.#sessions.size,
+    }
+    if (!instance) {
+      const message = this.#failure?.message ?? 'starting'
+      return { status: this.status, message, details: figures }
+    }
     const health = await instance.health()
-    return { ...health, details: { ...health.details, restarts: this.restarts } }
+    return { ...health, details: { ...health.details, ...figures } }
+  }
+
+  /** New calls wait until the hold is released. */
+  hold(): Hold {
+    let open = (): void => {}
+    const released = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    const release = (): void => {
+      this.#hold = undefined
+      open()
+    }
+    this.#hold = { calls: 0, released, release }
+    return this.#hold
+  }
+
+  /**
+   * Resolves when an instance has no calls in flight, those of its sessions apart.
+   *
+   * @throws PluginError CALL_TIMEOUT after `drainTimeoutMs`.
+   */
+  async drainCalls(instance: Instance): Promise<void> {
+    const { drainTimeoutMs } = this.limits
+    const inSessions = (): number => this.#sessions.of(instance).reduce((sum, { calls }) => sum + calls, 0)
+    const isDrained = await waitUntil(() => instance.callsInFlight <= inSessions(), drainTimeoutMs)
+    if (!isDrained) throw callTimeout(this.name, 'a call in flight', drainTimeoutMs)
+  }
+
+  /**
+   * Makes `instance` the one that serves, and `source` the one that successors come from. Until `settle()`, a crash of
+   * the new instance brings the old one back, as long as `canComeBack` says that nothing is lost by it.
+   */
+  replace(instance: Instance, source: Source, canComeBack: () => boolean): void {
+    if (this.#closed) throw pluginStopping(this.name)
+    const previous = { instance: this.#instance, source: this.#source }
+    this.#serve(instance, source)
+    this.#comeback = () => {
+      if (!previous.instance?.isRunning || !canComeBack()) return false
+      this.#serve(previous.instance, previous.source)
+      return true
+    }
+  }
+
+  /** The new instance stays, whatever comes. */
+  settle(): void {
+    this.#comeback = undefined
+  }
+
+  #serve(instance: Instance, source: Source): void {
+    this.#restarting.abort()
+    this.#restarting = new AbortController()
+    this.#crashes = new RestartCounter(this.#options.restartPolicy)
+    this.#starting = undefined
+    this.#failure = undefined
+    this.#instance = instance
+    const previous = this.#source.name
+    this.#source = source
+    this.#options.events.replaced(previous)
+    this.#setStatus(PluginStatus.READY)
+    this.#watch(instance)
+  }
+
+  /** Stops an instance that was replaced, once its calls, streams and sessions have ended or their time is over. */
+  retire(instance: Instance): Promise<void> {
+    const isIdle = (): boolean =>
+      instance.callsInFlight + instance.openStreams + this.#sessions.of(instance).length === 0
+    const retired = waitUntil(
+      () => this.#force || !instance.isRunning || isIdle(),
+      () => (this.#closed ? this.limits.drainTimeoutMs : this.limits.retireTimeoutMs),
+    ).then(() => {
+      this.#sessions.drop(instance)
+      return instance.stop()
+    })
+    const settled = retired.catch(() => {}).finally(() => this.#retiring.delete(settled))
+    this.#retiring.add(settled)
+    return retired
   }
 
   /**
@@ -130,33 +347,42 @@ export class Slot {
    * @throws PluginError PLUGIN_SHUTDOWN_FAILED; the process has ended all the same.
    */
   close(force = false): Promise<void> {
-    this.#closed ??= this.#close(force)
+    if (force) this.#force = true
+    this.#closed ??= this.#close()
     return this.#closed
   }
 
-  async #close(force: boolean): Promise<void> {
+  async #close(): Promise<void> {
     this.#closing.abort()
     clearInterval(this.#healthTimer)
     this.#setStatus(PluginStatus.SHUTTING_DOWN)
+    this.#hold?.release()
+    await this.swapping?.catch(() => {})
     const instance = this.#instance ?? (await this.#starting?.catch(() => undefined))
     try {
-      if (instance && !force) await this.#drain(instance)
+      if (instance) await this.#drain(instance)
       await instance?.stop()
     } finally {
+      await Promise.all(this.#retiring)
       this.#instance = undefined
       this.#setStatus(PluginStatus.STOPPED)
     }
   }
 
   async #drain(instance: Instance): Promise<void> {
-    const deadline = Date.now() + this.#options.drainTimeoutMs
-    while (instance.callsInFlight > 0 && Date.now() < deadline) await delay(5)
+    const isIdle = (): boolean => instance.callsInFlight + instance.openStreams === 0
+    await waitUntil(() => this.#force || !instance.isRunning || isIdle(), this.limits.drainTimeoutMs)
   }
 
   /** Starts an instance, and makes it the one that serves. */
   async #begin(): Promise<Instance> {
+    const replaced = this.#restarting.signal
     try {
-      const instance = await this.#options.start(this.#closing.signal)
+      const instance = await this.#source.start(AbortSignal.any([this.closing, replaced]))
+      if (replaced.aborted) {
+        await instance.stop().catch(() => {})
+        return this.ready()
+      }
       this.#instance = instance
       this.#failure = undefined
       this.#setStatus(PluginStatus.READY)
@@ -164,6 +390,7 @@ export class Slot {
       return instance
     } catch (error) {
       if (this.#closed) throw pluginStopping(this.name)
+      if (replaced.aborted) return this.ready()
       this.#setStatus(PluginStatus.ERROR)
       this.#failure =
         error instanceof PluginError ? error : new PluginError('PLUGIN_LOAD_FAILED', String(error))
@@ -172,39 +399,52 @@ export class Slot {
   }
 
   #watch(instance: Instance): void {
-    void instance.crashed.then((error) => this.#recover(error))
+    void instance.crashed.then((error) => this.#recover(instance, error))
     clearInterval(this.#healthTimer)
-    this.#healthTimer = setInterval(() => void this.#checkHealth(instance), this.#options.healthIntervalMs)
+    let missed = 0
+    this.#healthTimer = setInterval(async () => {
+      missed = (await this.#checkHealth(instance)) ? 0 : missed + 1
+      if (missed === this.#options.restartPolicy.maxMissedHealthChecks)
+        instance.giveUp(`failed ${missed} health checks in a row and was stopped`)
+    }, this.limits.healthIntervalMs)
     this.#healthTimer.unref()
   }
 
-  async #checkHealth(instance: Instance): Promise<void> {
+  /** Returns whether the plugin answered. */
+  async #checkHealth(instance: Instance): Promise<boolean> {
     const before = this.#status
-    const status = await instance.health().then(
+    const answered = await instance.health().then(
       (health) => (health.status === PluginStatus.BUSY ? PluginStatus.READY : health.status),
-      () => PluginStatus.ERROR,
+      () => undefined,
     )
     // A plugin that was replaced or closed meanwhile has nothing to say any more.
-    if (this.#instance === instance && this.#status === before && !this.#closed) this.#setStatus(status)
+    if (this.#instance === instance && this.#status === before && !this.#closed)
+      this.#setStatus(answered ?? PluginStatus.ERROR)
+    return answered !== undefined
   }
 
-  async #recover(error: PluginError): Promise<void> {
+  async #recover(instance: Instance, error: PluginError): Promise<void> {
+    this.#sessions.drop(instance)
+    if (this.#instance !== instance) return
     clearInterval(this.#healthTimer)
     this.#instance = undefined
     if (this.#closed) return
-    this.#setStatus(PluginStatus.ERROR)
     this.#options.events.crash(error)
+    if (this.#comeback?.()) return
+    this.#setStatus(PluginStatus.ERROR)
     this.#starting = this.#restart()
     this.#starting.catch(() => {})
   }
 
   /** Starts instances until one stays, with a wait before each. */
   async #restart(): Promise<Instance> {
+    const replaced = this.#restarting.signal
     for (;;) {
-      const delayMs = this.#crashes.crashed()
-      if (delayMs === undefined) return this.#quarantine()
-      await delay(delayMs, undefined, { signal: this.#closing.signal }).catch(() => {})
-      if (this.#closing.signal.aborted) throw pluginStopping(this.name)
+      const delayMs = this.#crashes.crashed() ?? this.#quarantine()
+      await this.#pause(delayMs, replaced)
+      if (this.closing.aborted) throw pluginStopping(this.name)
+      if (replaced.aborted) return this.ready()
+      this.#failure = undefined
       this.restarts += 1
       this.#options.events.restart(this.restarts, delayMs)
       try {
@@ -212,16 +452,23 @@ export class Slot {
         return await this.#begin()
       } catch (error) {
         if (error instanceof PluginError && lasting.has(error.codeName ?? '')) throw error
+        if (this.closing.aborted || replaced.aborted) throw error
         this.#failure = undefined
       }
     }
   }
 
-  #quarantine(): never {
-    const { maxCrashes, windowMs } = this.#options.restartPolicy
-    this.#failure = pluginQuarantined(this.name, maxCrashes, windowMs / 60_000)
+  async #pause(ms: number, replaced: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([this.closing, replaced])
+    // Nobody waits for a plugin in quarantine.
+    await delay(ms, undefined, { signal, ref: this.#failure === undefined }).catch(() => {})
+  }
+
+  /** Calls fail at once from now on; returns the wait until one more try. */
+  #quarantine(): number {
+    this.#failure = pluginQuarantined(this.name, this.#options.restartPolicy)
     this.#setStatus(PluginStatus.ERROR)
-    throw this.#failure
+    return this.#options.restartPolicy.retryQuarantinedMs
   }
 
   #setStatus(status: PluginStatus): void {
@@ -232,10 +479,22 @@ export class Slot {
   }
 }
 
-interface Serving {
-  instance: Instance
-  /** What is left of the call's time, where some of it was waited. */
-  timeoutMs?: number
+/** At least 1 ms: 0 would mean no time at all, which is not what was asked for. */
+function timeLeft(timeoutMs: number, since: number): number {
+  return Math.max(1, timeoutMs - (performance.now() - since))
+}
+
+/** Whether `condition` came true in time. It is first looked at when what runs now has run. */
+async function waitUntil(condition: () => boolean, timeoutMs: number | (() => number)): Promise<boolean> {
+  const begun = performance.now()
+  const late = (): boolean =>
+    performance.now() - begun > (typeof timeoutMs === 'number' ? timeoutMs : timeoutMs())
+  await delay(0)
+  while (!condition()) {
+    if (late()) return false
+    await delay(2)
+  }
+  return true
 }
 
 /** `promise`, unless the caller aborts or its time is over. */

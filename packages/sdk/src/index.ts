@@ -13,6 +13,7 @@ export {
   type MethodDefinition,
   type MethodDescriptor,
   type MethodKind,
+  type SessionRole,
 } from './contracts/contract.js'
 export {
   type DefinedClient,

@@ -1,7 +1,10 @@
+import { resolve } from 'node:path'
 import { type HealthStatus, PluginError } from '@appfactory/sdk'
 import { creditOf, type IncomingCall, isInputMarker, type WireHealthStatus } from '@appfactory/sdk/wire'
 import { z } from 'zod'
+import { environmentKey } from '../environment.js'
 import type { PluginHost, PluginSummary } from '../host.js'
+import type { SwapResult } from '../swap.js'
 
 /** What a method of the server works with. */
 export interface ServerContext {
@@ -64,6 +67,7 @@ export const serverMethods: Record<string, ServerMethod> = {
     'Starts a plugin.',
     z.strictObject({ name: z.string(), config: args }),
     async ({ name, config }, { host, call }) => {
+      refuseGrants('plugin/load', config)
       await loadUnlessCancelled(host, call, name, config)
       return { success: true, plugin: wireSummary(await host.summary(name)) }
     },
@@ -83,10 +87,30 @@ export const serverMethods: Record<string, ServerMethod> = {
       method: z.string(),
       args,
       timeout: z.number().positive().optional(),
+      retry: z.int().nonnegative().optional(),
       stream: streamOption,
     }),
-    ({ plugin, method: name, args: given, timeout, stream }, context) =>
-      callPlugin(context, plugin, name, given, stream, timeout),
+    (params, context) => callPlugin(context, params),
+  ),
+  'plugin/swap': method(
+    'Puts another plugin in the place of a loaded one while calls go on.',
+    z.strictObject({
+      old: z.string().optional(),
+      old_plugin: z.string().optional(),
+      new: z.string().optional(),
+      new_plugin: z.string().optional(),
+      new_plugin_path: z.string().optional(),
+      config: args,
+      preserve_state: z.boolean().optional(),
+    }),
+    async (params, { host }) => {
+      const old = onlyOne('plugin/swap', params, ['old', 'old_plugin'])
+      const replacement = onlyOne('plugin/swap', params, ['new', 'new_plugin', 'new_plugin_path'])
+      refuseGrants('plugin/swap', params.config)
+      const byPath = params.new_plugin_path === undefined ? replacement : resolve(replacement)
+      const { config, preserve_state: preserveState } = params
+      return wireSwap(await host.swap(old, byPath, { config, preserveState }))
+    },
   ),
   'plugin/health': method(
     'How a plugin is doing, or all loaded ones by name.',
@@ -151,7 +175,42 @@ async function callContract(
   const { stream, ...given } = params
   const parsed = streamOption.safeParse(stream)
   if (!parsed.success) throw invalidParams(name, 'stream: must be true or {"credit": n}')
-  return callPlugin(context, plugin, wireName, given, parsed.data)
+  return callPlugin(context, { plugin, method: wireName, args: given, stream: parsed.data })
+}
+
+/** Several names of one parameter: one of them must be there. */
+function onlyOne(method: string, params: Record<string, unknown>, names: readonly string[]): string {
+  const [first, second] = names.filter((name) => params[name] !== undefined)
+  if (first === undefined || second !== undefined)
+    throw invalidParams(
+      method,
+      `${names.join(' or ')}: ${second === undefined ? 'is required' : 'give only one'}`,
+    )
+  return String(params[first])
+}
+
+/** What a plugin's process may see of the environment is for who runs the host to say, not for its clients. */
+function refuseGrants(method: string, config: Record<string, unknown> | undefined): void {
+  if (config && Object.hasOwn(config, environmentKey))
+    throw invalidParams(
+      method,
+      `config.${environmentKey}: only the configuration file of the plugin can grant it`,
+    )
+}
+
+function wireSwap(result: SwapResult): Record<string, unknown> {
+  return {
+    success: true,
+    old_plugin: result.oldPlugin,
+    new_plugin: result.newPlugin,
+    old_version: result.oldVersion,
+    new_version: result.newVersion,
+    state_preserved: result.statePreserved,
+    rollback_performed: false,
+    swap_duration_ms: result.durationMs,
+    held_calls: result.heldCalls,
+    errors: [],
+  }
 }
 
 /** A cancelled load leaves nothing running. */
@@ -173,13 +232,19 @@ async function loadUnlessCancelled(
   }
 }
 
+interface PluginCall {
+  plugin: string
+  method: string
+  args?: Record<string, unknown> | undefined
+  stream?: boolean | { credit: number } | undefined
+  /** In ms. */
+  timeout?: number | undefined
+  retry?: number | undefined
+}
+
 async function callPlugin(
   { host, call }: ServerContext,
-  plugin: string,
-  name: string,
-  given: Record<string, unknown> = {},
-  stream?: boolean | { credit: number },
-  timeoutMs?: number,
+  { plugin, method: name, args: given = {}, stream, timeout: timeoutMs, retry }: PluginCall,
 ): Promise<unknown> {
   // An argument may follow piece by piece, as `$/input` notifications.
   const streamed = Object.keys(given).find((key) => isInputMarker(given[key]))
@@ -187,7 +252,7 @@ async function callPlugin(
   const whenCancelled = (cancel: () => void): void => {
     call.onCancel = cancel
   }
-  const options = { timeoutMs, whenCancelled, input }
+  const options = { timeoutMs, retry, whenCancelled, input }
   if (!stream) return host.call(plugin, name, given, options)
   const outgoing = call.openStream(stream === true ? Number.POSITIVE_INFINITY : creditOf(stream.credit))
   for await (const piece of host.stream(plugin, name, given, options)) await outgoing.send(piece)

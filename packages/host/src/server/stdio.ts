@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
-import { maxTimerMs, Peer } from '@appfactory/sdk/wire'
+import { maxTimerMs, Peer, toSnakeCase } from '@appfactory/sdk/wire'
 import type { PluginHost } from '../host.js'
 import { eventTypes, runServerMethod } from './methods.js'
 
@@ -74,7 +74,5 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 function wireNames(details: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(details).map(([key, value]) => [key === 'delayMs' ? 'delay_ms' : key, value]),
-  )
+  return Object.fromEntries(Object.entries(details).map(([key, value]) => [toSnakeCase(key), value]))
 }

@@ -6,6 +6,11 @@ export interface CallOptions {
   signal?: AbortSignal | undefined
   /** In ms; the call is then cancelled and fails with CALL_TIMEOUT. For a stream: time between two pieces. */
   timeoutMs?: number | undefined
+  /**
+   * How often to call again where the plugin crashes meanwhile, within `timeoutMs`. Only for methods that the contract
+   * marks idempotent; not for streams. Default: 0.
+   */
+  retry?: number | undefined
 }
 
 /** Carries, in types alone, how an application sees a plugin of a contract. */

@@ -6,6 +6,9 @@ export type JsonSchema = { readonly [keyword: string]: unknown }
 /** `call` answers once; `stream` answers in pieces. */
 export type MethodKind = 'call' | 'stream'
 
+/** What a method does to a session: a call of `open` returns `sessionId`; `use` and `close` take it as an argument. */
+export type SessionRole = 'open' | 'use' | 'close'
+
 /** One method of a contract, as its author writes it: with Zod schemas in camelCase. */
 export interface MethodDefinition {
   /** One line for a person. */
@@ -23,6 +26,8 @@ export interface MethodDefinition {
   parameters?: readonly string[]
   /** The argument that may be an AsyncIterable, sent while the call runs. */
   input?: string
+  /** Ties calls to the instance of the plugin that began the session. Default: the method is of no session. */
+  session?: SessionRole
   /** All arguments, positional ones and options alike, as one flat object. */
   args: z.ZodType
   /** The result; for a stream, the whole of it when a caller asks for one answer. */
@@ -64,6 +69,7 @@ export interface MethodDescriptor {
   input: string | null
   bare: string | null
   unwrap: string | null
+  session: SessionRole | null
   args: JsonSchema
   result: JsonSchema
   piece: JsonSchema | null

@@ -25,7 +25,7 @@ export function describeContract({
 
 function describeMethod(name: string, definition: MethodDefinition): MethodDescriptor {
   const { description = '', kind = 'call', required = true, idempotent = false } = definition
-  const { parameters = null, input = null, bare = null, unwrap = null } = definition
+  const { parameters = null, input = null, bare = null, unwrap = null, session = null } = definition
   const flags = {
     name,
     wire: toSnakeCase(name),
@@ -37,6 +37,7 @@ function describeMethod(name: string, definition: MethodDefinition): MethodDescr
     input,
     bare,
     unwrap,
+    session,
   }
   return {
     ...flags,

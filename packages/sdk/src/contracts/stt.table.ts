@@ -68,6 +68,7 @@ export const sttDefinition = {
       result: z.looseObject({ sessionId: z.string() }),
       bare: 'sessionId',
       unwrap: 'sessionId',
+      session: 'open',
     },
     feedAudio: {
       description: 'Feeds a session.',
@@ -75,6 +76,7 @@ export const sttDefinition = {
       parameters: ['sessionId', 'audio'],
       args: z.strictObject({ sessionId: z.string(), audio: bytes }),
       result: transcriptUpdate,
+      session: 'use',
     },
     endStream: {
       description: 'Ends a session and returns the whole text.',
@@ -83,6 +85,7 @@ export const sttDefinition = {
       args: z.strictObject({ sessionId: z.string() }),
       result: transcriptionResult,
       bare: 'text',
+      session: 'close',
     },
     transcribeStream: {
       description: 'Converts audio to text while it arrives.',

@@ -10,17 +10,20 @@ import type { IncomingCall } from '../wire/call.js'
 import { Peer } from '../wire/peer.js'
 import {
   type CallParams,
+  type CaptureStateParams,
   type HandshakeParams,
   type HandshakeResult,
   type HealthResult,
   pluginMethods,
   protocolVersions,
+  type WireState,
 } from '../wire/protocol.js'
 import { Dispatcher } from './dispatch.js'
 import { guardStdout, openPipe } from './guard.js'
 import { loadPluginClass, type PluginClass } from './load.js'
 import { capabilitiesOf, checkContract, checkMethods, construct, healthOf, initialize } from './plugin.js'
 import { resolveSdk } from './sdk-resolver.js'
+import { captureState, restoreState } from './state.js'
 
 /** How long `shutdown()` may take once the host is gone. */
 const orphanGraceMs = 1500
@@ -60,6 +63,12 @@ class PluginProcess {
         return this.#call(params as unknown as CallParams, call)
       case pluginMethods.health:
         return this.#health()
+      case pluginMethods.ping:
+        return 'pong'
+      case pluginMethods.captureState:
+        return captureState(this.#ready(), params as unknown as CaptureStateParams)
+      case pluginMethods.restoreState:
+        return restoreState(this.#ready(), params as unknown as WireState)
       case pluginMethods.shutdown:
         return this.#stop()
       default:

@@ -43,8 +43,8 @@ type Answer = Response | Response[] | undefined
  * Both hops use it: client to host, and host to plugin.
  */
 export class Peer {
-  /** Lines that were no JSON-RPC, and replies that nobody waited for (any more). */
-  readonly counts = { noise: 0, droppedReplies: 0 }
+  /** Messages, lines that were no JSON-RPC, and replies that nobody waited for (any more). */
+  readonly counts = { received: 0, noise: 0, droppedReplies: 0 }
   readonly #options: PeerOptions
   readonly #writer: MessageWriter
   readonly #splitter: LineSplitter
@@ -259,6 +259,7 @@ export class Peer {
 
   /** Acts on one message. Resolves to the response that is owed for it, if any. */
   #receive(message: Message, line: string): Promise<Response | undefined> | Response | undefined {
+    this.counts.received += 1
     if (message.kind === 'request') return this.#receiveRequest(message.request)
     if (message.kind === 'response') this.#receiveResponse(message.response)
     else return this.#receiveInvalid(message, line)

@@ -1,6 +1,7 @@
 import type { ContractDescriptor, JsonSchema } from '../contracts/contract.js'
 import type { WireHealthStatus } from '../health.js'
 import type { Manifest } from '../manifest.js'
+import type { Bytes } from './bytes.js'
 
 /** Versions of the protocol between host and plugin that this SDK speaks, newest first. */
 export const protocolVersions: readonly number[] = [1]
@@ -11,6 +12,10 @@ export const pluginMethods = {
   initialize: 'plugin/initialize',
   call: 'plugin/call',
   health: 'plugin/health',
+  /** Answered at once by whose event loop turns. */
+  ping: 'plugin/ping',
+  captureState: 'plugin/capture_state',
+  restoreState: 'plugin/restore_state',
   shutdown: 'plugin/shutdown',
 } as const
 
@@ -49,6 +54,19 @@ export interface CallParams {
   args: Record<string, unknown>
   /** Absent: one answer. */
   stream?: true | { credit: number }
+}
+
+export interface CaptureStateParams {
+  /** The most that the state may have. */
+  max_bytes: number
+}
+
+/** A plugin's state between two instances. */
+export interface WireState {
+  /** JSON, with null wherever there are bytes. */
+  state: unknown
+  /** The bytes, each with its place in `state`: keys and indexes from the outside in. */
+  bytes: { path: readonly (string | number)[]; data_b64: Bytes | string }[]
 }
 
 /** In place of an argument: it follows as `$/input` notifications. */

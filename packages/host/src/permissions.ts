@@ -1,0 +1,70 @@
+import { existsSync, realpathSync } from 'node:fs'
+import * as nodeModule from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+import type { Manifest } from '@appfactory/sdk'
+import type { Runtime } from './entry.js'
+
+/** What Node can be told to allow, by the name in a manifest's `permissions`. */
+const flagOf: Record<string, string> = {
+  fs_read: '--allow-fs-read',
+  fs_write: '--allow-fs-write',
+  child_process: '--allow-child-process',
+  worker: '--allow-worker',
+  addons: '--allow-addons',
+  wasi: '--allow-wasi',
+  network: '--allow-net',
+}
+
+/** Permissions that Node knows of by `flag`. */
+const isKnownToNode = (flag: string): boolean => process.allowedNodeEnvironmentFlags.has(flag)
+
+/**
+ * Node's flags for what a manifest asks to be allowed: `["network", "fs_read:./models"]`, or
+ * `{"network": true, "fs_read": ["./models"]}`. A manifest without `permissions` gets none of them and is not limited.
+ */
+export function permissionFlags(
+  permissions: Manifest['permissions'],
+  dir: string,
+  { file, provideSdk }: Runtime,
+): string[] {
+  const permissionFlag = ['--permission', '--experimental-permission'].find(isKnownToNode)
+  if (permissions === undefined || permissionFlag === undefined) return []
+  const asked = askedFor(permissions).flatMap(([name, value]) => {
+    const flag = flagOf[name]
+    if (flag === undefined || !isKnownToNode(flag)) return []
+    if (!name.startsWith('fs_')) return [flag]
+    return [`${flag}=${value === undefined ? '*' : resolve(dir, value)}`]
+  })
+  const needed = codeFolders(dir, file).map((folder) => `--allow-fs-read=${folder}`)
+  // Node 20 resolves the SDK for a plugin that has none of its own in a worker.
+  if (provideSdk && !('registerHooks' in nodeModule)) needed.push('--allow-worker')
+  return [permissionFlag, '--disable-warning=ExperimentalWarning', ...needed, ...asked]
+}
+
+/** Names in `permissions` that mean nothing here. */
+export function unknownPermissions(permissions: Manifest['permissions']): string[] {
+  return askedFor(permissions ?? []).flatMap(([name]) => (Object.hasOwn(flagOf, name) ? [] : [name]))
+}
+
+/** Each permission, once for each path. */
+function askedFor(permissions: NonNullable<Manifest['permissions']>): [string, string | undefined][] {
+  if (Array.isArray(permissions)) {
+    return permissions.map((permission) => {
+      const [name = '', ...path] = permission.split(':')
+      return [name, path.length > 0 ? path.join(':') : undefined]
+    })
+  }
+  return Object.entries(permissions).flatMap(([name, value]): [string, string | undefined][] => {
+    if (Array.isArray(value)) return value.map((path) => [name, String(path)])
+    return value === false ? [] : [[name, undefined]]
+  })
+}
+
+/** Where the plugin's code and that of its packages lies. */
+function codeFolders(dir: string, runtimeFile: string): string[] {
+  const folders = [dir, realpathSync(dir), dirname(dirname(dirname(realpathSync(runtimeFile))))]
+  for (let folder = realpathSync(dir); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'node_modules'))) folders.push(join(folder, 'node_modules'))
+    if (dirname(folder) === folder) return [...new Set(folders)]
+  }
+}

@@ -1,0 +1,207 @@
+import { isPluginError, PluginError, PluginStatus } from '@appfactory/sdk'
+import type { Instance } from './instance.js'
+import { swapFailed, swapNotUndone } from './messages.js'
+import type { Slot, Source } from './slot.js'
+
+/** What a swap goes through, in order. `drain`, `capture` and `restore` only where state is carried over. */
+export type SwapStep = 'start' | 'probe' | 'drain' | 'capture' | 'restore' | 'switch' | 'confirm' | 'retire'
+
+/** One step of a swap is over. */
+export interface SwapProgress {
+  step: SwapStep
+  durationMs: number
+  /** Why it failed. Absent: it did not. */
+  error?: string
+}
+
+/** What came of a swap that succeeded. */
+export interface SwapResult {
+  oldPlugin: string
+  newPlugin: string
+  /** Null where no instance of the old plugin was running. */
+  oldVersion: string | null
+  newVersion: string
+  /** Whether the new plugin has the state of the old one. */
+  statePreserved: boolean
+  durationMs: number
+  /** Calls that had to wait while the state was carried over. */
+  heldCalls: number
+}
+
+export interface SwapOptions {
+  source: Source
+  preserveState: boolean
+  onProgress(progress: SwapProgress): void
+}
+
+/**
+ * Puts another plugin, or another version of the same, into a slot while calls go on. Until the switch, whatever fails
+ * leaves the old plugin serving.
+ *
+ * @throws PluginError HOTSWAP_FAILED: the old plugin serves; HOTSWAP_ROLLBACK_FAILED: the new one, which is restarted.
+ */
+export function swap(slot: Slot, options: SwapOptions): Promise<SwapResult> {
+  const work = new Swap(slot, options)
+  if (slot.swapping) return Promise.reject(work.refuse('another swap of it is under way; wait for its end'))
+  const settled = work.run().finally(() => {
+    slot.swapping = undefined
+  })
+  slot.swapping = settled
+  return settled
+}
+
+class Swap {
+  readonly #slot: Slot
+  readonly #options: SwapOptions
+  readonly #oldName: string
+  #step: SwapStep = 'start'
+  #heldCalls = 0
+
+  constructor(slot: Slot, options: SwapOptions) {
+    this.#slot = slot
+    this.#options = options
+    this.#oldName = slot.name
+  }
+
+  /** Nothing is begun. */
+  refuse(reason: string): PluginError {
+    return this.#fail(new PluginError('PLUGIN_NOT_READY', reason), undefined, undefined)
+  }
+
+  async run(): Promise<SwapResult> {
+    const begun = performance.now()
+    const { source } = this.#options
+    const old = this.#slot.instance
+    let candidate: Instance | undefined
+    try {
+      const next = await this.#do('start', () => source.start(this.#slot.closing))
+      candidate = next
+      await this.#do('probe', () => this.#probe(next))
+      const statePreserved = await this.#switch(next)
+      await this.#do('confirm', () => confirm(next))
+      this.#slot.settle()
+      if (old) this.#retire(old)
+      return {
+        oldPlugin: this.#oldName,
+        newPlugin: source.name,
+        oldVersion: old?.manifest.version ?? null,
+        newVersion: next.manifest.version,
+        statePreserved,
+        durationMs: performance.now() - begun,
+        heldCalls: this.#heldCalls,
+      }
+    } catch (error) {
+      throw this.#fail(error, old, candidate)
+    }
+  }
+
+  /** An ERROR before its first call would be one after it too. */
+  async #probe(candidate: Instance): Promise<void> {
+    const old = this.#slot.instance
+    if (old) checkFits(old, candidate)
+    const { status, message } = await candidate.health()
+    if (status === PluginStatus.ERROR)
+      throw new PluginError('PLUGIN_NOT_READY', message || 'its health is ERROR')
+  }
+
+  /** Returns whether state was carried over. */
+  async #switch(candidate: Instance): Promise<boolean> {
+    const { preserveState, source } = this.#options
+    const old = this.#slot.instance
+    if (!old?.keepsState || !preserveState) {
+      await this.#do('switch', () => this.#slot.replace(candidate, source, () => true))
+      return false
+    }
+    const hold = this.#slot.hold()
+    try {
+      await this.#do('drain', () => this.#slot.drainCalls(old))
+      const state = await this.#do('capture', () => old.captureState())
+      await this.#do('restore', () => restore(old, candidate, state))
+      // Once the new plugin has answered a call, its state is ahead of the old one's.
+      const isUnused = (): boolean => candidate.answered === 0
+      await this.#do('switch', () => this.#slot.replace(candidate, source, isUnused))
+      return true
+    } finally {
+      this.#heldCalls = hold.calls
+      hold.release()
+    }
+  }
+
+  /** The old plugin goes in its own time: streams and sessions stay with it. */
+  #retire(old: Instance): void {
+    this.#do('retire', () => this.#slot.retire(old)).catch(() => {})
+  }
+
+  #fail(cause: unknown, old: Instance | undefined, candidate: Instance | undefined): PluginError {
+    const isBack = this.#step !== 'confirm' || (old !== undefined && this.#slot.instance === old)
+    const failure = {
+      plugin: this.#oldName,
+      replacement: this.#options.source.name,
+      step: this.#step,
+      cause,
+      rollbackPerformed: isBack && this.#step === 'confirm',
+    }
+    this.#slot.settle()
+    if (candidate && isBack) void this.#slot.retire(candidate).catch(() => {})
+    if (!isBack && old) void this.#slot.retire(old).catch(() => {})
+    return isBack ? swapFailed(failure) : swapNotUndone(failure)
+  }
+
+  /** Does one step, and tells how long it took. */
+  async #do<T>(step: SwapStep, work: () => T | Promise<T>): Promise<T> {
+    if (step !== 'retire') this.#step = step
+    const begun = performance.now()
+    const tell = (error?: string): void =>
+      this.#options.onProgress({
+        step,
+        durationMs: performance.now() - begun,
+        ...(error === undefined ? {} : { error }),
+      })
+    try {
+      const result = await work()
+      tell()
+      return result
+    } catch (error) {
+      tell(error instanceof Error ? error.message : String(error))
+      throw error
+    }
+  }
+}
+
+/** Whoever holds a handle of the old plugin calls its methods on the new one. */
+function checkFits(old: Instance, candidate: Instance): void {
+  if (candidate.contract.name !== old.contract.name) {
+    throw new PluginError(
+      'CONTRACT_MISMATCH',
+      `it is of the contract "${candidate.contract.name}", not "${old.contract.name}"`,
+    )
+  }
+  const methods = new Set(candidate.contract.methods.map(({ wire }) => wire))
+  const missing = old.contract.methods.map(({ wire }) => wire).filter((wire) => !methods.has(wire))
+  if (missing.length > 0)
+    throw new PluginError('CONTRACT_MISMATCH', `its version of the contract lacks ${missing.join(', ')}`)
+}
+
+async function restore(old: Instance, candidate: Instance, state: unknown): Promise<void> {
+  if (!candidate.keepsState) {
+    throw new PluginError(
+      'HOTSWAP_FAILED',
+      `"${old.manifest.name}" keeps state, and "${candidate.manifest.name}" can’t take it; swap without preserve_state to leave it behind`,
+    )
+  }
+  await candidate.restoreState(state)
+  const { status, message } = await candidate.health()
+  if (status === PluginStatus.ERROR)
+    throw new PluginError('PLUGIN_NOT_READY', message || 'its health is ERROR')
+}
+
+/** It has calls now: does it live? A health check that is late behind them is no reason to go back. */
+async function confirm(candidate: Instance): Promise<void> {
+  const health = candidate.health().then(
+    () => undefined,
+    (error: unknown) =>
+      isPluginError(error) && error.codeName === 'PLUGIN_CRASHED' ? candidate.crashed : undefined,
+  )
+  const crash = await Promise.race([health, candidate.crashed])
+  if (crash) throw crash
+}

@@ -1,0 +1,122 @@
+import type { AnyPlugin } from '../contracts/base.js'
+import { describeThrown, isPluginError, PluginError } from '../errors.js'
+import { Bytes } from '../wire/bytes.js'
+import type { CaptureStateParams, WireState } from '../wire/protocol.js'
+
+type Path = readonly (string | number)[]
+
+/** @throws PluginError HOTSWAP_FAILED, RESOURCE_EXHAUSTED, or what the plugin threw. */
+export async function captureState(
+  plugin: AnyPlugin,
+  { max_bytes: maxBytes }: CaptureStateParams,
+): Promise<WireState> {
+  return encodeState(await callAuthor(plugin, 'captureState'), maxBytes)
+}
+
+/** @throws PluginError HOTSWAP_FAILED, or what the plugin threw. */
+export async function restoreState(plugin: AnyPlugin, state: WireState): Promise<true> {
+  await callAuthor(plugin, 'restoreState', decodeState(state))
+  return true
+}
+
+async function callAuthor(
+  plugin: AnyPlugin,
+  method: 'captureState' | 'restoreState',
+  ...args: unknown[]
+): Promise<unknown> {
+  const implementation: unknown = plugin[method]
+  if (typeof implementation !== 'function')
+    throw new PluginError('METHOD_NOT_FOUND', `${plugin.name} has no ${method}()`)
+  try {
+    return await Reflect.apply(implementation, plugin, args)
+  } catch (error) {
+    if (isPluginError(error)) throw error
+    console.error(error)
+    const { message } = describeThrown(error)
+    throw new PluginError('HOTSWAP_FAILED', `${method}() of ${plugin.name} failed: ${message}`)
+  }
+}
+
+/**
+ * What `captureState()` returned, as it goes on the wire: JSON, with the bytes in it apart.
+ *
+ * @throws PluginError HOTSWAP_FAILED where it holds anything but JSON values and bytes; RESOURCE_EXHAUSTED where it is
+ *   longer than `maxBytes`.
+ */
+export function encodeState(state: unknown, maxBytes: number): WireState {
+  const bytes: (WireState['bytes'][number] & { length: number })[] = []
+  // Where `copy` is, from the outside in.
+  const path: (string | number)[] = []
+  const parents = new Set<object>()
+  const json = copy(state ?? null)
+  const size = bytes.reduce((sum, { length }) => sum + length, Buffer.byteLength(JSON.stringify(json)))
+  if (size <= maxBytes) return { state: json, bytes: bytes.map(({ length: _length, ...rest }) => rest) }
+  throw new PluginError('RESOURCE_EXHAUSTED', `The state has ${size} bytes; the limit is ${maxBytes}`, {
+    bytes: size,
+    limit: maxBytes,
+  })
+
+  function copy(value: unknown): unknown {
+    if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
+    if (typeof value === 'number' && Number.isFinite(value)) return value
+    if (typeof value !== 'object') throw notJson(value, path)
+    if (value instanceof Uint8Array) {
+      bytes.push({ path: [...path], data_b64: new Bytes(value), length: value.length })
+      return null
+    }
+    if (!Array.isArray(value) && !isPlain(value)) throw notJson(value, path)
+    if (parents.has(value)) throw notJson('a reference to what holds it', path)
+    parents.add(value)
+    const copied = Array.isArray(value) ? value.map((item, index) => copyAt(index, item)) : copyMembers(value)
+    parents.delete(value)
+    return copied
+  }
+
+  function copyMembers(value: object): Record<string, unknown> {
+    const members = Object.entries(value).filter(([, member]) => member !== undefined)
+    return Object.fromEntries(members.map(([key, member]) => [key, copyAt(key, member)]))
+  }
+
+  function copyAt(key: string | number, value: unknown): unknown {
+    path.push(key)
+    const copied = copy(value)
+    path.pop()
+    return copied
+  }
+}
+
+/** The state as `restoreState()` gets it. */
+export function decodeState({ state, bytes }: WireState): unknown {
+  const root = { state }
+  for (const { path, data_b64: data } of bytes) {
+    const places: Path = ['state', ...path]
+    const holder = places.slice(0, -1).reduce<unknown>(member, root)
+    const key = places.at(-1)
+    if (typeof holder !== 'object' || holder === null || key === undefined || !Object.hasOwn(holder, key)) {
+      throw new PluginError('INVALID_PARAMS', `bytes: the state has no place ${path.join('.')}`)
+    }
+    Reflect.set(holder, key, data instanceof Bytes ? data.data : Buffer.from(String(data), 'base64'))
+  }
+  return root.state
+}
+
+function member(holder: unknown, key: string | number): unknown {
+  if (typeof holder !== 'object' || holder === null) return undefined
+  return Object.hasOwn(holder, key) ? Reflect.get(holder, key) : undefined
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+function notJson(value: unknown, path: Path): PluginError {
+  const kind =
+    typeof value === 'string' ? value : typeof value === 'object' ? value?.constructor?.name : String(value)
+  const place = path.length === 0 ? 'what it returned' : path.join('.')
+  return new PluginError(
+    'HOTSWAP_FAILED',
+    `captureState() must return JSON values and bytes, but ${place} is ${kind ?? typeof value}`,
+    { path: path.join('.') },
+  )
+}
