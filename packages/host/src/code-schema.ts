@@ -1,5 +1,6 @@
 import type { JsonSchema } from '@appfactory/sdk'
 import type { DiscoveredPlugin } from './discovery.js'
+import { pluginEnvironment } from './environment.js'
 import { defaultInstanceLimits, Instance } from './instance.js'
 import { manifestInvalid } from './messages.js'
 
@@ -18,11 +19,19 @@ export async function codeSchemaOf(plugin: DiscoveredPlugin): Promise<JsonSchema
   // Without one in the manifest, the handshake brings that of the code.
   const { config_schema: _written, ...rest } = manifest
   let schema: JsonSchema | undefined
-  const configure = async (found: JsonSchema | undefined): Promise<never> => {
+  const configure = (found: JsonSchema | undefined): never => {
     schema = found
     throw enough
   }
-  const options = { dir, manifest: rest, entryFile, limits: defaultInstanceLimits, configure, log: () => {} }
+  const options = {
+    dir,
+    manifest: rest,
+    entryFile,
+    limits: defaultInstanceLimits,
+    env: pluginEnvironment(name, []),
+    configure,
+    log: () => {},
+  }
   await Instance.start(options).catch((error: unknown) => {
     if (error !== enough) throw error
   })

@@ -49,6 +49,8 @@ function createHost(folder: string, { signal, onLog, ...options }: PluginTargetO
 }
 
 class HostedPlugin implements RunningPlugin {
+  #stopped: Promise<void> | undefined
+
   static async start(folder: string, config: Config, options: PluginTargetOptions): Promise<HostedPlugin> {
     const host = createHost(folder, options)
     const name = basename(folder)
@@ -75,7 +77,8 @@ class HostedPlugin implements RunningPlugin {
   }
 
   call(method: string, args: WireArgs, options?: TargetCallOptions): Promise<unknown> {
-    return this.host.call(this.name, method, args, options)
+    // A crash is to be seen, not made good.
+    return this.host.call(this.name, method, args, { ...options, retry: 0 })
   }
 
   stream(method: string, args: WireArgs, options?: TargetCallOptions): AsyncIterableIterator<unknown> {
@@ -86,7 +89,20 @@ class HostedPlugin implements RunningPlugin {
     return this.host.health(this.name)
   }
 
-  async stop(): Promise<void> {
+  captureState(): Promise<unknown> {
+    return this.host.captureState(this.name)
+  }
+
+  restoreState(state: unknown): Promise<void> {
+    return this.host.restoreState(this.name, state)
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#unload()
+    return this.#stopped
+  }
+
+  async #unload(): Promise<void> {
     try {
       await this.host.unload(this.name)
     } finally {

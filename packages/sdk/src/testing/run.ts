@@ -142,10 +142,8 @@ export class CheckRun {
 
   async #missingCapability({ requires }: Check): Promise<string | undefined> {
     if (requires === undefined) return undefined
-    const { capabilities, captureState } = await this.#session.plugin()
-    if (!capabilities.includes(requires)) return `${requires} is not among the plugin’s capabilities`
-    if (requires === 'state' && !captureState) return 'a state can’t be captured from outside the plugin yet'
-    return undefined
+    const { capabilities } = await this.#session.plugin()
+    return capabilities.includes(requires) ? undefined : `${requires} is not among the plugin’s capabilities`
   }
 }
 
