@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { type ContractDescriptor, type HealthStatus, PluginError, PluginStatus } from '@appfactory/sdk'
 import { shippedContracts } from '@appfactory/sdk/contracts'
 import { namePattern } from '@appfactory/sdk/manifest'
+import { decodeState, encodeState, type WireState } from '@appfactory/sdk/wire'
 import { type Config, completeConfig, type GivenConfig, readConfig } from './config.js'
 import { checkDependencies } from './dependencies.js'
 import {
@@ -307,6 +308,26 @@ export class PluginHost extends EventEmitter<HostEvents> {
     if (loaded) return { plugin, contract: (await loaded.ready()).contract }
     const unconfigured = this.#instanceOptions(plugin, { config: {}, grants: [] })
     return { plugin, contract: await Instance.contractOf(unconfigured) }
+  }
+
+  /**
+   * What the `captureState()` of a loaded plugin returns: JSON values and bytes.
+   *
+   * @throws PluginError PLUGIN_NOT_FOUND, PLUGIN_NOT_READY, METHOD_NOT_FOUND, HOTSWAP_FAILED or RESOURCE_EXHAUSTED.
+   */
+  async captureState(name: string): Promise<unknown> {
+    const instance = await (await this.#slot(name)).ready()
+    return decodeState((await instance.captureState()) as WireState)
+  }
+
+  /**
+   * Hands a state to the `restoreState()` of a loaded plugin.
+   *
+   * @throws PluginError PLUGIN_NOT_FOUND, PLUGIN_NOT_READY, METHOD_NOT_FOUND, HOTSWAP_FAILED or RESOURCE_EXHAUSTED.
+   */
+  async restoreState(name: string, state: unknown): Promise<void> {
+    const instance = await (await this.#slot(name)).ready()
+    await instance.restoreState(encodeState(state, this.#limits.maxStateBytes))
   }
 
   /** How one plugin is doing. One that is not loaded is UNLOADED. */

@@ -14,6 +14,7 @@ import {
   healthOf,
   initialize,
 } from '../runtime/plugin.js'
+import { captureState, decodeState, encodeState, restoreState } from '../runtime/state.js'
 import { streamWindow } from '../wire/outgoing.js'
 import { Peer } from '../wire/peer.js'
 import { type CallParams, inputMarker, pluginMethods } from '../wire/protocol.js'
@@ -69,14 +70,16 @@ function describe(pluginClass: PluginClass): Promise<ContractDescriptor> {
   return binding.describe()
 }
 
+/** A host's own default. */
+const maxStateBytes = 16 * 1024 * 1024
+
 /** One instance behind a connection of its own. */
 class LocalPlugin implements RunningPlugin {
   readonly contract: ContractDescriptor
   readonly capabilities: readonly string[]
   readonly #plugin: AnyPlugin
   readonly #peer: Peer
-  captureState?: () => Promise<unknown>
-  restoreState?: (state: unknown) => Promise<void>
+  #stopped: Promise<void> | undefined
 
   static async start(
     pluginClass: PluginClass,
@@ -97,9 +100,6 @@ class LocalPlugin implements RunningPlugin {
     this.capabilities = capabilitiesOf(pluginClass, plugin, contract)
     this.#plugin = plugin
     this.#peer = connect(pluginClass, plugin, contract)
-    if (!this.capabilities.includes('state')) return
-    this.captureState = async () => plugin.captureState?.()
-    this.restoreState = async (state) => plugin.restoreState?.(state)
   }
 
   status(): PluginStatus {
@@ -122,7 +122,20 @@ class LocalPlugin implements RunningPlugin {
     return { ...health, latencyMs: latency_ms ?? performance.now() - before, ...memory }
   }
 
-  async stop(): Promise<void> {
+  async captureState(): Promise<unknown> {
+    return decodeState(await captureState(this.#plugin, { max_bytes: maxStateBytes }))
+  }
+
+  async restoreState(state: unknown): Promise<void> {
+    await restoreState(this.#plugin, encodeState(state, maxStateBytes))
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#shutDown()
+    return this.#stopped
+  }
+
+  async #shutDown(): Promise<void> {
     try {
       await this.#plugin.shutdown()
     } finally {

@@ -20,6 +20,8 @@ export interface RunChecksOptions {
   signal?: AbortSignal
   /** Longest time that one call may take, in ms. Default: 30,000. */
   timeoutMs?: number
+  /** Called before each check. */
+  onStart?(check: Check): void
   /** Called after each check. */
   onResult?(result: CheckResult): void
 }
@@ -65,6 +67,7 @@ export async function runChecks(options: RunChecksOptions): Promise<CheckReport>
   try {
     for (const check of run.checks) {
       if (options.signal?.aborted) break
+      options.onStart?.(check)
       const result = await run.do(check)
       results.push(result)
       options.onResult?.(result)
@@ -139,10 +142,8 @@ export class CheckRun {
 
   async #missingCapability({ requires }: Check): Promise<string | undefined> {
     if (requires === undefined) return undefined
-    const { capabilities, captureState } = await this.#session.plugin()
-    if (!capabilities.includes(requires)) return `${requires} is not among the plugin’s capabilities`
-    if (requires === 'state' && !captureState) return 'a state can’t be captured from outside the plugin yet'
-    return undefined
+    const { capabilities } = await this.#session.plugin()
+    return capabilities.includes(requires) ? undefined : `${requires} is not among the plugin’s capabilities`
   }
 }
 

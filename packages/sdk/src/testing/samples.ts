@@ -86,7 +86,8 @@ export class SampleSource {
     const shipped = shippedSamples[this.#contract.name]?.[method.wire]?.()
     if (shipped) return { first: shipped[0], second: shipped[1], long: shipped[2], guessed: false }
     const guess = (variant: number): WireArgs => sampleOf(method.args, variant) as WireArgs
-    return { first: guess(0), second: guess(1), long: guess(1), guessed: true }
+    const guessed = Object.keys(method.args['properties'] ?? {}).length > 0
+    return { first: guess(0), second: guess(1), long: guess(1), guessed }
   }
 
   #read(name: string, args: WireArgs | readonly WireArgs[]): [string, WireArgs[]] {

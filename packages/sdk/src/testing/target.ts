@@ -26,11 +26,10 @@ export interface RunningPlugin {
   stream(method: string, args: WireArgs, options?: TargetCallOptions): AsyncIterableIterator<unknown>
   /** @throws PluginError */
   health(): Promise<HealthStatus>
-  /** Absent where the target has no way to it. */
-  captureState?(): Promise<unknown>
-  /** Absent where the target has no way to it. */
-  restoreState?(state: unknown): Promise<void>
-  /** Lets the plugin shut down. Throws where it fails; nothing of it is left all the same. */
+  /** What the plugin's `captureState()` returns: JSON values and bytes. */
+  captureState(): Promise<unknown>
+  restoreState(state: unknown): Promise<void>
+  /** Lets the plugin shut down, once however often it is called. Throws where that fails; nothing is left all the same. */
   stop(): Promise<void>
 }
 

@@ -70,8 +70,9 @@ type Pieces = AsyncIterable<unknown>
 /** Breakages of a method that answers in pieces. */
 export const streams = {
   result: () =>
+    // biome-ignore lint/correctness/useYield: it fails before its first piece.
     async function* () {
-      yield 42
+      throw new Error('broken')
     },
   errors: (whole) =>
     async function* (...args) {
@@ -98,7 +99,10 @@ export const streams = {
       await delay(60, undefined, { signal })
       let isDone = false
       try {
-        yield* whole.apply(this, args) as Pieces
+        for await (const piece of whole.apply(this, args) as Pieces) {
+          yield piece
+          await delay(20)
+        }
         isDone = true
       } finally {
         if (!isDone) await delay(1500)

@@ -29,7 +29,7 @@ const voices: Voice[] = [
 export class GoodTts extends TTSContract {
   protected calls = 0
 
-  initialize(): boolean | void {}
+  initialize(_config?: unknown): boolean | void {}
   shutdown(): void {}
   healthCheck(): HealthStatus {
     return { status: this.status, message: 'fine', details: { calls: this.calls } }

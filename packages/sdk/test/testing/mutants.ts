@@ -4,6 +4,7 @@ import {
   encodeWav,
   PluginError,
   type PluginStatus,
+  type SynthesisOptions,
   type SynthesisResult,
 } from '@appfactory/sdk'
 import { type CheckTarget, classTarget, type TestedClass } from '@appfactory/sdk/testing'
@@ -155,11 +156,16 @@ const life: Mutant[] = [
     'lifecycle.restart',
     class Once extends GoodTts {
       static used = false
+      #spoke = false
       override initialize() {
         if (Once.used) throw new Error('the port is taken')
       }
+      override async synthesize(text: string, voiceId?: string, options?: SynthesisOptions) {
+        this.#spoke = true
+        return super.synthesize(text, voiceId, options)
+      }
       override shutdown() {
-        Once.used = this.calls > 0
+        Once.used ||= this.#spoke
       }
     },
   ),
@@ -278,7 +284,7 @@ const tts: Mutant[] = [
       'synthesizeStream',
       (whole) =>
         async function* (text, ...rest) {
-          yield* whole.call(this, (text as string).split(/$/)[0], ...rest) as AsyncIterable<unknown>
+          yield* whole.call(this, (text as string).slice(0), ...rest) as AsyncIterable<unknown>
         },
     ),
   ),
@@ -303,6 +309,15 @@ const tts: Mutant[] = [
     ),
   ),
 ]
+
+/** Hears the recording to its end, whatever happens. */
+const deaf: Breakage = (whole) =>
+  async function* (audio, options) {
+    const chunks: Uint8Array[] = []
+    for await (const chunk of audio as AsyncIterable<Uint8Array>) chunks.push(chunk)
+    if (Buffer.concat(chunks).length > 100_000) await delay(1500)
+    yield* whole.call(this, chunks, options) as AsyncIterable<unknown>
+  }
 
 const stt: Mutant[] = [
   ...each('stt', GoodStt, 'transcribe', calls),
@@ -373,7 +388,7 @@ const stt: Mutant[] = [
       }
     },
   ),
-  ...each('stt', GoodStt, 'transcribeStream', streams),
+  ...each('stt', GoodStt, 'transcribeStream', { ...streams, cancel: deaf }),
   mutant(
     'stt.transcribe_stream.pieces',
     broken(

@@ -9,9 +9,30 @@ const runningMs = 20
 
 /** A cancelled call ends with REQUEST_CANCELLED, unless it had finished; the plugin then goes on serving. */
 export async function checkCancelled(context: CheckContext, method: MethodDescriptor): Promise<void> {
+  await mustEndPromptly(method, () => cancelOnce(context, method))
+  await callForResult(context, method, context.samples(method).first)
+}
+
+/**
+ * @param measure Cancels the method and resolves to how long it went on, in ms.
+ * @throws CheckFailure where that is more than a cancelled call may take.
+ */
+export async function mustEndPromptly(
+  { wire }: MethodDescriptor,
+  measure: () => Promise<number>,
+): Promise<void> {
+  // A busy machine may be late for once; a plugin that does not listen is late again.
+  const elapsedMs = (await measure()) < promptMs ? 0 : await measure()
+  must(
+    elapsedMs < promptMs,
+    `${wire} went on for ${Math.round(elapsedMs)} ms after it was cancelled; look at the \`signal\` of its options`,
+  )
+}
+
+async function cancelOnce(context: CheckContext, method: MethodDescriptor): Promise<number> {
   const plugin = await context.plugin()
   const controller = new AbortController()
-  const { long, first } = context.samples(method)
+  const { long } = context.samples(method)
   const options = { signal: controller.signal, timeoutMs: context.timeoutMs }
   const work =
     method.kind === 'stream'
@@ -25,20 +46,11 @@ export async function checkCancelled(context: CheckContext, method: MethodDescri
   controller.abort()
   const before = performance.now()
   const error = await ended
-  mustBePrompt(performance.now() - before, `${method.wire} went on`)
   must(
     error === undefined || (isPluginError(error) && error.codeName === 'REQUEST_CANCELLED'),
     `the cancelled ${method.wire} ended with ${errorText(error)}, not REQUEST_CANCELLED`,
   )
-  await callForResult(context, method, first)
-}
-
-/** @throws CheckFailure where `elapsedMs` is more than a cancelled call may take. */
-export function mustBePrompt(elapsedMs: number, what: string): void {
-  must(
-    elapsedMs < promptMs,
-    `${what} for ${Math.round(elapsedMs)} ms after it was cancelled; look at the \`signal\` of its options`,
-  )
+  return performance.now() - before
 }
 
 async function drain(pieces: AsyncIterable<unknown>): Promise<void> {

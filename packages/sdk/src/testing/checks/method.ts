@@ -41,13 +41,18 @@ export function methodChecks(contract: string, method: MethodDescriptor): Check[
       title: `Calls of ${wire} at the same time each get their own answer`,
       run: (context) => checkConcurrent(context, method),
     },
-    {
-      ...common,
-      id: `${id}.cancel`,
-      title: `${wire} ends soon after it is cancelled, and the plugin goes on serving`,
-      run: (context) => checkCancelled(context, method),
-    },
+    ...(method.kind === 'call' ? [cancelCheck(contract, method, `${id}.result`)] : []),
   ]
+}
+
+export function cancelCheck(contract: string, method: MethodDescriptor, after: string): Check {
+  return {
+    ...needs(method),
+    id: `${contract}.${method.wire}.cancel`,
+    title: `${method.wire} ends soon after it is cancelled, and the plugin goes on serving`,
+    after: [after],
+    run: (context) => checkCancelled(context, method),
+  }
 }
 
 /** Bad arguments are refused before the plugin's method is called, so this needs no call that works. */

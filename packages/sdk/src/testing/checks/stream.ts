@@ -3,8 +3,8 @@ import type { MethodDescriptor } from '../../contracts/contract.js'
 import { type Check, type CheckContext, CheckFailure, must } from '../check.js'
 import type { WireArgs } from '../target.js'
 import { callForResult, promptMs, readPiece, streamForPieces, unexpected } from './calls.js'
-import { mustBePrompt } from './cancellation.js'
-import { needs, withoutFigures } from './method.js'
+import { mustEndPromptly } from './cancellation.js'
+import { cancelCheck, needs, withoutFigures } from './method.js'
 
 /** What each stream method must do, beside what every method must. */
 export function streamChecks(contract: string, method: MethodDescriptor): Check[] {
@@ -20,6 +20,7 @@ export function streamChecks(contract: string, method: MethodDescriptor): Check[
         await streamForPieces(context, method, context.samples(method).first)
       },
     },
+    cancelCheck(contract, method, `${id}.pieces`),
     {
       ...needs(method),
       id: `${id}.return`,
@@ -64,17 +65,20 @@ export function joinedAsArray(contract: string, method: MethodDescriptor): Check
 }
 
 async function checkReturn(context: CheckContext, method: MethodDescriptor): Promise<void> {
+  await mustEndPromptly(method, () => leaveOnce(context, method))
+  await streamForPieces(context, method, context.samples(method).first)
+}
+
+async function leaveOnce(context: CheckContext, method: MethodDescriptor): Promise<number> {
   const plugin = await context.plugin()
-  const { first, long } = context.samples(method)
-  const stream = plugin.stream(method.wire, long, { timeoutMs: context.timeoutMs })
+  const stream = plugin.stream(method.wire, context.samples(method).long, { timeoutMs: context.timeoutMs })
   const { done, value } = await stream.next().catch((error: unknown) => {
     throw unexpected(method.wire, error)
   })
   if (!done) readPiece(context, method, value, 0)
   const before = performance.now()
   await withLimit(stream.return?.() ?? Promise.resolve(), context.timeoutMs)
-  mustBePrompt(performance.now() - before, `${method.wire} went on`)
-  await streamForPieces(context, method, first)
+  return performance.now() - before
 }
 
 async function withLimit(work: Promise<unknown>, timeoutMs: number): Promise<void> {

@@ -17,6 +17,8 @@ export function sttChecks(contract: ContractDescriptor): Check[] {
   const sessionMethods = ['start_stream', 'feed_audio', 'end_stream'].map((wire) => methodOf(contract, wire))
   return [
     ...methodChecks('stt', transcribe),
+    ...methodChecks('stt', languages),
+    listCheck('stt', languages, 'code'),
     {
       id: 'stt.transcribe.language',
       title:
@@ -24,8 +26,6 @@ export function sttChecks(contract: ContractDescriptor): Check[] {
       after: ['stt.transcribe.result', 'stt.get_languages.result'],
       run: (context) => checkLanguages(context, transcribe, languages),
     },
-    ...methodChecks('stt', languages),
-    listCheck('stt', languages, 'code'),
     ...sessionMethods.map((method) => argumentsCheck('stt', method)),
     ...sessionChecks(contract),
     ...methodChecks('stt', stream),

@@ -31,6 +31,8 @@ export function ttsChecks(contract: ContractDescriptor): Check[] {
       after: ['tts.synthesize.audio'],
       run: async (context) => mustAgree(await speak(context, synthesize), 'the result'),
     },
+    ...methodChecks('tts', voices),
+    listCheck('tts', voices, 'id'),
     {
       id: 'tts.synthesize.voice',
       title:
@@ -38,8 +40,6 @@ export function ttsChecks(contract: ContractDescriptor): Check[] {
       after: ['tts.synthesize.result', 'tts.get_voices.result'],
       run: (context) => checkVoices(context, synthesize, voices),
     },
-    ...methodChecks('tts', voices),
-    listCheck('tts', voices, 'id'),
     {
       id: 'tts.get_voice_info.result',
       requires: 'get_voice_info',
