@@ -10,7 +10,7 @@ await build({
   platform: 'node',
   plugins: [embed()],
   // yargs looks for presets with it, which are not used.
-  transform: { define: { 'import.meta': '{}' } },
+  transform: { define: { 'import.meta.resolve': 'undefined' } },
   output: { file: path('../dist/create.cjs'), format: 'cjs', codeSplitting: false, minify: true },
   logLevel: 'warn',
 })
