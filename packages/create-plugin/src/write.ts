@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync } from 'node:fs'
+import { lstatSync, readdirSync, type Stats } from 'node:fs'
 import { chmod, mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, posix } from 'node:path'
 import { Cancelled } from './failures.js'
@@ -86,8 +86,14 @@ function parentsOf(path: string): string[] {
 }
 
 /** Of the thing itself, not of what a link leads to. */
-function statOf(path: string) {
-  return lstatSync(path, { throwIfNoEntry: false })
+function statOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw error
+  }
 }
 
 /** Moves staged files into a folder that is there, and takes it all back if one can't be moved. */
