@@ -10,10 +10,7 @@ export async function ask(given: Given, takeDefaults: boolean, surroundings: Sur
   for (const question of openQuestions(given, takeDefaults)) {
     const known = withDefaults(answers, surroundings)
     const answer = await askOne(prompts, question, question.default?.(known, surroundings))
-    if (answer === undefined) {
-      prompts.cancel('Nothing was written.')
-      throw new Cancelled('Nothing was written.')
-    }
+    if (answer === undefined) throw new Cancelled('Nothing was written.')
     answers[question.key] = answer
   }
   prompts.outro('Thank you.')

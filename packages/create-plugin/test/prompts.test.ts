@@ -14,7 +14,9 @@ async function atTerminal(
   args: string[],
   dialogue: readonly [question: string, keys: string][],
 ) {
-  const line = [process.execPath, command, ...args].map((word) => `'${word}'`).join(' ')
+  // A terminal that nobody looks at is no column wide.
+  const words = [process.execPath, command, ...args].map((word) => `'${word}'`)
+  const line = `stty cols 150 rows 50; exec ${words.join(' ')}`
   const child = spawn('script', ['--quiet', '--return', '--flush', '--command', line, '/dev/null'], {
     cwd,
     env: { ...process.env, npm_lifecycle_event: '', TERM: 'xterm', COLUMNS: '200', CI: '' },
