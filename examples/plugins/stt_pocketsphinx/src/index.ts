@@ -106,12 +106,13 @@ export default class PocketSphinxPlugin extends STTContract<PocketSphinxConfig> 
     }
   }
 
-  // The inherited method does it all, over a session. Overriding it declares that this plugin can.
+  // The inherited method does it all, over a session. Overriding it declares that this plugin can, and sees to it that a
+  // recording that arrives in one piece can be cancelled all the same.
   override async *transcribeStream(
     audio: AsyncIterable<Uint8Array>,
     options?: StreamOptions,
   ): AsyncGenerator<TranscriptUpdate, void, undefined> {
-    yield* super.transcribeStream(audio, options)
+    yield* super.transcribeStream(inParts(audio), options)
   }
 
   #takeThread(): RecogniserThread {
@@ -137,6 +138,14 @@ export default class PocketSphinxPlugin extends STTContract<PocketSphinxConfig> 
   #abandon(id: string): void {
     this.endStream(id).catch((error: unknown) => console.error(`Closing the idle stream ${id}:`, error))
   }
+}
+
+/** A second of 16 kHz at most: between two parts, a cancellation is noticed. */
+async function* inParts(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const partBytes = 32_000
+  for await (const chunk of chunks)
+    for (let start = 0; start < chunk.length; start += partBytes)
+      yield chunk.subarray(start, start + partBytes)
 }
 
 function checkLanguage(language = 'en-US'): void {

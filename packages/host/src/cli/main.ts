@@ -32,7 +32,7 @@ async function run(argv: readonly string[], streams: Streams): Promise<number> {
   return status
 }
 
-const commandNames = ['list', 'validate', 'call']
+const commandNames = ['list', 'validate', 'call', 'test', 'manifest']
 const optionNames = [
   'plugins-dir',
   'config-dir',
@@ -47,13 +47,27 @@ const optionNames = [
   'out',
   'timeout',
   'json',
+  'samples',
+  'only',
+  'junit',
+  'check',
   'help',
   'version',
 ]
 
 /** Options that make no sense twice: yargs makes an array of them. */
 function onlyOnce(args: Record<string, unknown>): true {
-  for (const name of ['config-dir', 'log-dir', 'log-level', 'args', 'config', 'out', 'timeout']) {
+  for (const name of [
+    'config-dir',
+    'log-dir',
+    'log-level',
+    'args',
+    'config',
+    'out',
+    'timeout',
+    'samples',
+    'junit',
+  ]) {
     if (Array.isArray(args[name])) throw new UsageError(`--${name} may be given only once`)
   }
   return true
@@ -167,6 +181,52 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
             json: { type: 'boolean', default: false, describe: 'Print JSON' },
           } as const),
       (args) => settle(call(streams, args as never)),
+    )
+    .command(
+      'test <dir>',
+      'Check that the plugin in a folder does what its contract says',
+      (command) =>
+        command
+          .positional('dir', { type: 'string', demandOption: true, describe: 'Folder of the plugin' })
+          .options({
+            only: {
+              type: 'string',
+              requiresArg: true,
+              coerce: repeatable,
+              describe: 'Id of a check to run, * standing for anything: "tts.*" (repeatable)',
+            },
+            config: { type: 'string', requiresArg: true, describe: 'Configuration as a JSON object' },
+            samples: {
+              type: 'string',
+              requiresArg: true,
+              describe: 'JSON file of arguments to call methods with: {"synthesize": {"text": "Hello"}}',
+            },
+            timeout: {
+              type: 'number',
+              requiresArg: true,
+              describe: 'Longest time of one call, in ms (30000)',
+            },
+            junit: { type: 'string', requiresArg: true, describe: 'File for a report in JUnit’s XML' },
+            json: { type: 'boolean', default: false, describe: 'Print JSON' },
+          } as const),
+      // Loaded when it is asked for: a host that serves has no use for the checks.
+      (args) => settle(import('./test.js').then(({ test }) => test(streams, args as never))),
+    )
+    .command(
+      'manifest <dir>',
+      'Write config_schema in the manifest from the Zod schema in the plugin’s code',
+      (command) =>
+        command
+          .positional('dir', { type: 'string', demandOption: true, describe: 'Folder of the plugin' })
+          .options({
+            check: {
+              type: 'boolean',
+              default: false,
+              describe: 'Write nothing; exit status 1 where it would change',
+            },
+            json: { type: 'boolean', default: false, describe: 'Print JSON' },
+          } as const),
+      (args) => settle(import('./manifest.js').then(({ manifest }) => manifest(streams, args as never))),
     )
     .example('$0 --sync-mode --plugins-dir plugins', 'Serve the plugins in ./plugins')
     .example('$0 call my_tts synthesize --args \'{"text":"Hello"}\' --out hello.wav', 'Speak into a file')

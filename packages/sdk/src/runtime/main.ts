@@ -2,12 +2,10 @@
 import { readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import type { Writable } from 'node:stream'
-import { configJsonSchema, configSchemaOf, parseConfig } from '../config.js'
-import { type AnyPlugin, setManifest, trackLifecycle } from '../contracts/base.js'
-import { type ContractDescriptor, contractSymbol } from '../contracts/contract.js'
+import { configJsonSchema, configSchemaOf } from '../config.js'
+import type { AnyPlugin } from '../contracts/base.js'
+import { contractSymbol } from '../contracts/contract.js'
 import { describeThrown, isPluginError, PluginError } from '../errors.js'
-import { type HealthStatus, PluginStatus } from '../health.js'
-import type { Manifest } from '../manifest.js'
 import type { IncomingCall } from '../wire/call.js'
 import { Peer } from '../wire/peer.js'
 import {
@@ -21,6 +19,7 @@ import {
 import { Dispatcher } from './dispatch.js'
 import { guardStdout, openPipe } from './guard.js'
 import { loadPluginClass, type PluginClass } from './load.js'
+import { capabilitiesOf, checkContract, checkMethods, construct, healthOf, initialize } from './plugin.js'
 import { resolveSdk } from './sdk-resolver.js'
 
 /** How long `shutdown()` may take once the host is gone. */
@@ -111,17 +110,8 @@ class PluginProcess {
   }
 
   async #initialize(config: Record<string, unknown>): Promise<true> {
-    const plugin = this.#ready()
-    const parsed = parseConfig(plugin.name, configSchemaOf(this.#pluginClass ?? {}), config)
-    try {
-      if ((await plugin.initialize(parsed as never)) === false) throw new Error('initialize() returned false')
-      return true
-    } catch (error) {
-      if (isPluginError(error)) throw error
-      console.error(error)
-      const { message } = describeThrown(error)
-      throw new PluginError('PLUGIN_INITIALIZE_FAILED', `${plugin.name} could not be initialized: ${message}`)
-    }
+    await initialize(this.#ready(), this.#pluginClass, config)
+    return true
   }
 
   #call({ method, args, stream }: CallParams, call: IncomingCall): Promise<unknown> {
@@ -131,19 +121,7 @@ class PluginProcess {
   }
 
   async #health(): Promise<HealthResult> {
-    const plugin = this.#ready()
-    const health: Partial<HealthStatus> | undefined = await plugin.healthCheck()
-    const { status, message = '', details = {}, latencyMs = null, memoryMb } = health ?? {}
-    if (status === undefined || !(status in PluginStatus)) {
-      const data = { plugin: plugin.name, method: 'health_check', error: 'TypeError' }
-      throw new PluginError(
-        'INTERNAL_ERROR',
-        `healthCheck() of ${plugin.name} must return { status } with one of ${Object.keys(PluginStatus).join(', ')}`,
-        data,
-      )
-    }
-    const memory = typeof memoryMb === 'number' ? memoryMb : process.memoryUsage.rss() / 1e6
-    return { status, message: String(message), details, latency_ms: latencyMs, memory_mb: memory }
+    return healthOf(this.#ready())
   }
 
   /** Answers once `shutdown()` is done; the process then ends by itself. */
@@ -189,64 +167,6 @@ class PluginProcess {
     if (this.#plugin) return this.#plugin
     throw new PluginError('PLUGIN_NOT_READY', 'The handshake comes first')
   }
-}
-
-/** @throws PluginError CONTRACT_MISMATCH where the class is of another contract than the manifest says. */
-function checkContract(pluginClass: PluginClass, wanted: string): void {
-  const { name } = pluginClass[contractSymbol]
-  if (name === wanted) return
-  throw new PluginError(
-    'CONTRACT_MISMATCH',
-    `The manifest says contract "${wanted}", but ${pluginClass.name} extends the contract "${name}". Correct one of the two`,
-  )
-}
-
-/** @throws PluginError CONTRACT_MISMATCH where a method is missing that the contract requires. */
-function checkMethods(plugin: AnyPlugin, { name, methods }: ContractDescriptor): void {
-  const required = methods.filter((method) => method.required).map((method) => method.name)
-  const needed = ['initialize', 'shutdown', 'healthCheck', ...required]
-  const missing = needed.filter((method) => typeof Reflect.get(plugin, method) !== 'function')
-  if (missing.length === 0) return
-  throw new PluginError(
-    'CONTRACT_MISMATCH',
-    `${plugin.constructor.name} lacks ${missing.join(', ')}, which the contract "${name}" requires`,
-    { missing },
-  )
-}
-
-function construct(pluginClass: PluginClass, manifest: Manifest): AnyPlugin {
-  try {
-    const plugin = new pluginClass()
-    trackLifecycle(plugin)
-    setManifest(plugin, manifest)
-    return plugin
-  } catch (error) {
-    console.error(error)
-    const { message } = describeThrown(error)
-    throw new PluginError('PLUGIN_LOAD_FAILED', `The constructor of ${pluginClass.name} failed: ${message}`)
-  }
-}
-
-/** What the author wrote, as against what the contract's class brings along. */
-function capabilitiesOf(
-  pluginClass: PluginClass,
-  plugin: AnyPlugin,
-  { methods }: ContractDescriptor,
-): string[] {
-  const base = contractClassOf(pluginClass)
-  const own = methods.filter(({ name }) => {
-    const method: unknown = Reflect.get(plugin, name)
-    return typeof method === 'function' && method !== Reflect.get(base, name)
-  })
-  const state = typeof plugin.captureState === 'function' && typeof plugin.restoreState === 'function'
-  return [...own.map(({ wire }) => wire), ...(state ? ['state'] : [])]
-}
-
-/** The prototype of the contract that `pluginClass` extends, whichever copy of the SDK it is from. */
-function contractClassOf(pluginClass: PluginClass): object {
-  let current: object = pluginClass
-  while (!Object.hasOwn(current, contractSymbol)) current = Object.getPrototypeOf(current) as object
-  return (current as { prototype: object }).prototype
 }
 
 function sdkVersion(): string {

@@ -1,0 +1,46 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { MethodDescriptor } from '../../contracts/contract.js'
+import { isPluginError } from '../../errors.js'
+import { type CheckContext, must } from '../check.js'
+import { callForResult, errorText, promptMs } from './calls.js'
+
+/** How long a call is let run before it is cancelled, in ms. */
+const runningMs = 20
+
+/** A cancelled call ends with REQUEST_CANCELLED, unless it had finished; the plugin then goes on serving. */
+export async function checkCancelled(context: CheckContext, method: MethodDescriptor): Promise<void> {
+  const plugin = await context.plugin()
+  const controller = new AbortController()
+  const { long, first } = context.samples(method)
+  const options = { signal: controller.signal, timeoutMs: context.timeoutMs }
+  const work =
+    method.kind === 'stream'
+      ? drain(plugin.stream(method.wire, long, options))
+      : plugin.call(method.wire, long, options)
+  const ended = work.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  await delay(runningMs)
+  controller.abort()
+  const before = performance.now()
+  const error = await ended
+  mustBePrompt(performance.now() - before, `${method.wire} went on`)
+  must(
+    error === undefined || (isPluginError(error) && error.codeName === 'REQUEST_CANCELLED'),
+    `the cancelled ${method.wire} ended with ${errorText(error)}, not REQUEST_CANCELLED`,
+  )
+  await callForResult(context, method, first)
+}
+
+/** @throws CheckFailure where `elapsedMs` is more than a cancelled call may take. */
+export function mustBePrompt(elapsedMs: number, what: string): void {
+  must(
+    elapsedMs < promptMs,
+    `${what} for ${Math.round(elapsedMs)} ms after it was cancelled; look at the \`signal\` of its options`,
+  )
+}
+
+async function drain(pieces: AsyncIterable<unknown>): Promise<void> {
+  for await (const _piece of pieces);
+}
