@@ -113,7 +113,7 @@ function packageOf({ name, language, description, author }: Answers): Json {
       : './src/index.js',
     scripts: {
       ...(typescript ? { build: 'tsc' } : {}),
-      lint: 'appfactory-host validate .',
+      lint: typescript ? 'tsc && appfactory-host validate .' : 'appfactory-host validate .',
       test: typescript ? 'tsc && vitest run' : 'vitest run',
       typecheck: typescript ? 'tsc -p test' : 'tsc',
     },
