@@ -19,7 +19,7 @@ const ceilings = {
   'create-plugin': {
     packed: 110,
     unpacked: 400,
-    files: /^(dist\/create\.cjs|package\.json|README\.md|LICENSE)$/,
+    files: /^(dist\/create\.cjs|bin\/create-appfactory-plugin\.cjs|package\.json|README\.md|LICENSE)$/,
   },
 }
 

@@ -51,7 +51,7 @@ describe.each(matrix)('with $manager: $contract in $language', ({ manager, contr
       ? user().npx(['appfactory-host', ...args], name)
       : user().pnpm(['exec', 'appfactory-host', ...args], name)
 
-  it('is created, installed, checked, tested, built and called', async () => {
+  it.concurrent('is created, installed, checked, tested, built and called', async () => {
     const flags = ['--contract', contract, '--language', language, '--author', 'Tom & "J" \\x', '--yes']
     await timed('create', () =>
       manager === 'npm'

@@ -4,5 +4,11 @@ import { embed } from '../scripts/embed.mjs'
 // Not among the projects of `npm test`: it needs a registry, and minutes.
 export default defineConfig({
   plugins: [embed()],
-  test: { dir: import.meta.dirname, include: ['*.test.ts'], testTimeout: 300_000, hookTimeout: 120_000 },
+  test: {
+    dir: import.meta.dirname,
+    include: ['*.test.ts'],
+    testTimeout: 300_000,
+    hookTimeout: 120_000,
+    maxConcurrency: 2,
+  },
 })
