@@ -34,7 +34,7 @@ const commands: Record<PackageManager, Commands> = {
     install: 'yarn install',
     test: 'yarn test',
     run: 'yarn run',
-    exec: 'yarn exec',
+    exec: 'yarn',
     create: 'yarn create appfactory-plugin@VERSION ',
   },
   bun: {

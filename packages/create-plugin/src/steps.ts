@@ -37,14 +37,14 @@ function isInRepository(folder: string): boolean {
   return parent !== folder && isInRepository(parent)
 }
 
+/** What npm says to the command that it runs, and flags of this one; they would change what the step does. */
+const meantForUs = /^npm_(package_|lifecycle_|command$|config_(call|package|dry_run|json|force|yes)$)/i
+
 /** Runs a step; what it prints goes to stderr. */
 async function runStep({ command, args }: Step, cwd: string, signal: AbortSignal): Promise<void> {
   const shell = process.platform === 'win32'
-  // Not ours: the flags of this command would be the flags of that one.
-  const env = Object.fromEntries(
-    Object.entries(process.env).filter(([key]) => !/^npm_(config|package|lifecycle)_/.test(key)),
-  )
-  const child = spawn(command, args, { cwd, env: { ...env, ...passedOn() }, shell, stdio: ['ignore', 2, 2] })
+  const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !meantForUs.test(key)))
+  const child = spawn(command, args, { cwd, env, shell, stdio: ['ignore', 2, 2] })
   const stop = (): boolean => child.kill('SIGTERM')
   signal.addEventListener('abort', stop, { once: true })
   try {
@@ -65,12 +65,4 @@ async function runStep({ command, args }: Step, cwd: string, signal: AbortSignal
   } finally {
     signal.removeEventListener('abort', stop)
   }
-}
-
-/** Where packages come from and where they are kept is the user's setting, however it was made. */
-function passedOn(): Record<string, string> {
-  const settings = Object.entries(process.env).filter(([key]) =>
-    /^npm_config_(registry|cache|userconfig)$/i.test(key),
-  )
-  return Object.fromEntries(settings.map(([key, value]) => [key, value ?? '']))
 }
