@@ -2,20 +2,20 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Registry, startRegistry } from '../../../scripts/lib/registry.mjs'
 import { type Contract, contracts, languages } from '../src/answers.js'
-import { pack, startRegistry } from './registry.js'
 import { User } from './user.js'
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'appfactory-e2e-')))
-let registry: Awaited<ReturnType<typeof startRegistry>>
+let registry: Registry
 const times: string[] = []
 
 beforeAll(async () => {
-  registry = await startRegistry(await pack(join(root, 'packed')))
+  registry = await startRegistry(join(root, 'packed'))
 })
 
 afterAll(() => {
-  registry?.server.close()
+  registry?.close()
   rmSync(root, { recursive: true, force: true, maxRetries: 3 })
   process.stdout.write(`${times.join('\n')}\n`)
 })

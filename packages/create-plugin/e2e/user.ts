@@ -1,6 +1,8 @@
 import { type ExecFileException, execFile } from 'node:child_process'
-import { join } from 'node:path'
-import { pnpm } from './registry.js'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+
+const pnpm = join(dirname(createRequire(import.meta.url).resolve('pnpm')), 'bin/pnpm.cjs')
 
 /** Somebody with an empty folder, a package manager, and the registry of the test. */
 export class User {
