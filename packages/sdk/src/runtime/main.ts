@@ -21,9 +21,17 @@ import {
 import { Dispatcher } from './dispatch.js'
 import { guardStdout, openPipe } from './guard.js'
 import { loadPluginClass, type PluginClass } from './load.js'
-import { capabilitiesOf, checkContract, checkMethods, construct, healthOf, initialize } from './plugin.js'
+import {
+  capabilitiesOf,
+  captureState,
+  checkContract,
+  checkMethods,
+  construct,
+  healthOf,
+  initialize,
+  restoreState,
+} from './plugin.js'
 import { resolveSdk } from './sdk-resolver.js'
-import { captureState, restoreState } from './state.js'
 
 /** How long `shutdown()` may take once the host is gone. */
 const orphanGraceMs = 1500

@@ -5,6 +5,8 @@ import { type ContractDescriptor, contractSymbol } from '../contracts/contract.j
 import { describeThrown, isPluginError, PluginError } from '../errors.js'
 import { type HealthStatus, PluginStatus, type WireHealthStatus } from '../health.js'
 import type { Manifest } from '../manifest.js'
+import type { CaptureStateParams, WireState } from '../wire/protocol.js'
+import { decodeState, encodeState } from '../wire/state.js'
 import type { PluginClass } from './load.js'
 
 /** @throws PluginError CONTRACT_MISMATCH where the class is of another contract than the manifest says. */
@@ -101,4 +103,44 @@ export async function healthOf(plugin: AnyPlugin): Promise<WireHealthStatus> {
   }
   const memory = typeof memoryMb === 'number' ? memoryMb : process.memoryUsage.rss() / 1e6
   return { status, message: String(message), details, latency_ms: latencyMs, memory_mb: memory }
+}
+
+/**
+ * What a plugin's `captureState()` returns, as it goes on the wire.
+ *
+ * @throws PluginError HOTSWAP_FAILED, RESOURCE_EXHAUSTED, or what the plugin threw.
+ */
+export async function captureState(
+  plugin: AnyPlugin,
+  { max_bytes: maxBytes }: CaptureStateParams,
+): Promise<WireState> {
+  return encodeState(await callAuthor(plugin, 'captureState'), maxBytes)
+}
+
+/**
+ * Hands a plugin the state of its predecessor.
+ *
+ * @throws PluginError HOTSWAP_FAILED, or what the plugin threw.
+ */
+export async function restoreState(plugin: AnyPlugin, state: WireState): Promise<true> {
+  await callAuthor(plugin, 'restoreState', decodeState(state))
+  return true
+}
+
+async function callAuthor(
+  plugin: AnyPlugin,
+  method: 'captureState' | 'restoreState',
+  ...args: unknown[]
+): Promise<unknown> {
+  const implementation: unknown = plugin[method]
+  if (typeof implementation !== 'function')
+    throw new PluginError('METHOD_NOT_FOUND', `${plugin.name} has no ${method}()`)
+  try {
+    return await Reflect.apply(implementation, plugin, args)
+  } catch (error) {
+    if (isPluginError(error)) throw error
+    console.error(error)
+    const { message } = describeThrown(error)
+    throw new PluginError('HOTSWAP_FAILED', `${method}() of ${plugin.name} failed: ${message}`)
+  }
 }

@@ -8,16 +8,18 @@ import { Dispatcher } from '../runtime/dispatch.js'
 import type { PluginClass } from '../runtime/load.js'
 import {
   capabilitiesOf,
+  captureState,
   checkContract,
   checkMethods,
   construct,
   healthOf,
   initialize,
+  restoreState,
 } from '../runtime/plugin.js'
-import { captureState, decodeState, encodeState, restoreState } from '../runtime/state.js'
 import { streamWindow } from '../wire/outgoing.js'
 import { Peer } from '../wire/peer.js'
 import { type CallParams, inputMarker, pluginMethods } from '../wire/protocol.js'
+import { decodeState, encodeState } from '../wire/state.js'
 import type { CheckTarget, RunningPlugin, TargetCallOptions, WireArgs } from './target.js'
 
 /** A class that extends a contract. */

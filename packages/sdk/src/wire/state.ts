@@ -1,41 +1,8 @@
-import type { AnyPlugin } from '../contracts/base.js'
-import { describeThrown, isPluginError, PluginError } from '../errors.js'
-import { Bytes } from '../wire/bytes.js'
-import type { CaptureStateParams, WireState } from '../wire/protocol.js'
+import { PluginError } from '../errors.js'
+import { Bytes } from './bytes.js'
+import type { WireState } from './protocol.js'
 
 type Path = readonly (string | number)[]
-
-/** @throws PluginError HOTSWAP_FAILED, RESOURCE_EXHAUSTED, or what the plugin threw. */
-export async function captureState(
-  plugin: AnyPlugin,
-  { max_bytes: maxBytes }: CaptureStateParams,
-): Promise<WireState> {
-  return encodeState(await callAuthor(plugin, 'captureState'), maxBytes)
-}
-
-/** @throws PluginError HOTSWAP_FAILED, or what the plugin threw. */
-export async function restoreState(plugin: AnyPlugin, state: WireState): Promise<true> {
-  await callAuthor(plugin, 'restoreState', decodeState(state))
-  return true
-}
-
-async function callAuthor(
-  plugin: AnyPlugin,
-  method: 'captureState' | 'restoreState',
-  ...args: unknown[]
-): Promise<unknown> {
-  const implementation: unknown = plugin[method]
-  if (typeof implementation !== 'function')
-    throw new PluginError('METHOD_NOT_FOUND', `${plugin.name} has no ${method}()`)
-  try {
-    return await Reflect.apply(implementation, plugin, args)
-  } catch (error) {
-    if (isPluginError(error)) throw error
-    console.error(error)
-    const { message } = describeThrown(error)
-    throw new PluginError('HOTSWAP_FAILED', `${method}() of ${plugin.name} failed: ${message}`)
-  }
-}
 
 /**
  * What `captureState()` returned, as it goes on the wire: JSON, with the bytes in it apart.
