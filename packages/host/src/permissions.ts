@@ -23,7 +23,7 @@ const isKnownToNode = (flag: string): boolean => process.allowedNodeEnvironmentF
 export function permissionFlags(
   permissions: Manifest['permissions'],
   dir: string,
-  runtimeFile: string,
+  codeFiles: readonly string[],
 ): string[] {
   const permissionFlag = ['--permission', '--experimental-permission'].find(isKnownToNode)
   if (permissions === undefined || permissionFlag === undefined) return []
@@ -33,7 +33,7 @@ export function permissionFlags(
     if (!name.startsWith('fs_')) return [flag]
     return [`${flag}=${value === undefined ? '*' : resolve(dir, value)}`]
   })
-  const needed = codeFolders(dir, runtimeFile).map((folder) => `--allow-fs-read=${folder}`)
+  const needed = codeFolders(dir, codeFiles).map((folder) => `--allow-fs-read=${folder}`)
   return [permissionFlag, '--disable-warning=ExperimentalWarning', ...needed, ...asked]
 }
 
@@ -56,11 +56,17 @@ function askedFor(permissions: NonNullable<Manifest['permissions']>): [string, s
   })
 }
 
-/** Where the plugin's code and that of its packages lies. */
-function codeFolders(dir: string, runtimeFile: string): string[] {
-  const folders = [dir, realpathSync(dir), dirname(dirname(dirname(realpathSync(runtimeFile))))]
+/** Where the plugin's code, that of its packages and that of ours lies. */
+function codeFolders(dir: string, codeFiles: readonly string[]): string[] {
+  const folders = [dir, realpathSync(dir), ...codeFiles.map((file) => packageOf(realpathSync(file)))]
   for (let folder = realpathSync(dir); ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'node_modules'))) folders.push(join(folder, 'node_modules'))
     if (dirname(folder) === folder) return [...new Set(folders)]
   }
+}
+
+function packageOf(file: string): string {
+  let folder = dirname(file)
+  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder)
+  return folder
 }

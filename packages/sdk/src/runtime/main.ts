@@ -1,4 +1,4 @@
-// A plugin's process. `node main.js <entry file> [--provide-sdk]`, started by a host that talks to it on stdio.
+// A plugin's process. `node main.js <entry file> [--provide-sdk] [--jiti URL]`, started by a host that talks to it on stdio.
 import { readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import type { Writable } from 'node:stream'
@@ -23,8 +23,10 @@ import {
 import { Dispatcher } from './dispatch.js'
 import { guardStdout, openPipe } from './guard.js'
 import { loadPluginClass, type PluginClass } from './load.js'
+import { placeOf } from './place.js'
 import { resolveSdk } from './sdk-resolver.js'
 import { decodeState, encodeState } from './state.js'
+import { registerHooks, type TypeScriptOptions } from './typescript.js'
 
 /** How long `shutdown()` may take once the host is gone. */
 const orphanGraceMs = 1500
@@ -38,7 +40,7 @@ class PluginProcess {
   #dispatcher: Dispatcher | undefined
   #shutdown: Promise<unknown> | undefined
 
-  constructor(entryFile: string, output: Writable) {
+  constructor(entryFile: string, output: Writable, options: TypeScriptOptions) {
     this.#output = output
     this.#peer = new Peer({
       input: process.stdin,
@@ -48,7 +50,7 @@ class PluginProcess {
       onGone: () => void this.#leave(),
     })
     // Imported while the handshake is on its way; its failure is the handshake's answer.
-    this.#loading = loadPluginClass(entryFile)
+    this.#loading = loadPluginClass(entryFile, options)
     this.#loading.catch(() => {})
     process.once('exit', () => this.#peer.flush())
   }
@@ -129,7 +131,11 @@ class PluginProcess {
       if (isPluginError(error)) throw error
       console.error(error)
       const { message } = describeThrown(error)
-      throw new PluginError('PLUGIN_INITIALIZE_FAILED', `${plugin.name} could not be initialized: ${message}`)
+      throw new PluginError(
+        'PLUGIN_INITIALIZE_FAILED',
+        `${plugin.name} could not be initialized: ${message}`,
+        { place: placeOf(error) },
+      )
     }
   }
 
@@ -175,7 +181,9 @@ class PluginProcess {
       if (isPluginError(error)) throw error
       console.error(error)
       const { message } = describeThrown(error)
-      throw new PluginError('HOTSWAP_FAILED', `${method}() of ${this.#ready().name} failed: ${message}`)
+      throw new PluginError('HOTSWAP_FAILED', `${method}() of ${this.#ready().name} failed: ${message}`, {
+        place: placeOf(error),
+      })
     }
   }
 
@@ -260,7 +268,9 @@ function construct(pluginClass: PluginClass, manifest: Manifest): AnyPlugin {
   } catch (error) {
     console.error(error)
     const { message } = describeThrown(error)
-    throw new PluginError('PLUGIN_LOAD_FAILED', `The constructor of ${pluginClass.name} failed: ${message}`)
+    throw new PluginError('PLUGIN_LOAD_FAILED', `The constructor of ${pluginClass.name} failed: ${message}`, {
+      place: placeOf(error),
+    })
   }
 }
 
@@ -292,16 +302,17 @@ function sdkVersion(): string {
 }
 
 function provideSdk(): void {
-  if ('registerHooks' in nodeModule)
-    (nodeModule.registerHooks as (hooks: object) => void)({ resolve: resolveSdk })
-  else nodeModule.register(new URL('./sdk-resolver.js', import.meta.url))
+  if (!registerHooks({ resolve: resolveSdk }))
+    nodeModule.register(new URL('./sdk-resolver.js', import.meta.url))
 }
 
 const [entryFile, ...flags] = process.argv.slice(2)
 if (!entryFile) {
-  console.error('This file is started by a host: node main.js <entry file> [--provide-sdk]')
+  console.error('This file is started by a host: node main.js <entry file> [--provide-sdk] [--jiti URL]')
   process.exit(2)
 }
 const output = guardStdout()
-if (flags.includes('--provide-sdk')) provideSdk()
-new PluginProcess(entryFile, output)
+const hasNoSdk = flags.includes('--provide-sdk')
+if (hasNoSdk) provideSdk()
+const jiti = flags.includes('--jiti') ? flags[flags.indexOf('--jiti') + 1] : undefined
+new PluginProcess(entryFile, output, { provideSdk: hasNoSdk, ...(jiti === undefined ? {} : { jiti }) })
