@@ -59,8 +59,13 @@ export function pluginsDirOf(dir: string): string {
  */
 export async function watchPlugins(host: PluginHost, options: WatchOptions): Promise<PluginWatch> {
   const watching = new Watch(host, options)
-  await watching.open()
-  return watching
+  try {
+    await watching.open()
+    return watching
+  } catch (error) {
+    await watching.close()
+    throw error
+  }
 }
 
 class Watch implements PluginWatch {

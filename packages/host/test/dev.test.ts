@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { isAlive, LinesProcess } from '../../sdk/test/lines-process.js'
+import { type DevelopmentEvent, PluginHost, watchPlugins } from '../src/index.js'
 import { temporaryFolder, writeFiles } from './fixtures/plugins.js'
 
 const command = fileURLToPath(new URL('../bin/appfactory-host.js', import.meta.url))
@@ -121,8 +122,6 @@ test('a plugin in JavaScript is swapped when it is saved, and keeps its state', 
   const after = await dev.pid()
   expect(await dev.finish()).toMatchObject({ code: 0 })
   expect(isAlive(after)).toBe(false)
-  const durations = dev.events.filter(({ type }) => type === 'reloaded').map((event) => event['duration_ms'])
-  console.log(`Node ${process.version}, JavaScript: reloaded ms after the save: ${durations.join(', ')}`)
 })
 
 for (const name of ['./engine.ts', './engine.js', './engine'])
@@ -144,10 +143,6 @@ for (const name of ['./engine.ts', './engine.js', './engine'])
     expect(await dev.voice()).toBe('three 3')
     expect(dev.count('failed')).toBe(0)
     expect(dev.stderr).not.toContain('Warning')
-    const durations = dev.events
-      .filter(({ type }) => type === 'reloaded')
-      .map((event) => event['duration_ms'])
-    console.log(`Node ${process.version}, TypeScript: reloaded ms after the save: ${durations.join(', ')}`)
   })
 
 const beyondStripping = {
@@ -373,6 +368,25 @@ test('a call in flight ends on the one that began it', async () => {
   expect(await dev.voice()).toBe('two 1')
   expect(dev.repliesTo(slow)).toEqual([])
   expect((await dev.reply(slow)).error).toBeUndefined()
+})
+
+test('a swap that calls in flight held up is tried again', async () => {
+  const root = temporaryFolder()
+  const dir = writeJavaScript(root, 'voice', javascript('one'))
+  await using host = new PluginHost({ pluginsDir: root, preferSource: true, drainTimeoutMs: 100 })
+  const events: DevelopmentEvent[] = []
+  await using _ = await watchPlugins(host, { dir: root, onEvent: (event) => events.push(event) })
+  const types = (): string[] => events.map(({ type }) => type).filter((type) => type !== 'changed')
+  await expect.poll(types).toEqual(['loaded'])
+  const slow = host.call('voice', 'synthesize', { text: '2000' })
+  writeFileSync(join(dir, 'index.js'), javascript('two'))
+  await expect.poll(types, { timeout: 20_000 }).toContain('reloaded')
+  await slow
+  // It was told of once.
+  const [, ...later] = events.filter((event) => event.type === 'failed')
+  expect(types()[1]).toBe('failed')
+  expect(later.every(({ repeated }) => repeated)).toBe(true)
+  expect(JSON.stringify(await host.call('voice', 'get_voices'))).toContain('two 1')
 })
 
 test('it ends with its input, at shutdown, or by a signal with its status; no process is left', async () => {
