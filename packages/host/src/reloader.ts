@@ -120,8 +120,7 @@ export class Reloader {
 /** Whether it is no fault of the source: calls in flight did not end in time. */
 function isPassing(error: unknown): boolean {
   if (!isPluginError(error) || error.codeName !== 'HOTSWAP_FAILED') return false
-  const { step } = error.data as { step?: unknown }
-  return step === 'drain'
+  return Reflect.get(Object(error.data), 'step') === 'drain'
 }
 
 /** What made a swap fail says more than that it failed. */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -94,7 +94,7 @@ class Dev extends LinesProcess {
     return (await this.voiceAndPid(plugin)).split(' ').slice(0, 2).join(' ')
   }
 
-  async pid(plugin = 'voice'): Promise<number> {
+  async voicePid(plugin = 'voice'): Promise<number> {
     return Number((await this.voiceAndPid(plugin)).split(' ')[2])
   }
 
@@ -109,7 +109,7 @@ test('a plugin in JavaScript is swapped when it is saved, and keeps its state', 
   const dev = new Dev(dir)
   // Calls wait for a plugin that is being loaded.
   expect(await dev.voice()).toBe('one 1')
-  const before = await dev.pid()
+  const before = await dev.voicePid()
   writeFileSync(join(dir, 'index.js'), javascript('two'))
   expect(await dev.happened('reloaded')).toMatchObject({ plugin: 'voice', state_preserved: true })
   expect(await dev.voice()).toBe('two 3')
@@ -119,7 +119,7 @@ test('a plugin in JavaScript is swapped when it is saved, and keeps its state', 
   renameSync(join(dir, '.index.js.swp'), join(dir, 'index.js'))
   await dev.happened('reloaded', 2)
   expect(await dev.voice()).toBe('three 4')
-  const after = await dev.pid()
+  const after = await dev.voicePid()
   expect(await dev.finish()).toMatchObject({ code: 0 })
   expect(isAlive(after)).toBe(false)
 })
@@ -229,13 +229,13 @@ for (const [what, file, text, says, place] of brokenSaves)
     const dir = writeJavaScript(root, 'voice', javascript('one'))
     const dev = new Dev(root, 'voice')
     expect(await dev.voice()).toBe('one 1')
-    const pid = await dev.pid()
+    const pid = await dev.voicePid()
     writeFileSync(join(dir, file), text)
     const failed = await dev.happened('failed')
     expect(failed).toMatchObject({ plugin: 'voice', serving: true })
     expect(JSON.stringify(failed['error'])).toContain(says)
     expect(String(failed['place'] ?? null)).toContain(place ?? 'null')
-    expect(await dev.pid()).toBe(pid)
+    expect(await dev.voicePid()).toBe(pid)
     // The same again, so often that some of it is tried again.
     for (let round = 0; round < 3; round++) {
       await delay(300)
@@ -310,22 +310,36 @@ test('an edit of the manifest or of the configuration’s file counts; what the 
   expect(dev.stderr).toContain('merry')
 })
 
+test('log files are written only where --log-dir says', async () => {
+  const root = temporaryFolder()
+  writeJavaScript(join(root, 'plugins'), 'voice', javascript('one', 'spoken = console.log("hello")'))
+  for (const [args, isWritten] of [
+    [[], false],
+    [['--log-dir', 'logs'], true],
+  ] as const) {
+    const dev = new Dev(root, 'plugins', ...args)
+    expect(await dev.voice()).toBe('one 1')
+    await dev.finish()
+    expect(existsSync(join(root, 'logs/plugins.log'))).toBe(isWritten)
+  }
+})
+
 test('in a folder of plugins, new ones are loaded, others left alone, and removed ones unloaded', async () => {
   const root = temporaryFolder()
   writeJavaScript(root, 'first', javascript('first'))
   const dev = new Dev(root)
-  const pid = await dev.pid('first')
+  const pid = await dev.voicePid('first')
   writeJavaScript(root, 'second', javascript('second'))
   await dev.happened('loaded', 2)
   expect(await dev.voice('second')).toBe('second 1')
-  const second = await dev.pid('second')
+  const second = await dev.voicePid('second')
   rmSync(join(root, 'second'), { recursive: true })
   expect(await dev.happened('unloaded')).toMatchObject({ plugin: 'second' })
   expect(isAlive(second)).toBe(false)
   writeJavaScript(root, 'second', javascript('again'))
   await dev.happened('loaded', 3)
   expect(await dev.voice('second')).toBe('again 1')
-  expect(await dev.pid('first')).toBe(pid)
+  expect(await dev.voicePid('first')).toBe(pid)
   expect(dev.count('reloaded')).toBe(0)
 })
 
@@ -400,7 +414,7 @@ test('it ends with its input, at shutdown, or by a signal with its status; no pr
   ]
   for (const [end, code] of ends) {
     const dev = new Dev(root)
-    const pid = await dev.pid()
+    const pid = await dev.voicePid()
     end(dev)
     expect((await dev.exited).code).toBe(code)
     expect(isAlive(pid)).toBe(false)
@@ -424,4 +438,5 @@ test('the end of /dev/null does not end it; what is no folder is bad usage', asy
   dev.kill('SIGINT')
   expect(await exited).toBe(130)
   expect(await new Dev(root, 'nowhere').exited).toMatchObject({ code: 2 })
+  expect(await new Dev(root, '--plugins-dir', '.').exited).toMatchObject({ code: 2 })
 })

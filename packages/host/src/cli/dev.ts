@@ -10,21 +10,20 @@ import { type CommonOptions, paint, type Streams } from './output.js'
 import { createHost, serveClient } from './serve.js'
 import { UsageError } from './usage-error.js'
 
-interface DevCommand extends CommonOptions {
+interface DevCommand extends Omit<CommonOptions, 'logDir' | 'pluginsDir'> {
   dir: string
+  pluginsDir: unknown
+  logDir: string | undefined
   syncMode: boolean
 }
 
 /** `appfactory-host dev DIR`: serves plugins like `appfactory-host`, and swaps each for itself when it is saved. */
 export async function dev(streams: Streams, options: DevCommand): Promise<number> {
+  if (options.pluginsDir !== undefined) throw new UsageError('dev takes the folder without --plugins-dir')
   const dir = resolve(options.dir)
   if (!isFolder(dir)) throw new UsageError(`${dir} is not a folder`)
-  const host = createHost(
-    { ...options, pluginsDir: [pluginsDirOf(dir)], logDir: undefined },
-    { preferSource: true },
-  )
+  const host = createHost({ ...options, pluginsDir: [pluginsDirOf(dir)] }, { preferSource: true })
   const report = options.json ? reportJson(streams) : reportLines(streams, dir)
-  // Without its log files, what a plugin says is shown.
   host.on('log', report.log)
   host.on('crash', report.crash)
   let watching: PluginWatch | undefined

@@ -130,6 +130,15 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
       'Serve the plugin in a folder, or a folder of plugins, and reload what is saved',
       (command) =>
         command.positional('dir', { type: 'string', default: '.', describe: 'Folder' }).options({
+          // The folder is named by itself.
+          'plugins-dir': { type: 'string', default: undefined, requiresArg: true, hidden: true },
+          // Otherwise a plugin's folder would get a folder of logs.
+          'log-dir': {
+            type: 'string',
+            default: undefined,
+            requiresArg: true,
+            describe: 'Folder of plugins.log and launcher.log [default: none]',
+          },
           'sync-mode': syncMode,
           json: { type: 'boolean', default: false, describe: 'Tell what happens as JSON lines on stderr' },
         } as const),

@@ -64,8 +64,9 @@ async function importByJiti(file: string, { jiti, provideSdk }: TypeScriptOption
 
 /** The files of this SDK by what a plugin calls them. */
 function sdkFiles(): Record<string, string> {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  const paths = Object.keys(manifest.exports).filter((path) => !path.endsWith('.json'))
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  const { exports }: { exports: object } = JSON.parse(manifest)
+  const paths = Object.keys(exports).filter((path) => !path.endsWith('.json'))
   const names = paths.map((path) => `@appfactory/sdk${path.slice(1)}`)
   return Object.fromEntries(names.map((name) => [name, fileURLToPath(import.meta.resolve(name))]))
 }
