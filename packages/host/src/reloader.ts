@@ -100,7 +100,8 @@ export class Reloader {
 
   async #fail(error: unknown): Promise<void> {
     const { host, name, dir, onEvent } = this.#options
-    if (host.closed) return
+    // Half of a save may be what failed: the attempt that follows will tell.
+    if (host.closed || this.#saved.size > 0) return
     if (isPassing(error)) this.#retryLater()
     const cause = rootOf(error)
     const place = knownPlace(cause) ?? (await placeOfSyntaxError(cause, dir, this.#suspects))
