@@ -15,6 +15,7 @@ import {
   inspectPlugin,
   isPath,
 } from './discovery.js'
+import type { EntryOptions } from './entry.js'
 import { pluginEnvironment } from './environment.js'
 import { createHandle, type PluginHandle } from './handle.js'
 import {
@@ -40,7 +41,7 @@ import { defaultSlotLimits, Slot, type SlotLimits, type Source } from './slot.js
 import { type SwapProgress, type SwapResult, swap } from './swap.js'
 import { hostVersion } from './version.js'
 
-export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits> {
+export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits>, EntryOptions {
   /** Folders that hold plugins, each in a folder of its own. Default: `./plugins`. */
   pluginsDir?: string | readonly string[]
   /** Folder of `<plugin>.json` files. Default: `./config`. */
@@ -143,7 +144,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * @throws PluginError DISCOVERY_FAILED where a folder can't be read.
    */
   async discover(dirs: readonly string[] = this.#dirs): Promise<Discovery> {
-    const discovery = await discoverPlugins(dirs.map((dir) => resolve(dir)))
+    const discovery = await discoverPlugins(
+      dirs.map((dir) => resolve(dir)),
+      this.#options,
+    )
     if (dirs === this.#dirs) this.#counters.total = discovery.valid
     for (const { name, errors } of discovery.plugins) {
       if (errors.length > 0) this.#logs.launcher('WARNING', 'plugin is not valid', { plugin: name, errors })
@@ -387,6 +391,16 @@ export class PluginHost extends EventEmitter<HostEvents> {
     }
   }
 
+  /** Whether a plugin of that name is loaded, or being loaded. */
+  isLoaded(name: string): boolean {
+    return this.#slots.has(name)
+  }
+
+  /** Whether the host is closed, or being closed. */
+  get closed(): boolean {
+    return this.#closed !== undefined
+  }
+
   /** Unloads all plugins and closes the logs. Nothing is left running. */
   close({ force = false }: { force?: boolean } = {}): Promise<void> {
     this.#closed ??= this.#close(force)
@@ -449,9 +463,9 @@ export class PluginHost extends EventEmitter<HostEvents> {
   async #replacementSource(slot: Slot, replacement: string, config: Config | undefined): Promise<Source> {
     const current = slot.source
     if (typeof replacement === 'string' && isPath(replacement)) {
-      const { name } = await inspectInside(this.#dirs, replacement)
+      const { name } = await inspectInside(this.#dirs, replacement, this.#options)
       const kept = name === current.name ? current.config : {}
-      return this.#source(name, config ?? kept, () => inspectInside(this.#dirs, replacement))
+      return this.#source(name, config ?? kept, () => inspectInside(this.#dirs, replacement, this.#options))
     }
     await this.#inspect(replacement)
     return replacement === current.name
@@ -528,7 +542,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   async #inspect(name: string): Promise<DiscoveredPlugin> {
     if (typeof name === 'string' && namePattern.test(name)) {
       for (const dir of this.#dirs) {
-        const plugin = await inspectPlugin(join(dir, name))
+        const plugin = await inspectPlugin(join(dir, name), this.#options)
         if (plugin) return plugin
       }
     }
@@ -547,7 +561,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       ? this.#dirs.map((dir) => join(dir, name)).find((dir) => existsSync(dir))
       : undefined
     if (folder) return manifestMissing(folder)
-    const { plugins } = await discoverPlugins(this.#dirs)
+    const { plugins } = await discoverPlugins(this.#dirs, this.#options)
     return pluginNotFound(
       String(name),
       plugins.map((plugin) => plugin.name),

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import {
   type ContractDescriptor,
   type HealthStatus,
@@ -22,7 +23,7 @@ import {
   streamWindow,
 } from '@appfactory/sdk/wire'
 import type { Config } from './config.js'
-import { resolveRuntime } from './entry.js'
+import { isTypeScript, resolveJiti, resolveRuntime } from './entry.js'
 import { Heartbeat } from './heartbeat.js'
 import { Latencies } from './latencies.js'
 import type { LogLevel } from './logs.js'
@@ -510,14 +511,19 @@ export class Instance {
 function launch({ dir, entryFile, manifest, limits, env }: InstanceOptions): Launch {
   const runtime = resolveRuntime(dir)
   const heap = limits.maxHeapMb === undefined ? [] : [`--max-old-space-size=${limits.maxHeapMb}`]
+  const jiti = isTypeScript(entryFile) ? resolveJiti() : undefined
+  const code = [runtime.file, ...(jiti === undefined ? [] : [fileURLToPath(jiti)])]
   return {
     file: process.execPath,
     args: [
       ...heap,
-      ...permissionFlags(manifest.permissions, dir, runtime),
+      ...permissionFlags(manifest.permissions, dir, code, runtime.provideSdk),
+      // Stripping types is experimental in some Nodes, which the plugin's log need not hear of.
+      ...(jiti === undefined ? [] : ['--disable-warning=ExperimentalWarning']),
       runtime.file,
       entryFile,
       ...(runtime.provideSdk ? ['--provide-sdk'] : []),
+      ...(jiti === undefined ? [] : ['--jiti', jiti]),
     ],
     cwd: dir,
     env,

@@ -3,6 +3,7 @@ import yargs, { type Argv } from 'yargs'
 import { logLevels } from '../logs.js'
 import { hostVersion } from '../version.js'
 import { call } from './call.js'
+import { dev } from './dev.js'
 import { list } from './list.js'
 import { exitCodes, fail, type Streams } from './output.js'
 import { serve } from './serve.js'
@@ -32,7 +33,7 @@ async function run(argv: readonly string[], streams: Streams): Promise<number> {
   return status
 }
 
-const commandNames = ['list', 'validate', 'call', 'test', 'manifest']
+const commandNames = ['dev', 'list', 'validate', 'call', 'test', 'manifest']
 const optionNames = [
   'plugins-dir',
   'config-dir',
@@ -54,6 +55,12 @@ const optionNames = [
   'help',
   'version',
 ]
+
+const syncMode = {
+  type: 'boolean',
+  default: false,
+  describe: 'Do requests strictly one after another',
+} as const
 
 /** Options that make no sense twice: yargs makes an array of them. */
 function onlyOnce(args: Record<string, unknown>): true {
@@ -128,13 +135,28 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
       (command) =>
         command.options({
           'auto-load': { type: 'boolean', default: false, describe: 'Load all valid plugins at the start' },
-          'sync-mode': {
-            type: 'boolean',
-            default: false,
-            describe: 'Do requests strictly one after another',
-          },
+          'sync-mode': syncMode,
         } as const),
       (args) => settle(serve(streams, args as never)),
+    )
+    .command(
+      'dev [dir]',
+      'Serve the plugin in a folder, or a folder of plugins, and reload what is saved',
+      (command) =>
+        command.positional('dir', { type: 'string', default: '.', describe: 'Folder' }).options({
+          // The folder is named by itself.
+          'plugins-dir': { type: 'string', default: undefined, requiresArg: true, hidden: true },
+          // Otherwise a plugin's folder would get a folder of logs.
+          'log-dir': {
+            type: 'string',
+            default: undefined,
+            requiresArg: true,
+            describe: 'Folder of plugins.log and launcher.log [default: none]',
+          },
+          'sync-mode': syncMode,
+          json: { type: 'boolean', default: false, describe: 'Tell what happens as JSON lines on stderr' },
+        } as const),
+      (args) => settle(dev(streams, args as never)),
     )
     .command(
       'list',
@@ -229,6 +251,7 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
       (args) => settle(import('./manifest.js').then(({ manifest }) => manifest(streams, args as never))),
     )
     .example('$0 --sync-mode --plugins-dir plugins', 'Serve the plugins in ./plugins')
+    .example('$0 dev my_tts', 'Serve my_tts from its source, and reload it whenever that is saved')
     .example('$0 call my_tts synthesize --args \'{"text":"Hello"}\' --out hello.wav', 'Speak into a file')
     .epilogue('Exit status: 0 done, 1 failure, 2 bad usage, 130 and 143 on SIGINT and SIGTERM.')
     .version(hostVersion)

@@ -1,4 +1,4 @@
-// A plugin's process. `node main.js <entry file> [--provide-sdk]`, started by a host that talks to it on stdio.
+// A plugin's process. `node main.js <entry file> [--provide-sdk] [--jiti URL]`, started by a host that talks to it on stdio.
 import { readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import type { Writable } from 'node:stream'
@@ -32,6 +32,7 @@ import {
   restoreState,
 } from './plugin.js'
 import { resolveSdk } from './sdk-resolver.js'
+import { registerHooks, type TypeScriptOptions } from './typescript.js'
 
 /** How long `shutdown()` may take once the host is gone. */
 const orphanGraceMs = 1500
@@ -45,7 +46,7 @@ class PluginProcess {
   #dispatcher: Dispatcher | undefined
   #shutdown: Promise<unknown> | undefined
 
-  constructor(entryFile: string, output: Writable) {
+  constructor(entryFile: string, output: Writable, options: TypeScriptOptions) {
     this.#output = output
     this.#peer = new Peer({
       input: process.stdin,
@@ -55,7 +56,7 @@ class PluginProcess {
       onGone: () => void this.#leave(),
     })
     // Imported while the handshake is on its way; its failure is the handshake's answer.
-    this.#loading = loadPluginClass(entryFile)
+    this.#loading = loadPluginClass(entryFile, options)
     this.#loading.catch(() => {})
     process.once('exit', () => this.#peer.flush())
   }
@@ -192,16 +193,17 @@ function sdkVersion(): string {
 }
 
 function provideSdk(): void {
-  if ('registerHooks' in nodeModule)
-    (nodeModule.registerHooks as (hooks: object) => void)({ resolve: resolveSdk })
-  else nodeModule.register(new URL('./sdk-resolver.js', import.meta.url))
+  if (!registerHooks({ resolve: resolveSdk }))
+    nodeModule.register(new URL('./sdk-resolver.js', import.meta.url))
 }
 
 const [entryFile, ...flags] = process.argv.slice(2)
 if (!entryFile) {
-  console.error('This file is started by a host: node main.js <entry file> [--provide-sdk]')
+  console.error('This file is started by a host: node main.js <entry file> [--provide-sdk] [--jiti URL]')
   process.exit(2)
 }
 const output = guardStdout()
-if (flags.includes('--provide-sdk')) provideSdk()
-new PluginProcess(entryFile, output)
+const hasNoSdk = flags.includes('--provide-sdk')
+if (hasNoSdk) provideSdk()
+const jiti = flags.includes('--jiti') ? flags[flags.indexOf('--jiti') + 1] : undefined
+new PluginProcess(entryFile, output, { provideSdk: hasNoSdk, ...(jiti === undefined ? {} : { jiti }) })

@@ -8,6 +8,7 @@ import type { Manifest } from '../manifest.js'
 import type { CaptureStateParams, WireState } from '../wire/protocol.js'
 import { decodeState, encodeState } from '../wire/state.js'
 import type { PluginClass } from './load.js'
+import { placeOf } from './place.js'
 
 /** @throws PluginError CONTRACT_MISMATCH where the class is of another contract than the manifest says. */
 export function checkContract(pluginClass: PluginClass, wanted: string): void {
@@ -42,7 +43,9 @@ export function construct(pluginClass: PluginClass, manifest: Manifest): AnyPlug
   } catch (error) {
     console.error(error)
     const { message } = describeThrown(error)
-    throw new PluginError('PLUGIN_LOAD_FAILED', `The constructor of ${pluginClass.name} failed: ${message}`)
+    throw new PluginError('PLUGIN_LOAD_FAILED', `The constructor of ${pluginClass.name} failed: ${message}`, {
+      place: placeOf(error),
+    })
   }
 }
 
@@ -85,7 +88,9 @@ export async function initialize(
     if (isPluginError(error)) throw error
     console.error(error)
     const { message } = describeThrown(error)
-    throw new PluginError('PLUGIN_INITIALIZE_FAILED', `${plugin.name} could not be initialized: ${message}`)
+    throw new PluginError('PLUGIN_INITIALIZE_FAILED', `${plugin.name} could not be initialized: ${message}`, {
+      place: placeOf(error),
+    })
   }
 }
 
@@ -141,6 +146,8 @@ async function callAuthor(
     if (isPluginError(error)) throw error
     console.error(error)
     const { message } = describeThrown(error)
-    throw new PluginError('HOTSWAP_FAILED', `${method}() of ${plugin.name} failed: ${message}`)
+    throw new PluginError('HOTSWAP_FAILED', `${method}() of ${plugin.name} failed: ${message}`, {
+      place: placeOf(error),
+    })
   }
 }

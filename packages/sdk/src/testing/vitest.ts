@@ -207,7 +207,7 @@ function manifestFor(pluginClass: PluginClass, manifest: Manifest | undefined): 
 }
 
 function importPlugin(dir: string): Promise<PluginClass> {
-  return loadPluginClass(entryFileOf(dir, readManifest(dir)))
+  return loadPluginClass(entryFileOf(dir, readManifest(dir)), { provideSdk: false })
 }
 
 function folderOf({ plugin, dir }: PluginTestOptions<AnyPlugin>, testFile: string): string {
