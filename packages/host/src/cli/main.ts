@@ -6,6 +6,7 @@ import { call } from './call.js'
 import { list } from './list.js'
 import { exitCodes, fail, type Streams } from './output.js'
 import { serve } from './serve.js'
+import { tester } from './tester.js'
 import { UsageError } from './usage-error.js'
 import { validate } from './validate.js'
 
@@ -32,7 +33,7 @@ async function run(argv: readonly string[], streams: Streams): Promise<number> {
   return status
 }
 
-const commandNames = ['list', 'validate', 'call']
+const commandNames = ['list', 'validate', 'call', 'tester']
 const optionNames = [
   'plugins-dir',
   'config-dir',
@@ -46,6 +47,8 @@ const optionNames = [
   'config',
   'out',
   'timeout',
+  'port',
+  'open',
   'json',
   'help',
   'version',
@@ -53,7 +56,7 @@ const optionNames = [
 
 /** Options that make no sense twice: yargs makes an array of them. */
 function onlyOnce(args: Record<string, unknown>): true {
-  for (const name of ['config-dir', 'log-dir', 'log-level', 'args', 'config', 'out', 'timeout']) {
+  for (const name of ['config-dir', 'log-dir', 'log-level', 'args', 'config', 'out', 'timeout', 'port']) {
     if (Array.isArray(args[name])) throw new UsageError(`--${name} may be given only once`)
   }
   return true
@@ -167,6 +170,16 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
             json: { type: 'boolean', default: false, describe: 'Print JSON' },
           } as const),
       (args) => settle(call(streams, args as never)),
+    )
+    .command(
+      'tester',
+      'Open the Plugin Tester: a page to see, hear, call and load plugins',
+      (command) =>
+        command.options({
+          port: { type: 'number', default: 0, requiresArg: true, describe: 'Port on 127.0.0.1; 0: any' },
+          open: { type: 'boolean', default: false, describe: 'Open the page in the browser' },
+        } as const),
+      (args) => settle(tester(streams, args as never)),
     )
     .example('$0 --sync-mode --plugins-dir plugins', 'Serve the plugins in ./plugins')
     .example('$0 call my_tts synthesize --args \'{"text":"Hello"}\' --out hello.wav', 'Speak into a file')

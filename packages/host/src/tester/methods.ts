@@ -1,0 +1,64 @@
+import { errorTable, PluginError } from '@appfactory/sdk'
+import { namePattern } from '@appfactory/sdk/manifest'
+import { z } from 'zod'
+import { method, runMethod, type ServerContext, type ServerMethod, serverMethods } from '../server/methods.js'
+import { runLoad } from './load.js'
+
+/** Of the server's methods, those that take neither a path nor end the host. */
+const shared = [
+  'status',
+  'plugin/list',
+  'plugin/describe',
+  'plugin/load',
+  'plugin/unload',
+  'plugin/call',
+  'plugin/health',
+]
+
+const pluginName = z.string().regex(namePattern)
+
+/** What the page may ask for. */
+export const testerMethods: Readonly<Record<string, ServerMethod>> = {
+  ...Object.fromEntries(Object.entries(serverMethods).filter(([name]) => shared.includes(name))),
+  'system/discover': narrowed('system/discover', z.strictObject({})),
+  'plugin/swap': narrowed(
+    'plugin/swap',
+    z.strictObject({
+      old: pluginName,
+      new: pluginName,
+      config: z.record(z.string(), z.unknown()).optional(),
+      preserve_state: z.boolean().optional(),
+    }),
+  ),
+  'errors/list': method('Every error code, and what to do about it.', z.strictObject({}), () => errorTable),
+  'load/run': method(
+    'Calls a method from many callers at once; tells figures while it runs.',
+    z.strictObject({
+      plugin: pluginName,
+      method: z.string(),
+      args: z.record(z.string(), z.unknown()).default({}),
+      callers: z.int().min(1).max(256),
+      seconds: z.number().min(0.1).max(3600),
+      swap_to: pluginName.optional(),
+    }),
+    ({ swap_to: swapTo, ...plan }, { host, call }) => runLoad(host, { ...plan, swapTo }, call),
+  ),
+}
+
+/** Runs what the page asks for. Throws PluginErrors. */
+export async function runTesterMethod(context: ServerContext): Promise<unknown> {
+  const { method: name } = context.call
+  const known = Object.hasOwn(testerMethods, name) ? testerMethods[name] : undefined
+  if (known) return runMethod(known, context)
+  throw new PluginError(
+    'METHOD_NOT_FOUND',
+    `The tester has no method "${name}"; it has ${Object.keys(testerMethods).join(', ')}`,
+  )
+}
+
+/** A method of the server with fewer parameters. */
+function narrowed(name: string, params: ServerMethod['params']): ServerMethod {
+  const original = serverMethods[name]
+  if (!original) throw new TypeError(`There is no ${name}`)
+  return { ...original, params }
+}
