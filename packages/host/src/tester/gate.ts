@@ -40,8 +40,7 @@ export class Gate {
     if (headers.host !== this.#host) return { status: 403, reason: `This is ${this.#host}` }
     const isChange = method !== 'GET' && method !== 'HEAD'
     const isOwn = headers.origin === this.origin || (headers.origin === undefined && !isChange)
-    const site = headers['sec-fetch-site']
-    if (!isOwn || (!isVisit && site !== undefined && !ownSites.has(String(site))))
+    if (!isOwn || (isElsewhere(headers) && !(isVisit && isNavigation(headers))))
       return { status: 403, reason: 'Only the page of this tester may ask for that' }
     return undefined
   }
@@ -64,6 +63,16 @@ export class Gate {
     const pair = cookie.split(/; */).find((each) => each.startsWith(`${this.#cookieName}=`))
     return pair?.slice(this.#cookieName.length + 1) ?? ''
   }
+}
+
+/** Whether the browser says that another site asks. */
+function isElsewhere({ 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
+  return site !== undefined && !ownSites.has(String(site))
+}
+
+/** Whether a person goes there, rather than a page that wants a frame, a picture or the text. */
+function isNavigation({ 'sec-fetch-dest': destination }: IncomingHttpHeaders): boolean {
+  return destination === 'document'
 }
 
 /** Makes a secret of 32 bytes; only its digest is kept. */

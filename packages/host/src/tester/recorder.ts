@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
 import { toSnakeCase, type WireHealthStatus } from '@appfactory/sdk/wire'
 import type { HostEvents, PluginHost } from '../host.js'
 import { wireHealth } from '../server/methods.js'
@@ -41,6 +42,8 @@ export interface Listener {
 }
 
 const sampleEveryMs = 1000
+/** How long a sample waits for the answers of the plugins. */
+const answerMs = 200
 /** Five minutes. */
 const keptSamples = 300
 const keptEvents = 500
@@ -112,7 +115,7 @@ export class Recorder {
   async #sample(): Promise<void> {
     const loaded = (await this.#host.list().catch(() => [])).filter(({ status }) => status !== 'UNLOADED')
     // A plugin that is slow to answer is shown as it was, and holds up no other.
-    for (const { name } of loaded) void this.#ask(name)
+    await Promise.race([Promise.all(loaded.map(({ name }) => this.#ask(name))), delay(answerMs)])
     const { version, uptimeSeconds, pluginsLoaded, pluginsTotal, requestsProcessed, errors, memoryMb } =
       this.#host.status()
     const sample: Sample = {

@@ -1,3 +1,4 @@
+import type { ComponentChild } from 'preact'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { LogLine } from '../api/types.js'
 import { clock, count } from '../parts/format.js'
@@ -10,16 +11,23 @@ const lineHeight = 22
 /** Lines above and below the window that are there already. */
 const overscan = 10
 
+interface LogViewProps {
+  heading: ComponentChild
+  label: string
+  /** Whose lines; all of them without it. */
+  plugin?: string
+}
+
 /** Log lines as they come. Only those in the window are in the page, however many there are. */
-export function LogView({ heading, plugin }: { heading: string; plugin?: string }) {
+export function LogView({ heading, label, plugin }: LogViewProps) {
   const [level, setLevel] = useState('DEBUG')
   const [text, setText] = useState('')
   const [open, setOpen] = useState<LogLine>()
   const lines = useFiltered(plugin, level, text)
   return (
-    <section class="card log" aria-label={heading}>
+    <section class="card log" aria-label={label}>
       <div class="log-head">
-        <h3>{heading}</h3>
+        {heading}
         <select
           aria-label="Least level"
           value={level}

@@ -31,7 +31,7 @@ export function PluginView({ plugin }: { plugin: Plugin }) {
       </section>
       <div class="columns">
         <Declared plugin={plugin} />
-        <LogView heading="Its log" plugin={plugin.name} />
+        <LogView heading={<h3>Its log</h3>} label="Its log" plugin={plugin.name} />
       </div>
     </>
   )

@@ -53,12 +53,12 @@ export function Shell() {
           ))}
         </nav>
         <PluginList />
-        <footer class="rail-foot">
+        <div class="rail-foot">
           <Connection />
           <button type="button" class="small" onClick={nextTheme} title="Light, dark, or as the system says">
             Theme: {theme.value}
           </button>
-        </footer>
+        </div>
       </header>
       <main id="main" tabIndex={-1}>
         <Content section={section} />
@@ -76,7 +76,7 @@ const pluginViews: Record<'plugin' | 'invoke' | 'load', ComponentType<{ plugin: 
 function Content({ section }: { section: Section }) {
   const plugin = selected.value
   if (section === 'health') return <HealthView />
-  if (section === 'logs') return <LogView heading="Logs" />
+  if (section === 'logs') return <LogView heading={<h2>Logs</h2>} label="Logs" />
   if (!plugin) return <Nothing />
   const View = pluginViews[section]
   // Another plugin is another form.
