@@ -35,6 +35,14 @@ test('a page that goes away cancels its call in the plugin', async () => {
   expect(await host.call('endless', 'get_voices')).toHaveLength(1)
 })
 
+test('plugin/describe names the argument that may come piece by piece', async () => {
+  const { tester } = await startTester()
+  const [answer] = await rpc(tester, await enter(tester), 'plugin/describe', { name: 'one' })
+  const { methods } = { ...(answer?.['result'] as { methods: { name: string; input: string | null }[] }) }
+  expect(methods.find(({ name }) => name === 'synthesize_stream')?.input).toBe('text')
+  expect(methods.find(({ name }) => name === 'synthesize')?.input).toBeNull()
+})
+
 test('a load run counts every call, and a swap in the middle loses none', async () => {
   const { tester, host } = await startTester()
   await host.load('one')

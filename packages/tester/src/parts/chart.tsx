@@ -92,7 +92,7 @@ function options(element: HTMLElement, { lines, unit, height, isTime, marks }: L
         ...axis,
         size: 22,
         ticks: { show: false },
-        space: 70,
+        space: 56,
         values: (_, ticks) => ticks.map((tick) => (isTime ? timeOfDay(tick) : `${tick} s`)),
       },
       {

@@ -50,7 +50,7 @@ async function refresh(): Promise<void> {
       call<Plugin[]>('plugin/list', { include_invalid: true }),
       call<{ plugins: Found[] }>('system/discover'),
     ])
-    plugins.value = list
+    plugins.value = list.map(asShown)
     found.value = new Map(discovery.plugins.map((plugin) => [plugin.path, plugin]))
     discoveryError.value = undefined
   } catch (error) {
@@ -58,9 +58,24 @@ async function refresh(): Promise<void> {
   }
 }
 
+/** How long a crash is shown at least, in ms: a plugin may be back sooner than a person can see. */
+const crashShownMs = 800
+/** Plugins that have just crashed, and until when that is shown. */
+const crashed = new Map<string, number>()
+
+function asShown(plugin: Plugin): Plugin {
+  const until = crashed.get(plugin.name) ?? 0
+  return Date.now() < until ? { ...plugin, status: 'ERROR' } : plugin
+}
+
 /** What an event tells is shown at once; the list follows. */
 export function applyStatus({ type, plugin, status }: TimelineEvent): void {
-  const shown = type === 'crash' ? 'ERROR' : type === 'status' ? status : undefined
+  if (type === 'crash') {
+    crashed.set(plugin, Date.now() + crashShownMs)
+    setTimeout(() => void refreshPlugins(), crashShownMs)
+  }
+  const isCrash = Date.now() < (crashed.get(plugin) ?? 0)
+  const shown = isCrash ? 'ERROR' : type === 'status' ? status : undefined
   if (shown === undefined || !plugins.value) return
   plugins.value = plugins.value.map((each) => (each.name === plugin ? { ...each, status: shown } : each))
 }

@@ -8,6 +8,7 @@ import { JsonField } from '../form/json-field.js'
 import { requiredValues } from '../form/schema.js'
 import { Problem } from '../parts/problem.js'
 import { useAction } from '../parts/use-action.js'
+import { useKept } from '../parts/use-kept.js'
 import { describe, isRunning, plugins } from '../state/plugins.js'
 import { addressOf } from '../state/route.js'
 import { type LoadReport, LoadResult } from './load-result.js'
@@ -41,12 +42,15 @@ export function LoadView({ plugin }: { plugin: Plugin }) {
 }
 
 function Plan({ plugin, methods }: { plugin: Plugin; methods: readonly Method[] }) {
-  const [chosen, setChosen] = useState(methods[0]?.name ?? '')
+  const key = `load ${plugin.path}`
+  const [chosen, setChosen] = useKept(`${key} method`, () => methods[0]?.name ?? '')
   const method = methods.find(({ name }) => name === chosen) ?? methods[0]
-  const [args, setArgs] = useState<JsonObject>(() => (method ? requiredValues(method.args, method.args) : {}))
-  const [callers, setCallers] = useState(8)
-  const [seconds, setSeconds] = useState(10)
-  const [swapTo, setSwapTo] = useState('')
+  const [args, setArgs] = useKept<JsonObject>(`${key} args`, () =>
+    method ? requiredValues(method.args, method.args) : {},
+  )
+  const [callers, setCallers] = useKept(`${key} callers`, () => 8)
+  const [seconds, setSeconds] = useKept(`${key} seconds`, () => 10)
+  const [swapTo, setSwapTo] = useKept(`${key} swap`, () => '')
   const { busy, error, run } = useAction()
   const isUnderWay = busy !== undefined || stopping !== undefined
 

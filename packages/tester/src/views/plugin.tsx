@@ -8,6 +8,7 @@ import { duration } from '../parts/format.js'
 import { Problem } from '../parts/problem.js'
 import { Status } from '../parts/status.js'
 import { useAction } from '../parts/use-action.js'
+import { useKept } from '../parts/use-kept.js'
 import { describe, isRunning, manifestOf, plugins, refreshPlugins, warningsOf } from '../state/plugins.js'
 import { addressOf, go } from '../state/route.js'
 import { LogView } from './logs.js'
@@ -56,7 +57,7 @@ function Reasons({ plugin: { errors, path } }: { plugin: Plugin }) {
 function Start({ plugin }: { plugin: Plugin }) {
   const manifest = manifestOf(plugin)
   const schema = manifest?.config_schema
-  const [config, setConfig] = useState<JsonObject>(() =>
+  const [config, setConfig] = useKept<JsonObject>(`config ${plugin.path}`, () =>
     configDefaults(schema ?? {}, manifest?.default_config),
   )
   const { busy, error, run } = useAction()
