@@ -4,7 +4,7 @@ import type { Manifest } from '@appfactory/sdk'
 import { checkManifest } from '@appfactory/sdk/manifest'
 import { parseJson } from '@appfactory/sdk/wire'
 import semver from 'semver'
-import { isInside, resolveEntry } from './entry.js'
+import { type EntryOptions, isInside, resolveEntry } from './entry.js'
 import { discoveryFailed, manifestMissing, outsidePlugins } from './messages.js'
 import { unknownPermissions } from './permissions.js'
 import { hostVersion } from './version.js'
@@ -39,11 +39,14 @@ const maxManifestBytes = 1024 * 1024
  *
  * @throws PluginError DISCOVERY_FAILED where a folder of `dirs` can't be read.
  */
-export async function discoverPlugins(dirs: readonly string[]): Promise<Discovery> {
+export async function discoverPlugins(
+  dirs: readonly string[],
+  options: EntryOptions = {},
+): Promise<Discovery> {
   const folders = (await Promise.all(dirs.map(subfolders))).flat()
   const plugins: DiscoveredPlugin[] = []
   for (const folder of folders) {
-    const plugin = await inspectPlugin(folder)
+    const plugin = await inspectPlugin(folder, options)
     if (plugin) plugins.push(markIfShadowed(plugin, plugins))
   }
   const valid = plugins.filter((plugin) => plugin.valid).length
@@ -51,7 +54,10 @@ export async function discoverPlugins(dirs: readonly string[]): Promise<Discover
 }
 
 /** Looks at one folder; undefined where it has no manifest.json. */
-export async function inspectPlugin(dir: string): Promise<DiscoveredPlugin | undefined> {
+export async function inspectPlugin(
+  dir: string,
+  options: EntryOptions = {},
+): Promise<DiscoveredPlugin | undefined> {
   const found = await readManifest(join(dir, 'manifest.json'))
   if (!found) return undefined
   const folder: DiscoveredPlugin = { name: basename(dir), dir, valid: false, errors: [], warnings: [] }
@@ -63,7 +69,7 @@ export async function inspectPlugin(dir: string): Promise<DiscoveredPlugin | und
     ...check.warnings,
     ...unknownPermissions(manifest.permissions).map((name) => `permissions: ${name} is unknown, ignored`),
   ]
-  const entry = resolveEntry(dir, manifest.entry_point)
+  const entry = resolveEntry(dir, manifest.entry_point, options)
   const errors = [...mismatches(manifest, basename(dir)), ...('error' in entry ? [entry.error] : [])]
   const entryFile = 'file' in entry ? { entryFile: entry.file } : {}
   return { ...folder, manifest, valid: errors.length === 0, errors, warnings, ...entryFile }
@@ -79,12 +85,16 @@ export function isPath(nameOrPath: string): boolean {
  *
  * @throws PluginError PLUGIN_NOT_FOUND, MANIFEST_MISSING.
  */
-export async function inspectInside(dirs: readonly string[], path: string): Promise<DiscoveredPlugin> {
+export async function inspectInside(
+  dirs: readonly string[],
+  path: string,
+  options: EntryOptions = {},
+): Promise<DiscoveredPlugin> {
   const dir = resolve(path)
   const real = await realpath(dir).catch(() => undefined)
   const roots = await Promise.all(dirs.map((root) => realpath(root).catch(() => root)))
   if (real === undefined || !roots.some((root) => isInside(root, real))) throw outsidePlugins(dir, dirs)
-  const plugin = await inspectPlugin(dir)
+  const plugin = await inspectPlugin(dir, options)
   if (plugin) return plugin
   throw manifestMissing(dir)
 }

@@ -1,6 +1,6 @@
 import { existsSync, realpathSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join, resolve, sep } from 'node:path'
+import { join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findPackage } from './packages.js'
 
@@ -8,26 +8,54 @@ const extensions = ['', '.js', '.mjs', '.cjs', '.ts', '.mts']
 
 export type Entry = { file: string } | { error: string }
 
+export interface EntryOptions {
+  /**
+   * Run `src/index.ts`, without a build, where a manifest names `dist/index.js`; and TypeScript on any Node. Default: false.
+   */
+  preferSource?: boolean
+}
+
 /** The file that a manifest's `entry_point` names: with or without its extension, always inside the folder. */
-export function resolveEntry(dir: string, entryPoint: string): Entry {
+export function resolveEntry(
+  dir: string,
+  entryPoint: string,
+  { preferSource = false }: EntryOptions = {},
+): Entry {
   const wanted = resolve(dir, entryPoint)
   if (!isInside(dir, wanted)) return { error: `entry_point: ${entryPoint} is outside the plugin's folder` }
   const candidates = [
     ...extensions.map((extension) => wanted + extension),
     ...extensions.slice(1).map((extension) => join(wanted, `index${extension}`)),
   ]
-  const found = candidates.find((file) => existsSync(file) && statSync(file).isFile())
+  const found = [...(preferSource ? sourcesOf(dir, wanted) : []), ...candidates].find(isFile)
   if (!found)
     return { error: `entry_point: ${entryPoint} does not exist; build the plugin first, or correct the path` }
   const file = realpathSync(found)
   if (!isInside(realpathSync(dir), file))
     return { error: `entry_point: ${entryPoint} is a link out of the plugin's folder` }
-  if (/\.m?ts$/.test(file) && !Reflect.get(process.features, 'typescript')) {
+  if (isTypeScript(file) && !preferSource && !Reflect.get(process.features, 'typescript')) {
     return {
       error: `entry_point: this Node (${process.version}) does not run TypeScript; build the plugin and name the .js file`,
     }
   }
   return { file }
+}
+
+/** What `dist/index.js`, in a folder of that name, may have been built from. */
+function sourcesOf(dir: string, wanted: string): string[] {
+  const path = relative(dir, wanted).split(sep)
+  if (path.shift() !== 'dist') return []
+  const source = join(dir, 'src', ...path)
+  const bare = source.replace(/\.[cm]?js$/, '')
+  return [`${bare}.ts`, `${bare}.mts`, join(bare, 'index.ts')]
+}
+
+function isFile(file: string): boolean {
+  return existsSync(file) && statSync(file).isFile()
+}
+
+export function isTypeScript(file: string): boolean {
+  return /\.[cm]?ts$/.test(file)
 }
 
 export function isInside(dir: string, path: string): boolean {
@@ -50,4 +78,9 @@ export function resolveRuntime(dir: string): Runtime {
       provideSdk: false,
     }
   return { file: fileURLToPath(import.meta.resolve('@appfactory/sdk/runtime')), provideSdk: true }
+}
+
+/** The module that imports TypeScript where Node can't. */
+export function resolveJiti(): string {
+  return import.meta.resolve('jiti')
 }

@@ -1,3 +1,10 @@
+export {
+  type DevelopmentEvent,
+  type PluginWatch,
+  pluginsDirOf,
+  type WatchOptions,
+  watchPlugins,
+} from './dev.js'
 export type { DiscoveredPlugin, Discovery } from './discovery.js'
 export type { HandleBase, PluginHandle } from './handle.js'
 export { type HostEvents, type HostOptions, type HostStatus, PluginHost, type PluginSummary } from './host.js'

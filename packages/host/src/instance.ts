@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import {
   type ContractDescriptor,
   type HealthStatus,
@@ -22,7 +23,7 @@ import {
   streamWindow,
 } from '@appfactory/sdk/wire'
 import type { Config } from './config.js'
-import { resolveRuntime } from './entry.js'
+import { isTypeScript, resolveJiti, resolveRuntime } from './entry.js'
 import { Heartbeat } from './heartbeat.js'
 import { Latencies } from './latencies.js'
 import type { LogLevel } from './logs.js'
@@ -246,27 +247,30 @@ export class Instance {
   }
 
   /** Calls a method by its wire name, with arguments and result as they are on the wire. */
-  async call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
+  call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
     const { maxCallsInFlight } = this.#options.limits
     if (this.#calls >= maxCallsInFlight)
-      throw exhausted(this.manifest.name, 'maxCallsInFlight', maxCallsInFlight)
+      return Promise.reject(exhausted(this.manifest.name, 'maxCallsInFlight', maxCallsInFlight))
     const before = performance.now()
     this.#calls += 1
-    try {
-      const result = await this.#peer.request(
-        pluginMethods.call,
-        this.#callParams(method, args, options),
-        this.#requestOptions(options),
-      )
-      this.#answered += 1
-      return result
-    } catch (error) {
-      this.#failed += 1
-      throw this.#explain(error, method, options)
-    } finally {
-      this.#calls -= 1
-      this.#latencies.add(performance.now() - before)
-    }
+    const params = this.#callParams(method, args, options)
+    return this.#peer.request(pluginMethods.call, params, this.#requestOptions(options)).then(
+      (result) => {
+        this.#answered += 1
+        this.#endCall(before)
+        return result
+      },
+      (error: unknown) => {
+        this.#failed += 1
+        this.#endCall(before)
+        throw this.#explain(error, method, options)
+      },
+    )
+  }
+
+  #endCall(begun: number): void {
+    this.#calls -= 1
+    this.#latencies.add(performance.now() - begun)
   }
 
   /** Calls a stream method by its wire name. `break` in the loop cancels it in the plugin. */
@@ -507,14 +511,19 @@ export class Instance {
 function launch({ dir, entryFile, manifest, limits, env }: InstanceOptions): Launch {
   const runtime = resolveRuntime(dir)
   const heap = limits.maxHeapMb === undefined ? [] : [`--max-old-space-size=${limits.maxHeapMb}`]
+  const jiti = isTypeScript(entryFile) ? resolveJiti() : undefined
+  const code = [runtime.file, ...(jiti === undefined ? [] : [fileURLToPath(jiti)])]
   return {
     file: process.execPath,
     args: [
       ...heap,
-      ...permissionFlags(manifest.permissions, dir, runtime.file),
+      ...permissionFlags(manifest.permissions, dir, code, runtime.provideSdk),
+      // Stripping types is experimental in some Nodes, which the plugin's log need not hear of.
+      ...(jiti === undefined ? [] : ['--disable-warning=ExperimentalWarning']),
       runtime.file,
       entryFile,
       ...(runtime.provideSdk ? ['--provide-sdk'] : []),
+      ...(jiti === undefined ? [] : ['--jiti', jiti]),
     ],
     cwd: dir,
     env,

@@ -1,4 +1,5 @@
 import { existsSync, realpathSync } from 'node:fs'
+import * as nodeModule from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
 
@@ -23,7 +24,8 @@ const isKnownToNode = (flag: string): boolean => process.allowedNodeEnvironmentF
 export function permissionFlags(
   permissions: Manifest['permissions'],
   dir: string,
-  runtimeFile: string,
+  codeFiles: readonly string[],
+  provideSdk: boolean,
 ): string[] {
   const permissionFlag = ['--permission', '--experimental-permission'].find(isKnownToNode)
   if (permissions === undefined || permissionFlag === undefined) return []
@@ -33,7 +35,9 @@ export function permissionFlags(
     if (!name.startsWith('fs_')) return [flag]
     return [`${flag}=${value === undefined ? '*' : resolve(dir, value)}`]
   })
-  const needed = codeFolders(dir, runtimeFile).map((folder) => `--allow-fs-read=${folder}`)
+  const needed = codeFolders(dir, codeFiles).map((folder) => `--allow-fs-read=${folder}`)
+  // Node 20 resolves the SDK for a plugin that has none of its own in a worker.
+  if (provideSdk && !('registerHooks' in nodeModule)) needed.push('--allow-worker')
   return [permissionFlag, '--disable-warning=ExperimentalWarning', ...needed, ...asked]
 }
 
@@ -56,11 +60,17 @@ function askedFor(permissions: NonNullable<Manifest['permissions']>): [string, s
   })
 }
 
-/** Where the plugin's code and that of its packages lies. */
-function codeFolders(dir: string, runtimeFile: string): string[] {
-  const folders = [dir, realpathSync(dir), dirname(dirname(dirname(realpathSync(runtimeFile))))]
+/** Where the plugin's code, that of its packages and that of ours lies. */
+function codeFolders(dir: string, codeFiles: readonly string[]): string[] {
+  const folders = [dir, realpathSync(dir), ...codeFiles.map((file) => packageOf(realpathSync(file)))]
   for (let folder = realpathSync(dir); ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'node_modules'))) folders.push(join(folder, 'node_modules'))
     if (dirname(folder) === folder) return [...new Set(folders)]
   }
+}
+
+function packageOf(file: string): string {
+  let folder = dirname(file)
+  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder)
+  return folder
 }

@@ -149,7 +149,8 @@ export class Slot {
     if (role === 'open') return this.#openSession(method, args, options)
     const session = role && this.#sessions.get(args['session_id'])
     if (session) return this.#callInSession(session, method, args, options, role === 'close')
-    return options.retry ? this.#callWithRetry(method, args, options) : this.#callOnce(method, args, options)
+    if (options.retry) return this.#callWithRetry(method, args, options)
+    return this.#callOnce(method, args, options)
   }
 
   /** The instance is chosen when the stream is first read, and stays. */
@@ -166,9 +167,12 @@ export class Slot {
     return (await this.#await(options)).instance.stream(method, args, options)
   }
 
-  async #callOnce(method: string, args: Config, options: CallOptions): Promise<unknown> {
+  #callOnce(method: string, args: Config, options: CallOptions): Promise<unknown> {
     const serving = this.#serving()
-    if (serving) return serving.call(method, args, options)
+    return serving ? serving.call(method, args, options) : this.#callLater(method, args, options)
+  }
+
+  async #callLater(method: string, args: Config, options: CallOptions): Promise<unknown> {
     const { instance, ...rest } = await this.#await(options)
     return instance.call(method, args, { ...options, ...rest })
   }
@@ -293,9 +297,10 @@ export class Slot {
 
   /**
    * Makes `instance` the one that serves, and `source` the one that successors come from. Until `settle()`, a crash of
-   * the new instance brings the old one back, as long as `canComeBack` says that nothing is lost by it.
+   * the new instance brings the old one back, as long as `canComeBack` says that nothing is lost by it. Returns the old
+   * one, which is to be retired.
    */
-  replace(instance: Instance, source: Source, canComeBack: () => boolean): void {
+  replace(instance: Instance, source: Source, canComeBack: () => boolean): Instance | undefined {
     if (this.#closed) throw pluginStopping(this.name)
     const previous = { instance: this.#instance, source: this.#source }
     this.#serve(instance, source)
@@ -304,6 +309,7 @@ export class Slot {
       this.#serve(previous.instance, previous.source)
       return true
     }
+    return previous.instance
   }
 
   /** The new instance stays, whatever comes. */
@@ -484,15 +490,14 @@ function timeLeft(timeoutMs: number, since: number): number {
   return Math.max(1, timeoutMs - (performance.now() - since))
 }
 
-/** Whether `condition` came true in time. It is first looked at when what runs now has run. */
+/** Whether `condition` came true in time. It is first looked at when what runs now has run, then ever less often. */
 async function waitUntil(condition: () => boolean, timeoutMs: number | (() => number)): Promise<boolean> {
   const begun = performance.now()
-  const late = (): boolean =>
-    performance.now() - begun > (typeof timeoutMs === 'number' ? timeoutMs : timeoutMs())
   await delay(0)
   while (!condition()) {
-    if (late()) return false
-    await delay(2)
+    const waited = performance.now() - begun
+    if (waited > (typeof timeoutMs === 'number' ? timeoutMs : timeoutMs())) return false
+    await delay(Math.min(50, 2 + waited / 20))
   }
   return true
 }

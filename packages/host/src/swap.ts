@@ -56,6 +56,8 @@ class Swap {
   readonly #oldName: string
   #step: SwapStep = 'start'
   #heldCalls = 0
+  /** What served until the switch: not always what served when the swap began. */
+  #displaced: Instance | undefined
 
   constructor(slot: Slot, options: SwapOptions) {
     this.#slot = slot
@@ -65,13 +67,12 @@ class Swap {
 
   /** Nothing is begun. */
   refuse(reason: string): PluginError {
-    return this.#fail(new PluginError('PLUGIN_NOT_READY', reason), undefined, undefined)
+    return this.#fail(new PluginError('PLUGIN_NOT_READY', reason), undefined)
   }
 
   async run(): Promise<SwapResult> {
     const begun = performance.now()
     const { source } = this.#options
-    const old = this.#slot.instance
     let candidate: Instance | undefined
     try {
       const next = await this.#do('start', () => source.start(this.#slot.closing))
@@ -80,18 +81,18 @@ class Swap {
       const statePreserved = await this.#switch(next)
       await this.#do('confirm', () => confirm(next))
       this.#slot.settle()
-      if (old) this.#retire(old)
+      if (this.#displaced) this.#retire(this.#displaced)
       return {
         oldPlugin: this.#oldName,
         newPlugin: source.name,
-        oldVersion: old?.manifest.version ?? null,
+        oldVersion: this.#displaced?.manifest.version ?? null,
         newVersion: next.manifest.version,
         statePreserved,
         durationMs: performance.now() - begun,
         heldCalls: this.#heldCalls,
       }
     } catch (error) {
-      throw this.#fail(error, old, candidate)
+      throw this.#fail(error, candidate)
     }
   }
 
@@ -109,7 +110,7 @@ class Swap {
     const { preserveState, source } = this.#options
     const old = this.#slot.instance
     if (!old?.keepsState || !preserveState) {
-      await this.#do('switch', () => this.#slot.replace(candidate, source, () => true))
+      this.#displaced = await this.#do('switch', () => this.#slot.replace(candidate, source, () => true))
       return false
     }
     const hold = this.#slot.hold()
@@ -119,7 +120,7 @@ class Swap {
       await this.#do('restore', () => restore(old, candidate, state))
       // Once the new plugin has answered a call, its state is ahead of the old one's.
       const isUnused = (): boolean => candidate.answered === 0
-      await this.#do('switch', () => this.#slot.replace(candidate, source, isUnused))
+      this.#displaced = await this.#do('switch', () => this.#slot.replace(candidate, source, isUnused))
       return true
     } finally {
       this.#heldCalls = hold.calls
@@ -132,7 +133,8 @@ class Swap {
     this.#do('retire', () => this.#slot.retire(old)).catch(() => {})
   }
 
-  #fail(cause: unknown, old: Instance | undefined, candidate: Instance | undefined): PluginError {
+  #fail(cause: unknown, candidate: Instance | undefined): PluginError {
+    const old = this.#displaced
     const isBack = this.#step !== 'confirm' || (old !== undefined && this.#slot.instance === old)
     const failure = {
       plugin: this.#oldName,

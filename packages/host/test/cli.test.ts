@@ -1,26 +1,9 @@
-import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { sniffAudio } from '@appfactory/sdk'
 import { expect, test } from 'vitest'
+import { runCommand as run } from './fixtures/command.js'
 import { temporaryFolder, ttsPlugin, writePlugin } from './fixtures/plugins.js'
-
-const command = fileURLToPath(new URL('../bin/appfactory-host.js', import.meta.url))
-
-interface Outcome {
-  status: number
-  stdout: string
-  stderr: string
-}
-
-function run(cwd: string, ...args: string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [command, ...args], { cwd }, (error, stdout, stderr) => {
-      resolve({ status: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
-    })
-  })
-}
 
 const counter = `
 import { LLMContract } from '@appfactory/sdk'

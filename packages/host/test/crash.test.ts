@@ -56,7 +56,7 @@ test('faults 14: the last of stderr is in the error and in the crash event', asy
   ])
 })
 
-test('a plugin that crashes again and again is quarantined; unloading and loading brings it back', async () => {
+test('faults 20: a plugin that crashes again and again is quarantined; unloading and loading brings it back', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'fragile', fragile)
   await using host = new PluginHost({ pluginsDir: root, restart: { ...quick, maxCrashes: 3 } })

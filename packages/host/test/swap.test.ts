@@ -422,6 +422,26 @@ test('a swap mends a plugin in quarantine, and one that waits for its restart', 
   expect(await textOf(plugin.complete('x'))).toBe('mended 1 1,2,255')
 })
 
+test('an old plugin that crashes and comes back while its successor starts leaves no process behind', async () => {
+  const root = temporaryFolder()
+  const patient = 'async initialize() { await new Promise((resolve) => setTimeout(resolve, 1000)) }'
+  writePlugin(root, 'one', stateless('one'), llm)
+  writePlugin(
+    root,
+    'two',
+    stateless('two').replace('async initialize(config) { this.config = config }', patient),
+    llm,
+  )
+  await using host = new PluginHost({ pluginsDir: root, restart: { firstDelayMs: 1 } })
+  const plugin = await host.load<LLMContract>('one')
+  const swapping = host.swap('one', 'two')
+  await expect(plugin.complete('exit')).rejects.toMatchObject({ codeName: 'PLUGIN_CRASHED' })
+  const restarted = Number((await plugin.complete('x')).text.split(' ')[3])
+  await swapping
+  expect(await textOf(plugin.complete('x'))).toBe('two 1 1,2,255')
+  await expect.poll(() => isAlive(restarted)).toBe(false)
+})
+
 test('each step of a swap is an event with its duration', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'one', counter('one'), llm)

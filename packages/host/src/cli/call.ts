@@ -100,7 +100,8 @@ async function readFiles(pairs: readonly string[]): Promise<Record<string, strin
   return Object.fromEntries(await Promise.all(entries))
 }
 
-function parseObject(flag: string, text: string | undefined): Record<string, unknown> {
+/** @throws UsageError where `text`, the value of `flag`, is no JSON object. */
+export function parseObject(flag: string, text: string | undefined): Record<string, unknown> {
   if (text === undefined) return {}
   const value = tryParse(flag, text)
   if (isObject(value)) return value

@@ -3,6 +3,7 @@ import yargs, { type Argv } from 'yargs'
 import { logLevels } from '../logs.js'
 import { hostVersion } from '../version.js'
 import { call } from './call.js'
+import { dev } from './dev.js'
 import { list } from './list.js'
 import { exitCodes, fail, type Streams } from './output.js'
 import { serve } from './serve.js'
@@ -33,7 +34,7 @@ async function run(argv: readonly string[], streams: Streams): Promise<number> {
   return status
 }
 
-const commandNames = ['list', 'validate', 'call', 'tester']
+const commandNames = ['dev', 'list', 'validate', 'call', 'test', 'manifest', 'tester']
 const optionNames = [
   'plugins-dir',
   'config-dir',
@@ -50,13 +51,34 @@ const optionNames = [
   'port',
   'open',
   'json',
+  'samples',
+  'only',
+  'junit',
+  'check',
   'help',
   'version',
 ]
 
+const syncMode = {
+  type: 'boolean',
+  default: false,
+  describe: 'Do requests strictly one after another',
+} as const
+
 /** Options that make no sense twice: yargs makes an array of them. */
 function onlyOnce(args: Record<string, unknown>): true {
-  for (const name of ['config-dir', 'log-dir', 'log-level', 'args', 'config', 'out', 'timeout', 'port']) {
+  for (const name of [
+    'config-dir',
+    'log-dir',
+    'log-level',
+    'args',
+    'config',
+    'out',
+    'timeout',
+    'samples',
+    'junit',
+    'port',
+  ]) {
     if (Array.isArray(args[name])) throw new UsageError(`--${name} may be given only once`)
   }
   return true
@@ -117,13 +139,28 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
       (command) =>
         command.options({
           'auto-load': { type: 'boolean', default: false, describe: 'Load all valid plugins at the start' },
-          'sync-mode': {
-            type: 'boolean',
-            default: false,
-            describe: 'Do requests strictly one after another',
-          },
+          'sync-mode': syncMode,
         } as const),
       (args) => settle(serve(streams, args as never)),
+    )
+    .command(
+      'dev [dir]',
+      'Serve the plugin in a folder, or a folder of plugins, and reload what is saved',
+      (command) =>
+        command.positional('dir', { type: 'string', default: '.', describe: 'Folder' }).options({
+          // The folder is named by itself.
+          'plugins-dir': { type: 'string', default: undefined, requiresArg: true, hidden: true },
+          // Otherwise a plugin's folder would get a folder of logs.
+          'log-dir': {
+            type: 'string',
+            default: undefined,
+            requiresArg: true,
+            describe: 'Folder of plugins.log and launcher.log [default: none]',
+          },
+          'sync-mode': syncMode,
+          json: { type: 'boolean', default: false, describe: 'Tell what happens as JSON lines on stderr' },
+        } as const),
+      (args) => settle(dev(streams, args as never)),
     )
     .command(
       'list',
@@ -172,6 +209,52 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
       (args) => settle(call(streams, args as never)),
     )
     .command(
+      'test <dir>',
+      'Check that the plugin in a folder does what its contract says',
+      (command) =>
+        command
+          .positional('dir', { type: 'string', demandOption: true, describe: 'Folder of the plugin' })
+          .options({
+            only: {
+              type: 'string',
+              requiresArg: true,
+              coerce: repeatable,
+              describe: 'Id of a check to run, * standing for anything: "tts.*" (repeatable)',
+            },
+            config: { type: 'string', requiresArg: true, describe: 'Configuration as a JSON object' },
+            samples: {
+              type: 'string',
+              requiresArg: true,
+              describe: 'JSON file of arguments to call methods with: {"synthesize": {"text": "Hello"}}',
+            },
+            timeout: {
+              type: 'number',
+              requiresArg: true,
+              describe: 'Longest time of one call, in ms (30000)',
+            },
+            junit: { type: 'string', requiresArg: true, describe: 'File for a report in JUnit’s XML' },
+            json: { type: 'boolean', default: false, describe: 'Print JSON' },
+          } as const),
+      // Loaded when it is asked for: a host that serves has no use for the checks.
+      (args) => settle(import('./test.js').then(({ test }) => test(streams, args as never))),
+    )
+    .command(
+      'manifest <dir>',
+      'Write config_schema in the manifest from the Zod schema in the plugin’s code',
+      (command) =>
+        command
+          .positional('dir', { type: 'string', demandOption: true, describe: 'Folder of the plugin' })
+          .options({
+            check: {
+              type: 'boolean',
+              default: false,
+              describe: 'Write nothing; exit status 1 where it would change',
+            },
+            json: { type: 'boolean', default: false, describe: 'Print JSON' },
+          } as const),
+      (args) => settle(import('./manifest.js').then(({ manifest }) => manifest(streams, args as never))),
+    )
+    .command(
       'tester',
       'Open the Plugin Tester: a page to see, hear, call and load plugins',
       (command) =>
@@ -182,6 +265,7 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
       (args) => settle(tester(streams, args as never)),
     )
     .example('$0 --sync-mode --plugins-dir plugins', 'Serve the plugins in ./plugins')
+    .example('$0 dev my_tts', 'Serve my_tts from its source, and reload it whenever that is saved')
     .example('$0 call my_tts synthesize --args \'{"text":"Hello"}\' --out hello.wav', 'Speak into a file')
     .epilogue('Exit status: 0 done, 1 failure, 2 bad usage, 130 and 143 on SIGINT and SIGTERM.')
     .version(hostVersion)

@@ -1,13 +1,34 @@
-import { PluginHost } from '../host.js'
+import type { Readable } from 'node:stream'
+import { type HostOptions, PluginHost } from '../host.js'
 import { serveStdio } from '../server/stdio.js'
 import { type CommonOptions, exitCodes, type Streams } from './output.js'
 
-/** `appfactory-host`: serves one client on stdin and stdout. Nothing else is ever written to stdout. */
+/** `appfactory-host`: serves one client on stdin and stdout. */
 export async function serve(
   { error: stderr }: Streams,
   options: CommonOptions & { autoLoad: boolean; syncMode: boolean },
 ): Promise<number> {
   const host = createHost(options)
+  return serveClient(host, {
+    input: process.stdin,
+    sequential: options.syncMode,
+    // Begun before the first request is read: calls wait for plugins that are being loaded.
+    begin: () => (options.autoLoad ? beginLoading(host, stderr) : countPlugins(host)),
+  })
+}
+
+interface ServeOptions {
+  input: Readable
+  sequential: boolean
+  /** What comes before the first request. */
+  begin(): Promise<void>
+}
+
+/** Serves until the client or a signal ends it; returns the exit status. Nothing else is ever written to stdout. */
+export async function serveClient(
+  host: PluginHost,
+  { input, sequential, begin }: ServeOptions,
+): Promise<number> {
   const stop = new AbortController()
   let status: number = exitCodes.done
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -15,37 +36,31 @@ export async function serve(
     stop.abort()
   }
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
-  const protocol = process.stdout
+  const output = process.stdout
   // A stray print of a library must not reach the client.
   Object.defineProperty(process, 'stdout', { configurable: true, get: () => process.stderr })
   try {
-    // Begun before the first request is read: calls wait for plugins that are being loaded.
-    if (options.autoLoad) await beginLoading(host, stderr)
-    // `status` counts what is there; what can't be read is told to whoever asks for it.
-    else await host.discover().catch(() => {})
-    await serveStdio(host, {
-      input: process.stdin,
-      output: protocol,
-      sequential: options.syncMode,
-      stop: stop.signal,
-    })
+    await begin()
+    await serveStdio(host, { input, output, sequential, stop: stop.signal })
   } finally {
-    Object.defineProperty(process, 'stdout', { configurable: true, get: () => protocol })
+    Object.defineProperty(process, 'stdout', { configurable: true, get: () => output })
   }
   return status
+}
+
+/** `status` counts what is there; what can't be read is told to whoever asks for it. */
+async function countPlugins(host: PluginHost): Promise<void> {
+  await host.discover().catch(() => {})
 }
 
 /** Without `logDir` nothing is written. */
 type HostCommandOptions = Omit<CommonOptions, 'logDir'> & { logDir: string | undefined }
 
 /** A host with the options of the command line. */
-export function createHost({
-  pluginsDir,
-  configDir,
-  logDir,
-  logLevel,
-  autoInstallDeps,
-}: HostCommandOptions): PluginHost {
+export function createHost(
+  { pluginsDir, configDir, logDir, logLevel, autoInstallDeps }: HostCommandOptions,
+  more: HostOptions = {},
+): PluginHost {
   const logs = logDir === undefined ? {} : { logDir }
   return new PluginHost({
     pluginsDir,
@@ -53,6 +68,7 @@ export function createHost({
     logLevel,
     autoInstallDependencies: autoInstallDeps,
     ...logs,
+    ...more,
   })
 }
 

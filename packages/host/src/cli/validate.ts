@@ -1,8 +1,11 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
+import type { JsonSchema } from '@appfactory/sdk'
+import { codeSchemaOf } from '../code-schema.js'
 import { compile } from '../config.js'
-import { type DiscoveredPlugin, discoverPlugins, inspectPlugin } from '../discovery.js'
+import { type DiscoveredPlugin, discoverPlugins, inspectPlugin, reasonOf } from '../discovery.js'
 import { manifestMissing } from '../messages.js'
+import { hasDrifted } from './manifest.js'
 import { type CommonOptions, exitCodes, paint, print, printJson, type Streams } from './output.js'
 import { UsageError } from './usage-error.js'
 
@@ -11,7 +14,7 @@ export async function validate(
   streams: Streams,
   { dir, json }: CommonOptions & { dir: string },
 ): Promise<number> {
-  const plugins = (await find(resolve(dir))).map(withSchemaCheck)
+  const plugins = await Promise.all((await find(resolve(dir))).map(withSchemaCheck).map(withDriftCheck))
   if (json)
     printJson(
       streams,
@@ -48,6 +51,24 @@ function withSchemaCheck(plugin: DiscoveredPlugin): DiscoveredPlugin {
       valid: false,
       errors: [...plugin.errors, error instanceof Error ? error.message : String(error)],
     }
+  }
+}
+
+/** Whether the schema in the manifest is still that of the code. The plugin's process is started for it. */
+async function withDriftCheck(plugin: DiscoveredPlugin): Promise<DiscoveredPlugin> {
+  const written = plugin.manifest?.config_schema
+  if (!plugin.valid || !written) return plugin
+  const warning = await driftOf(plugin, written)
+  return warning === undefined ? plugin : { ...plugin, warnings: [...plugin.warnings, warning] }
+}
+
+async function driftOf(plugin: DiscoveredPlugin, written: JsonSchema): Promise<string | undefined> {
+  try {
+    const schema = await codeSchemaOf(plugin)
+    if (!schema || !hasDrifted(written, schema)) return undefined
+    return `config_schema: is not what the code says; run appfactory-host manifest ${plugin.dir}`
+  } catch (error) {
+    return `config_schema: can’t be compared with the code: ${reasonOf(error)}`
   }
 }
 

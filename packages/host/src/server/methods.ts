@@ -4,6 +4,7 @@ import {
   creditOf,
   type IncomingCall,
   isInputMarker,
+  type OutgoingStream,
   toSnakeCase,
   type WireHealthStatus,
 } from '@appfactory/sdk/wire'
@@ -147,8 +148,9 @@ export const serverMethods: Record<string, ServerMethod> = {
 }
 
 /** Runs a request of a client. Throws PluginErrors. */
-export async function runServerMethod(context: ServerContext): Promise<unknown> {
+export function runServerMethod(context: ServerContext): unknown {
   const { method: name, params = {} } = context.call
+  if (name === 'plugin/call' && isPlainCall(params)) return callPlugin(context, params)
   const known = Object.hasOwn(serverMethods, name) ? serverMethods[name] : undefined
   if (!known) return callContract(context, name, params)
   return runMethod(known, context)
@@ -171,6 +173,25 @@ export async function runMethod(known: ServerMethod, context: ServerContext): Pr
     )
   }
   return known.run(parsed.data as never, context)
+}
+
+interface PlainCall {
+  plugin: string
+  method: string
+  args?: Record<string, unknown>
+}
+
+/** What nearly all `plugin/call` look like. Zod checks the others, and says what is wrong with them. */
+function isPlainCall(params: object): params is PlainCall {
+  const { plugin, method: name, args: given = {} } = params as Partial<PlainCall>
+  const isObject = typeof given === 'object' && given !== null && !Array.isArray(given)
+  const known = ['plugin', 'method', 'args']
+  return (
+    typeof plugin === 'string' &&
+    typeof name === 'string' &&
+    isObject &&
+    Object.keys(params).every((key) => known.includes(key))
+  )
 }
 
 /** `tts/synthesize`: goes to the active plugin of the contract. `stream` stands beside the arguments. */
@@ -254,7 +275,7 @@ interface PluginCall {
   retry?: number | undefined
 }
 
-async function callPlugin(
+function callPlugin(
   { host, call }: ServerContext,
   { plugin, method: name, args: given = {}, stream, timeout: timeoutMs, retry }: PluginCall,
 ): Promise<unknown> {
@@ -267,7 +288,14 @@ async function callPlugin(
   const options = { timeoutMs, retry, whenCancelled, input }
   if (!stream) return host.call(plugin, name, given, options)
   const outgoing = call.openStream(stream === true ? Number.POSITIVE_INFINITY : creditOf(stream.credit))
-  for await (const piece of host.stream(plugin, name, given, options)) await outgoing.send(piece)
+  return sendPieces(host.stream(plugin, name, given, options), outgoing)
+}
+
+async function sendPieces(
+  pieces: AsyncIterable<unknown>,
+  outgoing: OutgoingStream,
+): Promise<{ pieces: number }> {
+  for await (const piece of pieces) await outgoing.send(piece)
   return { pieces: outgoing.count }
 }
 

@@ -36,8 +36,8 @@ export async function serveStdio(
     handle: (call) => {
       if (shutdownMs !== undefined && call.method === 'plugin/load')
         throw new PluginError('PLUGIN_NOT_READY', 'The host is shutting down')
-      const run = (): Promise<unknown> => runServerMethod({ host, call, subscribe, shutDown })
-      return countedElsewhere.test(call.method) ? run() : host.count(run)
+      const run = (): unknown => runServerMethod({ host, call, subscribe, shutDown })
+      return countedElsewhere.test(call.method) ? run() : host.count(async () => run())
     },
     onEnd: () => ended.abort(),
     onGone: () => gone.abort(),

@@ -157,6 +157,104 @@ describe('methods', () => {
   })
 })
 
+describe('plugin/swap', () => {
+  const stateful = (label: string, members = '') => `
+    getVoices() { this.calls = (this.calls ?? 0) + 1; return [{ id: '${label}', name: String(this.calls), language: 'en' }] }
+    captureState() { return { calls: this.calls } }
+    restoreState(state) { this.calls = state.calls }
+    ${members}`
+  const voicesOf = (plugin: string) => ({ plugin, method: 'get_voices' })
+
+  it('changes the plugin while calls go on; its steps are events', async () => {
+    const host = startHost({
+      ...ttsPlugin('a', stateful('a')),
+      ...ttsPlugin('b', stateful('b'), { version: '2.0.0' }),
+    })
+    await host.result('events/subscribe', { types: ['swap'] })
+    await host.result('plugin/load', { name: 'a' })
+    await host.result('plugin/call', voicesOf('a'))
+    expect(await host.result('plugin/swap', { old: 'a', new: 'b' })).toEqual({
+      success: true,
+      old_plugin: 'a',
+      new_plugin: 'b',
+      old_version: '1.0.0',
+      new_version: '2.0.0',
+      state_preserved: true,
+      rollback_performed: false,
+      swap_duration_ms: expect.any(Number),
+      held_calls: 0,
+      errors: [],
+    })
+    const { params } = await host.notification('event', ({ step }) => step === 'restore')
+    expect(params).toMatchObject({
+      type: 'swap',
+      plugin: 'a',
+      replacement: 'b',
+      duration_ms: expect.any(Number),
+    })
+    const voice = [{ id: 'b', name: '2' }]
+    expect(await host.result('plugin/call', voicesOf('a'))).toMatchObject(voice)
+    expect(await host.result('tts/get_voices')).toMatchObject([{ id: 'b', name: '3' }])
+    // Back again, by the other names of the parameters, by path, and without the state.
+    const back = { old_plugin: 'b', new_plugin_path: 'plugins/a', preserve_state: false, config: { x: 1 } }
+    expect(await host.result('plugin/swap', back)).toMatchObject({ new_plugin: 'a', state_preserved: false })
+    expect(await host.result('plugin/call', voicesOf('a'))).toMatchObject([{ id: 'a', name: '1' }])
+    expect(await host.result('plugin/list')).toMatchObject([
+      { name: 'a', loaded: true },
+      { name: 'b', loaded: false, status: 'UNLOADED' },
+    ])
+  })
+
+  it('faults 24: that fails says which step, and the old plugin serves', async () => {
+    const host = startHost({
+      ...ttsPlugin('a', stateful('a')),
+      ...ttsPlugin('b', stateful('b', 'restoreState() { throw new Error("not mine") }')),
+    })
+    await host.result('plugin/load', { name: 'a' })
+    const { error } = await host.ask('plugin/swap', { old: 'a', new_plugin: 'b' })
+    expect(error).toMatchObject({
+      code: ErrorCodes.HOTSWAP_FAILED,
+      message: expect.stringContaining('not mine'),
+      data: { step: 'restore', old_plugin: 'a', new_plugin: 'b', rollback_performed: false },
+    })
+    expect(await host.result('plugin/call', voicesOf('a'))).toMatchObject([{ id: 'a', name: '1' }])
+  })
+
+  it.each([
+    [{ new: 'b' }, 'INVALID_PARAMS'],
+    [{ old: 'a' }, 'INVALID_PARAMS'],
+    [{ old: 'a', old_plugin: 'a', new: 'b' }, 'INVALID_PARAMS'],
+    [{ old: 'a', new: 'b', new_plugin_path: 'plugins/b' }, 'INVALID_PARAMS'],
+    [{ old: 'a', new: 5 }, 'INVALID_PARAMS'],
+    [{ old: 'a', new: 'b', preserve_state: 'yes' }, 'INVALID_PARAMS'],
+    [{ old: 'a', new: 'b', config: { $env: ['HOME'] } }, 'INVALID_PARAMS'],
+    [{ old: 'a', new: 'nope' }, 'PLUGIN_NOT_FOUND'],
+    [{ old: 'a', new_plugin_path: '/etc' }, 'PLUGIN_NOT_FOUND'],
+    [{ old: 'a', new: '' }, 'PLUGIN_NOT_FOUND'],
+    [{ old: 'nope', new: 'b' }, 'PLUGIN_NOT_FOUND'],
+    [{ old: 'b', new: 'a' }, 'PLUGIN_NOT_READY'],
+  ] as const)('%j is %s', async (params, code) => {
+    const host = startHost({ ...ttsPlugin('a'), ...ttsPlugin('b') })
+    await host.result('plugin/load', { name: 'a' })
+    expect((await host.ask('plugin/swap', params)).error?.code).toBe(ErrorCodes[code])
+    expect(await host.result('tts/get_voices')).toMatchObject([{ id: 'a' }])
+  })
+})
+
+it('plugin/call with retry calls an idempotent method again; only that', async () => {
+  const host = startHost(
+    ttsPlugin(
+      'a',
+      `async getVoices() { const { existsSync, writeFileSync } = await import('node:fs');
+         if (!existsSync('crashed')) { writeFileSync('crashed', ''); process.exit(1) } return [] }`,
+    ),
+  )
+  await host.result('plugin/load', { name: 'a' })
+  expect(await host.result('plugin/call', { plugin: 'a', method: 'get_voices', retry: 3 })).toEqual([])
+  const load = await host.ask('plugin/load', { name: 'a', config: { $env: ['HOME'] } })
+  expect(load.error?.code).toBe(ErrorCodes.INVALID_PARAMS)
+})
+
 describe('order', () => {
   it('--sync-mode does requests one after another and answers in order', async () => {
     const host = startHost(ttsPlugin('a'), ['--sync-mode'])

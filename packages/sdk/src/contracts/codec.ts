@@ -33,8 +33,9 @@ interface Scope {
 }
 
 interface Property {
-  wire: string
-  local: string
+  /** Its name in the value that is converted, and in what becomes of it. */
+  from: string
+  to: string
   required: boolean
   fallback: unknown
   convert: Convert
@@ -145,12 +146,11 @@ function compileObject(schema: JsonSchema, scope: Scope): Convert {
   // A map (an object without known properties) belongs to its author: its keys are never renamed.
   const renameOther =
     properties.length === 0 ? keep : scope.direction === 'decode' ? toCamelCase : toSnakeCase
-  const from = scope.direction === 'decode' ? 'wire' : 'local'
-  const to = scope.direction === 'decode' ? 'local' : 'wire'
-  const byName = new Map(properties.map((property) => [property[from], property]))
-  const taken = new Set(properties.map((property) => property[to]))
+  const decodes = scope.direction === 'decode'
+  const byName = new Map(properties.map((property) => [property.from, property]))
+  const taken = new Set(properties.map((property) => property.to))
   const expected = properties.filter(
-    ({ required, fallback }) => required || (fallback !== undefined && from === 'wire'),
+    ({ required, fallback }) => required || (fallback !== undefined && decodes),
   )
   return (value, path, issues) => {
     if (!isPlainObject(value)) return wrong(value, 'an object', path, issues)
@@ -160,7 +160,7 @@ function compileObject(schema: JsonSchema, scope: Scope): Convert {
       if (item === undefined) continue
       const property = byName.get(key)
       path.push(key)
-      if (property) converted[property[to]] = property.convert(item, path, issues)
+      if (property) converted[property.to] = property.convert(item, path, issues)
       else if (renameOther(key) === '__proto__')
         issues.push({ path: pathText(path), message: 'this name is not allowed' })
       else if (additionalProperties === false)
@@ -171,10 +171,10 @@ function compileObject(schema: JsonSchema, scope: Scope): Convert {
       path.pop()
     }
     for (const property of expected) {
-      if (value[property[from]] !== undefined) continue
-      if (property.fallback !== undefined && from === 'wire') converted[property[to]] = property.fallback
+      if (value[property.from] !== undefined) continue
+      if (property.fallback !== undefined && decodes) converted[property.to] = property.fallback
       else if (property.required)
-        issues.push({ path: pathText([...path, property[from]]), message: 'is required' })
+        issues.push({ path: pathText([...path, property.from]), message: 'is required' })
     }
     return converted
   }
@@ -189,13 +189,17 @@ function propertiesOf(schema: JsonSchema, scope: Scope): Property[] {
     properties?: Record<string, JsonSchema>
     required?: string[]
   }
-  return Object.entries(properties).map(([wire, property]) => ({
-    wire,
-    local: localName(wire, property),
-    required: required.includes(wire),
-    fallback: property['default'],
-    convert: compile(property, scope),
-  }))
+  return Object.entries(properties).map(([wire, property]) => {
+    const local = localName(wire, property)
+    const [from, to] = scope.direction === 'decode' ? [wire, local] : [local, wire]
+    return {
+      from,
+      to,
+      required: required.includes(wire),
+      fallback: property['default'],
+      convert: compile(property, scope),
+    }
+  })
 }
 
 function localName(wire: string, schema: JsonSchema): string {

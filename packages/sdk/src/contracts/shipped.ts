@@ -9,7 +9,9 @@ export const shippedContracts = ['tts', 'stt', 'llm'] as const
  * that would double its start-up time.
  */
 export function readShippedContract(name: string): ContractDescriptor {
-  return JSON.parse(readFileSync(new URL(`./${name}.json`, import.meta.url), 'utf8')) as ContractDescriptor
+  return JSON.parse(
+    readFileSync(new URL(`../contracts/${name}.json`, import.meta.url), 'utf8'),
+  ) as ContractDescriptor
 }
 
 export function shippedBinding(

@@ -1,7 +1,9 @@
 import { pathToFileURL } from 'node:url'
 import type { AnyPlugin } from '../contracts/base.js'
 import { type ContractBinding, contractBindingOf, contractSymbol } from '../contracts/contract.js'
-import { PluginError } from '../errors.js'
+import { describeThrown, PluginError } from '../errors.js'
+import { placeOf } from './place.js'
+import { importTypeScript, type TypeScriptOptions } from './typescript.js'
 
 export interface PluginClass {
   new (): AnyPlugin
@@ -14,8 +16,8 @@ export interface PluginClass {
  *
  * @throws PluginError PLUGIN_LOAD_FAILED, DEPENDENCY_MISSING or CONTRACT_MISMATCH.
  */
-export async function loadPluginClass(entryFile: string): Promise<PluginClass> {
-  const exported = await importEntry(entryFile)
+export async function loadPluginClass(entryFile: string, options: TypeScriptOptions): Promise<PluginClass> {
+  const exported = await importEntry(entryFile, options)
   // A CommonJS module's exports arrive as its default export.
   const inner = exported['default']
   const exports = typeof inner === 'object' && inner !== null ? { ...exported, ...inner } : exported
@@ -30,12 +32,13 @@ export async function loadPluginClass(entryFile: string): Promise<PluginClass> {
   )
 }
 
-async function importEntry(entryFile: string): Promise<Record<string, unknown>> {
+async function importEntry(entryFile: string, options: TypeScriptOptions): Promise<Record<string, unknown>> {
   try {
+    if (/\.[cm]?ts$/.test(entryFile)) return await importTypeScript(entryFile, options)
     return (await import(pathToFileURL(entryFile).href)) as Record<string, unknown>
   } catch (error) {
     console.error(error)
-    const { message } = error instanceof Error ? error : new Error(String(error))
+    const { message } = describeThrown(error)
     const dependency = missingPackage(error)
     if (dependency) {
       throw new PluginError(
@@ -44,7 +47,9 @@ async function importEntry(entryFile: string): Promise<Record<string, unknown>> 
         { missing: [dependency] },
       )
     }
-    throw new PluginError('PLUGIN_LOAD_FAILED', `${entryFile} could not be imported: ${message}`)
+    throw new PluginError('PLUGIN_LOAD_FAILED', `${entryFile} could not be imported: ${message}`, {
+      place: placeOf(error),
+    })
   }
 }
 

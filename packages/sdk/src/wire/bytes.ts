@@ -25,15 +25,8 @@ export function isBytesReference(value: object, nonce: string): value is BytesRe
   return typeof bytes === 'string' && typeof length === 'number' && bytes.startsWith(`${nonce}:`)
 }
 
-/** Collects the payloads of the message that is being written; undefined where the connection has no byte channel. */
-let outbox: Outbox | undefined
-
-interface Outbox {
-  nonce: string
-  maxPayloadBytes: number
-  firstNumber: number
-  payloads: Uint8Array[]
-}
+/** Takes the payloads of the message that is being made; undefined where the connection has no byte channel. */
+let collector: ByteChannel | undefined
 
 /** Bytes in a message. `JSON.stringify` makes base64 of them or, on a connection with a byte channel, a reference. */
 export class Bytes {
@@ -41,12 +34,7 @@ export class Bytes {
 
   toJSON(): string | BytesReference {
     const { data } = this
-    if (outbox && data.length >= inlineBytes) {
-      const { nonce, firstNumber, payloads, maxPayloadBytes } = outbox
-      if (data.length > maxPayloadBytes) throw tooLarge(data.length, maxPayloadBytes)
-      payloads.push(data)
-      return { $bytes: `${nonce}:${firstNumber + payloads.length - 1}`, length: data.length }
-    }
+    if (collector && data.length >= inlineBytes) return collector.collect(data)
     return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')
   }
 }
@@ -94,7 +82,7 @@ export class ByteChannel {
   #piece: Piece | undefined
   #waitingBytes = 0
   #lastNumber = 0
-  readonly #collected: Uint8Array[] = []
+  #collected: Uint8Array[] = []
   #broken: Error | undefined
   #blocked = false
   #pumping = false
@@ -121,19 +109,21 @@ export class ByteChannel {
   /** The JSON of a message. Its bytes are kept until `sendCollected()`. */
   stringify(message: unknown): string {
     if (this.#broken) return JSON.stringify(message)
-    this.#collected.length = 0
-    const { maxPayloadBytes } = this.#limits
-    outbox = {
-      nonce: this.#nonce,
-      maxPayloadBytes,
-      firstNumber: this.#lastNumber + 1,
-      payloads: this.#collected,
-    }
+    if (this.#collected.length > 0) this.#collected = []
+    collector = this
     try {
       return JSON.stringify(message)
     } finally {
-      outbox = undefined
+      collector = undefined
     }
+  }
+
+  /** For Bytes: keeps a payload of the message that is being made, and returns what stands for it there. */
+  collect(data: Uint8Array): BytesReference {
+    const { maxPayloadBytes } = this.#limits
+    if (data.length > maxPayloadBytes) throw tooLarge(data.length, maxPayloadBytes)
+    this.#collected.push(data)
+    return { $bytes: `${this.#nonce}:${this.#lastNumber + this.#collected.length}`, length: data.length }
   }
 
   /** Sends the bytes of the message that was made last. */

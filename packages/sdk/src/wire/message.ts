@@ -14,7 +14,7 @@ export interface Response {
   jsonrpc: '2.0'
   id: RequestId
   result?: unknown
-  error?: { code: number; message: string; data?: unknown }
+  error?: { code: number; message: string; data?: unknown } | undefined
 }
 
 /** One item of what a line holds. */

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { createJSONRPCRequest, JSONRPCClient } from 'json-rpc-2.0'
+import { createJSONRPCRequest } from 'json-rpc-2.0'
 import { fromErrorObject, PluginError } from '../errors.js'
 import type { RequestId, Response } from './message.js'
 import type { MessageWriter } from './message-writer.js'
@@ -22,8 +22,10 @@ export interface RequestOptions {
 interface OutgoingCall {
   method: string
   inlineBytes: boolean
-  stopWatching?(): void
-  pieces?: IncomingStream
+  resolve(result: unknown): void
+  reject(error: unknown): void
+  pieces: IncomingStream | undefined
+  stopListening?(): void
   input?: OutgoingStream
   timer?: NodeJS.Timeout
 }
@@ -38,13 +40,11 @@ export const maxTimerMs = 2 ** 31 - 1
 export class OutgoingCalls {
   readonly #writer: MessageWriter
   readonly #calls = new Map<RequestId, OutgoingCall>()
-  readonly #client: JSONRPCClient
   #lastId = 0
   #closed: PluginError | undefined
 
   constructor(writer: MessageWriter) {
     this.#writer = writer
-    this.#client = new JSONRPCClient((payload) => this.#send(payload))
   }
 
   request(method: string, params: unknown, options: RequestOptions): Promise<unknown> {
@@ -81,8 +81,14 @@ export class OutgoingCalls {
 
   /** Ends a call with a response. Returns false where there is no such call. */
   settle(id: RequestId, response: Response): boolean {
-    if (!this.#calls.delete(id)) return false
-    this.#client.receive(response as never)
+    const call = this.#calls.get(id)
+    if (!call) return false
+    this.#calls.delete(id)
+    clearTimeout(call.timer)
+    call.input?.fail(cancelled())
+    call.stopListening?.()
+    if (response.error) call.reject(fromErrorObject(response.error))
+    else call.resolve(response.result)
     return true
   }
 
@@ -121,52 +127,38 @@ export class OutgoingCalls {
     const id = ++this.#lastId
     if (this.#closed) return { id, result: Promise.reject(this.#closed) }
     if (options.signal?.aborted) return { id, result: Promise.reject(cancelled()) }
-    const call: OutgoingCall = {
-      method,
-      inlineBytes: options.inlineBytes === true,
-      ...(pieces ? { pieces } : {}),
-    }
-    this.#calls.set(id, call)
-    const request = createJSONRPCRequest(id, method, params)
-    const response = this.#client.requestAdvanced(request) as Promise<Response>
-    this.#watch(id, call, options)
-    const result = response.then((answer) => {
-      call.stopWatching?.()
-      if (answer.error) throw fromErrorObject(answer.error)
-      return answer.result
+    const result = new Promise<unknown>((resolve, reject) => {
+      const inlineBytes = options.inlineBytes === true
+      const call: OutgoingCall = { method, inlineBytes, resolve, reject, pieces }
+      this.#calls.set(id, call)
+      this.#send(id, method, params)
+      this.#watch(id, call, options)
     })
     return { id, result }
   }
 
   /** Sends a request: too large a one fails here instead of at the other end. */
-  #send(payload: { id: RequestId }): void {
+  #send(id: number, method: string, params: unknown): void {
     try {
-      this.#writer.writeChecked(payload)
+      this.#writer.writeChecked(createJSONRPCRequest(id, method, params))
     } catch (error) {
-      this.settle(payload.id, errorResponse(payload.id, error))
+      this.settle(id, errorResponse(id, error))
     }
   }
 
   /** Starts what may end the call early, and what feeds it. */
   #watch(id: number, call: OutgoingCall, { signal, whenCancelled, timeoutMs, input }: RequestOptions): void {
-    const timer =
-      timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY
-        ? undefined
-        : setTimeout(() => this.#timeOut(id, call, timeoutMs), Math.min(timeoutMs, maxTimerMs))
-    if (timer) call.timer = timer
+    if (!this.#calls.has(id)) return
+    if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY)
+      call.timer = setTimeout(() => this.#timeOut(id, call, timeoutMs), Math.min(timeoutMs, maxTimerMs))
     if (input) void this.#feed(id, call, input)
     whenCancelled?.(() => this.#cancel(id))
-    const cancel = signal && ((): void => this.#cancel(id))
-    if (cancel) {
-      // Any number of calls may share a signal.
-      setMaxListeners(0, signal)
-      signal.addEventListener('abort', cancel, { once: true })
-    }
-    call.stopWatching = () => {
-      clearTimeout(timer)
-      call.input?.fail(cancelled())
-      if (cancel) signal.removeEventListener('abort', cancel)
-    }
+    if (!signal) return
+    const cancel = (): void => this.#cancel(id)
+    // Any number of calls may share a signal.
+    setMaxListeners(0, signal)
+    signal.addEventListener('abort', cancel, { once: true })
+    call.stopListening = () => signal.removeEventListener('abort', cancel)
   }
 
   #timeOut(id: number, { method }: OutgoingCall, timeoutMs: number): void {

@@ -1,5 +1,5 @@
 import type { Duplex, Readable, Writable } from 'node:stream'
-import { createJSONRPCSuccessResponse, JSONRPCServer } from 'json-rpc-2.0'
+import { createJSONRPCSuccessResponse } from 'json-rpc-2.0'
 import { PluginError } from '../errors.js'
 import { type Attachment, callOf, findAttachments } from './attachments.js'
 import { ByteChannel, Bytes } from './bytes.js'
@@ -48,7 +48,6 @@ export class Peer {
   readonly #options: PeerOptions
   readonly #writer: MessageWriter
   readonly #splitter: LineSplitter
-  readonly #server = new JSONRPCServer<IncomingCall>({ errorListener: () => {} })
   readonly #outgoing: OutgoingCalls
   readonly #incoming = new Map<RequestId, IncomingCall>()
   readonly #idleWaiters: (() => void)[] = []
@@ -59,6 +58,8 @@ export class Peer {
   #closed: PluginError | undefined
   #channel: ByteChannel | undefined
   #byteNonce = ''
+  /** How a reference to bytes begins in a line. */
+  #byteMark = ''
   /** Messages of a call that wait for bytes, by call. */
   readonly #waitingForBytes = new Map<string, Promise<void>>()
 
@@ -70,12 +71,6 @@ export class Peer {
       { onLine: (line) => this.#receiveLine(line), onOversize: () => this.#receiveOversize() },
       options.maxMessageBytes,
     )
-    this.#server.applyMiddleware(async (_next, request, call) => {
-      // It may have been cancelled while it waited for its turn.
-      if (call.cancelled) throw call.cancelled
-      return createJSONRPCSuccessResponse(request.id ?? null, await options.handle(call))
-    })
-    this.#server.mapErrorToJSONRPCErrorResponse = errorResponse
     this.#listen()
   }
 
@@ -102,6 +97,7 @@ export class Peer {
   /** Takes raw bytes from `stream` from now on, for messages that refer to them. */
   receiveBytes(stream: Duplex, nonce: string): void {
     this.#byteNonce = nonce
+    this.#byteMark = `{"$bytes":"${nonce}:`
     this.#channel = new ByteChannel(stream, nonce, () => this.notify('$/bytesOff', {}))
   }
 
@@ -171,7 +167,7 @@ export class Peer {
 
   /** A message whose bytes are on their way waits for them; later ones of the same call wait behind it. */
   #receiveWhole(message: Message, line: string): void {
-    const hasBytes = this.#channel !== undefined && line.includes(`{"$bytes":"${this.#byteNonce}:`)
+    const hasBytes = this.#channel !== undefined && line.includes(this.#byteMark)
     const attachments = hasBytes ? findAttachments(message, this.#byteNonce) : []
     const call = attachments.length > 0 || this.#waitingForBytes.size > 0 ? callOf(message) : undefined
     const before = call === undefined ? undefined : this.#waitingForBytes.get(call)
@@ -297,21 +293,38 @@ export class Peer {
     const call = new IncomingCall(request, this)
     if (id !== undefined) this.#incoming.set(id, call)
     this.#running += 1
-    if (!this.#options.sequential) return this.#serve(call, request)
-    const served = this.#queue.then(() => this.#serve(call, request))
+    if (!this.#options.sequential) return this.#serve(call)
+    const served = this.#queue.then(() => this.#serve(call))
     this.#queue = served
     return served
   }
 
-  #serve(call: IncomingCall, request: Request): Promise<Response | undefined> {
-    return (this.#server.receive(request as never, call) as Promise<Response | null>).then((response) => {
-      call.finish()
-      this.#running -= 1
-      if (this.#running === 0 && this.#idleWaiters.length > 0) queueMicrotask(() => this.#announceIdle())
-      if (call.id === undefined || call.answered) return undefined
-      this.#incoming.delete(call.id)
-      return response ?? undefined
-    })
+  /** Works on a call. Resolves to the response that is owed for it, if any. */
+  #serve(call: IncomingCall): Promise<Response | undefined> {
+    const { id = null } = call
+    return this.#handle(call).then(
+      (result) => this.#finish(call, createJSONRPCSuccessResponse(id, result)),
+      (error: unknown) => this.#finish(call, errorResponse(id, error)),
+    )
+  }
+
+  #handle(call: IncomingCall): Promise<unknown> {
+    try {
+      // It may have been cancelled while it waited for its turn.
+      if (call.cancelled) throw call.cancelled
+      return Promise.resolve(this.#options.handle(call))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #finish(call: IncomingCall, response: Response): Response | undefined {
+    call.finish()
+    this.#running -= 1
+    if (this.#running === 0 && this.#idleWaiters.length > 0) queueMicrotask(() => this.#announceIdle())
+    if (call.id === undefined || call.answered) return undefined
+    this.#incoming.delete(call.id)
+    return response
   }
 
   /** For an IncomingCall: answers before the work on it has ended. */

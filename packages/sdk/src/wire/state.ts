@@ -1,6 +1,6 @@
 import { PluginError } from '../errors.js'
-import { Bytes } from '../wire/bytes.js'
-import type { WireState } from '../wire/protocol.js'
+import { Bytes } from './bytes.js'
+import type { WireState } from './protocol.js'
 
 type Path = readonly (string | number)[]
 

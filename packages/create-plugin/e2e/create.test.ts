@@ -1,0 +1,96 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Registry, startRegistry } from '../../../scripts/lib/registry.mjs'
+import { type Contract, contracts, languages } from '../src/answers.js'
+import { User } from './user.js'
+
+const root = realpathSync(mkdtempSync(join(tmpdir(), 'appfactory-e2e-')))
+let registry: Registry
+const times: string[] = []
+
+beforeAll(async () => {
+  registry = await startRegistry(join(root, 'packed'))
+})
+
+afterAll(() => {
+  registry?.close()
+  rmSync(root, { recursive: true, force: true, maxRetries: 3 })
+  process.stdout.write(`${times.join('\n')}\n`)
+})
+
+/** A call as somebody types it, and what must come back. */
+const calls: Record<Contract, { args: string[]; answer: RegExp }> = {
+  tts: {
+    args: ['synthesize', '--args', '{"text":"Hello"}', '--out', 'hello.wav'],
+    answer: /"format": ?"wav"/,
+  },
+  stt: { args: ['transcribe', '--file', 'audio=samples/sos.wav'], answer: /"text": "sos"/ },
+  llm: { args: ['complete', '--args', '{"prompt":"A plugin","seed":1}'], answer: /"text": " \w.*\."/ },
+  custom: { args: ['embed', '--args', '{"texts":["Hello"]}'], answer: /"vectors"/ },
+}
+
+const matrix = [
+  ...contracts.flatMap((contract) => languages.map((language) => ({ manager: 'npm', contract, language }))),
+  { manager: 'pnpm', contract: 'tts', language: 'typescript' },
+  { manager: 'pnpm', contract: 'custom', language: 'javascript' },
+] as const
+
+describe.each(matrix)('with $manager: $contract in $language', ({ manager, contract, language }) => {
+  const name = `my_${contract}_plugin`
+  const user = () => {
+    const folder = join(root, `${manager}-${contract}-${language}`)
+    mkdirSync(folder, { recursive: true })
+    return new User(folder, registry.url, join(root, 'caches'))
+  }
+  const typed = (args: readonly string[]): Promise<string> =>
+    manager === 'npm' ? user().npm(args, name) : user().pnpm(args, name)
+  const host = (args: readonly string[]): Promise<string> =>
+    manager === 'npm'
+      ? user().npx(['appfactory-host', ...args], name)
+      : user().pnpm(['exec', 'appfactory-host', ...args], name)
+
+  it.concurrent('is created, installed, checked, tested, built and called', async () => {
+    const flags = ['--contract', contract, '--language', language, '--author', 'Tom & "J" \\x', '--yes']
+    await timed('create', () =>
+      manager === 'npm'
+        ? user().npm(['create', 'appfactory-plugin@latest', name, '--', ...flags])
+        : user().pnpm(['create', 'appfactory-plugin@latest', name, ...flags]),
+    )
+    const manifest: unknown = JSON.parse(readFileSync(join(user().folder, name, 'manifest.json'), 'utf8'))
+    expect(manifest).toMatchObject({ name, author: 'Tom & "J" \\x' })
+
+    await timed('install', () => typed(['install']))
+    await timed('lint', () => typed(['run', 'lint']))
+    await timed('typecheck', () => typed(['run', 'typecheck']))
+    expect(await timed('test', () => typed(['test']))).toMatch(/Tests +\d+ passed/)
+    if (language === 'typescript') await timed('build', () => typed(['run', 'build']))
+
+    const { args, answer } = calls[contract]
+    expect(await timed('call', () => host(['call', name, ...args, '--plugins-dir', '..']))).toMatch(answer)
+    await timed('manifest', () => host(['manifest', '.', '--check']))
+    await timed('checks', () => host(['test', '.']))
+  })
+
+  async function timed<Result>(step: string, work: () => Promise<Result>): Promise<Result> {
+    const start = performance.now()
+    const result = await work()
+    times.push(`${manager} ${contract} ${language} ${step}: ${Math.round(performance.now() - start)} ms`)
+    return result
+  }
+})
+
+it('a dry run whose flags npm kept writes nothing and shows the command that works', async () => {
+  const folder = join(root, 'swallowed')
+  mkdirSync(folder)
+  const user = new User(folder, registry.url, join(root, 'caches'))
+  const create = ['create', 'appfactory-plugin@latest', 'x']
+  const flags = ['--contract', 'tts', '--dry-run']
+  // This one is first, for npm would not even fetch the command in a dry run of its own.
+  expect(await user.npm([...create, '--', ...flags, '--yes'])).toMatch(/Would write 10 files/)
+  await expect(user.npm([...create, ...flags])).rejects.toThrowError(
+    /npm create appfactory-plugin@latest x -- --contract tts --dry-run/,
+  )
+  expect(readdirSync(folder)).toEqual([])
+})

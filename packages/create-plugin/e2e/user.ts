@@ -1,0 +1,60 @@
+import { type ExecFileException, execFile } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+
+const pnpm = join(dirname(createRequire(import.meta.url).resolve('pnpm')), 'bin/pnpm.cjs')
+
+/** Somebody with an empty folder, a package manager, and the registry of the test. */
+export class User {
+  readonly folder: string
+  readonly #env: NodeJS.ProcessEnv
+
+  constructor(folder: string, registry: string, caches: string) {
+    this.folder = folder
+    const own = Object.entries(process.env).filter(
+      ([key]) => !/^(npm|pnpm)_|^(NODE_ENV|VITEST.*|CI)$/i.test(key),
+    )
+    this.#env = {
+      ...Object.fromEntries(own),
+      npm_config_registry: registry,
+      npm_config_cache: join(caches, 'npm'),
+      npm_config_store_dir: join(caches, 'pnpm'),
+      npm_config_audit: 'false',
+      npm_config_fund: 'false',
+      npm_config_update_notifier: 'false',
+      npm_config_yes: 'true',
+      XDG_CACHE_HOME: join(caches, 'xdg'),
+      NO_COLOR: '1',
+    }
+  }
+
+  npm(args: readonly string[], folder = ''): Promise<string> {
+    return this.#run('npm', args, folder)
+  }
+
+  npx(args: readonly string[], folder = ''): Promise<string> {
+    return this.#run('npx', args, folder)
+  }
+
+  pnpm(args: readonly string[], folder = ''): Promise<string> {
+    return this.#run(process.execPath, [pnpm, ...args], folder)
+  }
+
+  /** What the command prints; what it complains of is in the error. */
+  #run(file: string, args: readonly string[], folder: string): Promise<string> {
+    const shell = process.platform === 'win32' && file !== process.execPath
+    const options = {
+      cwd: join(this.folder, folder),
+      env: this.#env,
+      shell,
+      timeout: 120_000,
+      maxBuffer: 2 ** 26,
+    }
+    return new Promise((resolve, reject) => {
+      execFile(file, args, options, (error: ExecFileException | null, stdout: string, stderr: string) => {
+        if (!error) resolve(stdout)
+        else reject(new Error(`${file} ${args.join(' ')} failed (${error.code}):\n${stdout}\n${stderr}`))
+      })
+    })
+  }
+}

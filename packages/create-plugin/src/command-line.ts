@@ -1,0 +1,36 @@
+import { type Answers, flagOf, questions, type Surroundings } from './answers.js'
+import { commandsOf } from './package-managers.js'
+import { withDefaults } from './read-answers.js'
+
+/** The command that gives the same answers again, to be pasted into a shell. */
+export function repeatCommand(answers: Answers, version: string, platform: NodeJS.Platform): string {
+  const create = commandsOf(answers.packageManager).create.replace('VERSION', version)
+  return `${create}${flagsOf(answers)
+    .map((word) => quote(word, platform))
+    .join(' ')}`
+}
+
+/** The arguments that give these answers: what is as by default is left out. */
+export function flagsOf(answers: Answers): string[] {
+  const { name, contract, packageManager } = answers
+  const surroundings: Surroundings = { packageManager }
+  const defaults = withDefaults({ name, contract }, surroundings)
+  const flags = questions.flatMap(({ key }) => {
+    const answer = answers[key]
+    const flag = `--${flagOf(key)}`
+    if (key === 'name') return []
+    if (typeof answer === 'boolean') return answer ? [flag] : []
+    if (Array.isArray(answer)) return answer.flatMap((item) => [flag, item])
+    if (key !== 'contract' && answer === defaults[key]) return []
+    // Behind a blank, `-x` would be taken for a flag.
+    return answer.startsWith('-') ? [`${flag}=${answer}`] : [flag, answer]
+  })
+  return [name, ...flags, '--yes']
+}
+
+/** One word of a command line, for sh and its like or, on Windows, for PowerShell, which cmd understands mostly. */
+export function quote(word: string, platform: NodeJS.Platform): string {
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word
+  if (platform === 'win32') return `"${word.replace(/(["`$])/g, '`$1')}"`
+  return `'${word.replaceAll("'", "'\\''")}'`
+}

@@ -1,0 +1,56 @@
+import { namePattern } from '@appfactory/sdk/manifest'
+
+/** Names that Windows keeps for devices, with any extension. */
+const windowsDevices = /^(con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$)(\.|$)/i
+
+/** Names that npm refuses, or that an import would take for something else. */
+const npmReserved = ['node_modules', 'favicon.ico', 'package.json']
+
+/** What is wrong with the name of a plugin, which is also that of its folder and of its npm package. */
+export function nameProblem(name: string): string | undefined {
+  if (name === '') return 'it is empty; give a name such as my_tts_plugin'
+  if (/[/\\]/.test(name) || /^\.+$/.test(name)) {
+    return `${shown(name)} is a path; give a name only, in the folder that the plugin's folder shall be in`
+  }
+  if (name.length > 100) return `it has ${name.length} characters; at most 100 are allowed`
+  if (windowsDevices.test(name)) return `${shown(name)} is a device on Windows; choose another name`
+  if (npmReserved.includes(name)) return `${shown(name)} means something else to npm; choose another name`
+  if (namePattern.test(name)) return undefined
+  const suggestion = asName(name)
+  const advice = suggestion === undefined ? '' : `; ${suggestion} would do`
+  return `${shown(name)} is not lower-case words of letters and digits, joined by _ or -${advice}`
+}
+
+/** The nearest valid name, if there is one: `My TTS Plugin!` is my_tts_plugin. */
+function asName(text: string): string | undefined {
+  const name = text
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '_')
+    .replace(/^[_0-9]+|_+$/g, '')
+  return namePattern.test(name) && !windowsDevices.test(name) ? name : undefined
+}
+
+/** Printable, on one line and not too long, whatever it is. */
+export function shown(text: string): string {
+  const quoted = JSON.stringify(text)
+  return quoted.length > 60 ? `${quoted.slice(0, 57)}…"` : quoted
+}
+
+const acronyms = new Set(['tts', 'stt', 'llm', 'ai', 'api', 'vad'])
+
+/** For people: `my_tts_plugin` is My TTS Plugin. */
+export function titleOf(name: string): string {
+  const words = name.split(/[_-]/).map((word) => (acronyms.has(word) ? word.toUpperCase() : capital(word)))
+  return words.join(' ')
+}
+
+/** For code: `my_tts_plugin` is MyTtsPlugin. */
+export function classNameOf(name: string): string {
+  const words = name.split(/[_-]/).map(capital).join('')
+  return words.endsWith('Plugin') ? words : `${words}Plugin`
+}
+
+function capital(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1)
+}

@@ -1,0 +1,58 @@
+import type { PackageManager } from './answers.js'
+
+/** What one types. */
+export interface Commands {
+  /** A step that CI needs before the others. */
+  setup?: string
+  install: string
+  test: string
+  run: string
+  /** Runs a command of an installed package. */
+  exec: string
+  /** Runs this generator; flags follow. */
+  create: string
+}
+
+const commands: Record<PackageManager, Commands> = {
+  npm: {
+    install: 'npm install',
+    test: 'npm test',
+    run: 'npm run',
+    exec: 'npx',
+    create: 'npm create appfactory-plugin@VERSION -- ',
+  },
+  pnpm: {
+    setup: 'run: npm install --global pnpm',
+    install: 'pnpm install',
+    test: 'pnpm test',
+    run: 'pnpm run',
+    exec: 'pnpm exec',
+    create: 'pnpm create appfactory-plugin@VERSION ',
+  },
+  yarn: {
+    setup: 'run: npm install --global yarn',
+    install: 'yarn install',
+    test: 'yarn test',
+    run: 'yarn run',
+    exec: 'yarn',
+    create: 'yarn create appfactory-plugin@VERSION ',
+  },
+  bun: {
+    setup: 'uses: oven-sh/setup-bun@v2',
+    install: 'bun install',
+    test: 'bun run test',
+    run: 'bun run',
+    exec: 'bunx',
+    create: 'bun create appfactory-plugin@VERSION ',
+  },
+}
+
+export function commandsOf(packageManager: PackageManager): Commands {
+  return commands[packageManager]
+}
+
+/** The package manager that runs this command, as it says in `npm_config_user_agent`. */
+export function packageManagerOf(userAgent: string | undefined): PackageManager {
+  const [name = ''] = (userAgent ?? '').split('/')
+  return name === 'pnpm' || name === 'yarn' || name === 'bun' ? name : 'npm'
+}

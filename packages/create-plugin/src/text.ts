@@ -1,0 +1,29 @@
+/** Characters that end a line, command a terminal, turn the direction of text or stand for no character. */
+const unprintable = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u202a-\u202e\u2066-\u2069]/u
+
+/** What is wrong with a line of text that people will read. */
+export function textProblem(text: string, longest: number): string | undefined {
+  const length = [...text].length
+  if (length > longest) return `it has ${length} characters; at most ${longest} are allowed`
+  const [found] = unprintable.exec(text) ?? []
+  if (found === undefined) return undefined
+  const code = (found.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')
+  return `it has the character U+${code}, which can't stand in one line of text; leave it out`
+}
+
+/** A string of JavaScript, with the quotes that the formatter would choose. */
+export function sourceString(text: string): string {
+  const json = JSON.stringify(text)
+  const singles = text.split("'").length
+  const doubles = text.split('"').length
+  if (singles > doubles) return json
+  return `'${json.slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`
+}
+
+/** Text of Markdown, at the start of a line or within, that stands for itself. */
+export function markdownText(text: string): string {
+  return text
+    .trim()
+    .replace(/[\\`*_{}[\]<>#|~&]/g, '\\$&')
+    .replace(/^([-+]|\d+(?=[.)]))/, (start) => (/\d/.test(start) ? `${start}\\` : `\\${start}`))
+}

@@ -1,0 +1,181 @@
+import { describe, expect, it } from 'vitest'
+import { type AnswerKey, questions, type Surroundings } from '../src/answers.js'
+import { flagsOf, quote } from '../src/command-line.js'
+import { configOption, zodSource } from '../src/config-options.js'
+import { UsageError } from '../src/failures.js'
+import { classNameOf, nameProblem, titleOf } from '../src/names.js'
+import { checkGiven, type Given, openQuestions, withDefaults } from '../src/read-answers.js'
+import { markdownText, sourceString } from '../src/text.js'
+
+const surroundings: Surroundings = { packageManager: 'npm' }
+
+function problemsOf(given: Given): string {
+  try {
+    checkGiven(given)
+    return ''
+  } catch (error) {
+    if (error instanceof UsageError) return error.message
+    throw error
+  }
+}
+
+describe('names', () => {
+  it.each(['a', 'my_tts_plugin', 'my-plugin', 'x1', 'con_artist', 'null'])('takes %s', (name) => {
+    expect(nameProblem(name)).toBeUndefined()
+  })
+
+  it.each([
+    ['', /empty/],
+    ['My Plugin', /my_plugin would do/],
+    ['myPlugin', /my_plugin would do/],
+    ['../x', /path/],
+    ['..', /path/],
+    ['.', /path/],
+    ['a/b', /path/],
+    ['a\\b', /path/],
+    ['/etc', /path/],
+    ['con', /Windows/],
+    ['CON', /Windows/],
+    ['nul', /Windows/],
+    ['aux.txt', /Windows/],
+    ['com1', /Windows/],
+    ['lpt9', /Windows/],
+    ['x.', /x would do/],
+    ['x ', /x would do/],
+    ['.x', /x would do/],
+    ['_x', /x would do/],
+    ['x__y', /x_y would do/],
+    ['node_modules', /npm/],
+    ['favicon.ico', /npm/],
+    ['1st', /st would do/],
+    ['🙂', /not lower-case words/],
+    ['{{name}}', /name would do/],
+    ["x';rm", /x_rm would do/],
+    ['x\ny', /x_y would do/],
+    ['a'.repeat(101), /101 characters/],
+    ['a'.repeat(10_000), /10000 characters/],
+  ])('refuses %j', (name, reason) => {
+    expect(nameProblem(name)).toMatch(reason)
+  })
+
+  it('makes names for people and for code', () => {
+    expect(titleOf('my_tts-plugin')).toBe('My TTS Plugin')
+    expect(classNameOf('my_tts-plugin')).toBe('MyTtsPlugin')
+    expect(classNameOf('speech')).toBe('SpeechPlugin')
+  })
+})
+
+describe('checks', () => {
+  it.each<[AnswerKey, string, RegExp]>([
+    ['contract', 'ttss', /Did you mean tts\?/],
+    ['contract', 'speech', /there is tts, stt, llm, custom$/],
+    ['language', 'typscript', /Did you mean typescript\?/],
+    ['packageManager', 'pnpn', /Did you mean pnpm\?/],
+    ['displayName', 'two\nlines', /U\+000A/],
+    ['description', 'x\u2028y', /U\+2028/],
+    ['author', '\u001b[31mred', /U\+001B/],
+    ['author', 'turned \u202e round', /U\+202E/],
+    ['author', 'half \ud83d', /U\+D83D/],
+    ['displayName', 'x'.repeat(10_000), /10000 characters; at most 100/],
+    ['description', 'x'.repeat(10_000), /at most 500/],
+    ['author', 'x'.repeat(10_000), /at most 200/],
+  ])('refuses the %s %j', (key, value, reason) => {
+    expect(problemsOf({ [key]: value })).toMatch(reason)
+  })
+
+  it.each([
+    ['retries', /no type/],
+    ['retries:int', /Did you mean|no type/],
+    ['retries:intger', /Did you mean retries:integer\?/],
+    ['retries:integer=x', /"x" is no integer/],
+    ['retries:integer=1.5', /"1.5" is no integer/],
+    ['on:boolean=yes', /is no boolean/],
+    ['apiKey:string', /snake_case/],
+    ['__proto__:string', /snake_case/],
+    [':string', /snake_case/],
+    [`x:string=${'y'.repeat(10_000)}`, /at most 60/],
+    ['x:string=a\nb', /U\+000A/],
+  ])('refuses the config option %j', (option, reason) => {
+    expect(problemsOf({ config: [option] })).toMatch(reason)
+  })
+
+  it('refuses a config option that is there twice', () => {
+    expect(problemsOf({ config: ['x:string', 'x:integer'] })).toMatch(/x is there twice/)
+  })
+
+  it('names all problems at once', () => {
+    const message = problemsOf({ name: 'CON', contract: 'ttss', author: 'a\nb' })
+    expect(message.split('\n').map((line) => line.split(':')[0])).toEqual(['name', '--contract', '--author'])
+  })
+
+  it('knows short names of languages', () => {
+    expect(checkGiven({ language: 'js' })).toEqual({ language: 'javascript' })
+  })
+})
+
+describe('the table', () => {
+  it('leaves open what nobody gave: with defaults taken, only what has none', () => {
+    const keys = (yes: boolean) => openQuestions({ author: 'A' }, yes).map(({ key }) => key)
+    expect(keys(true)).toEqual(['name', 'contract'])
+    expect(keys(false)).toEqual(
+      questions.map(({ key }) => key).filter((key) => key !== 'author' && key !== 'packageManager'),
+    )
+  })
+
+  it.each<Given>([
+    { contract: 'tts' },
+    { contract: 'stt', language: 'javascript', git: true, install: true },
+    { contract: 'llm', displayName: '-x', description: '--help', author: 'Tom & "J" \\x' },
+    { contract: 'custom', config: ['a:string=x y', 'b:integer=-3', 'c:string='], packageManager: 'pnpm' },
+    { contract: 'tts', author: '', description: '' },
+  ])('gives flags that give the answers %j again', async (given) => {
+    const { parseArguments } = await import('../src/arguments.js')
+    const answers = withDefaults({ name: 'x', ...given }, surroundings)
+    const parsed = await parseArguments(flagsOf(answers))
+    expect(parsed?.yes).toBe(true)
+    const { packageManager } = answers
+    expect(withDefaults(checkGiven(parsed?.given ?? {}), { packageManager })).toEqual(answers)
+  })
+})
+
+describe('text for a target', () => {
+  it.each([
+    ['plain', "'plain'"],
+    ["it's", '"it\'s"'],
+    [`"both" it's`, `'"both" it\\'s'`],
+    ['back\\slash', "'back\\\\slash'"],
+    ['{{x}} $y `z`', "'{{x}} $y `z`'"],
+  ])('writes %j as source', (text, source) => {
+    expect(sourceString(text)).toBe(source)
+    expect(new Function(`return ${source}`)()).toBe(text)
+  })
+
+  it.each([
+    ['# [x](y)', '\\# \\[x\\](y)'],
+    ['- item', '\\- item'],
+    ['1. one', '1\\. one'],
+    ['<script>', '\\<script\\>'],
+    ['a-b + c.', 'a-b + c.'],
+  ])('writes %j as Markdown', (text, markdown) => {
+    expect(markdownText(text)).toBe(markdown)
+  })
+
+  it.each([
+    ['retries:integer=3', 'retries: z.int().default(3),'],
+    ['api_key:string', 'api_key: z.string().optional(),'],
+    ["say:string=it's", 'say: z.string().default("it\'s"),'],
+    ['on:boolean=false', 'on: z.boolean().default(false),'],
+    ['ratio:number=0.5', 'ratio: z.number().default(0.5),'],
+    ['empty:string=', "empty: z.string().default(''),"],
+  ])('writes the config option %s as Zod', (text, source) => {
+    const { option } = configOption(text)
+    expect(option && zodSource(option)).toBe(source)
+  })
+
+  it('quotes for a shell', () => {
+    expect(quote("it's", 'linux')).toBe("'it'\\''s'")
+    expect(quote('my_plugin', 'linux')).toBe('my_plugin')
+    expect(quote('', 'linux')).toBe("''")
+    expect(quote('a "b" $c', 'win32')).toBe('"a `"b`" `$c"')
+  })
+})

@@ -1,0 +1,129 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { checkManifest } from '@appfactory/sdk/manifest'
+import { afterAll, describe, expect, it } from 'vitest'
+import { type Answers, contracts, languages } from '../src/answers.js'
+import { type PlannedFile, plan } from '../src/plan.js'
+import { type Given, withDefaults } from '../src/read-answers.js'
+
+/** In the package, so that what is made finds the packages that it needs. Git does not see it. */
+const folder = fileURLToPath(new URL('../out/plan', import.meta.url))
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+
+const matrix = contracts.flatMap((contract) => languages.map((language) => ({ contract, language })))
+
+const hostile = {
+  displayName: '*/ {{name}} $1 `x` "y" \'z\' \\ 🙂 <b> # [a](b)',
+  description: '--> */ {{{description}}} "quoted" \\n & <script>alert(1)</script> 🙂',
+  author: 'Tom & "J" \\x',
+  config: [
+    `text:string='"\`\\{{y}}*/🙂`,
+    'empty:string=',
+    'key:string',
+    'count:integer=-3',
+    'ratio:number=1e-7',
+    'on:boolean=false',
+  ],
+}
+
+function answersOf(given: Given): Answers {
+  return withDefaults({ name: 'my_plugin', ...given }, { packageManager: 'npm' })
+}
+
+function textOf(files: readonly PlannedFile[], path: string): string {
+  const content = files.find((file) => file.path === path)?.content
+  if (typeof content !== 'string') throw new Error(`no text ${path}`)
+  return content
+}
+
+function write(name: string, files: readonly PlannedFile[]): string {
+  for (const { path, content } of files) {
+    mkdirSync(dirname(join(folder, name, path)), { recursive: true })
+    writeFileSync(join(folder, name, path), content)
+  }
+  return join(folder, name)
+}
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+describe.each(matrix)('$contract in $language', ({ contract, language }) => {
+  const answers = answersOf({ contract, language })
+  const files = plan(answers)
+
+  it('is what it was', async () => {
+    const texts = files.map(({ path, content }) => {
+      const text = typeof content === 'string' ? content : `${content.length} bytes\n`
+      // Ranges change with each release.
+      return `── ${path}\n${text.replace(/"\^\d[^"]*"/g, '"^…"').replace(/zod@\^[\d.]+/, 'zod@^…')}`
+    })
+    await expect(texts.join('\n')).toMatchFileSnapshot(`snapshots/${contract}-${language}.txt`)
+  })
+
+  it('has at most 12 files, and is the same for the same answers', () => {
+    expect(files.length).toBeLessThanOrEqual(12)
+    expect(plan(answersOf({ contract, language }))).toEqual(files)
+  })
+
+  it('keeps hostile answers where they belong', () => {
+    const given = plan(answersOf({ contract, language, ...hostile }))
+    const manifest: unknown = JSON.parse(textOf(given, 'manifest.json'))
+    expect(checkManifest(manifest)).toMatchObject({ valid: true, warnings: [] })
+    const { displayName, description, author } = hostile
+    expect(manifest).toMatchObject({ display_name: displayName, description, author })
+    expect(JSON.parse(textOf(given, 'package.json'))).toMatchObject({ description, author })
+    // A template that printed an answer without saying where would have escaped it for HTML.
+    for (const { content } of given) expect(String(content)).not.toMatch(/&(amp|quot|lt|#x27|#x60);/)
+    expect(given.map(({ path }) => path)).toEqual(files.map(({ path }) => path))
+  })
+
+  it('has the same configuration in its source and in its manifest', async () => {
+    const given = plan(answersOf({ contract, language, ...hostile }))
+    const source = textOf(given, language === 'typescript' ? 'src/index.ts' : 'src/index.js')
+    const [, body = ''] = /configSchema = z\.strictObject\(\{\n(.*?)\n\}\)/s.exec(source) ?? []
+    const { z } = await import('zod')
+    const schema: unknown = new Function('z', `return z.strictObject({${body}})`)(z)
+    if (!(schema instanceof z.ZodObject)) throw new Error('not a schema')
+    const { config_schema: declared }: { config_schema?: unknown } = JSON.parse(
+      textOf(given, 'manifest.json'),
+    )
+    expect(declared).toEqual(z.toJSONSchema(schema, { io: 'input' }))
+    expect(schema.parse({})).toMatchObject({
+      text: `'"\`\\{{y}}*/🙂`,
+      empty: '',
+      count: -3,
+      ratio: 1e-7,
+      on: false,
+    })
+  })
+})
+
+it('is formatted as this repository is', () => {
+  for (const { contract, language } of matrix) {
+    write(
+      `${contract}-${language}`,
+      plan(answersOf({ contract, language, config: ['retries:integer=3', 'api_key:string'] })),
+    )
+  }
+  const biome = createRequire(import.meta.url).resolve('@biomejs/biome/bin/biome', { paths: [root] })
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [biome, 'check', '--vcs-enabled=false', '--colors=off', folder],
+    { cwd: root, encoding: 'utf8' },
+  )
+  expect(`${stdout}${stderr}`).toMatch(/Checked \d\d+ files/)
+  expect(status, stdout + stderr).toBe(0)
+})
+
+it.each(matrix)('compiles with hostile answers: $contract in $language', ({ contract, language }) => {
+  const dir = write(`hostile-${contract}-${language}`, plan(answersOf({ contract, language, ...hostile })))
+  const tsc = createRequire(import.meta.url).resolve('typescript/package.json', { paths: [root] })
+  // The tests are a project of their own, except where nothing is built.
+  const project = language === 'typescript' ? join(dir, 'test') : dir
+  const { status, stdout } = spawnSync(process.execPath, [join(dirname(tsc), 'bin/tsc'), '-p', project], {
+    encoding: 'utf8',
+  })
+  expect(status, stdout).toBe(0)
+})

@@ -1,0 +1,151 @@
+import { fstatSync, statSync } from 'node:fs'
+import { relative, resolve } from 'node:path'
+import { PassThrough, type Readable } from 'node:stream'
+import { isPluginError } from '@appfactory/sdk'
+import { toSnakeCase } from '@appfactory/sdk/wire'
+import { type DevelopmentEvent, type PluginWatch, pluginsDirOf, watchPlugins } from '../dev.js'
+import { reasonOf } from '../discovery.js'
+import type { HostEvents } from '../host.js'
+import { type CommonOptions, paint, type Streams } from './output.js'
+import { createHost, serveClient } from './serve.js'
+import { UsageError } from './usage-error.js'
+
+interface DevCommand extends Omit<CommonOptions, 'logDir' | 'pluginsDir'> {
+  dir: string
+  pluginsDir: unknown
+  logDir: string | undefined
+  syncMode: boolean
+}
+
+/** `appfactory-host dev DIR`: serves plugins like `appfactory-host`, and swaps each for itself when it is saved. */
+export async function dev(streams: Streams, options: DevCommand): Promise<number> {
+  if (options.pluginsDir !== undefined) throw new UsageError('dev takes the folder without --plugins-dir')
+  const dir = resolve(options.dir)
+  if (!isFolder(dir)) throw new UsageError(`${dir} is not a folder`)
+  const host = createHost({ ...options, pluginsDir: [pluginsDirOf(dir)] }, { preferSource: true })
+  const report = options.json ? reportJson(streams) : reportLines(streams, dir)
+  host.on('log', report.log)
+  host.on('crash', report.crash)
+  let watching: PluginWatch | undefined
+  try {
+    return await serveClient(host, {
+      input: endless(process.stdin),
+      sequential: options.syncMode,
+      begin: async () => {
+        watching = await watchPlugins(host, { dir, configDir: options.configDir, onEvent: report.event })
+        report.watching()
+      },
+    })
+  } finally {
+    await watching?.close()
+  }
+}
+
+function isFolder(dir: string): boolean {
+  return statSync(dir, { throwIfNoEntry: false })?.isDirectory() ?? false
+}
+
+/** The end of a terminal or of /dev/null is no reason to leave; that of a pipe or a file is. */
+function endless(input: Readable): Readable {
+  return fstatSync(0).isCharacterDevice() ? input.pipe(new PassThrough(), { end: false }) : input
+}
+
+interface Report {
+  watching(): void
+  event(event: DevelopmentEvent): void
+  log(entry: HostEvents['log'][0]): void
+  crash(crash: HostEvents['crash'][0]): void
+}
+
+/** One JSON object a line. */
+function reportJson({ error: stderr }: Streams): Report {
+  const write = (type: string, details: object): void => {
+    const wire = Object.entries(details).map(([key, value]) => [toSnakeCase(key), plain(value)])
+    stderr.write(`${JSON.stringify({ type, ...Object.fromEntries(wire) })}\n`)
+  }
+  return {
+    watching: () => write('watching', {}),
+    event: (event) => {
+      if (event.type !== 'failed' || !event.repeated) write(event.type, event)
+    },
+    log: (entry) => write('log', entry),
+    crash: (crash) => write('crash', crash),
+  }
+}
+
+function plain(value: unknown): unknown {
+  if (isPluginError(value)) return { code: value.code, name: value.codeName, message: value.message }
+  return value instanceof Error ? { message: value.message } : value
+}
+
+/** For people. */
+function reportLines({ error: stderr }: Streams, dir: string): Report {
+  const write = (text: string): void => void stderr.write(`${text}\n`)
+  const good = (text: string): string => paint(stderr, 'green', text)
+  const bad = (text: string): string => paint(stderr, 'red', text)
+  const attempts = new Attempts()
+  return {
+    watching: () => write(`watching ${relative(process.cwd(), dir) || '.'}; JSON-RPC on stdin and stdout`),
+    event: (event) => {
+      if (event.type !== 'watch_failed') attempts.follow(event)
+      const line = describe(event, good, bad)
+      if (line !== undefined) write(line)
+    },
+    log: ({ plugin, level, message }) => {
+      if (attempts.isRepeated(plugin, message)) return
+      const mark = level === 'INFO' || level === 'DEBUG' ? '' : ` ${level}`
+      write(message.replace(/^/gm, paint(stderr, 'dim', `${plugin} |${mark} `)))
+    },
+    crash: ({ message }) => write(bad(message)),
+  }
+}
+
+function describe(
+  event: DevelopmentEvent,
+  good: (text: string) => string,
+  bad: (text: string) => string,
+): string | undefined {
+  switch (event.type) {
+    case 'changed':
+      return undefined
+    case 'loaded':
+      return `${good(`${event.plugin} ready`)} in ${Math.round(event.durationMs)} ms`
+    case 'reloaded': {
+      const state = event.statePreserved ? ' (state kept)' : ''
+      return `${good(`${event.plugin} reloaded`)} in ${Math.round(event.durationMs)} ms${state}`
+    }
+    case 'unloaded':
+      return `${event.plugin} unloaded`
+    case 'failed': {
+      if (event.repeated) return undefined
+      const what = event.serving ? 'not reloaded, the one before goes on' : 'not loaded'
+      const place = event.place === undefined ? '' : `${relative(process.cwd(), event.place)}: `
+      return `${bad(`${event.plugin} ${what}:`)} ${place}${messageOf(event.error)}`
+    }
+    case 'watch_failed':
+      return bad(`changes are not noticed: ${reasonOf(event.error)}`)
+  }
+}
+
+function messageOf(error: unknown): string {
+  const name = isPluginError(error) && error.codeName ? ` (${error.codeName})` : ''
+  return `${reasonOf(error).replace(/\s+/g, ' ')}${name}`
+}
+
+/** What plugins said in attempts that failed: what they say again in the next attempt is not shown again. */
+class Attempts {
+  readonly #running = new Map<string, Set<string>>()
+  readonly #failed = new Map<string, Set<string>>()
+
+  isRepeated(plugin: string, message: string): boolean {
+    this.#running.get(plugin)?.add(message)
+    return this.#running.has(plugin) && (this.#failed.get(plugin)?.has(message) ?? false)
+  }
+
+  follow({ type, plugin }: Exclude<DevelopmentEvent, { type: 'watch_failed' }>): void {
+    if (type === 'changed') return void this.#running.set(plugin, new Set())
+    if (type === 'failed') this.#failed.set(plugin, this.#running.get(plugin) ?? new Set())
+    else this.#failed.delete(plugin)
+    this.#running.delete(plugin)
+  }
+}

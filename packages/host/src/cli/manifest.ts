@@ -1,0 +1,50 @@
+import { existsSync, statSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import type { JsonSchema } from '@appfactory/sdk'
+import { codeSchemaOf } from '../code-schema.js'
+import { inspectPlugin } from '../discovery.js'
+import { manifestMissing } from '../messages.js'
+import { withKey } from './json-text.js'
+import { type CommonOptions, exitCodes, print, printJson, type Streams } from './output.js'
+import { UsageError } from './usage-error.js'
+
+/** `appfactory-host manifest DIR`: writes `config_schema` from the schema in the plugin's code. */
+export async function manifest(
+  streams: Streams,
+  { dir, check, json }: CommonOptions & { dir: string; check: boolean },
+): Promise<number> {
+  const folder = resolve(dir)
+  if (!existsSync(folder) || !statSync(folder).isDirectory())
+    throw new UsageError(`${folder} is not a folder`)
+  const plugin = await inspectPlugin(folder)
+  if (!plugin) throw manifestMissing(folder)
+  const schema = await codeSchemaOf(plugin)
+  if (!schema) {
+    throw new UsageError(
+      `The class of ${plugin.name} has no schema: give it a \`static readonly configSchema\` in Zod, or write config_schema by hand`,
+    )
+  }
+  const changed = hasDrifted(plugin.manifest?.config_schema, schema)
+  if (changed && !check) await writeSchema(join(folder, 'manifest.json'), schema)
+  if (json)
+    printJson(streams, { plugin: plugin.name, changed, written: changed && !check, config_schema: schema })
+  else print(streams, `${plugin.name}: config_schema ${verdict(changed, check)}`)
+  return changed && check ? exitCodes.failure : exitCodes.done
+}
+
+/** Whether what a manifest says is not what the code says. */
+export function hasDrifted(written: JsonSchema | undefined, schema: JsonSchema): boolean {
+  // As it would be read back: `undefined` is nothing there.
+  return !isDeepStrictEqual(written, JSON.parse(JSON.stringify(schema)))
+}
+
+function verdict(changed: boolean, check: boolean): string {
+  if (!changed) return 'is up to date'
+  return check ? 'is not what the code says; run appfactory-host manifest without --check' : 'written'
+}
+
+async function writeSchema(file: string, schema: JsonSchema): Promise<void> {
+  await writeFile(file, withKey(await readFile(file, 'utf8'), 'config_schema', schema))
+}

@@ -1,0 +1,165 @@
+import { existsSync, statSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
+import { type CheckReport, type CheckResult, runChecks, type Samples } from '@appfactory/sdk/testing'
+import { reasonOf } from '../discovery.js'
+import { pluginTarget } from '../testing.js'
+import { parseObject } from './call.js'
+import { junitOf } from './junit.js'
+import { type CommonOptions, exitCodes, paint, print, printJson, type Streams } from './output.js'
+import { UsageError } from './usage-error.js'
+
+interface TestCommand extends CommonOptions {
+  dir: string
+  config?: string
+  samples?: string
+  only?: string[]
+  junit?: string
+  timeout?: number
+}
+
+/** Most lines of a plugin's log that are shown for a failed check. */
+const shownLogLines = 10
+
+/** `appfactory-host test DIR`: runs the checks of the plugin's contract against it, in a process of its own. */
+export async function test(streams: Streams, options: TestCommand): Promise<number> {
+  const dir = resolve(options.dir)
+  if (!existsSync(dir) || !statSync(dir).isDirectory()) throw new UsageError(`${dir} is not a folder`)
+  if (options.timeout !== undefined && !(options.timeout > 0))
+    throw new UsageError('--timeout takes a number of ms above 0')
+  const config = parseObject('--config', options.config)
+  const samples = await readSamples(options.samples)
+  const interrupt = new AbortController()
+  let interrupted: number | undefined
+  const onSignal = (signal: NodeJS.Signals): void => {
+    interrupted = signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated
+    interrupt.abort()
+  }
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
+  const report = await check(streams, dir, options, config, samples, interrupt.signal)
+  if (interrupted !== undefined) return interrupted
+  if (options.junit !== undefined) await writeFile(options.junit, junitOf(report))
+  if (options.json) printJson(streams, wireReport(report))
+  else print(streams, summaryOf(report))
+  return report.failed + report.blocked === 0 ? exitCodes.done : exitCodes.failure
+}
+
+async function check(
+  streams: Streams,
+  dir: string,
+  { only, json, configDir, autoInstallDeps, timeout }: TestCommand,
+  config: Record<string, unknown>,
+  samples: Samples,
+  signal: AbortSignal,
+): Promise<CheckReport> {
+  const progress = new Progress(streams, json)
+  const target = pluginTarget(dir, {
+    configDir,
+    autoInstallDependencies: autoInstallDeps,
+    signal,
+    onLog: ({ level, message }) => {
+      if (level === 'ERROR' || level === 'CRITICAL') progress.log(message)
+    },
+  })
+  progress.begin(basename(dir))
+  try {
+    return await runChecks({
+      ...{ target, config, samples, signal },
+      ...(only ? { only } : {}),
+      ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+      onStart: ({ id }) => progress.start(id),
+      onResult: (result) => progress.end(result),
+    })
+  } catch (error) {
+    // Of a sample that does not fit, or an --only that means nothing.
+    if (error instanceof TypeError) throw new UsageError(error.message)
+    throw error
+  }
+}
+
+/** What a person sees: each check as it ends and, on a terminal, the one that runs. */
+class Progress {
+  readonly #streams: Streams
+  readonly #isQuiet: boolean
+  readonly #isTerminal: boolean
+  #log: string[] = []
+
+  constructor(streams: Streams, isQuiet: boolean) {
+    this.#streams = streams
+    this.#isQuiet = isQuiet
+    this.#isTerminal = !isQuiet && 'isTTY' in streams.out && streams.out.isTTY === true
+  }
+
+  begin(plugin: string): void {
+    if (!this.#isQuiet) print(this.#streams, plugin)
+  }
+
+  log(line: string): void {
+    this.#log.push(line)
+  }
+
+  start(id: string): void {
+    this.#log = []
+    if (this.#isTerminal) this.#streams.out.write(`  …        ${id}`)
+  }
+
+  end(result: CheckResult): void {
+    if (this.#isQuiet) return
+    if (this.#isTerminal) this.#streams.out.write('\r\u001b[K')
+    for (const line of linesOf(this.#streams, result, this.#log)) print(this.#streams, line)
+  }
+}
+
+const colours = { passed: 'green', failed: 'red', skipped: 'yellow', blocked: 'yellow' } as const
+
+function linesOf(
+  { out }: Streams,
+  { id, title, status, reason }: CheckResult,
+  log: readonly string[],
+): string[] {
+  const verdict = paint(out, colours[status], status.padEnd(7))
+  if (status !== 'failed') return [`  ${verdict}  ${id}${reason ? `: ${reason}` : ''}`]
+  const shown = log.slice(-shownLogLines).map((line) => `             ${line}`)
+  return [`  ${verdict}  ${id}: ${title}`, `           ${reason}`, ...shown]
+}
+
+function summaryOf({ contract, passed, failed, skipped, blocked, durationMs }: CheckReport): string {
+  const counts = [
+    `${passed} passed`,
+    `${failed} failed`,
+    `${skipped} skipped`,
+    ...(blocked ? [`${blocked} blocked`] : []),
+  ]
+  return `${contract}: ${counts.join(', ')} in ${(durationMs / 1000).toFixed(1)} s`
+}
+
+/** The report as other commands print JSON: in the names of the wire. */
+function wireReport({ durationMs, results, ...counts }: CheckReport): Record<string, unknown> {
+  return {
+    ...counts,
+    duration_ms: Math.round(durationMs),
+    results: results.map(({ id, title, status, reason, durationMs: took }) => ({
+      ...{ id, title, status },
+      ...(reason === undefined ? {} : { reason }),
+      duration_ms: Math.round(took),
+    })),
+  }
+}
+
+async function readSamples(file: string | undefined): Promise<Samples> {
+  if (file === undefined) return {}
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new UsageError(`--samples ${file}: ${reasonOf(error)}`)
+  })
+  const samples = parseObject('--samples', text)
+  for (const [method, args] of Object.entries(samples)) {
+    if (!isSample(args))
+      throw new UsageError(`--samples: ${method} takes an object of arguments, or an array of them`)
+  }
+  return samples as Samples
+}
+
+function isSample(value: unknown): boolean {
+  const list = Array.isArray(value) ? value : [value]
+  return list.every((item) => typeof item === 'object' && item !== null && !Array.isArray(item))
+}

@@ -1,0 +1,158 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { isPluginError } from '@appfactory/sdk'
+import type { DevelopmentEvent } from './dev.js'
+import { inspectPlugin } from './discovery.js'
+import type { PluginHost } from './host.js'
+
+export interface ReloaderOptions {
+  host: PluginHost
+  name: string
+  dir: string
+  /** How long a save must be over before it counts. */
+  settleMs: number
+  onEvent(event: DevelopmentEvent): void
+}
+
+/** A swap that carries state over needs calls in flight to end: where they did not, it is tried again. */
+const retryMs = 1000
+
+/** Keeps one plugin as its files are, one attempt at a time. */
+export class Reloader {
+  readonly #options: ReloaderOptions
+  /** Files that were saved since the last attempt began. */
+  #saved = new Set<string>()
+  #savedAt = 0
+  #timer: NodeJS.Timeout | undefined
+  #attempt: Promise<void> | undefined
+  /** Files that were saved since the last success. */
+  readonly #suspects = new Set<string>()
+  #lastFailure = ''
+  #closed = false
+
+  constructor(options: ReloaderOptions) {
+    this.#options = options
+  }
+
+  /** A file was saved; more may follow. */
+  changed(file: string): void {
+    if (this.#closed) return
+    if (this.#saved.size === 0) this.#savedAt = performance.now()
+    this.#saved.add(file)
+    this.#schedule(this.#options.settleMs)
+  }
+
+  /** Loads the plugin, or swaps it for itself. What is saved meanwhile is taken up after it. */
+  reload(files: readonly string[], begun = performance.now()): void {
+    this.#attempt = this.#try(files, begun).finally(() => {
+      this.#attempt = undefined
+      if (this.#saved.size > 0) this.#schedule(this.#options.settleMs)
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    await this.#attempt
+  }
+
+  #schedule(delayMs: number): void {
+    clearTimeout(this.#timer)
+    if (this.#closed || this.#attempt) return
+    this.#timer = setTimeout(() => {
+      const files = [...this.#saved]
+      this.#saved.clear()
+      this.reload(files, this.#savedAt)
+    }, delayMs)
+  }
+
+  async #try(files: readonly string[], begun: number): Promise<void> {
+    const { host, name, dir, onEvent } = this.#options
+    onEvent({ type: 'changed', plugin: name })
+    try {
+      if (existsSync(join(dir, 'manifest.json'))) await this.#loadOrSwap(begun)
+      else if (host.isLoaded(name)) {
+        await host.unload(name)
+        onEvent({ type: 'unloaded', plugin: name })
+      }
+      this.#lastFailure = ''
+      this.#suspects.clear()
+    } catch (error) {
+      for (const file of files) this.#suspects.add(file)
+      await this.#fail(error)
+    }
+  }
+
+  async #loadOrSwap(begun: number): Promise<void> {
+    const { host, name, onEvent } = this.#options
+    if (host.isLoaded(name)) {
+      const { newVersion, statePreserved } = await host.swap(name, name)
+      const durationMs = performance.now() - begun
+      onEvent({ type: 'reloaded', plugin: name, version: newVersion, durationMs, statePreserved })
+    } else {
+      await host.load(name)
+      const { version } = await host.summary(name)
+      const durationMs = performance.now() - begun
+      onEvent({ type: 'loaded', plugin: name, version: version ?? '', durationMs })
+    }
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    const { host, name, dir, onEvent } = this.#options
+    // Half of a save may be what failed: the attempt that follows will tell.
+    if (host.closed || this.#saved.size > 0) return
+    if (isPassing(error)) this.#retryLater()
+    const cause = rootOf(error)
+    const place = knownPlace(cause) ?? (await placeOfSyntaxError(cause, dir, this.#suspects))
+    const failure = `${place}: ${cause instanceof Error ? cause.message : String(cause)}`
+    const repeated = failure === this.#lastFailure
+    this.#lastFailure = failure
+    onEvent({ type: 'failed', plugin: name, serving: host.isLoaded(name), repeated, error: cause, place })
+  }
+
+  #retryLater(): void {
+    setTimeout(() => {
+      for (const file of this.#suspects) this.changed(file)
+    }, retryMs).unref()
+  }
+}
+
+/** Whether it is no fault of the source: calls in flight did not end in time. */
+function isPassing(error: unknown): boolean {
+  if (!isPluginError(error) || error.codeName !== 'HOTSWAP_FAILED') return false
+  return Reflect.get(Object(error.data), 'step') === 'drain'
+}
+
+/** What made a swap fail says more than that it failed. */
+function rootOf(error: unknown): unknown {
+  return isPluginError(error) && error.codeName === 'HOTSWAP_FAILED' ? (error.cause ?? error) : error
+}
+
+function knownPlace(error: unknown): string | undefined {
+  const place: unknown = isPluginError(error) ? Reflect.get(Object(error.data), 'place') : undefined
+  return typeof place === 'string' ? place : undefined
+}
+
+/** Node tells an importer what is wrong with the syntax of JavaScript, but not where; `--check` does. */
+async function placeOfSyntaxError(
+  error: unknown,
+  dir: string,
+  suspects: Iterable<string>,
+): Promise<string | undefined> {
+  if (!isPluginError(error) || error.codeName !== 'PLUGIN_LOAD_FAILED') return undefined
+  const { entryFile = '' } = (await inspectPlugin(dir, { preferSource: true })) ?? {}
+  const files = [...new Set([...suspects, entryFile])]
+  for (const file of files.filter((path) => /\.[cm]?js$/.test(path) && existsSync(path))) {
+    const said = await checkSyntax(file)
+    const [, line] = /^.*:(\d+)$/m.exec(said) ?? []
+    if (line !== undefined) return `${file}:${line}`
+  }
+  return undefined
+}
+
+function checkSyntax(file: string): Promise<string> {
+  return new Promise((done) => {
+    execFile(process.execPath, ['--check', file], { timeout: 5000 }, (_, __, stderr) => done(stderr))
+  })
+}

@@ -1,0 +1,112 @@
+import { basename, dirname, resolve } from 'node:path'
+import type { ContractDescriptor, HealthStatus, PluginStatus } from '@appfactory/sdk'
+import { readShippedContract, shippedContracts } from '@appfactory/sdk/contracts'
+import type { CheckTarget, RunningPlugin, TargetCallOptions, WireArgs } from '@appfactory/sdk/testing'
+import type { Config } from './config.js'
+import { inspectPlugin } from './discovery.js'
+import { type HostEvents, type HostOptions, PluginHost } from './host.js'
+import { manifestInvalid, manifestMissing } from './messages.js'
+
+export interface PluginTargetOptions extends Omit<HostOptions, 'pluginsDir'> {
+  /** An abort ends the plugin's processes at once. */
+  signal?: AbortSignal
+  /** Told what the plugin writes to its log. */
+  onLog?(entry: HostEvents['log'][0]): void
+}
+
+/**
+ * A plugin in a folder as a target for the contract checks of `@appfactory/sdk/testing`: each instance is a process of its own,
+ * behind a host of its own.
+ *
+ * @example const report = await runChecks({ target: pluginTarget('plugins/my_tts') })
+ */
+export function pluginTarget(dir: string, options: PluginTargetOptions = {}): CheckTarget {
+  const folder = resolve(dir)
+  return {
+    name: basename(folder),
+    describe: () => describe(folder, options),
+    start: (config) => HostedPlugin.start(folder, config, options),
+  }
+}
+
+async function describe(folder: string, options: PluginTargetOptions): Promise<ContractDescriptor> {
+  const plugin = await inspectPlugin(folder)
+  if (!plugin) throw manifestMissing(folder)
+  const { valid, manifest, name, errors } = plugin
+  if (!valid || !manifest) throw manifestInvalid(name, folder, errors)
+  if (shippedContracts.some((shipped) => shipped === manifest.contract))
+    return readShippedContract(manifest.contract)
+  await using host = createHost(folder, options)
+  return (await host.describe(name)).contract
+}
+
+function createHost(folder: string, { signal, onLog, ...options }: PluginTargetOptions): PluginHost {
+  signal?.throwIfAborted()
+  const host = new PluginHost({ ...options, pluginsDir: dirname(folder) })
+  signal?.addEventListener('abort', () => void host.close({ force: true }), { once: true })
+  if (onLog) host.on('log', onLog)
+  return host
+}
+
+class HostedPlugin implements RunningPlugin {
+  #stopped: Promise<void> | undefined
+
+  static async start(folder: string, config: Config, options: PluginTargetOptions): Promise<HostedPlugin> {
+    const host = createHost(folder, options)
+    const name = basename(folder)
+    try {
+      await host.load(name, config)
+      const { contract } = await host.describe(name)
+      const { capabilities } = await host.summary(name)
+      return new HostedPlugin(host, name, contract, capabilities)
+    } catch (error) {
+      await host.close({ force: true })
+      throw error
+    }
+  }
+
+  private constructor(
+    readonly host: PluginHost,
+    readonly name: string,
+    readonly contract: ContractDescriptor,
+    readonly capabilities: readonly string[],
+  ) {}
+
+  async status(): Promise<PluginStatus> {
+    return (await this.host.summary(this.name)).status
+  }
+
+  call(method: string, args: WireArgs, options?: TargetCallOptions): Promise<unknown> {
+    // A crash is to be seen, not made good.
+    return this.host.call(this.name, method, args, { ...options, retry: 0 })
+  }
+
+  stream(method: string, args: WireArgs, options?: TargetCallOptions): AsyncIterableIterator<unknown> {
+    return this.host.stream(this.name, method, args, options)
+  }
+
+  health(): Promise<HealthStatus> {
+    return this.host.health(this.name)
+  }
+
+  captureState(): Promise<unknown> {
+    return this.host.captureState(this.name)
+  }
+
+  restoreState(state: unknown): Promise<void> {
+    return this.host.restoreState(this.name, state)
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#unload()
+    return this.#stopped
+  }
+
+  async #unload(): Promise<void> {
+    try {
+      await this.host.unload(this.name)
+    } finally {
+      await this.host.close({ force: true })
+    }
+  }
+}

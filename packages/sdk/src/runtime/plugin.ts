@@ -1,0 +1,153 @@
+// What the runtime does with one plugin, wherever it runs: in its own process, or in an author's test.
+import { configSchemaOf, parseConfig } from '../config.js'
+import { type AnyPlugin, setManifest, trackLifecycle } from '../contracts/base.js'
+import { type ContractDescriptor, contractSymbol } from '../contracts/contract.js'
+import { describeThrown, isPluginError, PluginError } from '../errors.js'
+import { type HealthStatus, PluginStatus, type WireHealthStatus } from '../health.js'
+import type { Manifest } from '../manifest.js'
+import type { CaptureStateParams, WireState } from '../wire/protocol.js'
+import { decodeState, encodeState } from '../wire/state.js'
+import type { PluginClass } from './load.js'
+import { placeOf } from './place.js'
+
+/** @throws PluginError CONTRACT_MISMATCH where the class is of another contract than the manifest says. */
+export function checkContract(pluginClass: PluginClass, wanted: string): void {
+  const { name } = pluginClass[contractSymbol]
+  if (name === wanted) return
+  throw new PluginError(
+    'CONTRACT_MISMATCH',
+    `The manifest says contract "${wanted}", but ${pluginClass.name} extends the contract "${name}". Correct one of the two`,
+  )
+}
+
+/** @throws PluginError CONTRACT_MISMATCH where a method is missing that the contract requires. */
+export function checkMethods(plugin: AnyPlugin, { name, methods }: ContractDescriptor): void {
+  const required = methods.filter((method) => method.required).map((method) => method.name)
+  const needed = ['initialize', 'shutdown', 'healthCheck', ...required]
+  const missing = needed.filter((method) => typeof Reflect.get(plugin, method) !== 'function')
+  if (missing.length === 0) return
+  throw new PluginError(
+    'CONTRACT_MISMATCH',
+    `${plugin.constructor.name} lacks ${missing.join(', ')}, which the contract "${name}" requires`,
+    { missing },
+  )
+}
+
+/** Makes the plugin that a class describes, and gives it its manifest. */
+export function construct(pluginClass: PluginClass, manifest: Manifest): AnyPlugin {
+  try {
+    const plugin = new pluginClass()
+    trackLifecycle(plugin)
+    setManifest(plugin, manifest)
+    return plugin
+  } catch (error) {
+    console.error(error)
+    const { message } = describeThrown(error)
+    throw new PluginError('PLUGIN_LOAD_FAILED', `The constructor of ${pluginClass.name} failed: ${message}`, {
+      place: placeOf(error),
+    })
+  }
+}
+
+/** What the author wrote, as against what the contract's class brings along. */
+export function capabilitiesOf(
+  pluginClass: PluginClass,
+  plugin: AnyPlugin,
+  { methods }: ContractDescriptor,
+): string[] {
+  const base = contractClassOf(pluginClass)
+  const own = methods.filter(({ name }) => {
+    const method: unknown = Reflect.get(plugin, name)
+    return typeof method === 'function' && method !== Reflect.get(base, name)
+  })
+  const state = typeof plugin.captureState === 'function' && typeof plugin.restoreState === 'function'
+  return [...own.map(({ wire }) => wire), ...(state ? ['state'] : [])]
+}
+
+/** The prototype of the contract that `pluginClass` extends, whichever copy of the SDK it is from. */
+function contractClassOf(pluginClass: PluginClass): object {
+  let current: object = pluginClass
+  while (!Object.hasOwn(current, contractSymbol)) current = Object.getPrototypeOf(current) as object
+  return (current as { prototype: object }).prototype
+}
+
+/**
+ * Initializes a plugin with a configuration that its own schema has checked and filled in.
+ *
+ * @throws PluginError CONFIG_INVALID, PLUGIN_INITIALIZE_FAILED, or what the plugin itself threw.
+ */
+export async function initialize(
+  plugin: AnyPlugin,
+  pluginClass: object | undefined,
+  config: Record<string, unknown>,
+): Promise<void> {
+  const parsed = parseConfig(plugin.name, configSchemaOf(pluginClass ?? {}), config)
+  try {
+    if ((await plugin.initialize(parsed as never)) === false) throw new Error('initialize() returned false')
+  } catch (error) {
+    if (isPluginError(error)) throw error
+    console.error(error)
+    const { message } = describeThrown(error)
+    throw new PluginError('PLUGIN_INITIALIZE_FAILED', `${plugin.name} could not be initialized: ${message}`, {
+      place: placeOf(error),
+    })
+  }
+}
+
+/** What a plugin's `healthCheck()` says, completed. Throws where it has no status that there is. */
+export async function healthOf(plugin: AnyPlugin): Promise<WireHealthStatus> {
+  const health: Partial<HealthStatus> | undefined = await plugin.healthCheck()
+  const { status, message = '', details = {}, latencyMs = null, memoryMb } = health ?? {}
+  if (status === undefined || !(status in PluginStatus)) {
+    const data = { plugin: plugin.name, method: 'health_check', error: 'TypeError' }
+    throw new PluginError(
+      'INTERNAL_ERROR',
+      `healthCheck() of ${plugin.name} must return { status } with one of ${Object.keys(PluginStatus).join(', ')}`,
+      data,
+    )
+  }
+  const memory = typeof memoryMb === 'number' ? memoryMb : process.memoryUsage.rss() / 1e6
+  return { status, message: String(message), details, latency_ms: latencyMs, memory_mb: memory }
+}
+
+/**
+ * What a plugin's `captureState()` returns, as it goes on the wire.
+ *
+ * @throws PluginError HOTSWAP_FAILED, RESOURCE_EXHAUSTED, or what the plugin threw.
+ */
+export async function captureState(
+  plugin: AnyPlugin,
+  { max_bytes: maxBytes }: CaptureStateParams,
+): Promise<WireState> {
+  return encodeState(await callAuthor(plugin, 'captureState'), maxBytes)
+}
+
+/**
+ * Hands a plugin the state of its predecessor.
+ *
+ * @throws PluginError HOTSWAP_FAILED, or what the plugin threw.
+ */
+export async function restoreState(plugin: AnyPlugin, state: WireState): Promise<true> {
+  await callAuthor(plugin, 'restoreState', decodeState(state))
+  return true
+}
+
+async function callAuthor(
+  plugin: AnyPlugin,
+  method: 'captureState' | 'restoreState',
+  ...args: unknown[]
+): Promise<unknown> {
+  const implementation: unknown = plugin[method]
+  if (typeof implementation !== 'function')
+    throw new PluginError('METHOD_NOT_FOUND', `${plugin.name} has no ${method}()`)
+  try {
+    return await Reflect.apply(implementation, plugin, args)
+  } catch (error) {
+    if (isPluginError(error)) throw error
+    console.error(error)
+    const { message } = describeThrown(error)
+    throw new PluginError('HOTSWAP_FAILED', `${method}() of ${plugin.name} failed: ${message}`, {
+      place: placeOf(error),
+    })
+  }
+}

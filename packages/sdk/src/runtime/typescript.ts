@@ -1,0 +1,100 @@
+// How a plugin's process imports an entry point in TypeScript: Node strips the types where it can by itself, and jiti,
+// whose address the host gives, does what is left.
+import { existsSync, readFileSync } from 'node:fs'
+import * as nodeModule from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+export interface TypeScriptOptions {
+  /** URL of jiti. Absent: what Node can't do fails. */
+  jiti?: string
+  /** Whether the plugin's folder has no SDK, so that jiti must be told where this one is. */
+  provideSdk: boolean
+}
+
+type Exports = Record<string, unknown>
+
+/** What is used of jiti, which is no dependency of the SDK. */
+interface JitiModule {
+  createJiti(
+    id: string,
+    options: { fsCache: boolean; alias: Record<string, string> },
+  ): { import(file: string): Promise<Exports> }
+}
+
+export async function importTypeScript(file: string, options: TypeScriptOptions): Promise<Exports> {
+  if (!stripsTypes()) return importByJiti(file, options)
+  registerHooks({ resolve: resolveTypeScript })
+  try {
+    return await import(pathToFileURL(file).href)
+  } catch (error) {
+    if (!needsMoreThanStripping(error)) throw error
+    return importByJiti(file, options)
+  }
+}
+
+/** The hook that lets './engine.js' name engine.ts is as new as stripping without a flag. */
+function stripsTypes(): boolean {
+  return Boolean(Reflect.get(process.features, 'typescript')) && 'registerHooks' in nodeModule
+}
+
+/** Calls module.registerHooks(), which Node 20 lacks. Returns whether it is there. */
+export function registerHooks(hooks: object): boolean {
+  const register: unknown = Reflect.get(nodeModule, 'registerHooks')
+  if (typeof register !== 'function') return false
+  register(hooks)
+  return true
+}
+
+/** Enums, parameter properties, types imported as if they were values: found before any of the plugin's code has run. */
+function needsMoreThanStripping(error: unknown): boolean {
+  if (!(error instanceof SyntaxError)) return false
+  return (
+    Reflect.get(error, 'code') === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX' ||
+    /does not provide an export named/.test(error.message)
+  )
+}
+
+async function importByJiti(file: string, { jiti, provideSdk }: TypeScriptOptions): Promise<Exports> {
+  if (jiti === undefined)
+    throw new Error(`this Node (${process.version}) can’t run it; build the plugin first`)
+  const { createJiti }: JitiModule = await import(jiti)
+  const alias = provideSdk ? sdkFiles() : {}
+  return createJiti(pathToFileURL(file).href, { fsCache: false, alias }).import(file)
+}
+
+/** The files of this SDK by what a plugin calls them. */
+function sdkFiles(): Record<string, string> {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  const { exports }: { exports: object } = JSON.parse(manifest)
+  const paths = Object.keys(exports).filter((path) => !path.endsWith('.json'))
+  const names = paths.map((path) => `@appfactory/sdk${path.slice(1)}`)
+  return Object.fromEntries(names.map((name) => [name, fileURLToPath(import.meta.resolve(name))]))
+}
+
+interface Context {
+  parentURL?: string | undefined
+}
+
+/** A resolve hook: './engine.js' names engine.ts where only that is there, as it does for TypeScript's compiler. */
+export function resolveTypeScript<Result>(
+  specifier: string,
+  context: Context,
+  next: (specifier: string, context: Context) => Result,
+): Result {
+  try {
+    return next(specifier, context)
+  } catch (error) {
+    const source = sourceOf(specifier, context.parentURL)
+    if (source === undefined) throw error
+    return next(source, context)
+  }
+}
+
+function sourceOf(specifier: string, parentUrl: string | undefined): string | undefined {
+  if (!/^\.{0,2}\//.test(specifier) || !parentUrl || !/\.[cm]?tsx?$/.test(parentUrl)) return undefined
+  const names = [
+    specifier.replace(/\.([cm]?)js$/, '.$1ts'),
+    ...['.ts', '.mts', '/index.ts'].map((end) => specifier + end),
+  ]
+  return names.find((name) => name !== specifier && existsSync(new URL(name, parentUrl)))
+}

@@ -1,0 +1,188 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { JsonSchema, MethodDescriptor } from '../../contracts/contract.js'
+import { isPluginError, type PluginError } from '../../errors.js'
+import { type Check, type CheckContext, must } from '../check.js'
+import type { WireArgs } from '../target.js'
+import { badArguments } from './bad-arguments.js'
+import { callForResult, codeText, errorText, readResult, tryCall, unexpected } from './calls.js'
+import { checkCancelled } from './cancellation.js'
+
+/** Errors by which an engine may refuse to do several things at once. */
+const refusals: ReadonlySet<string | undefined> = new Set(['RESOURCE_EXHAUSTED', 'LLM_RATE_LIMITED'])
+
+/** What each method of a contract must do, whatever the contract. */
+export function methodChecks(contract: string, method: MethodDescriptor): Check[] {
+  const id = `${contract}.${method.wire}`
+  const { wire } = method
+  const common = { ...needs(method), after: [`${id}.result`] }
+  const checks: Check[] = [
+    {
+      ...common,
+      id: `${id}.result`,
+      title: `${wire} answers in the shape of the contract`,
+      after: ['lifecycle.initialize'],
+      run: (context) => checkResult(context, method),
+    },
+    argumentsCheck(contract, method),
+  ]
+  // What takes no arguments has nothing to refuse, to mix up or to wait for.
+  if (Object.keys(propertiesOf(method.args)).length === 0) return checks
+  return [
+    ...checks,
+    {
+      ...common,
+      id: `${id}.errors`,
+      title: `${wire} refuses what it can’t do with a code from the table`,
+      run: (context) => checkErrors(context, method),
+    },
+    {
+      ...common,
+      id: `${id}.concurrent`,
+      title: `Calls of ${wire} at the same time each get their own answer`,
+      run: (context) => checkConcurrent(context, method),
+    },
+    ...(method.kind === 'call' ? [cancelCheck(contract, method, `${id}.result`)] : []),
+  ]
+}
+
+export function cancelCheck(contract: string, method: MethodDescriptor, after: string): Check {
+  return {
+    ...needs(method),
+    id: `${contract}.${method.wire}.cancel`,
+    title: `${method.wire} ends soon after it is cancelled, and the plugin goes on serving`,
+    after: [after],
+    run: (context) => checkCancelled(context, method),
+  }
+}
+
+/** Bad arguments are refused before the plugin's method is called, so this needs no call that works. */
+export function argumentsCheck(contract: string, method: MethodDescriptor): Check {
+  return {
+    ...needs(method),
+    id: `${contract}.${method.wire}.arguments`,
+    title: `${method.wire} refuses bad arguments with INVALID_PARAMS, naming the argument`,
+    after: ['lifecycle.initialize'],
+    run: (context) => checkArguments(context, method),
+  }
+}
+
+/** A method that the contract does not require is a capability. */
+export function needs({ required, wire }: MethodDescriptor): { requires?: string } {
+  return required ? {} : { requires: wire }
+}
+
+async function checkResult(context: CheckContext, method: MethodDescriptor): Promise<void> {
+  const { first, guessed } = context.samples(method)
+  const outcome = await tryCall(context, method, first)
+  const hint = guessed
+    ? `; its arguments were guessed, give better ones: samples: { ${method.name}: { … } }`
+    : ''
+  must(outcome.error === undefined, `${method.wire} failed: ${errorText(outcome.error)}${hint}`)
+  readResult(context, method, outcome.answer)
+}
+
+async function checkArguments(context: CheckContext, method: MethodDescriptor): Promise<void> {
+  for (const { args, path, what } of badArguments(method, context.samples(method).first)) {
+    const { error } = await tryCall(context, method, args)
+    must(error !== undefined, `${what} was accepted`)
+    must(isPluginError(error), `${what} gave ${errorText(error)}`)
+    must(error.codeName === 'INVALID_PARAMS', `${what} gave ${errorText(error)}, not INVALID_PARAMS`)
+    must(
+      pathsIn(error).some((each) => each.startsWith(path)),
+      `${what}: \`data.issues\` does not name ${path}`,
+    )
+  }
+}
+
+function pathsIn({ data, message }: PluginError): string[] {
+  const issues = (data as { issues?: unknown } | undefined)?.issues
+  const paths = Array.isArray(issues) ? issues.map((issue) => String((issue as { path?: unknown }).path)) : []
+  return paths.length > 0 ? paths : [message]
+}
+
+/** Arguments that are allowed and yet odd: each gives an answer, or an error that the plugin foresaw. */
+async function checkErrors(context: CheckContext, method: MethodDescriptor): Promise<void> {
+  for (const [name, value] of oddValues(method)) {
+    const { first } = context.samples(method)
+    const { error } = await tryCall(context, method, { ...first, [name]: value })
+    if (error === undefined) continue
+    const odd = typeof value === 'string' && value.length < 40 ? JSON.stringify(value) : 'noise'
+    mustBeForeseen(context, error, `${name}: ${odd}`)
+  }
+}
+
+/** Each text of the arguments once empty and once unknown; bytes once empty and once as noise. */
+function oddValues({ args }: MethodDescriptor): [string, unknown][] {
+  return Object.entries(propertiesOf(args)).flatMap(([name, schema]): [string, unknown][] => {
+    if (schema['contentEncoding'] === 'base64') {
+      const noise = Uint8Array.from({ length: 999 }, (_, index) => (index * 89 + 17) % 251)
+      return [
+        [name, ''],
+        [name, Buffer.from(noise).toString('base64')],
+      ]
+    }
+    const isText = schema['type'] === 'string' && !schema['enum'] && !('const' in schema)
+    if (!isText) return []
+    const { minLength = 0, maxLength = 100 } = schema as { minLength?: number; maxLength?: number }
+    return ['', 'no-such-value', '\u{1f600}\u0000\n'].flatMap((text): [string, unknown][] =>
+      text.length >= minLength && text.length <= maxLength ? [[name, text]] : [],
+    )
+  })
+}
+
+/** An error with a code of the table, or one of the author's own; never one that nobody foresaw. */
+export function mustBeForeseen(context: CheckContext, error: unknown, what: string): void {
+  if (!isPluginError(error)) throw unexpected(what, error)
+  const text = `${what} gave ${errorText(error)}`
+  must(error.codeName !== 'INTERNAL_ERROR', `${text}; throw a PluginError that says what was wrong`)
+  must(error.codeName !== 'CALL_TIMEOUT', text)
+  must(error.codeName !== 'PLUGIN_CRASHED', text)
+  const isReserved = error.code >= -32_768 && error.code <= -32_000
+  must(error.codeName !== undefined || !isReserved, `${text}: codes from -32768 to -32000 are reserved`)
+  const owner = /^(TTS|STT|LLM)_/.exec(codeText(error))?.[1]?.toLowerCase()
+  const isOther = owner !== undefined && owner !== context.contract.name
+  must(!isOther, `${text}: that code belongs to the contract "${owner}"`)
+}
+
+async function checkConcurrent(context: CheckContext, method: MethodDescriptor): Promise<void> {
+  const { first, second } = context.samples(method)
+  const alone: unknown[] = []
+  for (const args of [first, second, first, second])
+    alone.push(withoutFigures(await callForResult(context, method, args)))
+  const together = await Promise.all(
+    [first, second, first, second].map((args) => tryCall(context, method, args)),
+  )
+  const answered = together.filter(({ error }) => !isRefusal(error))
+  must(answered.length > 0, 'each of four calls at the same time was refused')
+  // An engine that never says the same thing twice can't be compared.
+  const isSteady = isDeepStrictEqual(alone.slice(0, 2), alone.slice(2))
+  for (const [index, outcome] of together.entries()) {
+    if (isRefusal(outcome.error)) continue
+    if (outcome.error !== undefined)
+      throw unexpected(`${method.wire} at the same time as others`, outcome.error)
+    const result = withoutFigures(decoded(context, method, outcome.answer))
+    must(
+      !isSteady || isDeepStrictEqual(result, alone[index]),
+      `call ${index + 1} of four at the same time got another answer than alone; is something of a call kept in the instance?`,
+    )
+  }
+}
+
+function decoded(context: CheckContext, method: MethodDescriptor, answer: unknown): unknown {
+  return context.codecs(method).decodeResult(answer).value
+}
+
+function isRefusal(error: unknown): boolean {
+  return isPluginError(error) && refusals.has(error.codeName)
+}
+
+/** A result without what may differ from call to call. */
+export function withoutFigures(result: unknown): unknown {
+  if (typeof result !== 'object' || result === null || Array.isArray(result)) return result
+  const { usage: _usage, metadata: _metadata, ...rest } = result as WireArgs
+  return rest
+}
+
+function propertiesOf(schema: JsonSchema): Record<string, JsonSchema> {
+  return (schema['properties'] ?? {}) as Record<string, JsonSchema>
+}

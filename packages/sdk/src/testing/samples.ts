@@ -1,0 +1,113 @@
+import { issuesText, MethodCodecs } from '../contracts/codec.js'
+import type { ContractDescriptor, MethodDescriptor } from '../contracts/contract.js'
+import { sampleAudio } from './sample-audio.js'
+import { sampleOf } from './schema-sample.js'
+import type { WireArgs } from './target.js'
+
+/** What an author says to call methods with: all arguments of a call as one object, in the names of TypeScript or of the wire. */
+export type Samples = Readonly<Record<string, WireArgs | readonly WireArgs[]>>
+
+/** Arguments of the wire to call one method with. */
+export interface MethodSamples {
+  /** Ordinary ones. */
+  readonly first: WireArgs
+  /** Others, which get another answer where anything does. */
+  readonly second: WireArgs
+  /** Those that keep the plugin busy for longest. */
+  readonly long: WireArgs
+  /** Whether they were guessed from the schema. */
+  readonly guessed: boolean
+}
+
+const sentence = 'This one is a little longer, and it is spoken at the same time as the other. '
+const base64 = (durationMs: number): string => Buffer.from(sampleAudio({ durationMs })).toString('base64')
+const generation = { max_tokens: 16, temperature: 0, seed: 7 }
+const ask = (content: string): WireArgs => ({ messages: [{ role: 'user', content }] })
+
+const speech = (): [WireArgs, WireArgs, WireArgs] => [
+  { text: 'Hello there.' },
+  { text: sentence.trim() },
+  { text: sentence.repeat(8).trim() },
+]
+const listening = (): [WireArgs, WireArgs, WireArgs] => [
+  { audio_b64: base64(1000) },
+  { audio_b64: base64(500) },
+  { audio_b64: base64(10_000) },
+]
+
+/** For the contracts that ship: ordinary, other and long arguments. A list has none. */
+const shippedSamples: Record<string, Record<string, () => [WireArgs, WireArgs, WireArgs]>> = {
+  tts: { synthesize: speech, synthesize_stream: speech },
+  stt: { transcribe: listening, transcribe_stream: listening },
+  llm: {
+    complete: () => [
+      { prompt: 'Once upon a time', ...generation },
+      { prompt: 'The weather today is', ...generation },
+      { prompt: 'Once upon a time', ...generation, max_tokens: 512 },
+    ],
+    stream_complete: () => shippedOf('llm', 'complete'),
+    chat: () => [
+      { ...ask('Hello'), ...generation },
+      { ...ask('How are you today?'), ...generation },
+      { ...ask('Tell me a long story.'), ...generation, max_tokens: 512 },
+    ],
+    stream_chat: () => shippedOf('llm', 'chat'),
+  },
+}
+
+function shippedOf(contract: string, method: string): [WireArgs, WireArgs, WireArgs] {
+  return shippedSamples[contract]?.[method]?.() ?? [{}, {}, {}]
+}
+
+/**
+ * Arguments for each method of a contract: the author's, else those that are known to do, else what its schema allows.
+ *
+ * @throws TypeError where an author's sample is for no method, or does not fit.
+ */
+export class SampleSource {
+  readonly #contract: ContractDescriptor
+  readonly #given: ReadonlyMap<string, WireArgs[]>
+  readonly #made = new Map<string, MethodSamples>()
+
+  constructor(contract: ContractDescriptor, samples: Samples = {}) {
+    this.#contract = contract
+    this.#given = new Map(Object.entries(samples).map(([name, args]) => this.#read(name, args)))
+  }
+
+  of(method: MethodDescriptor): MethodSamples {
+    const known = this.#made.get(method.wire) ?? this.#make(method)
+    this.#made.set(method.wire, known)
+    return known
+  }
+
+  #make(method: MethodDescriptor): MethodSamples {
+    const [first, second = first, long = second] = this.#given.get(method.wire) ?? []
+    if (first && second && long) return { first, second, long, guessed: false }
+    const shipped = shippedSamples[this.#contract.name]?.[method.wire]?.()
+    if (shipped) return { first: shipped[0], second: shipped[1], long: shipped[2], guessed: false }
+    const guess = (variant: number): WireArgs => sampleOf(method.args, variant) as WireArgs
+    const guessed = Object.keys(method.args['properties'] ?? {}).length > 0
+    return { first: guess(0), second: guess(1), long: guess(1), guessed }
+  }
+
+  #read(name: string, args: WireArgs | readonly WireArgs[]): [string, WireArgs[]] {
+    const method = this.#contract.methods.find((each) => each.name === name || each.wire === name)
+    if (!method) {
+      const known = this.#contract.methods.map((each) => each.name).join(', ')
+      throw new TypeError(
+        `samples: the contract "${this.#contract.name}" has no method ${name}; it has ${known}`,
+      )
+    }
+    const codecs = new MethodCodecs(method)
+    const list: readonly WireArgs[] = Array.isArray(args) ? args : [args]
+    return [method.wire, list.map((each) => toWire(each, codecs))]
+  }
+}
+
+function toWire(args: WireArgs, codecs: MethodCodecs): WireArgs {
+  if (codecs.decodeArgs(args).issues.length === 0) return args
+  const { value, issues } = codecs.encodeArgs(args)
+  if (issues.length > 0) throw new TypeError(`samples: ${codecs.method.name}: ${issuesText(issues)}`)
+  // As plain JSON, with bytes as base64: that is what every target takes.
+  return JSON.parse(JSON.stringify(value)) as WireArgs
+}

@@ -1,0 +1,85 @@
+import { MethodCodecs } from '../contracts/codec.js'
+import type { ContractDescriptor, MethodDescriptor } from '../contracts/contract.js'
+import type { CheckContext } from './check.js'
+import { type MethodSamples, SampleSource, type Samples } from './samples.js'
+import type { CheckTarget, RunningPlugin } from './target.js'
+
+export interface CheckSessionOptions {
+  target: CheckTarget
+  contract: ContractDescriptor
+  config: Record<string, unknown>
+  samples: Samples
+  timeoutMs: number
+}
+
+/** The instance that checks share, so that an engine is loaded once; after a failure the next check gets a new one. */
+export class CheckSession implements CheckContext {
+  readonly contract: ContractDescriptor
+  readonly timeoutMs: number
+  readonly #options: CheckSessionOptions
+  readonly #samples: SampleSource
+  readonly #codecs = new Map<string, MethodCodecs>()
+  #shared: Promise<RunningPlugin> | undefined
+  #others: RunningPlugin[] = []
+
+  constructor(options: CheckSessionOptions) {
+    this.contract = options.contract
+    this.timeoutMs = options.timeoutMs
+    this.#options = options
+    this.#samples = new SampleSource(options.contract, options.samples)
+  }
+
+  plugin(): Promise<RunningPlugin> {
+    this.#shared ??= this.#start()
+    return this.#shared
+  }
+
+  async another(): Promise<RunningPlugin> {
+    const plugin = await this.#start()
+    this.#others.push(plugin)
+    return plugin
+  }
+
+  async stop(): Promise<void> {
+    const shared = this.#shared
+    this.#shared = undefined
+    const plugin = await shared?.catch(() => undefined)
+    await plugin?.stop()
+  }
+
+  /** Stops the running instance, whatever its shutdown says and however long it takes. */
+  async discard(): Promise<void> {
+    await within(this.timeoutMs, this.stop())
+  }
+
+  /** Stops what the check that has ended has started beside the shared instance. */
+  async tidy(): Promise<void> {
+    const others = this.#others
+    this.#others = []
+    await within(this.timeoutMs, Promise.all(others.map((plugin) => plugin.stop())))
+  }
+
+  samples(method: MethodDescriptor): MethodSamples {
+    return this.#samples.of(method)
+  }
+
+  codecs(method: MethodDescriptor): MethodCodecs {
+    const known = this.#codecs.get(method.wire) ?? new MethodCodecs(method)
+    this.#codecs.set(method.wire, known)
+    return known
+  }
+
+  #start(): Promise<RunningPlugin> {
+    return this.#options.target.start(this.#options.config)
+  }
+}
+
+/** Waits for work whose failure is told elsewhere, but not longer than `timeoutMs`. */
+async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs)
+  })
+  await Promise.race([work.catch(() => {}), late])
+  clearTimeout(timer)
+}

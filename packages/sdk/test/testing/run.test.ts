@@ -1,0 +1,165 @@
+import { decodeWav, toMono16 } from '@appfactory/sdk'
+import { classTarget, contractChecks, runChecks, sampleAudio } from '@appfactory/sdk/testing'
+import { describe, expect, test } from 'vitest'
+import { GoodOwn, GoodStt, GoodTts, OwnContract } from './good-plugins.js'
+
+describe('a report', () => {
+  test('has each check once, in order, and the reason of each that was skipped', async () => {
+    const told: string[] = []
+    const report = await runChecks({
+      target: classTarget(GoodStt, { manifest: { name: 'listener' } }),
+      onResult: ({ id }) => told.push(id),
+    })
+    expect(report).toMatchObject({ plugin: 'listener', contract: 'stt', failed: 0, skipped: 1, blocked: 0 })
+    expect(told).toEqual((await contractChecks('stt')).map(({ id }) => id))
+    expect(report.results.map(({ id }) => id)).toEqual(told)
+    expect(report.results.find(({ status }) => status === 'skipped')).toMatchObject({
+      id: 'state.round_trip',
+      reason: 'state is not among the plugin’s capabilities',
+    })
+  })
+
+  test('blames the check that failed, not those that build on it', async () => {
+    class Broken extends GoodTts {
+      override initialize(): boolean {
+        return false
+      }
+    }
+    const { results, ...counts } = await runChecks({ target: classTarget(Broken) })
+    expect(counts).toMatchObject({ passed: 1, failed: 1, skipped: 0 })
+    expect(results.filter(({ status }) => status === 'blocked').length).toBe(counts.blocked)
+    expect(results.find(({ id }) => id === 'status.ready')).toMatchObject({
+      status: 'blocked',
+      reason: 'lifecycle.initialize has not passed',
+    })
+  })
+
+  test('goes on with a new instance after a failure', async () => {
+    class Fragile extends GoodTts {
+      #isBroken = false
+      override async synthesize(text: string, voiceId?: string): Promise<Uint8Array> {
+        if (this.#isBroken) throw new Error('still broken')
+        this.#isBroken = voiceId === 'no-such-voice'
+        if (this.#isBroken) throw new Error('broken')
+        return (await this.speak(text, 'low', {})).audio
+      }
+    }
+    const { results } = await runChecks({ target: classTarget(Fragile), only: ['tts.synthesize.*'] })
+    const failed = results.filter(({ status }) => status === 'failed').map(({ id }) => id)
+    expect(failed).toEqual(['tts.synthesize.voice'])
+  })
+
+  test('ends early where it is told to', async () => {
+    const controller = new AbortController()
+    const { results } = await runChecks({
+      target: classTarget(GoodTts),
+      signal: controller.signal,
+      onResult: () => controller.abort(),
+    })
+    expect(results.map(({ id }) => id)).toEqual(['lifecycle.load'])
+  })
+})
+
+describe('only', () => {
+  test('takes ids and *', async () => {
+    const only = ['tts.get_*.result', 'health.shape']
+    const { results } = await runChecks({ target: classTarget(GoodTts), only })
+    expect(results.map(({ id }) => id)).toEqual([
+      'health.shape',
+      'tts.get_voices.result',
+      'tts.get_voice_info.result',
+    ])
+  })
+
+  test('refuses what means no check', async () => {
+    const run = runChecks({ target: classTarget(GoodTts), only: ['tts.synthesise.result'] })
+    await expect(run).rejects.toThrow(/did you mean tts\.synthesize\.result/)
+  })
+})
+
+describe('samples', () => {
+  const asked: string[] = []
+  class Curious extends GoodOwn {
+    override async count(args: { text: string; times: number }) {
+      asked.push(args.text)
+      return { characters: args.text.length * args.times }
+    }
+  }
+  const run = (samples: object) =>
+    runChecks({
+      target: classTarget(Curious),
+      only: ['counting.count.result'],
+      samples: samples as Record<string, Record<string, unknown>>,
+    })
+
+  test('are those of the author, or made from the schema', async () => {
+    await run({ count: [{ text: 'mine' }, { text: 'other' }] })
+    await run({})
+    expect(asked).toEqual(['mine', 'sample'])
+  })
+
+  test('may be bytes, in the names of TypeScript or of the wire', async () => {
+    const heard: number[] = []
+    class Listener extends GoodStt {
+      override async transcribe(audio: Uint8Array): Promise<string> {
+        heard.push(audio.length)
+        return ''
+      }
+    }
+    const target = classTarget(Listener)
+    const only = ['stt.transcribe.result']
+    await runChecks({
+      target,
+      only,
+      samples: { transcribe: { audio: new Uint8Array(7), wordTimestamps: true } },
+    })
+    await runChecks({ target, only, samples: { transcribe: { audio_b64: 'AAAA', word_timestamps: true } } })
+    expect(heard).toEqual([7, 3])
+  })
+
+  test('that do not fit are refused', async () => {
+    await expect(run({ cuont: {} })).rejects.toThrow(/no method cuont; it has count, watch/)
+    await expect(run({ count: { text: 1 } })).rejects.toThrow(/count: text: must be a string/)
+  })
+
+  test('that can’t be guessed are asked for', async () => {
+    class Picky extends GoodOwn {
+      override async count({ text }: { text: string }): Promise<{ characters: number }> {
+        if (text !== 'open sesame') throw new Error('no')
+        return { characters: 1 }
+      }
+    }
+    const { results } = await runChecks({ target: classTarget(Picky), only: ['counting.count.result'] })
+    expect(results[0]?.reason).toMatch(/samples: \{ count: /)
+  })
+})
+
+test('the configuration is checked and filled in as in a host', async () => {
+  const got: unknown[] = []
+  class Configured extends GoodTts {
+    static readonly configSchema = {
+      safeParse: (value: unknown) => ({ success: true, data: { ...(value as object), voice: 'low' } }),
+    }
+    override initialize(config: unknown): void {
+      got.push(config)
+    }
+  }
+  await runChecks({ target: classTarget(Configured), only: ['status.ready'], config: { speed: 2 } })
+  expect(got).toEqual([{ speed: 2, voice: 'low' }])
+})
+
+test('what is no contract is refused', async () => {
+  await expect(contractChecks('vad')).rejects.toThrow(/tts, stt, llm/)
+  await expect(contractChecks(OwnContract as never)).resolves.toHaveLength(25)
+  expect(() => classTarget(class {} as never)).toThrow(TypeError)
+})
+
+test('sample audio is a quiet WAV file, the same every time', () => {
+  const wav = decodeWav(sampleAudio({ durationMs: 250, sampleRate: 8000 }))
+  if (!wav) throw new Error('not a WAV file')
+  const samples = toMono16(wav)
+  expect([wav.sampleRate, samples.length]).toEqual([8000, 2000])
+  expect(Math.max(...samples)).toBeGreaterThan(5)
+  expect(Math.max(...samples)).toBeLessThan(50)
+  expect(sampleAudio()).toEqual(sampleAudio({ durationMs: 1000, sampleRate: 16_000 }))
+})

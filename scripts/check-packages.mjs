@@ -1,0 +1,103 @@
+// Checks what would be published, packed: metadata, types as each kind of importer finds them, files, sizes and the API.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+import { apiReports } from './lib/api-report.mjs'
+import { pack, published, root } from './lib/pack.mjs'
+
+/** Largest sizes in KB (1,000 bytes), packed, with the reason. */
+const ceilings = {
+  // Every plugin downloads it: its code, its types, and the contracts as JSON.
+  sdk: { packed: 150, files: /^(dist\/.*\.(js|d\.ts|json)|package\.json|README\.md|LICENSE)$/ },
+  // Applications download it once.
+  host: { packed: 120, files: /^(dist\/.*\.(js|d\.ts)|bin\/.*\.js|package\.json|README\.md|LICENSE)$/ },
+  // `npm create` downloads it while somebody waits.
+  'create-plugin': {
+    packed: 110,
+    unpacked: 400,
+    files: /^(dist\/create\.cjs|bin\/create-appfactory-plugin\.cjs|package\.json|README\.md|LICENSE)$/,
+  },
+}
+
+// The templates inside the generator's one file have it taken for an ES module.
+const misread = 'FILE_INVALID_EXPLICIT_FORMAT'
+
+const folder = mkdtempSync(join(tmpdir(), 'appfactory-packages-'))
+const problems = []
+try {
+  for (const name of published) await checkPackage(name)
+  checkApi()
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+for (const problem of problems) console.error(problem)
+process.exitCode = problems.length > 0 ? 1 : 0
+
+async function checkPackage(name) {
+  const { filename, files, manifest } = pack(name, folder)
+  checkFiles(name, files, manifest)
+  checkSize(name, filename, files)
+  await checkMetadata(name, filename)
+  if (manifest.exports) checkTypes(name, filename)
+}
+
+function checkFiles(name, files, manifest) {
+  const { files: allowed } = ceilings[name]
+  for (const file of files.filter((path) => !allowed.test(path)))
+    problems.push(`${name}: ${file} does not belong into the package`)
+  const named = [...Object.values(manifest.exports ?? {}), ...Object.values(manifest.bin ?? {})]
+  const targets = named.flatMap((target) => (typeof target === 'string' ? [target] : Object.values(target)))
+  const missing = targets
+    .map((target) => target.replace(/^\.\//, ''))
+    .filter((target) => !target.includes('*') && !files.includes(target))
+  for (const target of missing)
+    problems.push(`${name}: package.json names ${target}, which is not in the package`)
+  for (const file of ['README.md', 'LICENSE'])
+    if (!files.includes(file)) problems.push(`${name}: ${file} is missing`)
+}
+
+function checkSize(name, filename, files) {
+  const kilobytes = (path) => Math.ceil(statSync(path).size / 1000)
+  const { packed, unpacked } = ceilings[name]
+  const size = kilobytes(filename)
+  console.log(`${name}: ${size} KB packed, ${files.length} files`)
+  if (size > packed) problems.push(`${name}: ${size} KB packed, more than ${packed}`)
+  if (unpacked === undefined) return
+  const sum = files
+    .filter((file) => file !== 'LICENSE')
+    .reduce((total, file) => total + kilobytes(join(root, 'packages', name, file)), 0)
+  if (sum > unpacked) problems.push(`${name}: ${sum} KB unpacked, more than ${unpacked}`)
+}
+
+async function checkMetadata(name, filename) {
+  const bytes = readFileSync(filename)
+  const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)
+  const { messages, pkg } = await publint({ pack: { tarball }, strict: true })
+  for (const message of messages.filter(({ code }) => code !== misread))
+    problems.push(`${name}: ${formatMessage(message, pkg, { color: false })}`)
+}
+
+/** The packages are ES modules only, hence the profile; a CommonJS importer uses require(esm). */
+function checkTypes(name, filename) {
+  const attw = join(
+    dirname(createRequire(import.meta.url).resolve('@arethetypeswrong/cli/package.json')),
+    'dist/index.js',
+  )
+  const args = [attw, filename, '--profile', 'esm-only', '--no-emoji', '--no-color', '--format', 'ascii']
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+  if (status !== 0) problems.push(`${name}: ${stdout}${stderr}`)
+}
+
+function checkApi() {
+  for (const { path, text } of apiReports()) {
+    const file = join(root, path)
+    if (existsSync(file) && readFileSync(file, 'utf8').replaceAll('\r\n', '\n') === text) continue
+    problems.push(
+      `${path} is not the API that is built: run \`pnpm generate\`, look at the difference, and note it with \`pnpm changeset\``,
+    )
+  }
+}

@@ -1,0 +1,77 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/**
+ * A plugin that answers with the token of the call and does on demand what goes wrong. `prompt` is
+ * `{"token", "work"?: ms, "fault"?, "print"?: file}` as JSON. Its state: how many calls it has answered, and the last token.
+ */
+const subject = `
+import { readFileSync, writeSync } from 'node:fs'
+import { LLMContract } from '@appfactory/sdk'
+
+const faults = {
+  exit: () => process.exit(7),
+  kill: () => process.kill(process.pid, 'SIGKILL'),
+  throw: () => setImmediate(() => { throw new Error('outside of any call') }),
+  loop: () => { for (;;); },
+  noise: () => writeSync(1, 'noise \\u00e9 {"jsonrpc": \\n'.repeat(200)),
+  forged: () => writeSync(1, '{"jsonrpc":"2.0","id":999999999,"result":{"text":"forged"}}\\n{"jsonrpc":"2.0","method":"$/stream","params":{"id":999999999,"seq":0,"value":1}}\\n'),
+  stderr: () => process.stderr.write('x'.repeat(1_000_000) + '\\n'),
+  oversize: () => writeSync(1, 'x'.repeat(9_000_000)),
+  refuse: () => { throw new Error('refused') },
+}
+
+export default class Subject extends LLMContract {
+  answered = 0
+  #sleep(ms) { return new Promise((resolve) => setTimeout(resolve, ms)) }
+  async initialize() {}
+  async shutdown() {}
+  async healthCheck() { return { status: this.status } }
+  async getModels() { return [{ id: 'one', name: 'One' }] }
+  async chat() { return { role: 'assistant', content: String(process.pid) } }
+  async complete(prompt) {
+    const begun = performance.now()
+    const { token, work = 0, fault, size = 0, print } = JSON.parse(prompt)
+    faults[fault]?.()
+    if (print) writeSync(1, readFileSync(print))
+    if (work > 0) await this.#sleep(work)
+    this.answered += 1
+    return { text: token, finishReason: 'stop', metadata: { number: this.answered, ms: performance.now() - begun, pad: 'x'.repeat(size) } }
+  }
+  async *streamComplete(prompt) {
+    const { token, pieces = 20, fault } = JSON.parse(prompt)
+    for (let index = 0; index < pieces; index++) {
+      if (fault && index === 3) faults[fault]?.()
+      if (index % 8 === 0) await this.#sleep(1)
+      yield token + '#' + index + ' '
+    }
+  }
+  // STATE
+}
+`
+
+const state = `
+  captureState() { return { answered: this.answered, bytes: new Uint8Array(1000).fill(7) } }
+  restoreState({ answered, bytes }) {
+    if (bytes.length !== 1000 || bytes.some((byte) => byte !== 7)) throw new Error('the bytes are not what they were')
+    this.answered = answered
+  }
+`
+
+/** A folder of plugins, each of them the subject. `names` that begin with `stateful` keep state. */
+export function writePlugins(names) {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'appfactory-torture-')))
+  for (const name of names) {
+    const dir = join(root, name)
+    mkdirSync(dir)
+    const manifest = { name, version: '1.0.0', contract: 'llm', entry_point: 'index.js' }
+    writeFileSync(join(dir, 'manifest.json'), JSON.stringify(manifest))
+    writeFileSync(join(dir, 'package.json'), '{"type":"module"}')
+    writeFileSync(
+      join(dir, 'index.js'),
+      name.startsWith('stateful') ? subject.replace('// STATE', state) : subject,
+    )
+  }
+  return { root, remove: () => rmSync(root, { recursive: true, force: true }) }
+}

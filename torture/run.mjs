@@ -1,0 +1,68 @@
+// Does to a host under load what goes wrong in production, and checks what must hold all the same.
+import { readdirSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { Invariants } from './invariants.mjs'
+import { Random } from './random.mjs'
+
+const names = readdirSync(new URL('scenarios', import.meta.url)).map((file) => file.replace('.mjs', ''))
+
+const help = `Usage: pnpm torture [--scenario NAME] [--seconds N] [--seed N] [--swaps N] [--callers N] [--times N]
+
+  --scenario NAME  ${names.join(', ')} (default: mixed)
+  --seconds N      how long, for mixed and loop (default: 60)
+  --seed N         decides everything that is left to chance (default: a new one, which is printed)
+  --swaps N        for swap (default: 20)
+  --callers N      for swap, kill and loop (default: 64)
+  --times N        kills, hosts or lines, for kill, orphans and garbage
+
+Exit status: 0 all holds, 1 something does not, 2 bad usage.`
+
+const options = parseOptions()
+const { run, description } = await import(`./scenarios/${options.scenario}.mjs`)
+const invariants = new Invariants()
+console.log(`torture: ${options.scenario}: ${description}; --seed ${options.seed}`)
+await run({ ...options, random: new Random(options.seed), invariants })
+if (invariants.broken.length === 0) console.log('torture: all invariants hold')
+else
+  console.log(`torture: ${invariants.broken.length} invariants are broken; --seed ${options.seed} replays it`)
+process.exit(invariants.broken.length === 0 ? 0 : 1)
+
+function parseOptions() {
+  const whole = { type: 'string' }
+  try {
+    const { values } = parseArgs({
+      options: {
+        scenario: { type: 'string', default: 'mixed' },
+        seconds: whole,
+        seed: whole,
+        swaps: whole,
+        callers: whole,
+        times: whole,
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) {
+      console.log(help)
+      process.exit(0)
+    }
+    if (!names.includes(values.scenario)) throw new Error(`--scenario: no "${values.scenario}"`)
+    return {
+      scenario: values.scenario,
+      seconds: number(values, 'seconds', 60),
+      seed: number(values, 'seed', Math.floor(Math.random() * 2 ** 31)),
+      swaps: number(values, 'swaps', 20),
+      callers: number(values, 'callers', 64),
+      times: number(values, 'times', undefined),
+    }
+  } catch (error) {
+    console.error(`torture: ${error.message}\n\n${help}`)
+    process.exit(2)
+  }
+}
+
+function number(values, name, otherwise) {
+  if (values[name] === undefined) return otherwise
+  const value = Number(values[name])
+  if (!Number.isInteger(value) || value < 0) throw new Error(`--${name}: a whole number, not ${values[name]}`)
+  return value
+}

@@ -1,0 +1,42 @@
+import { PluginHost } from '@appfactory/host'
+import { Load } from '../load.mjs'
+import { writePlugins } from '../plugins.mjs'
+import { milliseconds, percentile } from '../statistics.mjs'
+
+export const description = 'one plugin in an endless loop, and how long the calls of another one take'
+
+export async function run({ seconds, invariants }) {
+  const { root, remove } = writePlugins(['looping', 'other'])
+  const host = new PluginHost({ pluginsDir: root, unresponsiveTimeoutMs: (seconds * 1000) / 3 })
+  try {
+    const looping = await host.load('looping')
+    const load = new Load(await host.load('other'), 4, () => 2)
+    await load.settle(1000)
+    load.calls.length = 0
+    await load.settle((seconds * 1000) / 3)
+    const before = percentile(
+      load.calls.map(({ took }) => took),
+      0.99,
+    )
+    load.calls.length = 0
+    const begun = performance.now()
+    const { codeName } = await looping
+      .complete(JSON.stringify({ token: 'x', fault: 'loop' }))
+      .catch((error) => error)
+    const noticed = performance.now() - begun
+    const during = percentile(
+      load.calls.map(({ took }) => took),
+      0.99,
+    )
+    await load.end()
+    console.log(`the loop was noticed after ${milliseconds(noticed)}`)
+    console.log(
+      `  p99 of the other plugin: ${milliseconds(before)} before, ${milliseconds(during)} during (${(during / before).toFixed(2)} x)`,
+    )
+    invariants.check(codeName === 'PLUGIN_CRASHED', `the call in the loop ended with ${codeName}`)
+    invariants.check(load.failed.length === 0, `calls of the other plugin failed: ${load.failed[0]}`)
+  } finally {
+    await host.close()
+    remove()
+  }
+}
