@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { PluginHost } from '../host.js'
-import type { Tester } from '../tester/serve.js'
+import type { Tester, TesterOptions } from '../tester/serve.js'
 import { type CommonOptions, exitCodes, print, type Streams } from './output.js'
 import { createHost } from './serve.js'
 import { UsageError } from './usage-error.js'
@@ -14,7 +14,7 @@ export async function tester(
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new UsageError('--port must be a whole number from 0 to 65535')
   await using host = createHost(options)
-  const server = await serve(host, port)
+  const server = await serve(host, { port, configDir: options.configDir })
   const url = server.issueUrl()
   print(
     streams,
@@ -32,13 +32,13 @@ export async function tester(
 }
 
 /** Only this command pays for loading an HTTP server. */
-async function serve(host: PluginHost, port: number): Promise<Tester> {
+async function serve(host: PluginHost, options: TesterOptions): Promise<Tester> {
   const { serveTester } = await import('../tester/serve.js')
   try {
-    return await serveTester(host, { port })
+    return await serveTester(host, options)
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
-    throw new Error(`Port ${port} is in use; give another --port, or none for any that is free`)
+    throw new Error(`Port ${options.port} is in use; give another --port, or none for any that is free`)
   }
 }
 

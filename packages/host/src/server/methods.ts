@@ -223,7 +223,7 @@ function onlyOne(method: string, params: Record<string, unknown>, names: readonl
 }
 
 /** What a plugin's process may see of the environment is for who runs the host to say, not for its clients. */
-function refuseGrants(method: string, config: Record<string, unknown> | undefined): void {
+export function refuseGrants(method: string, config: Record<string, unknown> | undefined): void {
   if (config && Object.hasOwn(config, environmentKey))
     throw invalidParams(
       method,

@@ -1,7 +1,15 @@
 import { errorTable, PluginError } from '@appfactory/sdk'
 import { namePattern } from '@appfactory/sdk/manifest'
 import { z } from 'zod'
-import { method, runMethod, type ServerContext, type ServerMethod, serverMethods } from '../server/methods.js'
+import {
+  method,
+  refuseGrants,
+  runMethod,
+  type ServerContext,
+  type ServerMethod,
+  serverMethods,
+} from '../server/methods.js'
+import { runPluginChecks } from './checks.js'
 import { runLoad } from './load.js'
 
 /** Of the server's methods, those that take neither a path nor end the host. */
@@ -17,6 +25,12 @@ const shared = [
 
 const pluginName = z.string().regex(namePattern)
 
+/** What a method of the tester works with. */
+export interface TesterContext extends ServerContext {
+  /** Folder of `<plugin>.json` files; undefined: the default one. */
+  configDir: string | undefined
+}
+
 /** What the page may ask for. */
 export const testerMethods: Readonly<Record<string, ServerMethod>> = {
   ...Object.fromEntries(Object.entries(serverMethods).filter(([name]) => shared.includes(name))),
@@ -31,6 +45,19 @@ export const testerMethods: Readonly<Record<string, ServerMethod>> = {
     }),
   ),
   'errors/list': method('Every error code, and what to do about it.', z.strictObject({}), () => errorTable),
+  'checks/run': method(
+    'Checks that a plugin does what its contract says; tells each result.',
+    z.strictObject({
+      plugin: pluginName,
+      only: z.array(z.string()).optional(),
+      config: z.record(z.string(), z.unknown()).optional(),
+    }),
+    (params, context) => {
+      refuseGrants('checks/run', params.config)
+      const { host, call, configDir } = context as TesterContext
+      return runPluginChecks(host, { ...params, configDir }, call)
+    },
+  ),
   'load/run': method(
     'Calls a method from many callers at once; tells figures while it runs.',
     z.strictObject({
@@ -46,7 +73,7 @@ export const testerMethods: Readonly<Record<string, ServerMethod>> = {
 }
 
 /** Runs what the page asks for. Throws PluginErrors. */
-export async function runTesterMethod(context: ServerContext): Promise<unknown> {
+export async function runTesterMethod(context: TesterContext): Promise<unknown> {
   const { method: name } = context.call
   const known = Object.hasOwn(testerMethods, name) ? testerMethods[name] : undefined
   if (known) return runMethod(known, context)

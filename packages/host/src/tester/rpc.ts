@@ -12,13 +12,17 @@ export const maxBodyBytes = 64 * 1024 * 1024
  * Answers a POST: its body is what a client would write to `appfactory-host` (a request and the pieces of its input, one
  * JSON message a line), the answer is what the client would read. A browser that goes away cancels its calls.
  */
-export function answerCalls(host: PluginHost, request: IncomingMessage, response: ServerResponse): void {
+export function answerCalls(
+  { host, configDir }: { host: PluginHost; configDir: string | undefined },
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
   const peer: Peer = new Peer({
     input: request,
     output: response,
     maxBatch: 0,
-    handle: (call) => runTesterMethod({ host, call, subscribe: () => {}, shutDown: () => {} }),
+    handle: (call) => runTesterMethod({ host, configDir, call, subscribe: () => {}, shutDown: () => {} }),
     onEnd: () => void finish(),
   })
   response.once('close', () => peer.close(new PluginError('REQUEST_CANCELLED', 'The page has gone away')))

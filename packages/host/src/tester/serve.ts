@@ -11,6 +11,8 @@ import { answerCalls, maxBodyBytes } from './rpc.js'
 export interface TesterOptions {
   /** Default: any free port. */
   port?: number | undefined
+  /** Folder of `<plugin>.json` files, for the contract checks. Default: `./config`. */
+  configDir?: string | undefined
 }
 
 /** A Plugin Tester that is being served. */
@@ -23,7 +25,10 @@ export interface Tester {
 }
 
 /** Serves the page of the Plugin Tester for `host` on 127.0.0.1. */
-export async function serveTester(host: PluginHost, { port = 0 }: TesterOptions = {}): Promise<Tester> {
+export async function serveTester(
+  host: PluginHost,
+  { port = 0, configDir }: TesterOptions = {},
+): Promise<Tester> {
   const server = createServer()
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
@@ -36,7 +41,7 @@ export async function serveTester(host: PluginHost, { port = 0 }: TesterOptions 
     'POST /rpc': (request, response) => {
       const length = Number(request.headers['content-length'])
       if (!(length <= maxBodyBytes)) sendNotice(response, 413, `A body has at most ${maxBodyBytes} bytes`)
-      else answerCalls(host, request, response)
+      else answerCalls({ host, configDir }, request, response)
     },
   }
 

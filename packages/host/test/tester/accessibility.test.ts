@@ -33,6 +33,9 @@ describe.skipIf(chromium === undefined)(
       await page.getByRole('button', { name: /^Invoke/ }).click()
       await page.locator('.result audio').waitFor()
       await load(page, 'hostile')
+      await visit(page, 'checks', 'tts_tone')
+      await page.getByRole('button', { name: 'Run all' }).click()
+      await page.getByRole('button', { name: 'Run all' }).waitFor({ timeout: 60_000 })
     })
 
     afterAll(async () => {
@@ -50,6 +53,7 @@ describe.skipIf(chromium === undefined)(
         ['invoke', 'llm_llama'],
         ['health', ''],
         ['load', 'tts_tone'],
+        ['checks', 'tts_tone'],
         ['logs', ''],
       ])('%s %s: axe finds nothing, and nothing sticks out', async (section, plugin) => {
         await page.setViewportSize({ width, height: 800 })

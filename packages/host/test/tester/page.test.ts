@@ -198,6 +198,19 @@ describe.skipIf(chromium === undefined)(
       ).toBeGreaterThan(5)
     })
 
+    it('checks that a plugin keeps its contract, and shows each check by its id', async () => {
+      await visit(page, 'checks', 'tts_tone')
+      await page.getByRole('button', { name: 'Run all' }).click()
+      await page.getByRole('button', { name: 'Run all' }).waitFor({ timeout: 60_000 })
+      expect(await page.locator('.counts').innerText()).toMatch(/^\d\d passed/)
+      expect(await page.locator('.counts').innerText()).not.toMatch(/failed|blocked/)
+      await page.getByRole('button', { name: 'Run tts.synthesize.result again' }).waitFor()
+      await visit(page, 'checks', 'endless')
+      await page.getByRole('button', { name: 'Run all' }).click()
+      await page.getByRole('button', { name: 'Run all' }).waitFor({ timeout: 90_000 })
+      expect(await page.locator('.counts').innerText()).toMatch(/failed/)
+    })
+
     it('takes what a plugin says for text only', async () => {
       await choose(page, 'hostile', 'complete')
       await page.getByRole('button', { name: /^Invoke/ }).click()

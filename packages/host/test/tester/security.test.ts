@@ -155,6 +155,8 @@ describe('what a page may ask for', () => {
     ['plugin/swap', { old: 'one', new_plugin_path: 'plugins/two' }, -32602],
     ['plugin/describe', { name: '/etc' }, -32000],
     ['system/discover', { paths: ['/etc'] }, -32602],
+    ['checks/run', { plugin: '../elsewhere/outside' }, -32602],
+    ['checks/run', { plugin: 'one', config: { $env: ['SECRET'] } }, -32602],
     ['load/run', { plugin: '../one', method: 'x', callers: 1, seconds: 1 }, -32602],
     ['load/run', { plugin: 'one', method: 'x', callers: 100_000, seconds: 1 }, -32602],
     ['shutdown', {}, -32601],

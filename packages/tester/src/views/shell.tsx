@@ -7,6 +7,7 @@ import { connected } from '../state/events.js'
 import { discoveryError, plugins, refreshPlugins, selected } from '../state/plugins.js'
 import { addressOf, go, route, type Section, sections } from '../state/route.js'
 import { nextTheme, theme } from '../state/theme.js'
+import { ChecksView } from './checks.js'
 import { HealthView } from './health.js'
 import { LoadView } from './load.js'
 import { LogView } from './logs.js'
@@ -18,6 +19,7 @@ const names: Record<Section, string> = {
   invoke: 'Invoke',
   health: 'Health',
   load: 'Load',
+  checks: 'Checks',
   logs: 'Logs',
 }
 
@@ -67,10 +69,11 @@ export function Shell() {
   )
 }
 
-const pluginViews: Record<'plugin' | 'invoke' | 'load', ComponentType<{ plugin: Plugin }>> = {
+const pluginViews: Record<'plugin' | 'invoke' | 'load' | 'checks', ComponentType<{ plugin: Plugin }>> = {
   plugin: PluginView,
   invoke: Invoker,
   load: LoadView,
+  checks: ChecksView,
 }
 
 function Content({ section }: { section: Section }) {
@@ -141,7 +144,7 @@ function Connection() {
   )
 }
 
-/** 1 to 5: sections. /: the first search field. Escape and Ctrl+Enter belong to the sections. */
+/** 1 to 6: sections. /: the first search field. Escape and Ctrl+Enter belong to the sections. */
 function onKey(event: KeyboardEvent): void {
   const { target } = event
   const isTyping = target instanceof HTMLElement && target.matches('input, textarea, select')
