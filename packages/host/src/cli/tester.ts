@@ -14,7 +14,7 @@ export async function tester(
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new UsageError('--port must be a whole number from 0 to 65535')
   await using host = createHost(options)
-  const server = await serve(host, { port, configDir: options.configDir })
+  const server = await startTester(host, { port, configDir: options.configDir })
   const url = server.issueUrl()
   print(
     streams,
@@ -31,8 +31,8 @@ export async function tester(
   return signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated
 }
 
-/** Only this command pays for loading an HTTP server. */
-async function serve(host: PluginHost, options: TesterOptions): Promise<Tester> {
+/** Only who wants the page pays for loading an HTTP server. */
+export async function startTester(host: PluginHost, options: TesterOptions): Promise<Tester> {
   const { serveTester } = await import('../tester/serve.js')
   try {
     return await serveTester(host, options)

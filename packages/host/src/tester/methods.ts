@@ -25,14 +25,14 @@ const shared = [
 
 const pluginName = z.string().regex(namePattern)
 
-/** What a method of the tester works with. */
-export interface TesterContext extends ServerContext {
-  /** Folder of `<plugin>.json` files; undefined: the default one. */
-  configDir: string | undefined
-}
+export type TesterMethods = Readonly<Record<string, ServerMethod>>
 
-/** What the page may ask for. */
-export const testerMethods: Readonly<Record<string, ServerMethod>> = {
+/**
+ * What the page may ask for.
+ *
+ * @param configDir Folder of `<plugin>.json` files; undefined: the default one.
+ */
+export const testerMethods = (configDir: string | undefined): TesterMethods => ({
   ...Object.fromEntries(Object.entries(serverMethods).filter(([name]) => shared.includes(name))),
   'system/discover': narrowed('system/discover', z.strictObject({})),
   'plugin/swap': narrowed(
@@ -52,9 +52,8 @@ export const testerMethods: Readonly<Record<string, ServerMethod>> = {
       only: z.array(z.string()).optional(),
       config: z.record(z.string(), z.unknown()).optional(),
     }),
-    (params, context) => {
+    (params, { host, call }) => {
       refuseGrants('checks/run', params.config)
-      const { host, call, configDir } = context as TesterContext
       return runPluginChecks(host, { ...params, configDir }, call)
     },
   ),
@@ -70,16 +69,16 @@ export const testerMethods: Readonly<Record<string, ServerMethod>> = {
     }),
     ({ swap_to: swapTo, ...plan }, { host, call }) => runLoad(host, { ...plan, swapTo }, call),
   ),
-}
+})
 
 /** Runs what the page asks for. Throws PluginErrors. */
-export async function runTesterMethod(context: TesterContext): Promise<unknown> {
+export async function runTesterMethod(methods: TesterMethods, context: ServerContext): Promise<unknown> {
   const { method: name } = context.call
-  const known = Object.hasOwn(testerMethods, name) ? testerMethods[name] : undefined
+  const known = Object.hasOwn(methods, name) ? methods[name] : undefined
   if (known) return runMethod(known, context)
   throw new PluginError(
     'METHOD_NOT_FOUND',
-    `The tester has no method "${name}"; it has ${Object.keys(testerMethods).join(', ')}`,
+    `The tester has no method "${name}"; it has ${Object.keys(methods).join(', ')}`,
   )
 }
 

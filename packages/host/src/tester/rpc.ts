@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
 import { Peer } from '@appfactory/sdk/wire'
 import type { PluginHost } from '../host.js'
-import { runTesterMethod } from './methods.js'
+import { runTesterMethod, type TesterMethods } from './methods.js'
 
 /** Longest body, in bytes: a message and the pieces of its input. */
 export const maxBodyBytes = 64 * 1024 * 1024
@@ -13,7 +13,7 @@ export const maxBodyBytes = 64 * 1024 * 1024
  * JSON message a line), the answer is what the client would read. A browser that goes away cancels its calls.
  */
 export function answerCalls(
-  { host, configDir }: { host: PluginHost; configDir: string | undefined },
+  { host, methods }: { host: PluginHost; methods: TesterMethods },
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
@@ -22,7 +22,7 @@ export function answerCalls(
     input: request,
     output: response,
     maxBatch: 0,
-    handle: (call) => runTesterMethod({ host, configDir, call, subscribe: () => {}, shutDown: () => {} }),
+    handle: (call) => runTesterMethod(methods, { host, call, subscribe: () => {}, shutDown: () => {} }),
     onEnd: () => void finish(),
   })
   response.once('close', () => peer.close(new PluginError('REQUEST_CANCELLED', 'The page has gone away')))

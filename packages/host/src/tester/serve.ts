@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { PluginHost } from '../host.js'
 import { sendEvents } from './events.js'
 import { Gate } from './gate.js'
+import { testerMethods } from './methods.js'
 import { readPage, safeHeaders, sendAsset, sendNotice } from './page.js'
 import { Recorder } from './recorder.js'
 import { answerCalls, maxBodyBytes } from './rpc.js'
@@ -36,12 +37,13 @@ export async function serveTester(
   const gate = new Gate(boundPort)
   const recorder = new Recorder(host)
   const page = readPage()
+  const methods = testerMethods(configDir)
   const routes: Record<string, (request: IncomingMessage, response: ServerResponse) => void> = {
     'GET /events': (_request, response) => sendEvents(recorder, response),
     'POST /rpc': (request, response) => {
       const length = Number(request.headers['content-length'])
       if (!(length <= maxBodyBytes)) sendNotice(response, 413, `A body has at most ${maxBodyBytes} bytes`)
-      else answerCalls({ host, configDir }, request, response)
+      else answerCalls({ host, methods }, request, response)
     },
   }
 
