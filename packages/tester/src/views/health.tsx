@@ -1,7 +1,7 @@
 import { computed } from '@preact/signals'
 import type { Health, Plugin, Sample } from '../api/types.js'
 import { Chart, type Line } from '../parts/chart.js'
-import { count, duration, figure, megabytes, uptime } from '../parts/format.js'
+import { count, duration, figure, megabytes, milliseconds, uptime } from '../parts/format.js'
 import { Status } from '../parts/status.js'
 import { samples } from '../state/events.js'
 import { isRunning, plugins } from '../state/plugins.js'
@@ -108,7 +108,7 @@ function PluginHealth({ plugin: { name, status } }: { plugin: Plugin }) {
         <Measure
           name="p50 · p95 · p99"
           unit=" ms"
-          now={['p50_ms', 'p95_ms', 'p99_ms'].map((each) => duration(figure(details, each))).join(' · ')}
+          now={milliseconds(['p50_ms', 'p95_ms', 'p99_ms'].map((each) => figure(details, each)))}
           lines={[
             line('p50', '--line-1', detail('p50_ms')),
             line('p95', '--line-2', detail('p95_ms')),
