@@ -1,3 +1,14 @@
+import { expect, it } from 'vitest'
 import { testDocument } from './document.js'
+import { instanceLimits, restartPolicy, shown, slotLimits } from './limits.js'
+import { tableOf } from './tables.js'
 
-testDocument('docs/embedding.md')
+const { text } = testDocument('docs/embedding.md', () => {
+  it('lists every option of the host with its default', () => {
+    const options = tableOf(text, 'A host').map(([option = '', initial = '']) => [option, initial])
+    const limits = { ...instanceLimits, maxHeapMb: undefined, ...slotLimits }
+    expect(options.slice(5, -1)).toEqual(Object.entries(limits).map(([name, value]) => [name, shown(value)]))
+    for (const [name, value] of Object.entries(restartPolicy))
+      expect(text.includes(`\`${name}\` ${shown(value)}`), name).toBe(true)
+  })
+})

@@ -1,5 +1,10 @@
-/** The first column of the tables under a heading (to the next heading of any level), without its marks. */
+/** The first column of the tables under a heading, without its marks. */
 export function firstColumn(text: string, heading: string): string[] {
+  return tableOf(text, heading).map(([first = '']) => first)
+}
+
+/** The rows of the tables under a heading (to the next heading of any level), without their heads and marks. */
+export function tableOf(text: string, heading: string): string[][] {
   const [, section = ''] =
     new RegExp(`^#+ ${heading}\\n([\\s\\S]*?)(?=^#|(?![\\s\\S]))`, 'm').exec(text) ?? []
   return section
@@ -7,7 +12,12 @@ export function firstColumn(text: string, heading: string): string[] {
     .filter(
       (line, index, lines) => line.startsWith('|') && !/^\|[-\s|:]+$/.test(line) && !isHead(lines, index),
     )
-    .map((line) => (line.split('|')[1] ?? '').replaceAll('`', '').trim())
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.replaceAll('`', '').trim()),
+    )
 }
 
 function isHead(lines: readonly string[], index: number): boolean {

@@ -1,6 +1,16 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface, type Interface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Registry, startRegistry } from '../../../scripts/lib/registry.mjs'
 import { type Contract, contracts, languages } from '../src/answers.js'
@@ -29,6 +39,25 @@ const calls: Record<Contract, { args: string[]; answer: RegExp }> = {
   stt: { args: ['transcribe', '--file', 'audio=samples/sos.wav'], answer: /"text": "sos"/ },
   llm: { args: ['complete', '--args', '{"prompt":"A plugin","seed":1}'], answer: /"text": " \w.*\."/ },
   custom: { args: ['embed', '--args', '{"texts":["Hello"]}'], answer: /"vectors"/ },
+}
+
+/** The same to a host that goes on. */
+const requests: Record<Contract, { method: string; params: object }> = {
+  tts: { method: 'tts/get_voices', params: {} },
+  stt: { method: 'stt/get_languages', params: {} },
+  llm: { method: 'llm/complete', params: { prompt: 'A plugin', seed: 1 } },
+  custom: {
+    method: 'plugin/call',
+    params: { plugin: 'my_custom_plugin', method: 'embed', args: { texts: ['x'] } },
+  },
+}
+
+/** Resolves once `dev` has said so. */
+async function told(events: Interface, type: string): Promise<void> {
+  for (;;) {
+    const [line] = await once(events, 'line')
+    if (line.startsWith('{') && JSON.parse(line).type === type) return
+  }
 }
 
 const matrix = [
@@ -71,7 +100,31 @@ describe.each(matrix)('with $manager: $contract in $language', ({ manager, contr
     expect(await timed('call', () => host(['call', name, ...args, '--plugins-dir', '..']))).toMatch(answer)
     await timed('manifest', () => host(['manifest', '.', '--check']))
     await timed('checks', () => host(['test', '.']))
+    await timed('dev', swapByAnEdit)
   })
+
+  /** Calls the plugin under `dev`, edits its source, and calls it again. */
+  async function swapByAnEdit(): Promise<void> {
+    const process = user().start('appfactory-host', ['dev', '.', '--json'], name)
+    const events = createInterface(process.stderr)
+    const answers = createInterface(process.stdout)
+    const { method, params } = requests[contract]
+    const call = async (id: number): Promise<void> => {
+      process.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`)
+      const [line] = await once(answers, 'line')
+      expect(JSON.parse(line)).toMatchObject({ id, result: expect.anything() })
+    }
+    await told(events, 'loaded')
+    await call(1)
+    appendFileSync(
+      join(user().folder, name, `src/index.${language === 'typescript' ? 'ts' : 'js'}`),
+      '// Saved.\n',
+    )
+    await told(events, 'reloaded')
+    await call(2)
+    process.stdin.end()
+    expect(await once(process, 'close')).toEqual([0, null])
+  }
 
   async function timed<Result>(step: string, work: () => Promise<Result>): Promise<Result> {
     const start = performance.now()

@@ -1,4 +1,9 @@
-import { type ExecFileException, execFile } from 'node:child_process'
+import {
+  type ChildProcessWithoutNullStreams,
+  type ExecFileException,
+  execFile,
+  spawn,
+} from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
@@ -38,6 +43,12 @@ export class User {
 
   pnpm(args: readonly string[], folder = ''): Promise<string> {
     return this.#run(process.execPath, [pnpm, ...args], folder)
+  }
+
+  /** Starts a command that goes on. */
+  start(command: string, args: readonly string[], folder: string): ChildProcessWithoutNullStreams {
+    const cwd = join(this.folder, folder)
+    return spawn('npx', [command, ...args], { cwd, env: this.#env, shell: process.platform === 'win32' })
   }
 
   /** What the command prints; what it complains of is in the error. */

@@ -1,0 +1,15 @@
+import { defaultInstanceLimits } from '../../packages/host/dist/instance.js'
+import { defaultRestartPolicy } from '../../packages/host/dist/restart.js'
+import { defaultSlotLimits } from '../../packages/host/dist/slot.js'
+
+/** The host's limits and their defaults, as the code has them. */
+export const instanceLimits: object = defaultInstanceLimits
+export const slotLimits: object = defaultSlotLimits
+export const restartPolicy: object = defaultRestartPolicy
+
+/** A default as the pages write it: `30,000`, `8 MiB`. */
+export function shown(value: unknown): string {
+  if (typeof value !== 'number') return 'Node’s own'
+  const mebibytes = value / 1024 ** 2
+  return Number.isInteger(mebibytes) ? `${mebibytes} MiB` : value.toLocaleString('en-US')
+}
