@@ -6,8 +6,10 @@ import { toSnakeCase } from '@appfactory/sdk/wire'
 import { type DevelopmentEvent, type PluginWatch, pluginsDirOf, watchPlugins } from '../dev.js'
 import { reasonOf } from '../discovery.js'
 import type { HostEvents } from '../host.js'
+import type { Tester } from '../tester/serve.js'
 import { type CommonOptions, paint, type Streams } from './output.js'
 import { createHost, serveClient } from './serve.js'
+import { startTester } from './tester.js'
 import { UsageError } from './usage-error.js'
 
 interface DevCommand extends Omit<CommonOptions, 'logDir' | 'pluginsDir'> {
@@ -15,6 +17,7 @@ interface DevCommand extends Omit<CommonOptions, 'logDir' | 'pluginsDir'> {
   pluginsDir: unknown
   logDir: string | undefined
   syncMode: boolean
+  tester: boolean
 }
 
 /** `appfactory-host dev DIR`: serves plugins like `appfactory-host`, and swaps each for itself when it is saved. */
@@ -27,6 +30,7 @@ export async function dev(streams: Streams, options: DevCommand): Promise<number
   host.on('log', report.log)
   host.on('crash', report.crash)
   let watching: PluginWatch | undefined
+  let tester: Tester | undefined
   try {
     return await serveClient(host, {
       input: endless(process.stdin),
@@ -34,10 +38,14 @@ export async function dev(streams: Streams, options: DevCommand): Promise<number
       begin: async () => {
         watching = await watchPlugins(host, { dir, configDir: options.configDir, onEvent: report.event })
         report.watching()
+        if (!options.tester) return
+        tester = await startTester(host, { configDir: options.configDir })
+        report.tester(tester.issueUrl())
       },
     })
   } finally {
     await watching?.close()
+    await tester?.close()
   }
 }
 
@@ -52,6 +60,7 @@ function endless(input: Readable): Readable {
 
 interface Report {
   watching(): void
+  tester(url: string): void
   event(event: DevelopmentEvent): void
   log(entry: HostEvents['log'][0]): void
   crash(crash: HostEvents['crash'][0]): void
@@ -65,6 +74,7 @@ function reportJson({ error: stderr }: Streams): Report {
   }
   return {
     watching: () => write('watching', {}),
+    tester: (url) => write('tester', { url }),
     event: (event) => {
       if (event.type !== 'failed' || !event.repeated) write(event.type, event)
     },
@@ -85,6 +95,7 @@ function reportLines({ error: stderr }: Streams, dir: string): Report {
   const bad = (text: string): string => paint(stderr, 'red', text)
   const attempts = new Attempts()
   return {
+    tester: (url) => write(`Plugin Tester, for one browser: ${url}`),
     watching: () => write(`watching ${relative(process.cwd(), dir) || '.'}; JSON-RPC on stdin and stdout`),
     event: (event) => {
       if (event.type !== 'watch_failed') attempts.follow(event)

@@ -7,6 +7,7 @@ import { dev } from './dev.js'
 import { list } from './list.js'
 import { exitCodes, fail, type Streams } from './output.js'
 import { serve } from './serve.js'
+import { tester } from './tester.js'
 import { UsageError } from './usage-error.js'
 import { validate } from './validate.js'
 
@@ -33,7 +34,7 @@ async function run(argv: readonly string[], streams: Streams): Promise<number> {
   return status
 }
 
-const commandNames = ['dev', 'list', 'validate', 'call', 'test', 'manifest']
+const commandNames = ['dev', 'list', 'validate', 'call', 'test', 'manifest', 'tester']
 const optionNames = [
   'plugins-dir',
   'config-dir',
@@ -47,6 +48,9 @@ const optionNames = [
   'config',
   'out',
   'timeout',
+  'port',
+  'open',
+  'tester',
   'json',
   'samples',
   'only',
@@ -74,6 +78,7 @@ function onlyOnce(args: Record<string, unknown>): true {
     'timeout',
     'samples',
     'junit',
+    'port',
   ]) {
     if (Array.isArray(args[name])) throw new UsageError(`--${name} may be given only once`)
   }
@@ -154,6 +159,7 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
             describe: 'Folder of plugins.log and launcher.log [default: none]',
           },
           'sync-mode': syncMode,
+          tester: { type: 'boolean', default: false, describe: 'Serve the Plugin Tester too' },
           json: { type: 'boolean', default: false, describe: 'Tell what happens as JSON lines on stderr' },
         } as const),
       (args) => settle(dev(streams, args as never)),
@@ -249,6 +255,16 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
             json: { type: 'boolean', default: false, describe: 'Print JSON' },
           } as const),
       (args) => settle(import('./manifest.js').then(({ manifest }) => manifest(streams, args as never))),
+    )
+    .command(
+      'tester',
+      'Open the Plugin Tester: a page to see, hear, call and load plugins',
+      (command) =>
+        command.options({
+          port: { type: 'number', default: 0, requiresArg: true, describe: 'Port on 127.0.0.1; 0: any' },
+          open: { type: 'boolean', default: false, describe: 'Open the page in the browser' },
+        } as const),
+      (args) => settle(tester(streams, args as never)),
     )
     .example('$0 --sync-mode --plugins-dir plugins', 'Serve the plugins in ./plugins')
     .example('$0 dev my_tts', 'Serve my_tts from its source, and reload it whenever that is saved')

@@ -1,10 +1,11 @@
 import { resolve } from 'node:path'
-import { type HealthStatus, PluginError } from '@appfactory/sdk'
+import { type HealthStatus, type JsonSchema, PluginError } from '@appfactory/sdk'
 import {
   creditOf,
   type IncomingCall,
   isInputMarker,
   type OutgoingStream,
+  toSnakeCase,
   type WireHealthStatus,
 } from '@appfactory/sdk/wire'
 import { z } from 'zod'
@@ -152,6 +153,12 @@ export function runServerMethod(context: ServerContext): unknown {
   if (name === 'plugin/call' && isPlainCall(params)) return callPlugin(context, params)
   const known = Object.hasOwn(serverMethods, name) ? serverMethods[name] : undefined
   if (!known) return callContract(context, name, params)
+  return runMethod(known, context)
+}
+
+/** Checks the parameters and runs one method. */
+export async function runMethod(known: ServerMethod, context: ServerContext): Promise<unknown> {
+  const { method: name, params = {} } = context.call
   if (Array.isArray(params)) throw byName(name)
   const parsed = known.params.safeParse(params)
   if (!parsed.success) {
@@ -216,7 +223,7 @@ function onlyOne(method: string, params: Record<string, unknown>, names: readonl
 }
 
 /** What a plugin's process may see of the environment is for who runs the host to say, not for its clients. */
-function refuseGrants(method: string, config: Record<string, unknown> | undefined): void {
+export function refuseGrants(method: string, config: Record<string, unknown> | undefined): void {
   if (config && Object.hasOwn(config, environmentKey))
     throw invalidParams(
       method,
@@ -295,13 +302,14 @@ async function sendPieces(
 async function describe(host: PluginHost, name: string): Promise<unknown> {
   const { plugin, contract } = await host.describe(name)
   const methods = contract.methods.map(
-    ({ wire, description, kind, required, idempotent, args: input, result, piece }) => ({
+    ({ wire, description, kind, required, idempotent, input, args: schema, result, piece }) => ({
       name: wire,
       description,
       kind,
       required,
       idempotent,
-      args: input,
+      input: wireInput(input, schema),
+      args: schema,
       result,
       piece,
     }),
@@ -311,6 +319,13 @@ async function describe(host: PluginHost, name: string): Promise<unknown> {
     contract: { name: contract.name, version: contract.version, description: contract.description },
     methods,
   }
+}
+
+/** The wire name of the argument that may follow piece by piece. */
+function wireInput(input: string | null, { properties }: JsonSchema): string | null {
+  if (input === null) return null
+  const name = toSnakeCase(input)
+  return Object.hasOwn(properties ?? {}, `${name}_b64`) ? `${name}_b64` : name
 }
 
 function hostStatus(host: PluginHost): Record<string, unknown> {
@@ -331,7 +346,7 @@ export function wireSummary({ displayName, ...rest }: PluginSummary): Record<str
   return { ...rest, display_name: displayName }
 }
 
-function wireHealth({
+export function wireHealth({
   status,
   message = '',
   details = {},
@@ -362,7 +377,8 @@ function invalidParams(
   return new PluginError('INVALID_PARAMS', `${name}: ${reason}`, issues ? { issues } : undefined)
 }
 
-function method<Params extends Record<string, unknown>>(
+/** An entry of a table of methods. */
+export function method<Params extends Record<string, unknown>>(
   description: string,
   params: z.ZodType<Params>,
   run: (params: Params, context: ServerContext) => unknown,

@@ -1,0 +1,123 @@
+// Takes the pictures of the documentation, docs/tester/*.webp, with the example plugins. Needs Chromium, as the tests do.
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { chromium } from 'playwright-core'
+
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+const pictures = join(root, 'docs/tester')
+const logs = mkdtempSync(join(tmpdir(), 'appfactory-'))
+mkdirSync(pictures, { recursive: true })
+
+const tester = spawn(
+  process.execPath,
+  ['packages/host/bin/appfactory-host.js', 'tester', '--plugins-dir', 'examples/plugins', '--log-dir', logs],
+  { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
+)
+const url = await new Promise((resolve) => {
+  tester.stdout.on('data', (chunk) => {
+    const [found] = /http:\S+/.exec(chunk) ?? []
+    if (found) resolve(found)
+  })
+})
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox'],
+})
+const page = await browser.newPage()
+try {
+  await page.goto(url)
+  await page.locator('#plugin-title').waitFor()
+  for (const plugin of ['tts_tone', 'tts_flite']) await load(plugin)
+  await invoke('tts_flite', 'synthesize', 'text required', 'Good morning. The fox is here.')
+  await page.locator('.result audio').waitFor()
+  await runLoad()
+  const { pid } = await health('tts_tone')
+  process.kill(pid, 'SIGKILL')
+  // A minute of history makes a chart.
+  await page.waitForTimeout(Number(process.env.WAIT ?? 40_000))
+  for (const [width, height] of [
+    [1280, 800],
+    [375, 812],
+  ]) {
+    for (const colorScheme of ['light', 'dark']) {
+      await page.setViewportSize({ width, height })
+      await page.emulateMedia({ colorScheme })
+      for (const [section, plugin] of [
+        ['invoke', 'tts_flite'],
+        ['health', 'tts_flite'],
+        ['load', 'tts_flite'],
+      ])
+        await take(section, plugin, `${section}-${width}-${colorScheme}`)
+    }
+  }
+} finally {
+  await browser.close()
+  tester.kill()
+  rmSync(logs, { recursive: true, force: true })
+}
+
+async function visit(section, plugin) {
+  await page.evaluate((hash) => {
+    location.hash = hash
+  }, `#/${section}/${plugin}`)
+}
+
+async function load(plugin) {
+  await visit('plugin', plugin)
+  await page.getByRole('button', { name: 'Load', exact: true }).click()
+  await page.getByRole('link', { name: 'Invoke a method' }).waitFor()
+}
+
+async function invoke(plugin, method, label, text) {
+  await visit('invoke', plugin)
+  await page.locator('.chips button', { hasText: method }).first().click()
+  await page.getByLabel(label).fill(text)
+  await page.getByRole('button', { name: /^Invoke/ }).click()
+}
+
+async function runLoad() {
+  await visit('load', 'tts_flite')
+  await page.getByLabel('text required').fill('Hello')
+  await page.getByLabel('Callers').fill('4')
+  await page.getByLabel('Seconds').fill('12')
+  await page.getByLabel('In the middle').selectOption('tts_flite')
+  await page.getByRole('button', { name: 'Start' }).click()
+  await page.locator('[data-done=true]').waitFor({ timeout: 60_000 })
+}
+
+async function health(plugin) {
+  await visit('health', plugin)
+  const pid = page
+    .locator(`[aria-label="Health of ${plugin}"] .tiles div`, { hasText: 'process' })
+    .locator('dd')
+  await pid.filter({ hasText: /\d/ }).waitFor()
+  return { pid: Number(await pid.innerText()) }
+}
+
+/** As WebP, which the browser itself can make: a third of a PNG. */
+async function take(section, plugin, name) {
+  await visit(section, plugin)
+  await page.waitForTimeout(400)
+  const png = (await page.screenshot()).toString('base64')
+  const canvas = await browser.newPage()
+  const webp = await canvas.evaluate(async (source) => {
+    const bitmap = await createImageBitmap(await (await fetch(`data:image/png;base64,${source}`)).blob())
+    const { width, height } = bitmap
+    const element = new OffscreenCanvas(width, height)
+    element.getContext('2d').drawImage(bitmap, 0, 0)
+    const blob = await element.convertToBlob({ type: 'image/webp', quality: 0.9 })
+    const reader = new FileReader()
+    const read = new Promise((resolve) => {
+      reader.onload = resolve
+    })
+    reader.readAsDataURL(blob)
+    await read
+    return reader.result.split(',')[1]
+  }, png)
+  await canvas.close()
+  writeFileSync(join(pictures, `${name}.webp`), Buffer.from(webp, 'base64'))
+  if (process.env.PNG_DIR) writeFileSync(join(process.env.PNG_DIR, `${name}.png`), Buffer.from(png, 'base64'))
+}

@@ -1,0 +1,43 @@
+import type { IncomingCall } from '@appfactory/sdk/wire'
+import type { PluginHost } from '../host.js'
+import { manifestInvalid } from '../messages.js'
+
+export interface ChecksPlan {
+  plugin: string
+  /** Ids, `*` standing for anything; all without it. */
+  only?: string[] | undefined
+  config?: Record<string, unknown> | undefined
+  /** Folder of `<plugin>.json` files. */
+  configDir?: string | undefined
+}
+
+/** Runs the checks of a plugin's contract, in processes of their own; tells each as it begins and ends. */
+export async function runPluginChecks(
+  host: PluginHost,
+  { plugin, only, config = {}, configDir }: ChecksPlan,
+  call: IncomingCall,
+): Promise<unknown> {
+  const { path, valid, errors } = await host.summary(plugin)
+  if (!valid) throw manifestInvalid(plugin, path, errors)
+  // Loaded when they are asked for: the page has to be there sooner.
+  const { runChecks } = await import('@appfactory/sdk/testing')
+  const { pluginTarget } = await import('../testing.js')
+  const stopping = new AbortController()
+  call.onCancel = () => stopping.abort()
+  const pieces = call.openStream(Number.POSITIVE_INFINITY)
+  // A page that has gone away has cancelled the run as well.
+  const tell = (piece: object): void => void pieces.send(piece).catch(() => {})
+  const { passed, failed, skipped, blocked, durationMs } = await runChecks({
+    target: pluginTarget(path, {
+      ...(configDir === undefined ? {} : { configDir }),
+      signal: stopping.signal,
+    }),
+    config,
+    signal: stopping.signal,
+    ...(only ? { only } : {}),
+    onStart: ({ id, title }) => tell({ id, title, status: 'running' }),
+    onResult: ({ id, title, status, reason = null, durationMs: ms }) =>
+      tell({ id, title, status, reason, duration_ms: ms }),
+  })
+  return { passed, failed, skipped, blocked, duration_ms: durationMs }
+}

@@ -1,0 +1,147 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { errorName, isPluginError } from '@appfactory/sdk'
+import type { IncomingCall } from '@appfactory/sdk/wire'
+import type { PluginHost } from '../host.js'
+import { Histogram } from './histogram.js'
+
+export interface LoadPlan {
+  plugin: string
+  method: string
+  args: Record<string, unknown>
+  callers: number
+  seconds: number
+  /** The plugin that takes its place when half of the time is over. */
+  swapTo?: string | undefined
+}
+
+/** Time between two reports, in ms. */
+const reportMs = 250
+
+/** Calls a method from many callers until the time is over, or the caller has had enough. */
+export async function runLoad(host: PluginHost, plan: LoadPlan, call: IncomingCall): Promise<unknown> {
+  const { contract } = await host.describe(plan.plugin)
+  const isStream = contract.methods.some(({ wire, kind }) => wire === plan.method && kind === 'stream')
+  const run = new LoadRun(host, plan, isStream)
+  const pieces = call.openStream(Number.POSITIVE_INFINITY)
+  call.onCancel = () => run.stop()
+  const finished = run.finish()
+  const ended = finished.then(() => true)
+  while (!(await Promise.race([ended, delay(reportMs, false)]))) await pieces.send(run.report())
+  return finished
+}
+
+class LoadRun {
+  readonly #host: PluginHost
+  readonly #plan: LoadPlan
+  readonly #isStream: boolean
+  readonly #begun = performance.now()
+  readonly #stopping = new AbortController()
+  readonly #all = new Histogram()
+  #recent = new Histogram()
+  #reported = { at: performance.now(), answered: 0 }
+  #calls = 0
+  #answered = 0
+  readonly #errors: Record<string, number> = {}
+  #firstError: string | null = null
+  #swap: Record<string, unknown> | null = null
+
+  constructor(host: PluginHost, plan: LoadPlan, isStream: boolean) {
+    this.#host = host
+    this.#plan = plan
+    this.#isStream = isStream
+  }
+
+  /** No call is begun any more; those in flight end by themselves. */
+  stop(): void {
+    this.#stopping.abort()
+  }
+
+  async finish(): Promise<Record<string, unknown>> {
+    const { callers, seconds } = this.#plan
+    const timer = setTimeout(() => this.stop(), seconds * 1000)
+    const swapping = this.#swapInTheMiddle()
+    await Promise.all(Array.from({ length: callers }, () => this.#keepCalling()))
+    clearTimeout(timer)
+    await swapping
+    return { ...this.report(), done: true }
+  }
+
+  report(): Record<string, unknown> {
+    const now = performance.now()
+    const failed = Object.values(this.#errors).reduce((sum, count) => sum + count, 0)
+    const recent = this.#recent
+    const since = { ...this.#reported }
+    this.#recent = new Histogram()
+    this.#reported = { at: now, answered: this.#answered }
+    return {
+      elapsed_ms: now - this.#begun,
+      calls: this.#calls,
+      answered: this.#answered,
+      in_flight: this.#calls - this.#answered - failed,
+      // A call that brought no result is lost, whoever is to blame.
+      lost: failed,
+      errors: this.#errors,
+      first_error: this.#firstError,
+      per_second: ((this.#answered - since.answered) * 1000) / Math.max(now - since.at, 1),
+      recent: recent.percentiles(),
+      all: this.#all.percentiles(),
+      swap: this.#swap,
+      done: false,
+    }
+  }
+
+  async #keepCalling(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      const begun = performance.now()
+      this.#calls += 1
+      try {
+        await this.#callOnce()
+        this.#answered += 1
+        this.#count(performance.now() - begun)
+      } catch (error) {
+        this.#fail(error)
+        // A plugin that is gone refuses at once: the callers must not take all of the processor.
+        await delay(10)
+      }
+    }
+  }
+
+  async #callOnce(): Promise<void> {
+    const { plugin, method, args } = this.#plan
+    if (!this.#isStream) await this.#host.call(plugin, method, args)
+    else for await (const _piece of this.#host.stream(plugin, method, args));
+  }
+
+  #count(ms: number): void {
+    this.#all.add(ms)
+    this.#recent.add(ms)
+  }
+
+  #fail(error: unknown): void {
+    const name = isPluginError(error) ? (errorName(error.code) ?? String(error.code)) : 'ERROR'
+    this.#errors[name] = (this.#errors[name] ?? 0) + 1
+    this.#firstError ??= error instanceof Error ? error.message : String(error)
+  }
+
+  async #swapInTheMiddle(): Promise<void> {
+    const { swapTo, seconds, plugin } = this.#plan
+    if (swapTo === undefined) return
+    await delay(seconds * 500, undefined, { signal: this.#stopping.signal }).catch(() => {})
+    if (this.#stopping.signal.aborted) return
+    const atMs = performance.now() - this.#begun
+    this.#swap = { state: 'under way', at_ms: atMs, to: swapTo }
+    try {
+      const { durationMs, heldCalls } = await this.#host.swap(plugin, swapTo)
+      this.#swap = {
+        state: 'done',
+        at_ms: atMs,
+        to: swapTo,
+        duration_ms: durationMs,
+        held_calls: heldCalls,
+      }
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      this.#swap = { state: 'failed', at_ms: atMs, to: swapTo, message }
+    }
+  }
+}

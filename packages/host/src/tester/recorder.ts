@@ -1,0 +1,160 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import { toSnakeCase, type WireHealthStatus } from '@appfactory/sdk/wire'
+import type { HostEvents, PluginHost } from '../host.js'
+import { wireHealth } from '../server/methods.js'
+
+/** Something that happened to a plugin, in the names of the wire. */
+export interface TimelineEvent {
+  at: number
+  type: 'status' | 'crash' | 'restart' | 'swap'
+  plugin: string
+  [detail: string]: unknown
+}
+
+export interface LogLine {
+  /** Counts up from 1, so that a page notices what it missed. */
+  seq: number
+  at: number
+  plugin: string
+  level: string
+  message: string
+}
+
+/** How the host and its plugins were doing at one moment. */
+export interface Sample {
+  at: number
+  host: Record<string, number | string>
+  plugins: Record<string, WireHealthStatus>
+}
+
+/** What a page that is opened now gets to see of the past. */
+export interface Recorded {
+  samples: readonly Sample[]
+  timeline: readonly TimelineEvent[]
+  logs: readonly LogLine[]
+}
+
+export interface Listener {
+  sample(sample: Sample): void
+  event(event: TimelineEvent): void
+  log(line: LogLine): void
+}
+
+const sampleEveryMs = 1000
+/** How long a sample waits for the answers of the plugins. */
+const answerMs = 200
+/** Five minutes. */
+const keptSamples = 300
+const keptEvents = 500
+const keptLines = 2000
+/** Longest part of a line that is shown. */
+const maxLineLength = 8000
+
+/** Keeps the last minutes of a host, and tells those who listen what is new. */
+export class Recorder {
+  readonly listeners = new Set<Listener>()
+  readonly #host: PluginHost
+  readonly #samples: Sample[] = []
+  readonly #timeline: TimelineEvent[] = []
+  readonly #logs: LogLine[] = []
+  readonly #loopDelay = monitorEventLoopDelay({ resolution: 10 })
+  readonly #last: Record<string, WireHealthStatus> = {}
+  readonly #asking = new Set<string>()
+  readonly #timer: NodeJS.Timeout
+  readonly #detach: (() => void)[] = []
+  #lines = 0
+
+  constructor(host: PluginHost) {
+    this.#host = host
+    this.#loopDelay.enable()
+    for (const type of ['status', 'crash', 'restart', 'swap'] as const) this.#watch(type)
+    const onLog = (line: HostEvents['log'][0]): void => this.#recordLog(line)
+    host.on('log', onLog)
+    this.#detach.push(() => host.off('log', onLog))
+    this.#timer = setInterval(() => void this.#sample(), sampleEveryMs)
+    this.#timer.unref()
+  }
+
+  get recorded(): Recorded {
+    return { samples: this.#samples, timeline: this.#timeline, logs: this.#logs }
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.#loopDelay.disable()
+    for (const detach of this.#detach) detach()
+  }
+
+  #watch(type: TimelineEvent['type']): void {
+    const onEvent = (details: { plugin: string }): void => this.#recordEvent(type, details)
+    this.#host.on(type, onEvent)
+    this.#detach.push(() => this.#host.off(type, onEvent))
+  }
+
+  #recordEvent(type: TimelineEvent['type'], details: { plugin: string }): void {
+    const wired = Object.entries(details).map(([key, value]) => [toSnakeCase(key), value])
+    const event: TimelineEvent = {
+      ...Object.fromEntries(wired),
+      at: Date.now(),
+      type,
+      plugin: details.plugin,
+    }
+    keep(this.#timeline, event, keptEvents)
+    for (const listener of this.listeners) listener.event(event)
+  }
+
+  #recordLog({ plugin, level, message }: HostEvents['log'][0]): void {
+    const shown = message.length > maxLineLength ? `${message.slice(0, maxLineLength)}…` : message
+    this.#lines += 1
+    const line = { seq: this.#lines, at: Date.now(), plugin, level, message: shown }
+    keep(this.#logs, line, keptLines)
+    for (const listener of this.listeners) listener.log(line)
+  }
+
+  async #sample(): Promise<void> {
+    const loaded = (await this.#host.list().catch(() => [])).filter(({ status }) => status !== 'UNLOADED')
+    // A plugin that is slow to answer is shown as it was, and holds up no other.
+    await Promise.race([Promise.all(loaded.map(({ name }) => this.#ask(name))), delay(answerMs)])
+    const { version, uptimeSeconds, pluginsLoaded, pluginsTotal, requestsProcessed, errors, memoryMb } =
+      this.#host.status()
+    const sample: Sample = {
+      at: Date.now(),
+      host: {
+        version,
+        uptime_seconds: uptimeSeconds,
+        plugins_loaded: pluginsLoaded,
+        plugins_total: pluginsTotal,
+        requests_processed: requestsProcessed,
+        errors,
+        memory_mb: memoryMb,
+        event_loop_delay_ms: Math.max(0, this.#loopDelay.max / 1e6 - 10),
+      },
+      plugins: Object.fromEntries(
+        loaded.flatMap(({ name }) => (this.#last[name] ? [[name, this.#last[name]]] : [])),
+      ),
+    }
+    this.#loopDelay.reset()
+    keep(this.#samples, sample, keptSamples)
+    for (const listener of this.listeners) listener.sample(sample)
+  }
+
+  async #ask(plugin: string): Promise<void> {
+    if (this.#asking.has(plugin)) return
+    this.#asking.add(plugin)
+    try {
+      this.#last[plugin] = wireHealth(await this.#host.health(plugin))
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      this.#last[plugin] = { status: 'ERROR', message, details: {}, latency_ms: null, memory_mb: null }
+    } finally {
+      this.#asking.delete(plugin)
+    }
+  }
+}
+
+/** Adds to the end; what is too much goes from the front, a few at a time. */
+function keep<T>(list: T[], item: T, limit: number): void {
+  list.push(item)
+  if (list.length > limit * 1.2) list.splice(0, list.length - limit)
+}

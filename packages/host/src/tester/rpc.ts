@@ -1,0 +1,37 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { PluginError } from '@appfactory/sdk'
+import { Peer } from '@appfactory/sdk/wire'
+import type { PluginHost } from '../host.js'
+import { runTesterMethod, type TesterMethods } from './methods.js'
+
+/** Longest body, in bytes: a message and the pieces of its input. */
+export const maxBodyBytes = 64 * 1024 * 1024
+
+/**
+ * Answers a POST: its body is what a client would write to `appfactory-host` (a request and the pieces of its input, one
+ * JSON message a line), the answer is what the client would read. A browser that goes away cancels its calls.
+ */
+export function answerCalls(
+  { host, methods }: { host: PluginHost; methods: TesterMethods },
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+  const peer: Peer = new Peer({
+    input: request,
+    output: response,
+    maxBatch: 0,
+    handle: (call) => runTesterMethod(methods, { host, call, subscribe: () => {}, shutDown: () => {} }),
+    onEnd: () => void finish(),
+  })
+  response.once('close', () => peer.close(new PluginError('REQUEST_CANCELLED', 'The page has gone away')))
+
+  async function finish(): Promise<void> {
+    await peer.idle()
+    // The last answer is written in the same turn.
+    await nextTurn()
+    peer.flush()
+    response.end()
+  }
+}

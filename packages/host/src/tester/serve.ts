@@ -1,0 +1,96 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { PluginHost } from '../host.js'
+import { sendEvents } from './events.js'
+import { Gate } from './gate.js'
+import { testerMethods } from './methods.js'
+import { readPage, safeHeaders, sendAsset, sendNotice } from './page.js'
+import { Recorder } from './recorder.js'
+import { answerCalls, maxBodyBytes } from './rpc.js'
+
+export interface TesterOptions {
+  /** Default: any free port. */
+  port?: number | undefined
+  /** Folder of `<plugin>.json` files, for the contract checks. Default: `./config`. */
+  configDir?: string | undefined
+}
+
+/** A Plugin Tester that is being served. */
+export interface Tester {
+  readonly port: number
+  /** A URL that opens the page in one browser, once. */
+  issueUrl(): string
+  /** Ends the server. The host goes on. */
+  close(): Promise<void>
+}
+
+/** Serves the page of the Plugin Tester for `host` on 127.0.0.1. */
+export async function serveTester(
+  host: PluginHost,
+  { port = 0, configDir }: TesterOptions = {},
+): Promise<Tester> {
+  const server = createServer()
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  const { port: boundPort } = server.address() as AddressInfo
+  const gate = new Gate(boundPort)
+  const recorder = new Recorder(host)
+  const page = readPage()
+  const methods = testerMethods(configDir)
+  const routes: Record<string, (request: IncomingMessage, response: ServerResponse) => void> = {
+    'GET /events': (_request, response) => sendEvents(recorder, response),
+    'POST /rpc': (request, response) => {
+      const length = Number(request.headers['content-length'])
+      if (!(length <= maxBodyBytes)) sendNotice(response, 413, `A body has at most ${maxBodyBytes} bytes`)
+      else answerCalls({ host, methods }, request, response)
+    },
+  }
+
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    for (const [name, value] of Object.entries(safeHeaders)) response.setHeader(name, value)
+    const { path, token } = targetOf(request)
+    const isVisit = path === '/' && request.method === 'GET'
+    const foreign = gate.refuseForeign(request, isVisit)
+    if (foreign) return sendNotice(response, foreign.status, foreign.reason)
+    if (isVisit && token !== undefined) return admit(gate, token, request, response)
+    const stranger = gate.refuseStranger(request)
+    if (stranger) return sendNotice(response, stranger.status, stranger.reason)
+    const asset = request.method === 'GET' ? page.get(path) : undefined
+    if (asset) return sendAsset(response, asset)
+    const route = routes[`${request.method} ${path}`]
+    if (!route) return sendNotice(response, 404, 'There is nothing here')
+    route(request, response)
+  })
+
+  return {
+    port: boundPort,
+    issueUrl: () => `${gate.origin}/?token=${gate.issueToken()}`,
+    close: () => {
+      recorder.close()
+      return closeServer(server)
+    },
+  }
+}
+
+/** Lets a browser in that has a good token; one that is in already may use its old URL again. */
+function admit(gate: Gate, token: string, request: IncomingMessage, response: ServerResponse): void {
+  const cookie = gate.exchange(token)
+  const refusal = cookie === undefined ? gate.refuseStranger(request) : undefined
+  const headers: Record<string, string> = cookie === undefined ? {} : { 'set-cookie': cookie }
+  if (refusal) sendNotice(response, refusal.status, refusal.reason)
+  // No redirect: a strict cookie would not be sent along where another site's link has led here.
+  else sendNotice(response, 200, 'One moment…', headers, '/')
+}
+
+function targetOf({ url = '/' }: IncomingMessage): { path: string; token: string | undefined } {
+  const [path = '/', query = ''] = url.split('?')
+  return { path, token: new URLSearchParams(query).get('token') ?? undefined }
+}
+
+async function closeServer(server: Server): Promise<void> {
+  const closed = once(server, 'close')
+  server.close()
+  server.closeAllConnections()
+  await closed
+}

@@ -1,0 +1,132 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { PluginHost } from '../../src/index.js'
+import { writePlugin } from '../fixtures/plugins.js'
+
+export const examples = fileURLToPath(new URL('../../../../examples/plugins', import.meta.url))
+const command = fileURLToPath(new URL('../../bin/appfactory-host.js', import.meta.url))
+
+/** An LLM plugin that never stops by itself, and says so when it is cancelled. */
+const endless = `
+import { LLMContract } from '@appfactory/sdk'
+export default class extends LLMContract {
+  async initialize() {}
+  async shutdown() {}
+  async healthCheck() { return { status: this.status } }
+  async complete(prompt) { return { text: prompt, finishReason: 'stop' } }
+  async chat(messages) { return messages[0] }
+  async getModels() { return [] }
+  async *streamComplete(prompt, { signal }) {
+    try {
+      for (let at = 1; !signal.aborted; at++) {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        yield prompt + at + ' '
+      }
+    } finally {
+      console.warn('stopped by its caller')
+    }
+  }
+}
+`
+
+/** What would run if the page took it for more than text. */
+export const hostile = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
+
+const hostilePlugin = `
+import { LLMContract } from '@appfactory/sdk'
+const evil = ${JSON.stringify(hostile)}
+export default class extends LLMContract {
+  async initialize() { console.log(evil) }
+  async shutdown() {}
+  async healthCheck() { return { status: this.status, message: evil } }
+  async complete() { return { text: evil, finishReason: 'stop' } }
+  async chat() { throw new Error(evil) }
+  async getModels() { return [{ id: evil }] }
+}
+`
+
+/** The command, as a person starts it. */
+export interface RunningTester {
+  url: string
+  /** From the start of the command to its URL, in ms. */
+  upMs: number
+  stop(): Promise<void>
+}
+
+/** Starts `appfactory-host tester` on the examples and on plugins that misbehave. */
+export async function startCommand(root: string): Promise<RunningTester> {
+  const own = join(root, 'plugins')
+  writePlugin(own, 'endless', endless, { contract: 'llm' })
+  writePlugin(own, 'hostile', hostilePlugin, { contract: 'llm', description: hostile, display_name: hostile })
+  writePlugin(own, 'broken', '', { version: 'not one' })
+  const begun = performance.now()
+  const child = spawn(
+    process.execPath,
+    [command, 'tester', '--plugins-dir', examples, '--plugins-dir', own, '--log-dir', join(root, 'logs')],
+    { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  const url = await firstUrl(child)
+  return {
+    url,
+    upMs: performance.now() - begun,
+    stop: async () => {
+      child.kill('SIGTERM')
+      await once(child, 'exit')
+    },
+  }
+}
+
+export function launch(executablePath: string): Promise<Browser> {
+  // As root, as in a container, Chromium has no sandbox of its own.
+  return chromium.launch({ executablePath, args: ['--no-sandbox'] })
+}
+
+/** Goes to a section of a plugin by the address. */
+export async function visit(page: Page, section: string, plugin = ''): Promise<void> {
+  await page.evaluate((hash) => {
+    location.hash = hash
+  }, `#/${section}/${plugin}`)
+}
+
+/** Loads a plugin by its form, unless it is loaded. */
+export async function load(page: Page, plugin: string): Promise<void> {
+  await visit(page, 'plugin', plugin)
+  const title = page.locator('#plugin-title')
+  await title.waitFor()
+  const button = page.getByRole('button', { name: 'Load', exact: true })
+  const invoke = page.getByRole('link', { name: 'Invoke a method' })
+  await button.or(invoke).first().waitFor()
+  if (await button.isVisible()) await button.click()
+  await invoke.waitFor()
+}
+
+/** Chooses a method in the Method Invoker. */
+export async function choose(page: Page, plugin: string, method: string): Promise<void> {
+  await load(page, plugin)
+  await visit(page, 'invoke', plugin)
+  await page
+    .locator('.chips button')
+    .filter({ hasText: new RegExp(`^${method}(stream)?$`) })
+    .click()
+}
+
+/** A spoken sentence as a WAV file. */
+export async function speak(text: string): Promise<Buffer> {
+  await using host = new PluginHost({ pluginsDir: examples })
+  await host.load('tts_flite')
+  const result = await host.call('tts_flite', 'synthesize', { text })
+  return Buffer.from((result as { audio_b64: string }).audio_b64, 'base64')
+}
+
+async function firstUrl(child: ChildProcess): Promise<string> {
+  let text = ''
+  for await (const chunk of child.stdout ?? []) {
+    text += String(chunk)
+    const [url] = /http:\S+/.exec(text) ?? []
+    if (url) return url
+  }
+  throw new Error(`The command has ended: ${text}`)
+}

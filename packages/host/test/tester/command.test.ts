@@ -1,0 +1,57 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { LinesProcess } from '../../../sdk/test/lines-process.js'
+import { temporaryFolder, ttsPlugin, writePlugin } from '../fixtures/plugins.js'
+import { send, startTester } from './visitor.js'
+
+const command = fileURLToPath(new URL('../../bin/appfactory-host.js', import.meta.url))
+
+/** Runs `appfactory-host` with a plugin beside it. */
+function run(...args: string[]): LinesProcess {
+  const root = temporaryFolder()
+  writePlugin(join(root, 'plugins'), 'one', ttsPlugin())
+  return new LinesProcess(command, args, { cwd: root })
+}
+
+async function urlIn(output: () => string): Promise<URL> {
+  await expect.poll(output, { timeout: 20_000 }).toMatch(/http:\S+\s/)
+  return new URL(/http:\S+/.exec(output())?.[0] ?? '')
+}
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('tester serves until %s', async (signal, code) => {
+  const process = run('tester')
+  const { port, search } = await urlIn(() => process.garbage.join('\n'))
+  expect(await send(Number(port), { path: `/${search}` })).toMatchObject({ status: 200 })
+  process.child.kill(signal)
+  expect(await process.exited).toEqual({ code, signal: null })
+  expect(process.stderr).toBe('')
+})
+
+test('dev --tester serves it too, and leaves stdout to the protocol', async () => {
+  const process = run('dev', 'plugins', '--tester')
+  const { port, search } = await urlIn(() => process.stderr)
+  expect(await send(Number(port), { path: `/${search}` })).toMatchObject({ status: 200 })
+  expect(await process.result('ping', {})).toBe('pong')
+  expect(process.garbage).toEqual([])
+})
+
+test.each([
+  [['--port', 'x'], 2, /--port must be a whole number/],
+  [['--port', '70000'], 2, /--port must be a whole number/],
+  [['--ports', '1'], 2, /Did you mean --port\?/],
+])('tester %j: exit status %i', async (args, code, message) => {
+  const process = run('tester', ...args)
+  expect(await process.exited).toMatchObject({ code })
+  expect(process.stderr).toMatch(message)
+})
+
+test('a port that is taken is told', async () => {
+  const { tester } = await startTester()
+  const process = run('tester', '--port', String(tester.port))
+  expect(await process.exited).toMatchObject({ code: 1 })
+  expect(process.stderr).toMatch(/Port \d+ is in use; give another --port/)
+})

@@ -1,0 +1,153 @@
+import type { JsonObject, Schema } from '../api/types.js'
+import { BytesField } from './bytes-field.js'
+import { Fields } from './form.js'
+import { JsonField } from './json-field.js'
+import { initialValue, kindOf, resolve } from './schema.js'
+
+export interface FieldProps {
+  id: string
+  name: string
+  schema: Schema
+  root: Schema
+  isRequired: boolean
+  value: unknown
+  /** undefined: it is not given. */
+  onChange(value: unknown): void
+}
+
+/** One value, asked for as its schema says. */
+export function Field(props: FieldProps) {
+  const schema = resolve(props.schema, props.root)
+  switch (kindOf(schema)) {
+    case 'enum':
+      return <Choice {...props} options={schema.enum ?? []} />
+    case 'boolean':
+      return <Choice {...props} options={[true, false]} />
+    case 'number':
+    case 'integer':
+      return <NumberField {...props} schema={schema} />
+    case 'text':
+      return <TextField {...props} />
+    case 'bytes':
+      return <BytesField {...props} />
+    case 'list':
+      return <ListField {...props} schema={schema} />
+    case 'object':
+      return <ObjectField {...props} schema={schema} />
+    default:
+      return <JsonField id={props.id} value={props.value} rows={3} onChange={props.onChange} />
+  }
+}
+
+function Choice({ id, options, isRequired, value, schema, onChange }: FieldProps & { options: unknown[] }) {
+  const unset = schema.default === undefined ? 'default' : `default: ${String(schema.default)}`
+  return (
+    <select
+      id={id}
+      aria-describedby={`${id}-hint`}
+      value={value === undefined ? '' : String(options.indexOf(value))}
+      onChange={({ currentTarget }) =>
+        onChange(currentTarget.value === '' ? undefined : options[Number(currentTarget.value)])
+      }
+    >
+      {!(isRequired && value !== undefined) && <option value="">{unset}</option>}
+      {options.map((option, index) => (
+        <option key={String(option)} value={String(index)}>
+          {String(option)}
+        </option>
+      ))}
+    </select>
+  )
+}
+
+function NumberField({ id, schema, value, onChange }: FieldProps) {
+  return (
+    <input
+      id={id}
+      type="number"
+      inputMode="decimal"
+      aria-describedby={`${id}-hint`}
+      min={schema.minimum}
+      max={schema.maximum}
+      step={kindOf(schema) === 'integer' ? 1 : 'any'}
+      placeholder={schema.default === undefined ? '' : `default: ${String(schema.default)}`}
+      value={typeof value === 'number' ? value : ''}
+      onInput={({ currentTarget }) =>
+        onChange(Number.isNaN(currentTarget.valueAsNumber) ? undefined : currentTarget.valueAsNumber)
+      }
+    />
+  )
+}
+
+/** Texts that are longer than a word as a rule. */
+const longNames = /text|prompt|content|message|description/
+
+function TextField({ id, name, schema, isRequired, value, onChange }: FieldProps) {
+  const shared = {
+    id,
+    'aria-describedby': `${id}-hint`,
+    placeholder: schema.default === undefined ? '' : `default: ${String(schema.default)}`,
+    value: typeof value === 'string' ? value : '',
+  }
+  const take = (text: string): void => onChange(text === '' && !isRequired ? undefined : text)
+  if (longNames.test(name) && !name.endsWith('type'))
+    return <textarea {...shared} rows={3} onInput={({ currentTarget }) => take(currentTarget.value)} />
+  return (
+    <input
+      {...shared}
+      type="text"
+      onInput={({ currentTarget }) => take(currentTarget.value)}
+      spellcheck={false}
+    />
+  )
+}
+
+function ListField({ id, name, schema, root, value, onChange }: FieldProps) {
+  const items = Array.isArray(value) ? value : []
+  const itemSchema = schema.items ?? {}
+  const add = (): void => onChange([...items, initialValue(itemSchema, root)])
+  const replace = (index: number, item: unknown): void => {
+    onChange(items.map((each, at) => (at === index ? item : each)))
+  }
+  const remove = (index: number): void => {
+    const left = items.filter((_, at) => at !== index)
+    onChange(left.length === 0 ? undefined : left)
+  }
+  return (
+    <fieldset class="list" id={id} aria-label={name}>
+      {items.map((item, index) => (
+        <div class="list-item" key={index}>
+          <Field
+            id={`${id}-${index}`}
+            name={name}
+            schema={itemSchema}
+            root={root}
+            isRequired
+            value={item}
+            onChange={(next) => replace(index, next)}
+          />
+          <button
+            type="button"
+            class="small"
+            onClick={() => remove(index)}
+            aria-label={`Remove ${index + 1}`}
+          >
+            Remove
+          </button>
+        </div>
+      ))}
+      <button type="button" class="small" onClick={add}>
+        Add
+      </button>
+    </fieldset>
+  )
+}
+
+function ObjectField({ id, name, schema, root, value, onChange }: FieldProps) {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+  return (
+    <fieldset class="nested" id={id} aria-label={name}>
+      <Fields schema={schema} root={root} value={isObject ? (value as JsonObject) : {}} onChange={onChange} />
+    </fieldset>
+  )
+}

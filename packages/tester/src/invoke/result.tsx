@@ -1,0 +1,149 @@
+import { useEffect, useState } from 'preact/hooks'
+import type { JsonObject } from '../api/types.js'
+import { Player } from '../audio/player.js'
+import { decodeWav, encodeWav, joinSounds } from '../audio/wav.js'
+import { addClip, type Clip, fromBase64, lastSpeech } from '../form/clips.js'
+import { bytes, count, duration } from '../parts/format.js'
+import { Problem } from '../parts/problem.js'
+import type { Run } from './run.js'
+
+/** What came, or is coming, of a call: sound, text, JSON, or an error. */
+export function Result({ run }: { run: Run }) {
+  const { state, error, pieces, result } = run
+  return (
+    <section class="card result" aria-label="Result" data-state={state}>
+      <div class="result-head">
+        <h3>Result</h3>
+        <span class={`status ${tones[state]}`}>
+          <span class="dot" aria-hidden="true" />
+          <span role="status">{state}</span>
+        </span>
+        <Figures run={run} />
+      </div>
+      <Spoken run={run} />
+      <Written run={run} />
+      {state === 'cancelled' ? (
+        <p>Cancelled, also in the plugin. {pieces.length > 0 && 'What had arrived is above.'}</p>
+      ) : (
+        error !== undefined && <Problem error={error} />
+      )}
+      {state !== 'failed' && <AsJson value={pieces.length > 0 ? { pieces, result } : result} state={state} />}
+    </section>
+  )
+}
+
+const tones: Record<Run['state'], string> = {
+  running: 'busy',
+  done: 'good',
+  failed: 'bad',
+  cancelled: 'wait',
+}
+
+function Figures({ run }: { run: Run }) {
+  const { pieces, firstPieceMs, totalMs, startedAt } = run
+  const elapsed = totalMs ?? performance.now() - startedAt
+  const perSecond = pieces.length / Math.max(0.001, elapsed / 1000)
+  const figures: [string, string | undefined][] = [
+    ['total', totalMs === undefined ? undefined : duration(totalMs)],
+    ['first piece', firstPieceMs === undefined ? undefined : duration(firstPieceMs)],
+    ['pieces', pieces.length === 0 ? undefined : count(pieces.length)],
+    ['pieces/s', pieces.length === 0 ? undefined : perSecond.toFixed(1)],
+  ]
+  return (
+    <dl class="figures">
+      {figures
+        .filter(([, value]) => value !== undefined)
+        .map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+    </dl>
+  )
+}
+
+/** Sound of the result, or of all pieces together. */
+function Spoken({ run: { state, result, pieces, invocation } }: { run: Run }) {
+  const [clip, setClip] = useState<Clip>()
+  useEffect(() => {
+    setClip(undefined)
+    if (state === 'running') return
+    const parts = [...pieces, result].flatMap((each) => audioOf(each) ?? [])
+    const whole = parts.length > 1 ? join(parts) : parts[0]
+    if (!whole) return
+    const made = addClip(`${invocation.plugin}-${invocation.method.name}.wav`, whole)
+    lastSpeech.value = made
+    setClip(made)
+  }, [state, result, pieces, invocation])
+  if (state === 'running' && pieces.some((piece) => 'audio_b64' in piece))
+    return <p class="quiet">Speech of {pieces.length} pieces has arrived…</p>
+  return clip ? <Player content={clip.bytes} url={clip.url} label={clip.label} /> : null
+}
+
+function audioOf(value: unknown): Uint8Array<ArrayBuffer> | undefined {
+  if (typeof value !== 'object' || value === null || !('audio_b64' in value)) return undefined
+  return typeof value.audio_b64 === 'string' ? fromBase64(value.audio_b64) : undefined
+}
+
+function join(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> | undefined {
+  const sounds = parts.flatMap((part) => decodeWav(part) ?? [])
+  const whole = sounds.length === parts.length ? joinSounds(sounds) : undefined
+  return whole ? encodeWav(whole) : parts[0]
+}
+
+/** Text that streams in, or a transcript: what is final, and what may still change. */
+function Written({ run: { pieces, result, state } }: { run: Run }) {
+  const text = pieces.map(({ text }) => (typeof text === 'string' ? text : '')).join('')
+  const final = pieces.findLast((piece) => typeof piece['final'] === 'string')?.['final']
+  const partial = state === 'running' ? pieces.at(-1)?.['partial'] : undefined
+  const whole = textOf(result)
+  const shown = text || (typeof final === 'string' ? final : '') || whole || ''
+  if (shown === '' && typeof partial !== 'string') return null
+  return (
+    <p class="written" aria-live="off" data-pieces={pieces.length}>
+      {shown}
+      {typeof partial === 'string' && <span class="partial"> {partial}</span>}
+      {state === 'running' && <span class="caret" aria-hidden="true" />}
+    </p>
+  )
+}
+
+function textOf(result: unknown): string | undefined {
+  if (typeof result !== 'object' || result === null) return undefined
+  if ('text' in result && typeof result.text === 'string') return result.text
+  return 'message' in result ? contentOf(result.message) : undefined
+}
+
+function contentOf(message: unknown): string | undefined {
+  if (typeof message !== 'object' || message === null || !('content' in message)) return undefined
+  return typeof message.content === 'string' ? message.content : undefined
+}
+
+/** Pieces that are shown one by one. */
+const mostShown = 100
+
+function AsJson({ value, state }: { value: unknown; state: Run['state'] }) {
+  // While pieces arrive, writing all of them anew each time would keep the page busy.
+  if (value === undefined || state === 'running') return null
+  const pieces = isWithPieces(value) ? value.pieces.length : 0
+  const shown = isWithPieces(value) ? { ...value, pieces: value.pieces.slice(0, mostShown) } : value
+  return (
+    <details class="fold" open={pieces === 0}>
+      <summary>
+        JSON
+        {pieces > mostShown && ` (the first ${mostShown} of ${pieces} pieces)`}
+      </summary>
+      <pre class="code">{JSON.stringify(shown, shorten, 2)}</pre>
+    </details>
+  )
+}
+
+function isWithPieces(value: unknown): value is { pieces: JsonObject[]; result: unknown } {
+  return typeof value === 'object' && value !== null && 'pieces' in value && Array.isArray(value.pieces)
+}
+
+function shorten(key: string, value: unknown): unknown {
+  if (typeof value !== 'string' || !key.endsWith('_b64') || value.length < 80) return value
+  return `${value.slice(0, 24)}… (${bytes(Math.floor((value.length * 3) / 4))} in base64)`
+}

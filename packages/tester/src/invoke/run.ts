@@ -1,0 +1,114 @@
+import { type Signal, signal } from '@preact/signals'
+import { CallError, call } from '../api/rpc.js'
+import type { JsonObject, Method } from '../api/types.js'
+import { clipOf, withBytes } from '../form/clips.js'
+import { Throttle } from '../parts/throttle.js'
+
+/** What is called. */
+export interface Invocation {
+  plugin: string
+  pluginsDir: string
+  method: Method
+  args: JsonObject
+  /** In ms; undefined: the host's own. */
+  timeout: number | undefined
+  /** Whether a stream method answers in pieces. */
+  inPieces: boolean
+}
+
+/** One call, from its beginning to what came of it. */
+export interface Run {
+  id: number
+  invocation: Invocation
+  startedAt: number
+  state: 'running' | 'done' | 'failed' | 'cancelled'
+  pieces: readonly JsonObject[]
+  result: unknown
+  error: unknown
+  firstPieceMs: number | undefined
+  totalMs: number | undefined
+  cancel(): void
+}
+
+const keptRuns = 50
+/** Most pieces that an input is sent in: as many as may be on their way. */
+const mostPieces = 60
+const leastPieceBytes = 8000
+
+/** All calls of this page, the newest first. */
+export const history: Signal<readonly Run[]> = signal([])
+
+let count = 0
+
+/** Begins a call. What becomes of it is told in `history`. */
+export function begin(invocation: Invocation): number {
+  const stopping = new AbortController()
+  const id = ++count
+  const run: Run = {
+    id,
+    invocation,
+    startedAt: performance.now(),
+    state: 'running',
+    pieces: [],
+    result: undefined,
+    error: undefined,
+    firstPieceMs: undefined,
+    totalMs: undefined,
+    cancel: () => stopping.abort(),
+  }
+  history.value = [run, ...history.value].slice(0, keptRuns)
+  void finish(run, stopping.signal)
+  return id
+}
+
+async function finish({ id, invocation, startedAt }: Run, stop: AbortSignal): Promise<void> {
+  const { plugin, method, timeout, inPieces } = invocation
+  const elapsed = (): number => performance.now() - startedAt
+  const { args, input } = prepare(invocation)
+  const stream = method.kind === 'stream' && inPieces
+  const pieces: JsonObject[] = []
+  const tell = new Throttle()
+  let firstPieceMs: number | undefined
+  const end = (change: Partial<Run>): void => {
+    tell.cancel()
+    update(id, { ...change, firstPieceMs, pieces, totalMs: elapsed() })
+  }
+  try {
+    const result = await call(
+      'plugin/call',
+      { plugin, method: method.name, args, ...(timeout ? { timeout } : {}), ...(stream ? { stream } : {}) },
+      {
+        signal: stop,
+        input,
+        onPieces: (fresh) => {
+          firstPieceMs ??= elapsed()
+          for (const piece of fresh) pieces.push(asObject(piece))
+          tell.soon(() => update(id, { firstPieceMs, pieces: [...pieces] }))
+        },
+      },
+    )
+    end({ state: 'done', result })
+  } catch (error) {
+    const isCancelled = stop.aborted || (error instanceof CallError && error.code === -32800)
+    end({ state: isCancelled ? 'cancelled' : 'failed', error })
+  }
+}
+
+/** The arguments with their bytes; sound that can be sent piece by piece is. */
+function prepare({ method, args, inPieces }: Invocation): { args: unknown; input: readonly unknown[] } {
+  const { input } = method
+  const clip = input === null ? undefined : clipOf(args[input])
+  if (input === null || !clip || !inPieces) return { args: withBytes(args), input: [] }
+  // Whole bytes of base64: three of them are four characters.
+  const size = Math.ceil(Math.max(leastPieceBytes, clip.bytes.length / mostPieces) / 3) * 4
+  const pieces = clip.base64.match(new RegExp(`.{1,${size}}`, 'g')) ?? []
+  return { args: withBytes({ ...args, [input]: { $input: true } }), input: pieces }
+}
+
+function update(id: number, change: Partial<Run>): void {
+  history.value = history.value.map((run) => (run.id === id ? { ...run, ...change } : run))
+}
+
+function asObject(value: unknown): JsonObject {
+  return typeof value === 'object' && value !== null ? { ...value } : { value }
+}

@@ -1,0 +1,11 @@
+import { render } from 'preact'
+import { listen } from './state/events.js'
+import { loadErrorTable, refreshPlugins } from './state/plugins.js'
+import { Shell } from './views/shell.js'
+
+const root = document.getElementById('app')
+if (!root) throw new Error('The page has no #app')
+render(<Shell />, root)
+listen()
+void refreshPlugins()
+void loadErrorTable()

@@ -1,0 +1,114 @@
+import { computed, signal } from '@preact/signals'
+import { type CallError, call } from '../api/rpc.js'
+import type { Description, ErrorRow, Found, Manifest, Plugin, Sample, TimelineEvent } from '../api/types.js'
+import { route } from './route.js'
+
+export const plugins = signal<readonly Plugin[] | undefined>(undefined)
+export const discoveryError = signal<CallError | undefined>(undefined)
+const found = signal<ReadonlyMap<string, Found>>(new Map())
+const errorRows = signal<ReadonlyMap<number, ErrorRow>>(new Map())
+
+/** The plugin that all sections are about: the one of the address, or the first. */
+export const selected = computed<Plugin | undefined>(() => {
+  const all = plugins.value ?? []
+  return all.find(({ name }) => name === route.value.plugin) ?? all[0]
+})
+
+export function manifestOf({ path }: Plugin): Manifest | undefined {
+  return found.value.get(path)?.manifest ?? undefined
+}
+
+export function warningsOf({ path }: Plugin): readonly string[] {
+  return found.value.get(path)?.warnings ?? []
+}
+
+export function isRunning({ status }: Plugin): boolean {
+  return status !== 'UNLOADED' && status !== 'STOPPED'
+}
+
+let refreshing: Promise<void> | undefined
+let again = false
+
+/** Asks what plugins there are. Questions that come meanwhile are answered by one more. */
+export function refreshPlugins(): Promise<void> {
+  if (refreshing) {
+    again = true
+    return refreshing
+  }
+  refreshing = refresh().finally(() => {
+    refreshing = undefined
+    if (!again) return
+    again = false
+    void refreshPlugins()
+  })
+  return refreshing
+}
+
+async function refresh(): Promise<void> {
+  try {
+    const [list, discovery] = await Promise.all([
+      call<Plugin[]>('plugin/list', { include_invalid: true }),
+      call<{ plugins: Found[] }>('system/discover'),
+    ])
+    plugins.value = list.map(asShown)
+    found.value = new Map(discovery.plugins.map((plugin) => [plugin.path, plugin]))
+    discoveryError.value = undefined
+  } catch (error) {
+    discoveryError.value = error as CallError
+  }
+}
+
+/** How long a crash is shown at least, in ms: a plugin may be back sooner than a person can see. */
+const crashShownMs = 800
+/** Plugins that have just crashed, and until when that is shown. */
+const crashed = new Map<string, number>()
+
+function asShown(plugin: Plugin): Plugin {
+  const until = crashed.get(plugin.name) ?? 0
+  return Date.now() < until ? { ...plugin, status: 'ERROR' } : plugin
+}
+
+/** What an event tells is shown at once; the list follows. */
+export function applyStatus({ type, plugin, status }: TimelineEvent): void {
+  if (type === 'crash') {
+    crashed.set(plugin, Date.now() + crashShownMs)
+    setTimeout(() => void refreshPlugins(), crashShownMs)
+  }
+  const isCrash = Date.now() < (crashed.get(plugin) ?? 0)
+  const shown = isCrash ? 'ERROR' : type === 'status' ? status : undefined
+  if (shown === undefined || !plugins.value) return
+  plugins.value = plugins.value.map((each) => (each.name === plugin ? { ...each, status: shown } : each))
+}
+
+/** Of READY and BUSY no event tells. A sample is a second old: it must not undo what an event has told since. */
+export function applySample({ plugins: healths }: Sample): void {
+  const calm = new Set(['READY', 'BUSY'])
+  const next = (plugins.value ?? []).map((plugin) => {
+    const status = healths[plugin.name]?.status ?? ''
+    return calm.has(plugin.status) && calm.has(status) && status !== plugin.status
+      ? { ...plugin, status }
+      : plugin
+  })
+  if (next.some((plugin, index) => plugin !== plugins.value?.[index])) plugins.value = next
+}
+
+const descriptions = new Map<string, Promise<Description>>()
+
+/** The methods of a plugin. The same version is asked once. */
+export function describe({ name, version, path }: Plugin): Promise<Description> {
+  const key = `${path} ${version}`
+  const known = descriptions.get(key) ?? call<Description>('plugin/describe', { name })
+  descriptions.set(key, known)
+  known.catch(() => descriptions.delete(key))
+  return known
+}
+
+/** What the error table says of a code. */
+export function errorRow(code: number | undefined): ErrorRow | undefined {
+  return code === undefined ? undefined : errorRows.value.get(code)
+}
+
+export async function loadErrorTable(): Promise<void> {
+  const rows = await call<ErrorRow[]>('errors/list').catch(() => [])
+  errorRows.value = new Map(rows.map((row) => [row.code, row]))
+}

@@ -1,0 +1,137 @@
+import { signal } from '@preact/signals'
+import { call } from '../api/rpc.js'
+import type { Plugin } from '../api/types.js'
+import { count, duration } from '../parts/format.js'
+import { Problem } from '../parts/problem.js'
+import { useAction } from '../parts/use-action.js'
+
+interface Check {
+  id: string
+  title: string
+  status: 'running' | 'passed' | 'failed' | 'skipped' | 'blocked'
+  reason?: string | null
+  duration_ms?: number
+}
+
+/** What the checks of each plugin have told; still there when somebody comes back. */
+const results = signal<ReadonlyMap<string, readonly Check[]>>(new Map())
+const running = new Map<string, AbortController>()
+
+const tones: Record<Check['status'], string> = {
+  running: 'busy',
+  passed: 'good',
+  failed: 'bad',
+  skipped: 'off',
+  blocked: 'wait',
+}
+
+/** Contract checks: does the plugin do what its contract says? */
+export function ChecksView({ plugin }: { plugin: Plugin }) {
+  const { error, run, busy } = useAction()
+  const checks = results.value.get(plugin.path) ?? []
+  const isRunning = busy !== undefined || running.has(plugin.path)
+  const start = (only?: string): void =>
+    run('checks', () => runChecks(plugin, only === undefined ? undefined : [only]))
+  return (
+    <>
+      <header class="title">
+        <h2>Contract checks</h2>
+        <span class="quiet">{plugin.name}</span>
+      </header>
+      <section class="card" aria-label="Run the checks">
+        <div class="actions">
+          <button type="button" class="primary" disabled={isRunning || !plugin.valid} onClick={() => start()}>
+            {isRunning ? 'Checking…' : 'Run all'}
+          </button>
+          <button type="button" disabled={!isRunning} onClick={() => running.get(plugin.path)?.abort()}>
+            Stop
+          </button>
+          <Counts checks={checks} />
+        </div>
+        <p class="hint">
+          They run in processes of their own, from the plugin’s files; what is loaded here goes on
+          undisturbed. The same: appfactory-host test.
+        </p>
+        {error !== undefined && <Problem error={error} />}
+      </section>
+      {checks.length > 0 && (
+        <section class="card" aria-label="Results">
+          <ul class="checks">
+            {checks.map((check) => (
+              <CheckRow key={check.id} check={check} isRunning={isRunning} onRepeat={() => start(check.id)} />
+            ))}
+          </ul>
+        </section>
+      )}
+    </>
+  )
+}
+
+interface RowProps {
+  check: Check
+  isRunning: boolean
+  onRepeat(): void
+}
+
+function CheckRow({ check: { id, title, status, reason, duration_ms: ms }, isRunning, onRepeat }: RowProps) {
+  return (
+    <li>
+      <span class={`check-status ${tones[status]}`}>{status}</span>
+      <span class="check-what">
+        <code>{id}</code> <span class="quiet">{title}</span>
+        {reason && <span class={status === 'failed' ? 'problem' : 'hint'}>{reason}</span>}
+      </span>
+      <span class="quiet">{ms === undefined ? '' : duration(ms)}</span>
+      <button
+        type="button"
+        class="small"
+        disabled={isRunning}
+        onClick={onRepeat}
+        aria-label={`Run ${id} again`}
+      >
+        Again
+      </button>
+    </li>
+  )
+}
+
+function Counts({ checks }: { checks: readonly Check[] }) {
+  const kinds = ['passed', 'failed', 'blocked', 'skipped'] as const
+  const counts = kinds.map((kind) => [kind, checks.filter(({ status }) => status === kind).length] as const)
+  return (
+    <span class="row counts" role="status">
+      {counts
+        .filter(([, number]) => number > 0)
+        .map(([kind, number]) => (
+          <span class={tones[kind]} key={kind}>
+            {count(number)} {kind}
+          </span>
+        ))}
+    </span>
+  )
+}
+
+/** Runs them all, or some again: their rows then change in place. */
+async function runChecks({ path, name }: Plugin, only: readonly string[] | undefined): Promise<void> {
+  const stopping = new AbortController()
+  running.set(path, stopping)
+  if (!only) results.value = new Map([...results.value, [path, []]])
+  const onPieces = (pieces: unknown[]): void => {
+    const rows = new Map((results.value.get(path) ?? []).map((check) => [check.id, check]))
+    for (const check of pieces as Check[]) rows.set(check.id, check)
+    results.value = new Map([...results.value, [path, [...rows.values()]]])
+  }
+  try {
+    await call(
+      'checks/run',
+      { plugin: name, ...(only ? { only } : {}) },
+      { signal: stopping.signal, onPieces },
+    )
+  } catch (error) {
+    if (!stopping.signal.aborted) throw error
+    const ended = (results.value.get(path) ?? []).filter(({ status }) => status !== 'running')
+    results.value = new Map([...results.value, [path, ended]])
+  } finally {
+    running.delete(path)
+  }
+}

@@ -1,0 +1,234 @@
+import { useEffect, useState } from 'preact/hooks'
+import { call } from '../api/rpc.js'
+import type { Description, JsonObject, Plugin, SwapAnswer } from '../api/types.js'
+import { Fields } from '../form/form.js'
+import { JsonField } from '../form/json-field.js'
+import { configDefaults } from '../form/schema.js'
+import { duration } from '../parts/format.js'
+import { Problem } from '../parts/problem.js'
+import { Status } from '../parts/status.js'
+import { useAction } from '../parts/use-action.js'
+import { useKept } from '../parts/use-kept.js'
+import { describe, isRunning, manifestOf, plugins, refreshPlugins, warningsOf } from '../state/plugins.js'
+import { addressOf, go } from '../state/route.js'
+import { LogView } from './logs.js'
+
+/** One plugin: start and stop it, what it declares, what it logs. */
+export function PluginView({ plugin }: { plugin: Plugin }) {
+  return (
+    <>
+      <section aria-labelledby="plugin-title">
+        <header class="title">
+          <h2 id="plugin-title">{plugin.display_name ?? plugin.name}</h2>
+          <Status status={plugin.valid ? plugin.status : 'ERROR'} />
+        </header>
+        <p class="quiet">
+          {plugin.name}
+          {plugin.version && ` ${plugin.version}`}
+          {plugin.description && ` · ${plugin.description}`}
+        </p>
+        {!plugin.valid && <Reasons plugin={plugin} />}
+        {plugin.valid && (isRunning(plugin) ? <Running plugin={plugin} /> : <Start plugin={plugin} />)}
+      </section>
+      <div class="columns">
+        <Declared plugin={plugin} />
+        <LogView heading={<h3>Its log</h3>} label="Its log" plugin={plugin.name} />
+      </div>
+    </>
+  )
+}
+
+function Reasons({ plugin: { errors, path } }: { plugin: Plugin }) {
+  return (
+    <div class="problem-card">
+      <p class="problem-title">Not valid, so it can’t be loaded</p>
+      <ul>
+        {errors.map((error) => (
+          <li key={error}>{error}</li>
+        ))}
+      </ul>
+      <p>
+        <b>What to do:</b> mend <code>{path}/manifest.json</code>, then choose “Look again”.
+      </p>
+    </div>
+  )
+}
+
+function Start({ plugin }: { plugin: Plugin }) {
+  const manifest = manifestOf(plugin)
+  const schema = manifest?.config_schema
+  const [config, setConfig] = useKept<JsonObject>(`config ${plugin.path}`, () =>
+    configDefaults(schema ?? {}, manifest?.default_config),
+  )
+  const { busy, error, run } = useAction()
+  const load = (): void =>
+    run('load', async () => {
+      await call('plugin/load', { name: plugin.name, config })
+      await refreshPlugins()
+    })
+  return (
+    <form
+      class="card"
+      onSubmit={(event) => {
+        event.preventDefault()
+        load()
+      }}
+    >
+      <h3>Configuration</h3>
+      {schema?.properties ? (
+        <div class="two">
+          <Fields schema={schema} root={schema} value={config} onChange={setConfig} />
+        </div>
+      ) : (
+        <div class="property">
+          <label class="label" for="config-json">
+            JSON
+          </label>
+          <JsonField
+            id="config-json"
+            value={config}
+            rows={4}
+            onChange={(next) => setConfig((next ?? {}) as JsonObject)}
+          />
+          <p class="hint">The manifest has no config_schema, so there is no form.</p>
+        </div>
+      )}
+      <div class="actions">
+        <button type="submit" class="primary" disabled={busy !== undefined}>
+          {busy ? 'Loading…' : 'Load'}
+        </button>
+      </div>
+      {error !== undefined && <Problem error={error} />}
+    </form>
+  )
+}
+
+function Running({ plugin }: { plugin: Plugin }) {
+  const { busy, error, run } = useAction()
+  const [told, setTold] = useState<string>()
+  const others = (plugins.value ?? []).filter(
+    ({ name, contract, valid, loaded }) =>
+      valid && !loaded && contract === plugin.contract && name !== plugin.name,
+  )
+  const [replacement, setReplacement] = useState('')
+  const swapTo = (name: string): void =>
+    run(name === plugin.name ? 'reload' : 'swap', async () => {
+      const answer = await call<SwapAnswer>('plugin/swap', { old: plugin.name, new: name })
+      setTold(
+        `${answer.new_plugin} ${answer.new_version} serves after ${duration(answer.swap_duration_ms)}; ` +
+          `${answer.state_preserved ? 'its state went over' : 'there was no state to carry over'}, ` +
+          `${answer.held_calls} calls waited.`,
+      )
+      await refreshPlugins()
+      if (name !== plugin.name) go({ plugin: name })
+    })
+  const unload = (): void =>
+    run('unload', async () => {
+      await call('plugin/unload', { name: plugin.name })
+      await refreshPlugins()
+    })
+  return (
+    <div class="card">
+      <div class="actions">
+        <a class="button primary" href={addressOf({ section: 'invoke', plugin: plugin.name })}>
+          Invoke a method
+        </a>
+        <button type="button" onClick={() => swapTo(plugin.name)} disabled={busy !== undefined}>
+          {busy === 'reload' ? 'Reloading…' : 'Reload'}
+        </button>
+        <button type="button" onClick={unload} disabled={busy !== undefined}>
+          {busy === 'unload' ? 'Unloading…' : 'Unload'}
+        </button>
+        <span class="row swap">
+          <select
+            aria-label="Plugin to swap in"
+            value={replacement}
+            onChange={({ currentTarget }) => setReplacement(currentTarget.value)}
+            disabled={others.length === 0}
+          >
+            <option value="">
+              {others.length === 0 ? `no other ${plugin.contract} plugin` : 'swap for…'}
+            </option>
+            {others.map(({ name }) => (
+              <option value={name} key={name}>
+                {name}
+              </option>
+            ))}
+          </select>
+          <button
+            type="button"
+            disabled={busy !== undefined || replacement === ''}
+            onClick={() => swapTo(replacement)}
+          >
+            {busy === 'swap' ? 'Swapping…' : 'Swap'}
+          </button>
+        </span>
+      </div>
+      <p class="hint">
+        Reload starts it anew from its files, and swap puts another one in its place: calls go on.
+      </p>
+      <p role="status">{told}</p>
+      {error !== undefined && <Problem error={error} />}
+    </div>
+  )
+}
+
+function Declared({ plugin }: { plugin: Plugin }) {
+  const manifest = manifestOf(plugin)
+  const [description, setDescription] = useState<Description>()
+  const running = isRunning(plugin)
+  useEffect(() => {
+    // A plugin that is not loaded would be started for it.
+    if (running) describe(plugin).then(setDescription, () => {})
+  }, [running, plugin])
+  const rows: [string, unknown][] = [
+    [
+      'Contract',
+      description ? `${description.contract.name} ${description.contract.version}` : plugin.contract,
+    ],
+    ['Capabilities', plugin.capabilities.join(', ')],
+    ['Dependencies', manifest?.dependencies],
+    ['Permissions', manifest?.permissions],
+    ['Platforms', manifest?.platforms?.join(', ')],
+    ['Least memory', manifest?.min_memory_mb === undefined ? undefined : `${manifest.min_memory_mb} MB`],
+    ['Author', plugin.author],
+    ['License', manifest?.license],
+    ['Tags', manifest?.tags?.join(', ')],
+    ['Folder', plugin.path],
+    ['Warnings', warningsOf(plugin).join('; ')],
+  ]
+  return (
+    <section class="card" aria-labelledby="declared">
+      <h3 id="declared">What it declares</h3>
+      <dl class="facts">
+        {rows
+          .filter(([, value]) => value !== undefined && value !== null && value !== '')
+          .map(([name, value]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{textOf(value)}</dd>
+            </div>
+          ))}
+      </dl>
+      {description && (
+        <ul class="methods">
+          {description.methods.map(({ name, kind, required, description: about }) => (
+            <li key={name}>
+              <a href={addressOf({ section: 'invoke', plugin: plugin.name })}>
+                <code>{name}</code>
+              </a>{' '}
+              {kind === 'stream' && <span class="tag">stream</span>}
+              {!required && <span class="tag">optional</span>}
+              <span class="quiet"> {about}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  )
+}
+
+function textOf(value: unknown): string {
+  if (Array.isArray(value)) return value.map(textOf).join(', ')
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}

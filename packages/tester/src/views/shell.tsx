@@ -1,0 +1,158 @@
+import type { ComponentType } from 'preact'
+import { useEffect } from 'preact/hooks'
+import type { Plugin } from '../api/types.js'
+import { Invoker } from '../invoke/invoker.js'
+import { Status, StatusDot } from '../parts/status.js'
+import { connected } from '../state/events.js'
+import { discoveryError, plugins, refreshPlugins, selected } from '../state/plugins.js'
+import { addressOf, go, route, type Section, sections } from '../state/route.js'
+import { nextTheme, theme } from '../state/theme.js'
+import { ChecksView } from './checks.js'
+import { HealthView } from './health.js'
+import { LoadView } from './load.js'
+import { LogView } from './logs.js'
+import { Nothing } from './nothing.js'
+import { PluginView } from './plugin.js'
+
+const names: Record<Section, string> = {
+  plugin: 'Plugin',
+  invoke: 'Invoke',
+  health: 'Health',
+  load: 'Load',
+  checks: 'Checks',
+  logs: 'Logs',
+}
+
+export function Shell() {
+  useEffect(() => {
+    document.addEventListener('keydown', onKey)
+    return () => document.removeEventListener('keydown', onKey)
+  }, [])
+  const { section } = route.value
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
+      <header class="rail">
+        <h1 class="brand">
+          <svg viewBox="0 0 32 32" aria-hidden="true">
+            <rect width="32" height="32" rx="8" />
+            <path d="M8 13v6M12 9v14M16 12v8M20 7v18M24 13v6" />
+          </svg>
+          Plugin Tester
+        </h1>
+        <nav aria-label="Sections">
+          {sections.map((each, index) => (
+            <a
+              href={addressOf({ section: each })}
+              aria-current={each === section ? 'page' : undefined}
+              data-key={index + 1}
+              key={each}
+            >
+              {names[each]}
+            </a>
+          ))}
+        </nav>
+        <PluginList />
+        <div class="rail-foot">
+          <Connection />
+          <button type="button" class="small" onClick={nextTheme} title="Light, dark, or as the system says">
+            Theme: {theme.value}
+          </button>
+        </div>
+      </header>
+      <main id="main" tabIndex={-1}>
+        <Content section={section} />
+      </main>
+    </>
+  )
+}
+
+const pluginViews: Record<'plugin' | 'invoke' | 'load' | 'checks', ComponentType<{ plugin: Plugin }>> = {
+  plugin: PluginView,
+  invoke: Invoker,
+  load: LoadView,
+  checks: ChecksView,
+}
+
+function Content({ section }: { section: Section }) {
+  const plugin = selected.value
+  if (section === 'health') return <HealthView />
+  if (section === 'logs') return <LogView heading={<h2>Logs</h2>} label="Logs" />
+  if (!plugin) return <Nothing />
+  const View = pluginViews[section]
+  // Another plugin is another form.
+  return <View plugin={plugin} key={plugin.path} />
+}
+
+function PluginList() {
+  const all = plugins.value ?? []
+  const current = selected.value
+  return (
+    <div class="plugins">
+      <div class="plugins-head">
+        <h2>Plugins</h2>
+        <button type="button" class="small" onClick={() => void refreshPlugins()}>
+          Look again
+        </button>
+      </div>
+      <label class="plugin-choice">
+        <span class="hidden">Plugin</span>
+        <select value={current?.name} onChange={({ currentTarget }) => go({ plugin: currentTarget.value })}>
+          {all.map(({ name, status, valid }) => (
+            <option value={name} key={name}>
+              {name} · {valid ? status.toLowerCase() : 'not valid'}
+            </option>
+          ))}
+        </select>
+        {current && <Status status={current.valid ? current.status : 'ERROR'} />}
+      </label>
+      <ul class="plugin-list">
+        {all.map(({ name, path, status, valid, contract }) => (
+          <li key={path}>
+            <a href={addressOf({ plugin: name })} aria-current={path === current?.path ? 'true' : undefined}>
+              {valid ? (
+                <StatusDot status={status} />
+              ) : (
+                <span class="cross" role="img" aria-label="not valid" />
+              )}
+              <span class="plugin-name">{name}</span>
+              <span class="tag">{contract ?? '?'}</span>
+            </a>
+          </li>
+        ))}
+      </ul>
+      {discoveryError.value && <p class="problem">{discoveryError.value.message}</p>}
+    </div>
+  )
+}
+
+function Connection() {
+  const state = connected.value
+  if (state === undefined) return <span class="quiet">Connecting…</span>
+  return state ? (
+    <span class="status good">
+      <span class="dot" aria-hidden="true" />
+      live
+    </span>
+  ) : (
+    <span class="status bad" role="alert">
+      <span class="dot" aria-hidden="true" />
+      tester gone – start it again
+    </span>
+  )
+}
+
+/** 1 to 6: sections. /: the first search field. Escape and Ctrl+Enter belong to the sections. */
+function onKey(event: KeyboardEvent): void {
+  const { target } = event
+  const isTyping = target instanceof HTMLElement && target.matches('input, textarea, select')
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return
+  const section = sections[Number(event.key) - 1]
+  if (section) go({ section })
+  else if (event.key === '/') {
+    event.preventDefault()
+    document.querySelector<HTMLInputElement>('input[type=search]')?.focus()
+  }
+}

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest'
+import type { Schema } from '../src/api/types.js'
+import { configDefaults, kindOf, requiredValues, resolve } from '../src/form/schema.js'
+
+describe('kindOf', () => {
+  it.each<[Schema, string]>([
+    [{ type: 'string' }, 'text'],
+    [{ type: ['string', 'null'] }, 'text'],
+    [{ type: 'string', contentEncoding: 'base64' }, 'bytes'],
+    [{ enum: ['a', 2] }, 'enum'],
+    [{ enum: [{ a: 1 }] }, 'json'],
+    [{ type: 'integer' }, 'integer'],
+    [{ type: 'boolean' }, 'boolean'],
+    [{ type: 'array', items: { type: 'string' } }, 'list'],
+    [{ type: 'array' }, 'json'],
+    [{ type: 'object', properties: {} }, 'object'],
+    [{ type: 'object', additionalProperties: {} }, 'json'],
+    [{ type: ['string', 'number'] }, 'json'],
+    [{}, 'json'],
+  ])('%j is asked for as %s', (schema, kind) => {
+    expect(kindOf(schema)).toBe(kind)
+  })
+})
+
+describe('resolve', () => {
+  const root: Schema = { $defs: { voice: { type: 'string', description: 'its own' } } }
+
+  it('follows references inside the schema, and leaves null aside', () => {
+    expect(resolve({ $ref: '#/$defs/voice' }, root)).toMatchObject({ type: 'string', description: 'its own' })
+    expect(resolve({ $ref: '#/$defs/voice', description: 'here' }, root)).toMatchObject({
+      description: 'here',
+    })
+    expect(resolve({ anyOf: [{ type: 'number' }, { type: 'null' }] }, root)).toMatchObject({ type: 'number' })
+    expect(kindOf(resolve({ anyOf: [{ type: 'number' }, { type: 'string' }] }, root))).toBe('json')
+  })
+
+  it('leaves a reference alone that leads nowhere', () => {
+    expect(kindOf(resolve({ $ref: '#/$defs/none' }, root))).toBe('json')
+  })
+})
+
+describe('what a form begins with', () => {
+  it('is what must be there', () => {
+    const schema: Schema = {
+      type: 'object',
+      properties: {
+        messages: {
+          type: 'array',
+          minItems: 1,
+          items: {
+            type: 'object',
+            properties: { role: { enum: ['system', 'user'] }, content: { type: 'string' } },
+            required: ['role', 'content'],
+          },
+        },
+        temperature: { type: 'number', default: 0.7 },
+        count: { type: 'integer', minimum: 3 },
+      },
+      required: ['messages', 'count'],
+    }
+    expect(requiredValues(schema, schema)).toEqual({ messages: [{ role: 'user', content: '' }], count: 3 })
+  })
+
+  it('is, of a configuration, its defaults with the manifest’s over them', () => {
+    const schema: Schema = { properties: { a: { default: 1 }, b: { default: 2 }, c: {} } }
+    expect(configDefaults(schema, { b: 3 })).toEqual({ a: 1, b: 3 })
+  })
+})
