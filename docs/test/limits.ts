@@ -1,6 +1,5 @@
-import { defaultInstanceLimits } from '../../packages/host/dist/instance.js'
+import { defaultInstanceLimits, defaultSlotLimits } from '../../packages/host/dist/limits.js'
 import { defaultRestartPolicy } from '../../packages/host/dist/restart.js'
-import { defaultSlotLimits } from '../../packages/host/dist/slot.js'
 
 /** The host's limits and their defaults, as the code has them. */
 export const instanceLimits: object = defaultInstanceLimits

@@ -1,7 +1,8 @@
 import type { JsonSchema } from '@appfactory/sdk'
 import type { DiscoveredPlugin } from './discovery.js'
 import { pluginEnvironment } from './environment.js'
-import { defaultInstanceLimits, Instance } from './instance.js'
+import { Instance } from './instance.js'
+import { defaultInstanceLimits } from './limits.js'
 import { manifestInvalid } from './messages.js'
 
 /** Ends a start that has served its purpose. */

@@ -1,43 +1,21 @@
 import { EventEmitter } from 'node:events'
-import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { type ContractDescriptor, type HealthStatus, PluginError, PluginStatus } from '@appfactory/sdk'
 import { shippedContracts } from '@appfactory/sdk/contracts'
-import { namePattern } from '@appfactory/sdk/manifest'
 import { decodeState, encodeState, type WireState } from '@appfactory/sdk/wire'
-import { type Config, completeConfig, type GivenConfig, readConfig } from './config.js'
-import { checkDependencies } from './dependencies.js'
-import {
-  type DiscoveredPlugin,
-  type Discovery,
-  discoverPlugins,
-  inspectInside,
-  inspectPlugin,
-  isPath,
-} from './discovery.js'
+import type { Config } from './config.js'
+import { type DiscoveredPlugin, type Discovery, discoverPlugins } from './discovery.js'
 import type { EntryOptions } from './entry.js'
-import { pluginEnvironment } from './environment.js'
 import { createHandle, type PluginHandle } from './handle.js'
-import {
-  type CallOptions,
-  defaultInstanceLimits,
-  Instance,
-  type InstanceLimits,
-  type InstanceOptions,
-} from './instance.js'
+import type { CallOptions } from './instance.js'
+import { defaultInstanceLimits, defaultSlotLimits, type InstanceLimits, type SlotLimits } from './limits.js'
 import { type LogLevel, Logs } from './logs.js'
-import {
-  manifestInvalid,
-  manifestMissing,
-  noActivePlugin,
-  pluginAlreadyLoaded,
-  pluginNotFound,
-  pluginNotLoaded,
-  pluginReplaced,
-} from './messages.js'
+import { noActivePlugin, pluginAlreadyLoaded, pluginNotLoaded, pluginReplaced } from './messages.js'
 import { PieceStream } from './pieces.js'
 import { defaultRestartPolicy, type RestartPolicy } from './restart.js'
-import { defaultSlotLimits, Slot, type SlotLimits, type Source } from './slot.js'
+import { Slot } from './slot.js'
+import { type Source, Sources } from './sources.js'
+import { type PluginSummary, summarise } from './summary.js'
 import { type SwapProgress, type SwapResult, swap } from './swap.js'
 import { hostVersion } from './version.js'
 
@@ -70,24 +48,6 @@ export interface HostEvents {
   log: [{ plugin: string; level: LogLevel; message: string }]
 }
 
-/** One plugin, as a list shows it. */
-export interface PluginSummary {
-  name: string
-  version: string | null
-  contract: string | null
-  displayName: string | null
-  description: string | null
-  author: string | null
-  /** Absolute path of the folder. */
-  path: string
-  valid: boolean
-  errors: string[]
-  loaded: boolean
-  status: PluginStatus
-  /** Once loaded, the wire names of the methods it implements itself, and `state`; before that, what its manifest says. */
-  capabilities: string[]
-}
-
 /** Figures of the host itself. */
 export interface HostStatus {
   version: string
@@ -112,6 +72,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #options: HostOptions
   readonly #dirs: string[]
   readonly #limits: InstanceLimits
+  readonly #sources: Sources
   readonly #slotLimits: SlotLimits
   readonly #logs: Logs
   readonly #slots = new Map<string, Slot>()
@@ -134,6 +95,14 @@ export class PluginHost extends EventEmitter<HostEvents> {
       ...definedOnly(options, [...Object.keys(defaultInstanceLimits), 'maxHeapMb']),
     }
     this.#slotLimits = { ...defaultSlotLimits, ...definedOnly(options, Object.keys(defaultSlotLimits)) }
+    this.#sources = new Sources({
+      dirs: this.#dirs,
+      configDir: options.configDir ?? './config',
+      limits: this.#limits,
+      autoInstallDependencies: options.autoInstallDependencies ?? false,
+      preferSource: options.preferSource ?? false,
+      log: (plugin, level, message) => this.#logPlugin(plugin, level, message),
+    })
     this.#logs = new Logs(options.logDir, options.logLevel ?? 'INFO')
     this.#logs.launcher('INFO', 'host started', { version: hostVersion, plugins_dirs: this.#dirs })
   }
@@ -158,7 +127,9 @@ export class PluginHost extends EventEmitter<HostEvents> {
   /** The plugins that are there, loaded or not; those that are not valid only if asked for. */
   async list({ includeInvalid = false }: { includeInvalid?: boolean } = {}): Promise<PluginSummary[]> {
     const { plugins } = await this.discover()
-    return plugins.filter(({ valid }) => valid || includeInvalid).map((plugin) => this.#summarise(plugin))
+    return plugins
+      .filter(({ valid }) => valid || includeInvalid)
+      .map((plugin) => summarise(plugin, this.#slots.get(plugin.name)))
   }
 
   /**
@@ -171,7 +142,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   async load<Contract = unknown>(name: string, config: Config = {}): Promise<PluginHandle<Contract>> {
     if (this.#closed) throw new PluginError('PLUGIN_NOT_READY', 'The host is closed')
     if (this.#slots.has(name) || this.#comingNames.has(name)) throw pluginAlreadyLoaded(name)
-    const slot = this.#createSlot(this.#sourceByName(name, config))
+    const slot = this.#createSlot(this.#sources.byName(name, config))
     this.#formerNames.delete(name)
     // From here on, calls to the plugin wait for it.
     this.#slots.set(name, slot)
@@ -225,7 +196,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     }: { config?: Config | undefined; preserveState?: boolean | undefined } = {},
   ): Promise<SwapResult> {
     const slot = await this.#slot(old)
-    const source = await this.#replacementSource(slot, replacement, config)
+    const source = await this.#sources.replacement(slot.source, replacement, config)
     const begun = slot.name
     if (source.name !== begun && (this.#slots.has(source.name) || this.#comingNames.has(source.name)))
       throw pluginAlreadyLoaded(source.name)
@@ -310,8 +281,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     const plugin = await this.#inspectLoadedOrNot(name)
     const loaded = this.#slots.get(name)
     if (loaded) return { plugin, contract: (await loaded.ready()).contract }
-    const unconfigured = this.#instanceOptions(plugin, { config: {}, grants: [] })
-    return { plugin, contract: await Instance.contractOf(unconfigured) }
+    return { plugin, contract: await this.#sources.contractOf(plugin) }
   }
 
   /**
@@ -348,7 +318,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     }
     const slot = this.#slots.get(name)
     if (slot) return slot.health()
-    await this.#inspect(name)
+    await this.#sources.inspect(name)
     return { status: PluginStatus.UNLOADED, message: 'not loaded', details: {} }
   }
 
@@ -366,7 +336,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
 
   /** One plugin, as `list` shows it. */
   async summary(name: string): Promise<PluginSummary> {
-    return this.#summarise(await this.#inspectLoadedOrNot(name))
+    return summarise(await this.#inspectLoadedOrNot(name), this.#slots.get(name))
   }
 
   /** Whether any plugin, loaded or only there, is of that contract. */
@@ -440,52 +410,6 @@ export class PluginHost extends EventEmitter<HostEvents> {
     return slot
   }
 
-  /** A plugin by its name, in the first folder that has one. */
-  #sourceByName(name: string, config: Config): Source {
-    return this.#source(name, config, () => this.#inspect(name))
-  }
-
-  #source(name: string, config: Config, inspect: () => Promise<DiscoveredPlugin>): Source {
-    return {
-      name,
-      config,
-      inspect,
-      start: async (signal) => {
-        const plugin = await inspect()
-        const { manifest } = loadable(plugin)
-        await checkDependencies(plugin.dir, manifest, this.#options.autoInstallDependencies ?? false)
-        const given = await readConfig(manifest, this.#options.configDir ?? './config', config)
-        return Instance.start({ ...this.#instanceOptions(plugin, given), signal })
-      },
-    }
-  }
-
-  async #replacementSource(slot: Slot, replacement: string, config: Config | undefined): Promise<Source> {
-    const current = slot.source
-    if (typeof replacement === 'string' && isPath(replacement)) {
-      const { name } = await inspectInside(this.#dirs, replacement, this.#options)
-      const kept = name === current.name ? current.config : {}
-      return this.#source(name, config ?? kept, () => inspectInside(this.#dirs, replacement, this.#options))
-    }
-    await this.#inspect(replacement)
-    return replacement === current.name
-      ? this.#source(replacement, config ?? current.config, current.inspect)
-      : this.#sourceByName(replacement, config ?? {})
-  }
-
-  #instanceOptions(plugin: DiscoveredPlugin, { config, grants }: GivenConfig): InstanceOptions {
-    const { manifest, entryFile } = loadable(plugin)
-    return {
-      dir: plugin.dir,
-      manifest,
-      entryFile,
-      limits: this.#limits,
-      env: pluginEnvironment(manifest.name, grants),
-      configure: (schema) => completeConfig(manifest.name, schema, config),
-      log: (level, message) => this.#logPlugin(manifest.name, level, message),
-    }
-  }
-
   /** A slot has another plugin in it. */
   #rename(slot: Slot, previous: string): void {
     this.#loadOrder = [...this.#loadOrder.filter((name) => name !== previous), slot.name]
@@ -528,7 +452,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   async #slot(name: string): Promise<Slot> {
     const slot = this.#slots.get(name) ?? this.#formerNames.get(name)
     if (slot) return slot
-    await this.#inspect(name)
+    await this.#sources.inspect(name)
     throw pluginNotLoaded(name)
   }
 
@@ -538,34 +462,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
     if (manifest?.contract === contract) await slot.ready()
   }
 
-  /** The plugin of that name in the first folder that has one. */
-  async #inspect(name: string): Promise<DiscoveredPlugin> {
-    if (typeof name === 'string' && namePattern.test(name)) {
-      for (const dir of this.#dirs) {
-        const plugin = await inspectPlugin(join(dir, name), this.#options)
-        if (plugin) return plugin
-      }
-    }
-    throw await this.#whyNotThere(name)
-  }
-
   /** A plugin that was swapped in by its path is where it was swapped in from. */
   #inspectLoadedOrNot(name: string): Promise<DiscoveredPlugin> {
     const source = this.#slots.get(name)?.source
-    return source ? source.inspect() : this.#inspect(name)
-  }
-
-  async #whyNotThere(name: string): Promise<PluginError> {
-    const isName = typeof name === 'string' && namePattern.test(name)
-    const folder = isName
-      ? this.#dirs.map((dir) => join(dir, name)).find((dir) => existsSync(dir))
-      : undefined
-    if (folder) return manifestMissing(folder)
-    const { plugins } = await discoverPlugins(this.#dirs, this.#options)
-    return pluginNotFound(
-      String(name),
-      plugins.map((plugin) => plugin.name),
-    )
+    return source ? source.inspect() : this.#sources.inspect(name)
   }
 
   #handle<Contract>(slot: Slot, contract: ContractDescriptor): PluginHandle<Contract> {
@@ -585,46 +485,6 @@ export class PluginHost extends EventEmitter<HostEvents> {
       }
     }
   }
-
-  #summarise({ name, dir, manifest, valid, errors }: DiscoveredPlugin): PluginSummary {
-    const slot = this.#slots.get(name)
-    return {
-      name,
-      version: (slot?.instance?.manifest ?? manifest)?.version ?? null,
-      contract: manifest?.contract ?? null,
-      displayName: manifest?.display_name ?? null,
-      description: manifest?.description ?? null,
-      author: manifest?.author ?? null,
-      path: dir,
-      valid,
-      errors,
-      loaded: slot?.instance !== undefined,
-      status: slot?.status ?? PluginStatus.UNLOADED,
-      capabilities: [
-        ...new Set([
-          ...(slot?.instance?.capabilities ?? []),
-          ...declaredCapabilities(manifest?.capabilities),
-        ]),
-      ],
-    }
-  }
-}
-
-function loadable({
-  name,
-  dir,
-  valid,
-  errors,
-  manifest,
-  entryFile,
-}: DiscoveredPlugin): Required<Pick<DiscoveredPlugin, 'manifest' | 'entryFile'>> {
-  if (valid && manifest && entryFile) return { manifest, entryFile }
-  throw manifestInvalid(name, dir, errors)
-}
-
-function declaredCapabilities(declared: readonly string[] | Record<string, unknown> | undefined): string[] {
-  if (Array.isArray(declared)) return declared
-  return Object.entries(declared ?? {}).flatMap(([name, value]) => (value ? [name] : []))
 }
 
 function definedOnly(options: HostOptions, keys: readonly string[]): Partial<InstanceLimits> {

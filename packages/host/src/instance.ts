@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import {
   type ContractDescriptor,
   type HealthStatus,
@@ -12,7 +11,6 @@ import {
 } from '@appfactory/sdk'
 import {
   type CallParams,
-  defaultMaxMessageBytes,
   type HandshakeParams,
   type HandshakeResult,
   type HealthResult,
@@ -23,9 +21,9 @@ import {
   streamWindow,
 } from '@appfactory/sdk/wire'
 import type { Config } from './config.js'
-import { isTypeScript, resolveJiti, resolveRuntime } from './entry.js'
 import { Heartbeat } from './heartbeat.js'
 import { Latencies } from './latencies.js'
+import { type LaunchOptions, launchOf } from './launch.js'
 import type { LogLevel } from './logs.js'
 import {
   callTimeout,
@@ -40,58 +38,12 @@ import {
   startTimeout,
   stateTimeout,
 } from './messages.js'
-import { permissionFlags } from './permissions.js'
 import { PieceStream } from './pieces.js'
-import { ChildProcess, type Exit, type Launch } from './process.js'
+import { ChildProcess, type Exit } from './process.js'
 import { StderrLog } from './stderr.js'
 import { hostVersion } from './version.js'
 
-/** Limits of one running plugin. Times in ms. */
-export interface InstanceLimits {
-  /** From the start of the process to the answer of the handshake. */
-  startTimeoutMs: number
-  initializeTimeoutMs: number
-  shutdownTimeoutMs: number
-  healthTimeoutMs: number
-  /** Of a call without a timeout of its own; for a stream, between two pieces. */
-  callTimeoutMs: number
-  /** How long its event loop may stand still before it is killed. */
-  unresponsiveTimeoutMs: number
-  /** Of `captureState()` and `restoreState()`, each. */
-  stateTimeoutMs: number
-  /** Longest message either way. */
-  maxMessageBytes: number
-  /** Longest state that a successor gets, its bytes included. */
-  maxStateBytes: number
-  /** Calls in flight at once, without streams. */
-  maxCallsInFlight: number
-  /** Streams that are open at once. */
-  maxStreams: number
-  /** Of JavaScript's heap (`--max-old-space-size`), in MB (1,048,576 bytes). */
-  maxHeapMb?: number
-}
-
-export const defaultInstanceLimits: InstanceLimits = {
-  startTimeoutMs: 30_000,
-  initializeTimeoutMs: 30_000,
-  shutdownTimeoutMs: 5000,
-  healthTimeoutMs: 5000,
-  callTimeoutMs: 60_000,
-  unresponsiveTimeoutMs: 10_000,
-  stateTimeoutMs: 10_000,
-  maxMessageBytes: defaultMaxMessageBytes,
-  maxStateBytes: 16 * 1024 * 1024,
-  maxCallsInFlight: 10_000,
-  maxStreams: 1000,
-}
-
-export interface InstanceOptions {
-  dir: string
-  manifest: Manifest
-  entryFile: string
-  limits: InstanceLimits
-  /** Environment of the process. */
-  env: Record<string, string>
+export interface InstanceOptions extends LaunchOptions {
   /** Makes the configuration, once it is known whether the code has a schema for it. */
   configure(schema: JsonSchema | undefined): Config
   log(level: LogLevel, message: string): void
@@ -176,7 +128,7 @@ export class Instance {
   private constructor(options: InstanceOptions) {
     this.#options = options
     this.manifest = options.manifest
-    this.#child = new ChildProcess(launch(options))
+    this.#child = new ChildProcess(launchOf(options))
     this.#stderr = new StderrLog(this.#child.stderr, options.log)
     this.#peer = new Peer({
       input: this.#child.stdout,
@@ -504,29 +456,6 @@ export class Instance {
           stream.readableEnded || stream.destroyed || new Promise((resolve) => stream.once('close', resolve)),
       ),
     )
-  }
-}
-
-/** The process of a plugin: this Node, the SDK's runtime, the plugin's file. */
-function launch({ dir, entryFile, manifest, limits, env }: InstanceOptions): Launch {
-  const runtime = resolveRuntime(dir)
-  const heap = limits.maxHeapMb === undefined ? [] : [`--max-old-space-size=${limits.maxHeapMb}`]
-  const jiti = isTypeScript(entryFile) ? resolveJiti() : undefined
-  const code = [runtime.file, ...(jiti === undefined ? [] : [fileURLToPath(jiti)])]
-  return {
-    file: process.execPath,
-    args: [
-      ...heap,
-      ...permissionFlags(manifest.permissions, dir, code, runtime.provideSdk),
-      // Stripping types is experimental in some Nodes, which the plugin's log need not hear of.
-      ...(jiti === undefined ? [] : ['--disable-warning=ExperimentalWarning']),
-      runtime.file,
-      entryFile,
-      ...(runtime.provideSdk ? ['--provide-sdk'] : []),
-      ...(jiti === undefined ? [] : ['--jiti', jiti]),
-    ],
-    cwd: dir,
-    env,
   }
 }
 

@@ -1,11 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type HealthStatus, isPluginError, PluginError, PluginStatus } from '@appfactory/sdk'
-import { maxTimerMs } from '@appfactory/sdk/wire'
 import type { Config } from './config.js'
-import type { DiscoveredPlugin } from './discovery.js'
 import type { CallOptions, Instance } from './instance.js'
+import type { SlotLimits } from './limits.js'
 import {
-  callTimeout,
   exhausted,
   noSession,
   notDrained,
@@ -16,17 +14,8 @@ import {
 import { PieceStream } from './pieces.js'
 import { RestartCounter, type RestartPolicy } from './restart.js'
 import { type Session, Sessions } from './sessions.js'
-
-/** Where instances come from: a plugin's files and its configuration. */
-export interface Source {
-  /** The manifest's name. */
-  name: string
-  /** What the caller gave. */
-  config: Config
-  inspect(): Promise<DiscoveredPlugin>
-  /** Starts an instance, each time from the files as they are then. An abort ends the start. */
-  start(signal: AbortSignal): Promise<Instance>
-}
+import type { Source } from './sources.js'
+import { timeLeft, waitUntil, within } from './waiting.js'
 
 export interface SlotEvents {
   status(status: PluginStatus, previous: PluginStatus): void
@@ -34,28 +23,6 @@ export interface SlotEvents {
   restart(attempt: number, delayMs: number): void
   /** Another source took the place of the one of that name. */
   replaced(previous: string): void
-}
-
-/** Limits of what waits in front of a plugin. Times in ms. */
-export interface SlotLimits {
-  /** Between two health checks. */
-  healthIntervalMs: number
-  /** How long unloading, and a swap that carries state over, wait for calls in flight. */
-  drainTimeoutMs: number
-  /** How long streams and sessions may stay with an instance that was replaced. */
-  retireTimeoutMs: number
-  /** Calls that wait while a plugin is started or swapped. */
-  maxQueuedCalls: number
-  /** Sessions that are open at once. */
-  maxSessions: number
-}
-
-export const defaultSlotLimits: SlotLimits = {
-  healthIntervalMs: 30_000,
-  drainTimeoutMs: 10_000,
-  retireTimeoutMs: 60_000,
-  maxQueuedCalls: 10_000,
-  maxSessions: 1000,
 }
 
 export interface SlotOptions {
@@ -505,41 +472,4 @@ export class Slot {
     this.#status = status
     this.#options.events.status(status, previous)
   }
-}
-
-/** At least 1 ms: 0 would mean no time at all, which is not what was asked for. */
-function timeLeft(timeoutMs: number, since: number): number {
-  return Math.max(1, timeoutMs - (performance.now() - since))
-}
-
-/** Whether `condition` came true in time. It is first looked at when what runs now has run, then ever less often. */
-async function waitUntil(condition: () => boolean, timeoutMs: number | (() => number)): Promise<boolean> {
-  const begun = performance.now()
-  await delay(0)
-  while (!condition()) {
-    const waited = performance.now() - begun
-    if (waited > (typeof timeoutMs === 'number' ? timeoutMs : timeoutMs())) return false
-    await delay(Math.min(50, 2 + waited / 20))
-  }
-  return true
-}
-
-/** `promise`, unless the caller aborts or its time is over. */
-function within<T>(
-  plugin: string,
-  promise: Promise<T>,
-  signal: AbortSignal | undefined,
-  timeoutMs: number | undefined,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(new PluginError('REQUEST_CANCELLED', 'The request was cancelled'))
-    const late = (): void => reject(callTimeout(plugin, 'a call', timeoutMs ?? 0))
-    const timer = timeoutMs === undefined ? undefined : setTimeout(late, Math.min(timeoutMs, maxTimerMs))
-    if (signal?.aborted) abort()
-    signal?.addEventListener('abort', abort, { once: true })
-    promise.then(resolve, reject).finally(() => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', abort)
-    })
-  })
 }

@@ -1,7 +1,8 @@
 import { isPluginError, PluginError, PluginStatus } from '@appfactory/sdk'
 import type { Instance } from './instance.js'
 import { swapFailed, swapNotUndone } from './messages.js'
-import type { Slot, Source } from './slot.js'
+import type { Slot } from './slot.js'
+import type { Source } from './sources.js'
 
 /** What a swap goes through, in order. `drain`, `capture` and `restore` only where state is carried over. */
 export type SwapStep = 'start' | 'probe' | 'drain' | 'capture' | 'restore' | 'switch' | 'confirm' | 'retire'

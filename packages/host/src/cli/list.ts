@@ -1,5 +1,5 @@
-import type { PluginSummary } from '../host.js'
 import { wireSummary } from '../server/methods.js'
+import type { PluginSummary } from '../summary.js'
 import { type CommonOptions, exitCodes, paint, print, printJson, type Streams } from './output.js'
 import { createHost } from './serve.js'
 

@@ -10,7 +10,8 @@ import {
 } from '@appfactory/sdk/wire'
 import { z } from 'zod'
 import { environmentKey } from '../environment.js'
-import type { PluginHost, PluginSummary } from '../host.js'
+import type { PluginHost } from '../host.js'
+import type { PluginSummary } from '../summary.js'
 import type { SwapResult } from '../swap.js'
 
 /** What a method of the server works with. */

@@ -1,0 +1,38 @@
+import { fileURLToPath } from 'node:url'
+import type { Manifest } from '@appfactory/sdk'
+import { isTypeScript, resolveJiti, resolveRuntime } from './entry.js'
+import type { InstanceLimits } from './limits.js'
+import { permissionFlags } from './permissions.js'
+import type { Launch } from './process.js'
+
+export interface LaunchOptions {
+  dir: string
+  manifest: Manifest
+  entryFile: string
+  limits: InstanceLimits
+  /** Environment of the process. */
+  env: Record<string, string>
+}
+
+/** The process of a plugin: this Node, the SDK's runtime, the plugin's file. */
+export function launchOf({ dir, entryFile, manifest, limits, env }: LaunchOptions): Launch {
+  const runtime = resolveRuntime(dir)
+  const heap = limits.maxHeapMb === undefined ? [] : [`--max-old-space-size=${limits.maxHeapMb}`]
+  const jiti = isTypeScript(entryFile) ? resolveJiti() : undefined
+  const code = [runtime.file, ...(jiti === undefined ? [] : [fileURLToPath(jiti)])]
+  return {
+    file: process.execPath,
+    args: [
+      ...heap,
+      ...permissionFlags(manifest.permissions, dir, code, runtime.provideSdk),
+      // Stripping types is experimental in some Nodes, which the plugin's log need not hear of.
+      ...(jiti === undefined ? [] : ['--disable-warning=ExperimentalWarning']),
+      runtime.file,
+      entryFile,
+      ...(runtime.provideSdk ? ['--provide-sdk'] : []),
+      ...(jiti === undefined ? [] : ['--jiti', jiti]),
+    ],
+    cwd: dir,
+    env,
+  }
+}

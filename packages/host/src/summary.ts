@@ -1,0 +1,49 @@
+import { PluginStatus } from '@appfactory/sdk'
+import type { DiscoveredPlugin } from './discovery.js'
+import type { Slot } from './slot.js'
+
+/** One plugin, as a list shows it. */
+export interface PluginSummary {
+  name: string
+  version: string | null
+  contract: string | null
+  displayName: string | null
+  description: string | null
+  author: string | null
+  /** Absolute path of the folder. */
+  path: string
+  valid: boolean
+  errors: string[]
+  loaded: boolean
+  status: PluginStatus
+  /** Once loaded, the wire names of the methods it implements itself, and `state`; before that, what its manifest says. */
+  capabilities: string[]
+}
+
+/** What is known of a plugin: from its files and, where it is loaded, from its slot. */
+export function summarise(
+  { name, dir, manifest, valid, errors }: DiscoveredPlugin,
+  slot: Slot | undefined,
+): PluginSummary {
+  return {
+    name,
+    version: (slot?.instance?.manifest ?? manifest)?.version ?? null,
+    contract: manifest?.contract ?? null,
+    displayName: manifest?.display_name ?? null,
+    description: manifest?.description ?? null,
+    author: manifest?.author ?? null,
+    path: dir,
+    valid,
+    errors,
+    loaded: slot?.instance !== undefined,
+    status: slot?.status ?? PluginStatus.UNLOADED,
+    capabilities: [
+      ...new Set([...(slot?.instance?.capabilities ?? []), ...declaredCapabilities(manifest?.capabilities)]),
+    ],
+  }
+}
+
+function declaredCapabilities(declared: readonly string[] | Record<string, unknown> | undefined): string[] {
+  if (Array.isArray(declared)) return declared
+  return Object.entries(declared ?? {}).flatMap(([name, value]) => (value ? [name] : []))
+}
