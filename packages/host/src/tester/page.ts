@@ -57,22 +57,9 @@ export function sendAsset(response: ServerResponse, { type, body }: Asset): void
   response.writeHead(200, { 'content-type': type, 'content-length': body.length }).end(body)
 }
 
-/** A page of one sentence. `refresh`: where the browser goes at once, as from a page of its own site. */
-export function sendNotice(
-  response: ServerResponse,
-  status: number,
-  notice: string,
-  headers: Record<string, string> = {},
-  refresh?: string,
-): void {
-  const head =
-    refresh === undefined
-      ? ''
-      : `<link rel="icon" href="/icon.svg"><meta http-equiv="refresh" content="0;url=${refresh}">`
-  const body = `<!doctype html><html lang="en"><meta charset="utf-8">${head}<title>Plugin Tester</title><p>${notice}</p></html>\n`
+/** A page of one sentence. */
+export function sendNotice(response: ServerResponse, status: number, notice: string): void {
+  const body = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Plugin Tester</title><p>${notice}</p></html>\n`
   // What a refused request still sends is not waited for.
-  const connection = status >= 400 ? { connection: 'close' } : {}
-  response
-    .writeHead(status, { 'content-type': 'text/html; charset=utf-8', ...connection, ...headers })
-    .end(body)
+  response.writeHead(status, { 'content-type': 'text/html; charset=utf-8', connection: 'close' }).end(body)
 }

@@ -53,8 +53,10 @@ export async function serveTester(
     const isVisit = path === '/' && request.method === 'GET'
     const foreign = gate.refuseForeign(request, isVisit)
     if (foreign) return sendNotice(response, foreign.status, foreign.reason)
-    if (isVisit && token !== undefined) return admit(gate, token, request, response)
-    const stranger = gate.refuseStranger(request)
+    // No redirect: a strict cookie would not be sent along where another site's link has led here.
+    const cookie = isVisit && token !== undefined ? gate.exchange(token) : undefined
+    if (cookie !== undefined) response.setHeader('set-cookie', cookie)
+    const stranger = cookie === undefined ? gate.refuseStranger(request) : undefined
     if (stranger) return sendNotice(response, stranger.status, stranger.reason)
     const asset = request.method === 'GET' ? page.get(path) : undefined
     if (asset) return sendAsset(response, asset)
@@ -71,16 +73,6 @@ export async function serveTester(
       return closeServer(server)
     },
   }
-}
-
-/** Lets a browser in that has a good token; one that is in already may use its old URL again. */
-function admit(gate: Gate, token: string, request: IncomingMessage, response: ServerResponse): void {
-  const cookie = gate.exchange(token)
-  const refusal = cookie === undefined ? gate.refuseStranger(request) : undefined
-  const headers: Record<string, string> = cookie === undefined ? {} : { 'set-cookie': cookie }
-  if (refusal) sendNotice(response, refusal.status, refusal.reason)
-  // No redirect: a strict cookie would not be sent along where another site's link has led here.
-  else sendNotice(response, 200, 'One moment…', headers, '/')
 }
 
 function targetOf({ url = '/' }: IncomingMessage): { path: string; token: string | undefined } {
