@@ -22,10 +22,10 @@ const { text } = testDocument('docs/reliability.md', () => {
   it('lists every permission, with its flag', () => {
     const rows = tableOf(text, 'Permissions')
     expect(unknownPermissions(rows.map(([name = '']) => name))).toEqual([])
-    const runtime = { file: join(root, 'packages/sdk/dist/runtime/main.js'), provideSdk: false }
+    const runtime = join(root, 'packages/sdk/dist/runtime/main.js')
     for (const [name = '', , takesPath, flag = ''] of rows) {
       if (!process.allowedNodeEnvironmentFlags.has(flag)) continue
-      const flags = permissionFlags([name], root, runtime)
+      const flags = permissionFlags([name], root, [runtime], false)
       expect(flags).toContain(takesPath === 'yes' ? `${flag}=*` : flag)
     }
   })

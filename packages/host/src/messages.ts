@@ -64,6 +64,23 @@ export function notIdempotent(name: string, method: string): PluginError {
   )
 }
 
+export function noSession(name: string, id: string): PluginError {
+  return new PluginError(
+    'INVALID_PARAMS',
+    `Plugin "${name}": session_id: there is no session "${id}" (any more). Begin another`,
+    { plugin: name, issues: [{ path: 'session_id', message: 'there is no such session' }] },
+  )
+}
+
+/** What is in flight goes on. */
+export function notDrained(name: string, timeoutMs: number): PluginError {
+  return new PluginError(
+    'CALL_TIMEOUT',
+    `Plugin "${name}" still had calls in flight after ${timeoutMs} ms; they go on. Try again when it has less to do, or raise drainTimeoutMs`,
+    { plugin: name, timeout_ms: timeoutMs },
+  )
+}
+
 export function stateTimeout(name: string, what: string, timeoutMs: number): PluginError {
   return new PluginError(
     'CALL_TIMEOUT',
@@ -78,6 +95,8 @@ export interface FailedSwap {
   step: string
   cause: unknown
   rollbackPerformed: boolean
+  /** Whether an instance of the old plugin was running. */
+  hadInstance: boolean
 }
 
 /** Nothing has changed for callers: the old plugin serves. */
@@ -85,13 +104,12 @@ export function swapFailed(failure: FailedSwap): PluginError {
   return swapError('HOTSWAP_FAILED', failure, `"${failure.plugin}" goes on serving`)
 }
 
-/** The new plugin has taken calls already, so that the old one's state is out of date. */
+/** The new plugin serves, or will when it has been restarted: there is no way back. */
 export function swapNotUndone(failure: FailedSwap): PluginError {
-  return swapError(
-    'HOTSWAP_ROLLBACK_FAILED',
-    failure,
-    `it had answered calls already, so "${failure.plugin}" could not come back; it is restarted`,
-  )
+  const reason = failure.hadInstance
+    ? `it had answered calls already, so that "${failure.plugin}" could not come back`
+    : `there was no running "${failure.plugin}" to come back`
+  return swapError('HOTSWAP_ROLLBACK_FAILED', failure, `${reason}; it is restarted`)
 }
 
 function swapError(

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Instance } from './instance.js'
 
 export interface Session {
@@ -8,20 +9,20 @@ export interface Session {
   calls: number
 }
 
-/** The sessions that clients have open, each with the instance that began it. */
+/**
+ * The sessions that clients have open, each with the instance that began it. Clients know them by ids of the host's own:
+ * two instances may give the same one, and a session that is over must never be taken for one that came after it.
+ */
 export class Sessions {
   readonly #sessions = new Map<string, Session>()
-  #opened = 0
 
   get size(): number {
     return this.#sessions.size
   }
 
-  /** Notes a session; returns the id for the client, another one where two instances gave the same. */
+  /** Notes a session; returns its id for the client. */
   open(id: string, instance: Instance): string {
-    this.#opened += 1
-    const isTaken = this.#sessions.has(id) && this.#sessions.get(id)?.instance !== instance
-    const outer = isTaken ? `${id}~${this.#opened}` : id
+    const outer = randomUUID()
     this.#sessions.set(outer, { instance, id, calls: 0 })
     return outer
   }

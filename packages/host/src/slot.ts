@@ -4,7 +4,15 @@ import { maxTimerMs } from '@appfactory/sdk/wire'
 import type { Config } from './config.js'
 import type { DiscoveredPlugin } from './discovery.js'
 import type { CallOptions, Instance } from './instance.js'
-import { callTimeout, exhausted, notIdempotent, pluginQuarantined, pluginStopping } from './messages.js'
+import {
+  callTimeout,
+  exhausted,
+  noSession,
+  notDrained,
+  notIdempotent,
+  pluginQuarantined,
+  pluginStopping,
+} from './messages.js'
 import { PieceStream } from './pieces.js'
 import { RestartCounter, type RestartPolicy } from './restart.js'
 import { type Session, Sessions } from './sessions.js'
@@ -145,12 +153,14 @@ export class Slot {
   }
 
   call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
-    const role = this.#instance?.sessionRole(method)
-    if (role === 'open') return this.#openSession(method, args, options)
-    const session = role && this.#sessions.get(args['session_id'])
-    if (session) return this.#callInSession(session, method, args, options, role === 'close')
+    const serving = this.#serving()
     if (options.retry) return this.#callWithRetry(method, args, options)
-    return this.#callOnce(method, args, options)
+    if (serving) return this.#callOn(serving, method, args, options)
+    // Sessions go on while other calls wait for a swap.
+    const session = this.#instance?.sessionRole(method) && this.#sessions.get(args['session_id'])
+    return session
+      ? this.#callInSession(session, method, args, options)
+      : this.#callLater(method, args, options)
   }
 
   /** The instance is chosen when the stream is first read, and stays. */
@@ -167,26 +177,35 @@ export class Slot {
     return (await this.#await(options)).instance.stream(method, args, options)
   }
 
-  #callOnce(method: string, args: Config, options: CallOptions): Promise<unknown> {
-    const serving = this.#serving()
-    return serving ? serving.call(method, args, options) : this.#callLater(method, args, options)
-  }
-
   async #callLater(method: string, args: Config, options: CallOptions): Promise<unknown> {
     const { instance, ...rest } = await this.#await(options)
-    return instance.call(method, args, { ...options, ...rest })
+    return this.#callOn(instance, method, args, { ...options, ...rest })
+  }
+
+  #callOn(instance: Instance, method: string, args: Config, options: CallOptions): Promise<unknown> {
+    const role = instance.sessionRole(method)
+    if (role === undefined) return instance.call(method, args, options)
+    if (role === 'open') return this.#openSession(instance, method, args, options)
+    const session = this.#sessions.get(args['session_id'])
+    if (session) return this.#callInSession(session, method, args, options)
+    // Whose session that is is for the plugin to say, unless it would take it for another one.
+    const isTaken = this.#sessions.of(instance).some(({ id }) => id === args['session_id'])
+    return isTaken
+      ? Promise.reject(noSession(this.name, String(args['session_id'])))
+      : instance.call(method, args, options)
   }
 
   /** Tries again, within the call's own time, where the plugin crashed under a call that may be made twice. */
   async #callWithRetry(method: string, args: Config, options: CallOptions): Promise<unknown> {
     const begun = performance.now()
-    const instance = await this.ready()
-    if (!instance.isIdempotent(method)) throw notIdempotent(this.name, method)
-    for (let left = options.retry ?? 0; ; left--) {
-      const { timeoutMs } = options
+    const { retry = 0, timeoutMs, ...others } = options
+    const { instance } = await this.#await(options)
+    const isOfSession = instance.sessionRole(method) !== undefined
+    if (isOfSession || !instance.isIdempotent(method)) throw notIdempotent(this.name, method)
+    for (let left = retry; ; left--) {
       const rest = timeoutMs === undefined ? {} : { timeoutMs: timeLeft(timeoutMs, begun) }
       try {
-        return await this.#callOnce(method, args, { ...options, ...rest })
+        return await this.call(method, args, { ...others, ...rest })
       } catch (error) {
         const isCrash = isPluginError(error) && error.codeName === 'PLUGIN_CRASHED'
         if (left <= 0 || !isCrash || this.#closed) throw error
@@ -194,12 +213,15 @@ export class Slot {
     }
   }
 
-  async #openSession(method: string, args: Config, options: CallOptions): Promise<unknown> {
+  async #openSession(
+    instance: Instance,
+    method: string,
+    args: Config,
+    options: CallOptions,
+  ): Promise<unknown> {
     const { maxSessions } = this.limits
     if (this.#sessions.size >= maxSessions) throw exhausted(this.name, 'maxSessions', maxSessions)
-    const serving = this.#serving()
-    const { instance, ...rest } = serving ? { instance: serving } : await this.#await(options)
-    const result = (await instance.call(method, args, { ...options, ...rest })) as Config
+    const result = (await instance.call(method, args, options)) as Config
     return { ...result, session_id: this.#sessions.open(String(result['session_id']), instance) }
   }
 
@@ -209,14 +231,14 @@ export class Slot {
     method: string,
     args: Config,
     options: CallOptions,
-    isLast: boolean,
   ): Promise<unknown> {
+    const { instance, id } = session
     session.calls += 1
     try {
-      return await session.instance.call(method, { ...args, session_id: session.id }, options)
+      return await instance.call(method, { ...args, session_id: id }, options)
     } finally {
       session.calls -= 1
-      if (isLast) this.#sessions.close(String(args['session_id']))
+      if (instance.sessionRole(method) === 'close') this.#sessions.close(String(args['session_id']))
     }
   }
 
@@ -292,7 +314,7 @@ export class Slot {
     const { drainTimeoutMs } = this.limits
     const inSessions = (): number => this.#sessions.of(instance).reduce((sum, { calls }) => sum + calls, 0)
     const isDrained = await waitUntil(() => instance.callsInFlight <= inSessions(), drainTimeoutMs)
-    if (!isDrained) throw callTimeout(this.name, 'a call in flight', drainTimeoutMs)
+    if (!isDrained) throw notDrained(this.name, drainTimeoutMs)
   }
 
   /**

@@ -142,6 +142,7 @@ class Swap {
       step: this.#step,
       cause,
       rollbackPerformed: isBack && this.#step === 'confirm',
+      hadInstance: old !== undefined,
     }
     this.#slot.settle()
     if (candidate && isBack) void this.#slot.retire(candidate).catch(() => {})

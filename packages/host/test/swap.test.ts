@@ -270,6 +270,43 @@ test('a new one that dies of its first call is taken back where nothing is lost 
   })
 })
 
+test('after a call that the new one has answered there is no way back: HOTSWAP_ROLLBACK_FAILED, and it is restarted', async () => {
+  const root = temporaryFolder()
+  const deadly = `async healthCheck() {
+    this.checks = (this.checks ?? 0) + 1
+    if (this.checks < 3 || this.config.after) return { status: this.status }
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    process.exit(1)
+  }`
+  writePlugin(root, 'one', counter('one'), llm)
+  writePlugin(root, 'two', counter('two', deadly), llm)
+  await using host = new PluginHost({ pluginsDir: root, restart: { firstDelayMs: 1 } })
+  const plugin = await host.load<LLMContract>('one')
+  const swapped = new Promise<unknown>((resolve) =>
+    host.on('swap', ({ step }) => step === 'switch' && resolve(plugin.complete('x'))),
+  )
+  await expect(host.swap('one', 'two')).rejects.toMatchObject({
+    codeName: 'HOTSWAP_ROLLBACK_FAILED',
+    message: expect.stringContaining('answered calls'),
+    data: { step: 'confirm', rollback_performed: false },
+  })
+  expect(await swapped).toMatchObject({ text: expect.stringContaining('two 1') })
+  expect(await textOf(plugin.complete('x'))).toBe('two 1 1,2,255')
+})
+
+test('a call that does not end in time stops a swap that carries state over; it ends as if nothing had been', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'one', counter('one'), llm)
+  writePlugin(root, 'two', counter('two'), llm)
+  await using host = new PluginHost({ pluginsDir: root, drainTimeoutMs: 100 })
+  const plugin = await host.load<LLMContract>('one')
+  const slow = plugin.complete('wait 2500')
+  const swapping = host.swap('one', 'two')
+  await expect(swapping).rejects.toMatchObject({ codeName: 'HOTSWAP_FAILED', data: { step: 'drain' } })
+  expect(await textOf(plugin.complete('x'))).toBe('one 2 1,2,255')
+  expect(await textOf(slow)).toBe('one 1 1,2,255')
+})
+
 test('calls in flight end on the old one; those that come while the state is carried over wait, and none is lost', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'one', counter('one'), llm)
@@ -365,6 +402,36 @@ test('faults 25: streams and sessions stay with the instance that began them, un
   expect(text.split(' ').filter(Boolean)).toEqual(Array.from({ length: 20 }, (_, index) => `one${index + 1}`))
   await retired
   await expect(ears.feedAudio(old, new Uint8Array(1))).rejects.toThrow('no session')
+  // What the plugin calls it is not what its client calls it.
+  const last = await ears.startStream()
+  await expect(ears.feedAudio('s2', new Uint8Array(1))).rejects.toMatchObject({ codeName: 'INVALID_PARAMS' })
+  expect((await ears.endStream(last)).text).toBe('new 0')
+})
+
+test('sessions that are begun while the plugin starts, or starts again, are sessions as any other', async () => {
+  const root = temporaryFolder()
+  const fragile = listener('old').replace('async transcribe() {', 'async transcribe() { process.exit(1);')
+  writePlugin(root, 'ears', fragile, { contract: 'stt' })
+  writePlugin(root, 'ears2', listener('new'), { contract: 'stt' })
+  await using host = new PluginHost({ pluginsDir: root, restart: { firstDelayMs: 1 } })
+  const loading = host.load<STTContract>('ears')
+  const early = (await host.call('ears', 'start_stream')) as { session_id: string }
+  const ears = await loading
+  expect((await ears.health()).details).toMatchObject({ open_sessions: 1 })
+  const crash = expect(ears.transcribe(new Uint8Array(1))).rejects.toMatchObject({
+    codeName: 'PLUGIN_CRASHED',
+  })
+  await crash
+  const late = await ears.startStream()
+  // The plugin counts from one again; the session that died with it is not the new one.
+  await expect(ears.feedAudio(early.session_id, new Uint8Array(1))).rejects.toThrow('no session')
+  await host.swap('ears', 'ears2')
+  expect((await ears.endStream(late)).text).toBe('old 0')
+  await expect(
+    host.call('ears', 'feed_audio', { session_id: late, audio_b64: '' }, { retry: 1 }),
+  ).rejects.toMatchObject({
+    codeName: 'INVALID_PARAMS',
+  })
 })
 
 async function retirement(host: PluginHost, plugin: string): Promise<void> {

@@ -93,8 +93,8 @@ export const errorTable = [
   row(
     -32021,
     'HOTSWAP_ROLLBACK_FAILED',
-    'The swap failed and could not be undone.',
-    'Load the plugin again.',
+    'The swap failed after the switch and could not be undone.',
+    'Wait for the restart of the new plugin, or swap again.',
   ),
   row(
     -32030,
@@ -123,8 +123,8 @@ export const errorTable = [
   row(
     -32043,
     'PLUGIN_QUARANTINED',
-    'The plugin crashed too often and is not restarted any more.',
-    'Mend it, then unload and load it.',
+    'The plugin crashed too often: it is tried again after five minutes only.',
+    'Mend it, then swap it for itself, or unload and load it.',
   ),
   row(-32050, 'RESOURCE_EXHAUSTED', 'A limit was reached.', 'Send less at a time, or raise the limit.'),
   row(

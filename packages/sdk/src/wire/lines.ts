@@ -104,6 +104,7 @@ function withoutMark(line: string): string {
 /** Writes lines; those of one turn of the event loop go out together. */
 export class LineWriter {
   #pending: string[] = []
+  #caughtUp: Promise<void> | undefined
   #closed = false
   readonly #output: Writable
 
@@ -130,11 +131,12 @@ export class LineWriter {
     this.#output.write(text)
   }
 
-  /** Resolves when the reader has caught up; undefined when it has already. */
+  /** Resolves when the reader has caught up; undefined when it has already. All who wait share one promise. */
   caughtUp(): Promise<void> | undefined {
     if (this.#closed || !this.#output.writableNeedDrain) return undefined
-    return new Promise((resolve) => {
+    this.#caughtUp ??= new Promise((resolve) => {
       const done = (): void => {
+        this.#caughtUp = undefined
         this.#output.off('drain', done)
         this.#output.off('close', done)
         resolve()
@@ -142,6 +144,7 @@ export class LineWriter {
       this.#output.on('drain', done)
       this.#output.on('close', done)
     })
+    return this.#caughtUp
   }
 
   close(): void {

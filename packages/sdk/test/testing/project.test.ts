@@ -36,7 +36,8 @@ async function runProject(testFile: string, packages: readonly string[] = []) {
   const cli = join(packageOf('vitest'), 'vitest.mjs')
   const args = [cli, 'run', '--reporter=json', '--outputFile=report.json', '--reporter=verbose']
   const output = await new Promise<string>((resolve) => {
-    const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined }
+    // A package manager's NODE_PATH would lead out of the project.
+    const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined, NODE_PATH: undefined }
     execFile(process.execPath, args, { cwd: dir, env, timeout: 50_000 }, (_, stdout, stderr) =>
       resolve(stdout + stderr),
     )
