@@ -13,6 +13,9 @@ export default defineConfig({
     modulePreload: false,
     // The policy of the page allows no data: URLs.
     assetsInlineLimit: 0,
-    reportCompressedSize: true,
+    // Nothing is cached, so the names need no hash; a new build then leaves no old file beside it.
+    rolldownOptions: {
+      output: { entryFileNames: 'assets/[name].js', assetFileNames: 'assets/[name][extname]' },
+    },
   },
 })
