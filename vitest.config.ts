@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  test: { projects: ['packages/*', 'examples/plugins/*', 'examples/voice-assistant', 'docs'] },
+  // Tests wait for other processes more than they compute: one worker for each core.
+  test: { maxWorkers: 2, projects: ['packages/*', 'examples/plugins/*', 'examples/voice-assistant', 'docs'] },
 })

@@ -74,8 +74,8 @@ export default class PocketSphinxPlugin extends STTContract<PocketSphinxConfig> 
       }
       transcript = await thread.end()
     } finally {
-      // What was heard of an aborted transcription must not go into the next one.
-      if (!transcript) await thread.end().catch(() => undefined)
+      // A decoder adapts to what it hears: one that was aborted is not given on.
+      if (!transcript) await thread.terminate()
       this.#pool.giveBack(thread)
     }
     return resultOf(transcript, (samples.length * 1000) / sampleRate, options)
