@@ -339,7 +339,9 @@ describe('streaming', () => {
       Array.from({ length: 40 }, (_, seq) => seq),
     )
     expect(piecesOf(id)[7]?.params).toMatchObject({ value: { ...wav, text: '7' } })
-    expect(host.received.at(-1)).toMatchObject({ id })
+    // What the plugin logs comes when it comes.
+    const ofTheCall = host.received.filter((message) => message.method !== 'event')
+    expect(ofTheCall.at(-1)).toMatchObject({ id })
   })
 
   it('works through <contract>/<method> too', async () => {
