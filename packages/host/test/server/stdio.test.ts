@@ -340,7 +340,7 @@ describe('streaming', () => {
     )
     expect(piecesOf(id)[7]?.params).toMatchObject({ value: { ...wav, text: '7' } })
     // What the plugin logs comes when it comes.
-    const ofTheCall = host.received.filter((message) => message.method !== 'event')
+    const ofTheCall = host.received.filter((message) => !('method' in message && message.method === 'event'))
     expect(ofTheCall.at(-1)).toMatchObject({ id })
   })
 
