@@ -85,7 +85,7 @@ class Dev extends LinesProcess {
 
   /** Waits until that has happened so often; returns the last time. */
   async happened(type: string, times = 1): Promise<Record<string, unknown>> {
-    await expect.poll(() => this.count(type), { timeout: 20_000, interval: 20 }).toBeGreaterThanOrEqual(times)
+    await expect.poll(() => this.count(type), { interval: 20 }).toBeGreaterThanOrEqual(times)
     return this.events.filter((event) => event['type'] === type)[times - 1] ?? {}
   }
 
@@ -255,8 +255,7 @@ test('for people there are lines on stderr, without colours where it is no termi
     'src/engine.ts': label('one'),
   })
   const dev = new LinesProcess(command, ['dev', 'voice'], { cwd: root })
-  const says = (text: RegExp): Promise<void> =>
-    expect.poll(() => dev.stderr, { timeout: 20_000 }).toMatch(text)
+  const says = (text: RegExp): Promise<void> => expect.poll(() => dev.stderr).toMatch(text)
   await says(/^watching voice; JSON-RPC on stdin and stdout$/m)
   await says(/^voice \| hello$/m)
   await says(/^voice ready in \d+ ms$/m)
@@ -359,7 +358,7 @@ test('bursts of saves are few reloads, the last save is what runs, and no call u
     // Now and then time for a swap to begin, so that the next save comes in its middle.
     await delay(version % 10 === 0 ? 150 : 5)
   }
-  await expect.poll(async () => (await dev.voice()).split(' ')[0], { timeout: 20_000 }).toBe(`v${saves}`)
+  await expect.poll(async () => (await dev.voice()).split(' ')[0]).toBe(`v${saves}`)
   done = true
   await Promise.all(callers)
   expect(dev.count('failed')).toBe(0)
@@ -394,7 +393,7 @@ test('a swap that calls in flight held up is tried again', async () => {
   await expect.poll(types).toEqual(['loaded'])
   const slow = host.call('voice', 'synthesize', { text: '2000' })
   writeFileSync(join(dir, 'index.js'), javascript('two'))
-  await expect.poll(types, { timeout: 20_000 }).toContain('reloaded')
+  await expect.poll(types).toContain('reloaded')
   await slow
   // It was told of once.
   const [, ...later] = events.filter((event) => event.type === 'failed')
@@ -432,7 +431,7 @@ test('the end of /dev/null does not end it; what is no folder is bad usage', asy
   dev.stderr.on('data', (chunk) => {
     said += chunk
   })
-  await expect.poll(() => said, { timeout: 20_000 }).toMatch(/voice ready/)
+  await expect.poll(() => said).toMatch(/voice ready/)
   await delay(200)
   expect(dev.exitCode).toBe(null)
   dev.kill('SIGINT')

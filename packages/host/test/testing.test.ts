@@ -74,6 +74,6 @@ test('nothing is left running, not even of what was interrupted', async () => {
   await target.start({})
   expect(pids.filter(isAlive)).toHaveLength(1)
   interrupt.abort()
-  await expect.poll(() => pids.filter(isAlive), { timeout: 5000 }).toEqual([])
+  await expect.poll(() => pids.filter(isAlive)).toEqual([])
   expect(pids).toHaveLength(3)
 })

@@ -15,7 +15,7 @@ function run(...args: string[]): LinesProcess {
 }
 
 async function urlIn(output: () => string): Promise<URL> {
-  await expect.poll(output, { timeout: 20_000 }).toMatch(/http:\S+\s/)
+  await expect.poll(output).toMatch(/http:\S+\s/)
   return new URL(/http:\S+/.exec(output())?.[0] ?? '')
 }
 

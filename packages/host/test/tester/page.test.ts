@@ -177,8 +177,8 @@ describe.skipIf(chromium === undefined)(
       await watchClasses(page, '[aria-label="Health of tts_tone"] .status')
       process.kill(Number(before), 'SIGKILL')
       await expect.poll(() => seenTexts(page)).toContain('status bad')
-      await expect.poll(async () => (await seenTexts(page)).at(-1), { timeout: 20_000 }).toBe('status good')
-      await expect.poll(() => pid.innerText(), { timeout: 20_000 }).not.toBe(before)
+      await expect.poll(async () => (await seenTexts(page)).at(-1)).toBe('status good')
+      await expect.poll(() => pid.innerText()).not.toBe(before)
       expect(await page.locator('.timeline').innerText()).toMatch(/restart\s+tts_tone[\s\S]*crash\s+tts_tone/)
     })
 
