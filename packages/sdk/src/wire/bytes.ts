@@ -7,6 +7,12 @@ const pieceBytes = 64 * 1024
 /** Pieces that are written before the event loop gets its turn. */
 const piecesPerTurn = 8
 
+/**
+ * Most payloads of several pieces that take turns. The others wait, so that the receiver makes room for a few at a time
+ * and can let go of each soon. Payloads of one piece need not wait.
+ */
+const largeInTurn = 4
+
 /** Smaller payloads go inside their message, as base64: a second write would cost more. */
 export const inlineBytes = 2048
 
@@ -40,7 +46,7 @@ export class Bytes {
 }
 
 export interface ByteLimits {
-  /** Largest payload. Default: 64 MiB. */
+  /** Largest payload, and most bytes of those that take turns. Default: 64 MiB. */
   maxPayloadBytes: number
   /** Most bytes of payloads that are incomplete, or that no message has asked for yet. Default: 128 MiB. */
   maxWaitingBytes: number
@@ -52,10 +58,19 @@ export const defaultByteLimits: ByteLimits = {
 }
 
 interface Incoming {
-  data: Uint8Array
+  /** Its length, as the message or its first piece says. */
+  readonly length: number
+  /** Room for it, from its first piece on. */
+  data: Uint8Array | undefined
   received: number
   failed?: string
   waiter?: { resolve(data: Uint8Array): void; reject(error: Error): void }
+}
+
+interface Outgoing {
+  readonly number: number
+  readonly data: Uint8Array
+  offset: number
 }
 
 /** The piece that is being received. */
@@ -76,11 +91,18 @@ export class ByteChannel {
   readonly #stream: Duplex
   readonly #limits: ByteLimits
   readonly #incoming = new Map<number, Incoming>()
-  readonly #outgoing: { number: number; data: Uint8Array; offset: number }[] = []
+  /** Payloads whose pieces take turns, the next one first. */
+  readonly #inTurn: Outgoing[] = []
+  /** Payloads of several pieces that wait until they may take turns. */
+  readonly #waiting: Outgoing[] = []
+  #largeInTurn = 0
+  #largeBytesInTurn = 0
   readonly #header = Buffer.alloc(headerBytes)
   #headerFilled = 0
   #piece: Piece | undefined
   #waitingBytes = 0
+  /** Payloads that no message has asked for yet. */
+  #unclaimed = 0
   #lastNumber = 0
   #collected: Uint8Array[] = []
   #broken: Error | undefined
@@ -134,10 +156,12 @@ export class ByteChannel {
   /** The payload of a reference. Rejects where it is broken, or not of the length that the message says. */
   take({ $bytes: reference, length }: BytesReference): Promise<Uint8Array> {
     const number = Number(reference.slice(this.#nonce.length + 1))
-    const incoming = this.#incoming.get(number) ?? this.#expect(number, length)
-    if (incoming.data.length !== length && !incoming.failed)
-      incoming.failed = `it has ${incoming.data.length} bytes, the message says ${length}`
-    if (incoming.waiter) return Promise.reject(new Error('Two messages refer to the same bytes'))
+    const known = this.#incoming.get(number)
+    if (known?.waiter) return Promise.reject(new Error('Two messages refer to the same bytes'))
+    if (known) this.#unclaimed -= 1
+    const incoming = known ?? this.#expect(number, length)
+    if (incoming.length !== length)
+      this.#fail(incoming, `it has ${incoming.length} bytes, the message says ${length}`)
     return new Promise((resolve, reject) => {
       incoming.waiter = { resolve, reject }
       this.#settle(number, incoming)
@@ -146,39 +170,64 @@ export class ByteChannel {
 
   /** Resolves when the reader has caught up; undefined when it has already. */
   caughtUp(): Promise<void> | undefined {
-    if (this.#outgoing.length === 0 || this.#broken) return undefined
+    if (this.#inTurn.length === 0 || this.#broken) return undefined
     return new Promise((resolve) => this.#caughtUpWaiters.push(resolve))
   }
 
   /** Hands everything to the operating system, as long as it takes it. */
   flush(): void {
-    while (this.#outgoing.length > 0 && !this.#blocked && !this.#broken) this.#writePiece()
+    while (this.#inTurn.length > 0 && !this.#blocked && !this.#broken) this.#writePiece()
   }
 
   /** Gives the channel up: what was on its way has failed. Messages carry base64 from then on. */
   break(error: Error): void {
     if (this.#broken) return
     this.#broken = error
-    this.#outgoing.length = 0
+    this.#inTurn.length = 0
+    this.#waiting.length = 0
     for (const resolve of this.#caughtUpWaiters.splice(0)) resolve()
     for (const [number, incoming] of this.#incoming) {
-      incoming.failed = error.message
+      this.#fail(incoming, error.message)
       this.#settle(number, incoming)
     }
     this.#onBreak()
   }
 
   #enqueue(payloads: readonly Uint8Array[]): void {
-    for (const data of payloads) this.#outgoing.push({ number: ++this.#lastNumber, data, offset: 0 })
+    for (const data of payloads) {
+      const payload = { number: ++this.#lastNumber, data, offset: 0 }
+      if (data.length <= pieceBytes) this.#inTurn.push(payload)
+      else {
+        this.#waiting.push(payload)
+        this.#admit()
+      }
+    }
     if (payloads.length > 0 && !this.#blocked) this.#pumpSoon()
+  }
+
+  /** Lets payloads that wait take turns, as far as there is room. */
+  #admit(): void {
+    for (let next = this.#waiting[0]; next && this.#hasRoomFor(next.data); next = this.#waiting[0]) {
+      this.#waiting.shift()
+      this.#inTurn.push(next)
+      this.#largeInTurn += 1
+      this.#largeBytesInTurn += next.data.length
+    }
+  }
+
+  #hasRoomFor({ length }: Uint8Array): boolean {
+    if (this.#largeInTurn === 0) return true
+    return (
+      this.#largeInTurn < largeInTurn && this.#largeBytesInTurn + length <= this.#limits.maxPayloadBytes
+    )
   }
 
   /** Writes a few pieces; then others get their turn before the next ones. */
   #pump(): void {
     this.#pumping = false
-    for (let pieces = 0; pieces < piecesPerTurn && this.#outgoing.length > 0 && !this.#blocked; pieces++)
+    for (let pieces = 0; pieces < piecesPerTurn && this.#inTurn.length > 0 && !this.#blocked; pieces++)
       this.#writePiece()
-    if (this.#outgoing.length === 0) for (const resolve of this.#caughtUpWaiters.splice(0)) resolve()
+    if (this.#inTurn.length === 0) for (const resolve of this.#caughtUpWaiters.splice(0)) resolve()
     else if (!this.#blocked) this.#pumpSoon()
   }
 
@@ -190,7 +239,7 @@ export class ByteChannel {
 
   /** Writes a piece of the payload whose turn it is. */
   #writePiece(): void {
-    const next = this.#outgoing.shift()
+    const next = this.#inTurn.shift()
     if (!next) return
     const piece = next.data.subarray(next.offset, next.offset + pieceBytes)
     this.#stream.cork()
@@ -200,7 +249,14 @@ export class ByteChannel {
     // A blocking pipe has taken all by now, whatever write() says; and only a write() without room brings a 'drain'.
     this.#blocked = !hasRoom && this.#stream.writableLength > 0
     next.offset += piece.length
-    if (next.offset < next.data.length) this.#outgoing.push(next)
+    if (next.offset < next.data.length) this.#inTurn.push(next)
+    else if (next.data.length > pieceBytes) this.#endTurns(next.data)
+  }
+
+  #endTurns({ length }: Uint8Array): void {
+    this.#largeInTurn -= 1
+    this.#largeBytesInTurn -= length
+    this.#admit()
   }
 
   #receive(chunk: Buffer): void {
@@ -226,54 +282,80 @@ export class ByteChannel {
 
   #receivePiece(piece: Piece, chunk: Buffer, at: number): number {
     const part = chunk.subarray(at, at + piece.left)
-    if (piece.incoming && !piece.incoming.failed) {
-      piece.incoming.data.set(part, piece.at)
-      piece.incoming.received += part.length
+    const { incoming } = piece
+    if (incoming?.data) {
+      incoming.data.set(part, piece.at)
+      incoming.received += part.length
     }
     piece.at += part.length
     piece.left -= part.length
     if (piece.left > 0) return at + part.length
     const number = this.#header.readUInt32BE(0)
     this.#piece = undefined
-    if (piece.incoming) this.#settle(number, piece.incoming)
+    if (incoming) this.#settle(number, incoming)
     return at + part.length
   }
 
   /** Where a piece goes; undefined where it goes nowhere. */
   #placeFor(number: number, total: number, offset: number, length: number): Incoming | undefined {
-    if (this.#incoming.size > maxWaitingPayloads)
-      this.break(new Error('too many payloads that no message has asked for'))
-    const incoming = this.#incoming.get(number) ?? (offset === 0 ? this.#expect(number, total) : undefined)
+    const incoming = this.#incoming.get(number) ?? (offset === 0 ? this.#unasked(number, total) : undefined)
     if (!incoming) this.dropped += 1
-    else if (incoming.data.length !== total || incoming.received !== offset || offset + length > total) {
-      incoming.failed ??= 'its pieces do not fit together'
-    }
+    else if (incoming.length !== total || incoming.received !== offset || offset + length > total)
+      this.#fail(incoming, 'its pieces do not fit together')
+    else if (!incoming.data) this.#makeRoom(incoming)
     return incoming
   }
 
+  /** A payload whose pieces come before its message. */
+  #unasked(number: number, total: number): Incoming {
+    this.#unclaimed += 1
+    if (this.#unclaimed > maxWaitingPayloads)
+      this.break(new Error('too many payloads that no message has asked for'))
+    return this.#expect(number, total)
+  }
+
   #expect(number: number, length: number): Incoming {
-    const tooMuch =
-      length > this.#limits.maxPayloadBytes || this.#waitingBytes + length > this.#limits.maxWaitingBytes
-    const incoming: Incoming = {
-      data: tooMuch ? new Uint8Array() : Buffer.allocUnsafeSlow(length),
-      received: 0,
-    }
-    if (tooMuch) incoming.failed = `it has ${length} bytes, which is over the limit`
+    const incoming: Incoming = { length, data: undefined, received: 0 }
     if (this.#broken) incoming.failed = this.#broken.message
-    this.#waitingBytes += incoming.data.length
     this.#incoming.set(number, incoming)
     return incoming
   }
 
+  #makeRoom(incoming: Incoming): void {
+    const { length } = incoming
+    if (incoming.failed) return
+    const { maxPayloadBytes, maxWaitingBytes } = this.#limits
+    if (length > maxPayloadBytes || this.#waitingBytes + length > maxWaitingBytes) {
+      this.#fail(incoming, `it has ${length} bytes, which is over the limit`)
+      return
+    }
+    incoming.data = Buffer.allocUnsafeSlow(length)
+    this.#waitingBytes += length
+  }
+
+  /** What is wrong with a payload is kept until somebody asks for it; its bytes are not. */
+  #fail(incoming: Incoming, reason: string): void {
+    incoming.failed ??= reason
+    this.#letGo(incoming)
+  }
+
+  #letGo(incoming: Incoming): void {
+    this.#waitingBytes -= incoming.data?.length ?? 0
+    incoming.data = undefined
+  }
+
   /** Hands a payload over once it is complete, or has failed, and somebody has asked for it. */
   #settle(number: number, incoming: Incoming): void {
-    const { waiter, failed, data, received } = incoming
-    if (!waiter || (!failed && received < data.length)) return
+    const { waiter, failed, data, length, received } = incoming
+    if (!waiter || (!failed && received < length)) return
     this.#incoming.delete(number)
-    this.#waitingBytes -= data.length
-    if (failed) this.dropped += 1
-    if (failed) waiter.reject(new Error(`The bytes of the message did not arrive: ${failed}`))
-    else waiter.resolve(data)
+    this.#letGo(incoming)
+    if (!failed && data) {
+      waiter.resolve(data)
+      return
+    }
+    this.dropped += 1
+    waiter.reject(new Error(`The bytes of the message did not arrive: ${failed}`))
   }
 }
 
