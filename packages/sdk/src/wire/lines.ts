@@ -7,6 +7,10 @@ export const defaultMaxMessageBytes = 8 * 1024 * 1024
 const lineFeed = 0x0a
 const byteOrderMark = 0xfeff
 
+/** Shorter parts of an unfinished line are joined as they come, since each that is kept costs hundreds of bytes. */
+const smallPart = 1024
+const joinedParts = 64 * 1024
+
 /** Most lines that are kept for one write. */
 const linesPerWrite = 16
 
@@ -23,6 +27,9 @@ export interface LineHandlers {
  */
 export class LineSplitter {
   #chunks: Uint8Array[] = []
+  /** Where small parts are joined, and how much of it is in use. */
+  #joint: Buffer | undefined
+  #jointFilled = 0
   #bytes = 0
   #skipping = false
   readonly #handlers: LineHandlers
@@ -74,15 +81,36 @@ export class LineSplitter {
     if (this.#skipping) return
     this.#bytes += part.length
     if (this.#bytes <= this.maxBytes) {
-      this.#chunks.push(part)
+      this.#keep(part)
       return
     }
     this.#chunks = []
+    this.#joint = undefined
     this.#skipping = true
     this.#handlers.onOversize()
   }
 
+  #keep(part: Uint8Array): void {
+    // The first part is the whole line, most often.
+    if (this.#chunks.length === 0 || part.length >= smallPart) {
+      this.#endJoint()
+      this.#chunks.push(part)
+      return
+    }
+    if (this.#joint && this.#jointFilled + part.length > joinedParts) this.#endJoint()
+    this.#joint ??= Buffer.allocUnsafeSlow(joinedParts)
+    this.#joint.set(part, this.#jointFilled)
+    this.#jointFilled += part.length
+  }
+
+  #endJoint(): void {
+    if (this.#joint) this.#chunks.push(this.#joint.subarray(0, this.#jointFilled))
+    this.#joint = undefined
+    this.#jointFilled = 0
+  }
+
   #finishLine(): void {
+    this.#endJoint()
     const [first] = this.#chunks
     const bytes = this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks)
     const skipped = this.#skipping

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream'
 import { createJSONRPCNotification } from 'json-rpc-2.0'
 import { PluginError } from '../errors.js'
-import type { ByteChannel } from './bytes.js'
+import type { ByteChannel } from './byte-channel.js'
 import { LineWriter } from './lines.js'
 import type { Response } from './message.js'
 import { errorResponse, unwritable } from './replies.js'
@@ -20,17 +20,17 @@ export class MessageWriter {
   }
 
   /**
-   * Writes a message.
+   * Writes a message. Returns whether bytes go beside it.
    *
    * @throws PluginError MESSAGE_TOO_LARGE; whatever JSON.stringify throws.
    */
-  writeChecked(message: unknown): void {
+  writeChecked(message: unknown): boolean {
     const { channel } = this
     const line = channel ? channel.stringify(message) : JSON.stringify(message)
     const excess = this.#excess(line)
     if (excess) throw excess
     this.#lines.write(line)
-    channel?.sendCollected()
+    return channel?.sendCollected() ?? false
   }
 
   /** Writes a message or, where it can't be written, an error in its place. */
@@ -47,8 +47,8 @@ export class MessageWriter {
 
   /** Writes one item of a stream. Resolves when the reader has caught up. */
   writeItem(method: string, params: unknown): Promise<void> | undefined {
-    this.writeChecked(createJSONRPCNotification(method, params))
-    return this.#lines.caughtUp() ?? this.channel?.caughtUp()
+    const hasBytes = this.writeChecked(createJSONRPCNotification(method, params))
+    return this.#lines.caughtUp() ?? (hasBytes ? this.channel?.caughtUp() : undefined)
   }
 
   notify(method: string, params: unknown): void {

@@ -2,7 +2,8 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 import { createJSONRPCSuccessResponse } from 'json-rpc-2.0'
 import { PluginError } from '../errors.js'
 import { type Attachment, callOf, findAttachments } from './attachments.js'
-import { ByteChannel, Bytes } from './bytes.js'
+import { ByteChannel } from './byte-channel.js'
+import { Bytes } from './bytes.js'
 import { IncomingCall } from './call.js'
 import { LineSplitter } from './lines.js'
 import { classify, type Message, parseLine, type Request, type RequestId, type Response } from './message.js'
@@ -62,6 +63,8 @@ export class Peer {
   #byteMark = ''
   /** Messages of a call that wait for bytes, by call. */
   readonly #waitingForBytes = new Map<string, Promise<void>>()
+  /** Requests that were cancelled while they waited for their bytes. */
+  readonly #cancelledEarly = new Set<RequestId>()
 
   constructor(options: PeerOptions) {
     this.#options = options
@@ -210,7 +213,10 @@ export class Peer {
     if (message.kind === 'response') return { kind: 'invalid', id: message.response.id, reason, owed: false }
     if (message.kind === 'invalid') return message
     const { id, method } = message.request
-    if (id !== undefined) return { kind: 'invalid', id, reason, owed: true }
+    if (id !== undefined) {
+      this.#cancelledEarly.delete(id)
+      return { kind: 'invalid', id, reason, owed: true }
+    }
     if (method === '$/stream') this.#outgoing.breakStream(aboutId(message), reason)
     else this.#incoming.get(aboutId(message))?.cancel(new PluginError('INVALID_REQUEST', reason))
     return undefined
@@ -225,7 +231,7 @@ export class Peer {
     }
     const salvaged = salvage(Buffer.from(line))
     this.#noise(salvaged?.noise ?? (isText ? line : '(bytes that are not UTF-8)'), 'not JSON')
-    if (salvaged) this.#receiveWhole(salvaged.message, '')
+    if (salvaged) this.#receiveWhole(salvaged.message, isText ? line : Buffer.from(line).toString('latin1'))
   }
 
   #receiveOversize(): void {
@@ -287,6 +293,7 @@ export class Peer {
   #receiveRequest(request: Request): Promise<Response | undefined> | Response | undefined {
     if (request.id === undefined && this.#receiveControl(request)) return undefined
     const { id } = request
+    if (id !== undefined && this.#cancelledEarly.delete(id)) return errorResponse(id, cancelled())
     if (id !== undefined && this.#incoming.has(id)) {
       return invalidRequest(id, `the id ${JSON.stringify(id)} is in flight already`)
     }
@@ -365,14 +372,20 @@ export class Peer {
       unknown
     >
     const key = id as RequestId
-    if (method === '$/cancelRequest') this.#incoming.get(key)?.cancel(cancelled())
+    if (method === '$/cancelRequest') this.#cancel(key)
     else if (method === '$/stream')
       this.counts.droppedReplies += this.#outgoing.receivePiece(key, seq, value) ? 0 : 1
     else if (method === '$/credit') this.#incoming.get(key)?.addCredit(safeCredit(n))
     else if (method === '$/input') this.#incoming.get(key)?.receiveInput(seq, value, done === true)
-    else if (method === '$/bytesOff') this.#writer.channel = undefined
+    else if (method === '$/bytesOff') this.#channel?.stopSending()
     else if (method === '$/inputCredit') this.#outgoing.addInputCredit(key, safeCredit(n))
     return true
+  }
+
+  #cancel(id: RequestId): void {
+    const call = this.#incoming.get(id)
+    if (call) call.cancel(cancelled())
+    else if (this.#waitingForBytes.has(`theirs ${String(id)}`)) this.#cancelledEarly.add(id)
   }
 
   /** For an IncomingCall: sends one piece. Resolves when the reader has caught up. */

@@ -5,6 +5,8 @@ export class OutgoingStream {
   #sequence = 0
   #credit: number
   #waiting: { resolve: () => void; reject: (error: unknown) => void } | undefined
+  /** Ends the wait for a reader that has yet to catch up. */
+  #stopWaiting: (() => void) | undefined
   #failure: unknown
   #creditEnded: unknown
   readonly #write: (sequence: number, value: unknown) => Promise<void> | undefined
@@ -31,8 +33,16 @@ export class OutgoingStream {
     }
     this.#credit -= 1
     const caughtUp = this.#write(this.#sequence++, value)
-    if (caughtUp) await caughtUp
+    if (caughtUp) await this.#untilFailure(caughtUp)
     if (this.#failure) throw this.#failure
+  }
+
+  /** A reader that never catches up must not keep a stream that was cancelled. */
+  #untilFailure(caughtUp: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      this.#stopWaiting = resolve
+      void caughtUp.then(resolve)
+    })
   }
 
   addCredit(pieces: number): void {
@@ -45,6 +55,7 @@ export class OutgoingStream {
   /** Ends the stream: the send that waits, and each after it, throws `error`. */
   fail(error: unknown): void {
     this.#failure ??= error
+    this.#stopWaiting?.()
     this.#waiting?.reject(error)
     this.#waiting = undefined
   }

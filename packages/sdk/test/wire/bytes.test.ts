@@ -3,7 +3,8 @@ import { Duplex } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import { ByteChannel, Bytes, inlineBytes } from '../../src/wire/bytes.js'
+import { ByteChannel } from '../../src/wire/byte-channel.js'
+import { Bytes, inlineBytes } from '../../src/wire/bytes.js'
 
 /** A pipe's end whose other end is the test: `written` is what the channel wrote, `feed` what it reads. */
 function pipeEnd() {
@@ -84,6 +85,37 @@ describe('payloads', () => {
     expect([0, 16 + 65_536].map((at) => frames.readUInt32BE(at))).toEqual([1, 2])
   })
 
+  it('take turns a few at a time, those of one piece at once', async () => {
+    const large = Array.from({ length: 6 }, () => randomBytes(65_537))
+    const { frames } = await send(...large, randomBytes(3000))
+    const order: number[] = []
+    for (let at = 0; at < frames.length; at += 16 + frames.readUInt32BE(at + 12))
+      order.push(frames.readUInt32BE(at))
+    expect(order).toEqual([1, 2, 3, 4, 7, 1, 2, 3, 4, 5, 6, 5, 6])
+  })
+
+  it('of other messages are not waited for', async () => {
+    const stream = new Duplex({
+      read() {},
+      write(_chunk, _encoding, done) {
+        setTimeout(done, 1)
+      },
+    })
+    const sender = new ByteChannel(stream, 'nonce', () => {})
+    sender.stringify(new Bytes(randomBytes(3_000_000)))
+    sender.sendCollected()
+    let isLargeSent = false
+    void sender.caughtUp()?.then(() => {
+      isLargeSent = true
+    })
+    sender.stringify(new Bytes(randomBytes(3000)))
+    sender.sendCollected()
+    await sender.caughtUp()
+    expect(isLargeSent).toBe(false)
+    sender.stopSending()
+    await expect.poll(() => isLargeSent).toBe(true)
+  })
+
   it('go out whole through a pipe that takes its time and has room', async () => {
     // As pipes of Node 22 do: write() says that there is room, so no 'drain' comes, though bytes are still on their way.
     const written: Buffer[] = []
@@ -151,14 +183,14 @@ describe('bad bytes fail their own payload only:', () => {
 })
 
 it.each([0, 65_537, 0xffffffff])(
-  'a piece of %i bytes ends the channel: nobody knows where the next begins',
+  'a piece of %i bytes ends what is received: nobody knows where the next begins',
   async (length) => {
     const { channel: receiver, feed, onBreak } = channel()
     feed(frame(1, 5000, 0, length, Buffer.alloc(0)))
     await expect(receiver.take({ $bytes: 'nonce:1', length: 5000 })).rejects.toThrow('did not arrive')
     expect(onBreak).toHaveBeenCalledOnce()
-    // What is sent from now on goes inside its message.
-    expect(JSON.parse(receiver.stringify(new Bytes(Buffer.alloc(9000))))).toHaveLength(12_000)
+    feed(frame(2, 5000, 0, 5000))
+    await expect(receiver.take({ $bytes: 'nonce:2', length: 5000 })).rejects.toThrow('did not arrive')
   },
 )
 
@@ -170,12 +202,28 @@ it('a pipe that ends in the middle of a payload fails it', async () => {
   await expect(taking).rejects.toThrow('closed')
 })
 
-it('payloads that no message asks for are bounded', async () => {
+it('what is sent goes on where nothing can be received any more, until the other end takes no bytes', async () => {
+  const { channel: end, feed, written } = channel()
+  feed(frame(1, 5000, 0, 0, Buffer.alloc(0)))
+  await setImmediate()
+  end.stringify(new Bytes(Buffer.alloc(200_000)))
+  end.sendCollected()
+  await end.caughtUp()
+  expect(Buffer.concat(written)).toHaveLength(200_000 + 4 * 16)
+  end.stopSending()
+  expect(JSON.parse(end.stringify(new Bytes(Buffer.alloc(9000))))).toHaveLength(12_000)
+})
+
+it('payloads that no message asks for give way to others, and there can’t be too many', async () => {
   const { channel: receiver, feed, onBreak } = channel({ maxPayloadBytes: 50_000, maxWaitingBytes: 100_000 })
   for (let number = 1; number <= 3; number++) feed(frame(number, 40_000, 0, 40_000))
   await setImmediate()
-  expect((await receiver.take({ $bytes: 'nonce:1', length: 40_000 })).length).toBe(40_000)
-  await expect(receiver.take({ $bytes: 'nonce:3', length: 40_000 })).rejects.toThrow('over the limit')
+  expect((await receiver.take({ $bytes: 'nonce:3', length: 40_000 })).length).toBe(40_000)
+  await expect(receiver.take({ $bytes: 'nonce:1', length: 40_000 })).rejects.toThrow('needed its room')
+  // Begun, and never ended: what is asked for gets the room all the same.
+  for (const number of [5, 6]) feed(frame(number, 50_000, 0, 100))
+  feed(frame(7, 50_000, 0, 50_000))
+  expect((await receiver.take({ $bytes: 'nonce:7', length: 50_000 })).length).toBe(50_000)
   for (let number = 100; number <= 4300; number++) feed(frame(number, 1, 0, 1))
   await setImmediate()
   expect(onBreak).toHaveBeenCalledOnce()

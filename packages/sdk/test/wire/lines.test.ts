@@ -36,6 +36,23 @@ describe('faults 12: lines are intact', () => {
     expect(split([...bytes].map((byte) => Uint8Array.of(byte))).lines).toEqual(text.split('\n'))
   })
 
+  it('byte by byte, and keep little more than themselves meanwhile', () => {
+    const bytes = Buffer.alloc(2_000_000, 'äöü')
+    const before = process.memoryUsage()
+    let most = 0
+    function* singly() {
+      for (let at = 0; at < bytes.length; at++) {
+        yield bytes.subarray(at, at + 1)
+        if (at % 200_000 === 0) {
+          const { heapUsed, external } = process.memoryUsage()
+          most = Math.max(most, heapUsed + external - before.heapUsed - before.external)
+        }
+      }
+    }
+    expect(split(singly()).lines).toEqual([bytes.toString()])
+    expect(most).toBeLessThan(64 * 1024 * 1024)
+  })
+
   it('whatever they say and however they are cut', () => {
     const line = fc
       .string({ unit: 'binary', minLength: 1, maxLength: 30 })

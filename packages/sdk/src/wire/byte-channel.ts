@@ -1,0 +1,63 @@
+import type { Duplex } from 'node:stream'
+import { type ByteLimits, defaultByteLimits } from './byte-frames.js'
+import { ByteReceiver } from './byte-receiver.js'
+import { ByteSender } from './byte-sender.js'
+import type { BytesReference } from './bytes.js'
+
+/** Raw bytes beside the messages of a connection: payloads by number, in pieces that take turns. */
+export class ByteChannel {
+  readonly #nonce: string
+  readonly #sender: ByteSender
+  readonly #receiver: ByteReceiver
+
+  /** @param onBreak Called once, when nothing can be received any more. What is sent arrives all the same. */
+  constructor(stream: Duplex, nonce: string, onBreak: () => void, limits: ByteLimits = defaultByteLimits) {
+    this.#nonce = nonce
+    this.#sender = new ByteSender(stream, nonce, limits.maxPayloadBytes)
+    this.#receiver = new ByteReceiver(limits, onBreak)
+    // Also what comes after a break is read, or the other end would wait for ever to get rid of it.
+    stream.on('data', (chunk: Buffer) => this.#receiver.receive(chunk))
+    stream.on('error', (error) => this.#end(error))
+    stream.on('close', () => this.#end(new Error('the byte channel is closed')))
+  }
+
+  /** Payloads that were given up: broken, too large, or never asked for. */
+  get dropped(): number {
+    return this.#receiver.dropped
+  }
+
+  /** The JSON of a message. Its bytes are kept until `sendCollected()`. */
+  stringify(message: unknown): string {
+    return this.#sender.stringify(message)
+  }
+
+  /** Sends the bytes of the message that was made last. Returns whether it had any. */
+  sendCollected(): boolean {
+    return this.#sender.sendCollected()
+  }
+
+  /** Resolves when the bytes of the message that was made last have been written; undefined when they have already. */
+  caughtUp(): Promise<void> | undefined {
+    return this.#sender.caughtUp()
+  }
+
+  /** Hands everything to the operating system, as long as it takes it. */
+  flush(): void {
+    this.#sender.flush()
+  }
+
+  /** The other end takes no bytes any more: messages carry base64 from now on. */
+  stopSending(): void {
+    this.#sender.stop()
+  }
+
+  /** The payload of a reference. Rejects where it is broken, or not of the length that the message says. */
+  take({ $bytes: reference, length }: BytesReference): Promise<Uint8Array> {
+    return this.#receiver.take(Number(reference.slice(this.#nonce.length + 1)), length)
+  }
+
+  #end(error: Error): void {
+    this.#sender.stop()
+    this.#receiver.break(error)
+  }
+}

@@ -1,0 +1,173 @@
+import type { Writable } from 'node:stream'
+import { PluginError } from '../errors.js'
+import { lastPayloadNumber, pieceBytes, writeHeader } from './byte-frames.js'
+import { type BytesReference, type PayloadCollector, stringifyWith } from './bytes.js'
+
+/** Pieces that are written before the event loop gets its turn. */
+const piecesPerTurn = 8
+
+/**
+ * Most payloads of several pieces that take turns. The others wait, so that the receiver makes room for a few at a time
+ * and can let go of each soon. Payloads of one piece need not wait.
+ */
+const largeInTurn = 4
+
+/** The payloads of one message. */
+interface Batch {
+  left: number
+  readonly waiters: (() => void)[]
+}
+
+interface Payload {
+  readonly number: number
+  readonly data: Uint8Array
+  readonly batch: Batch
+  offset: number
+}
+
+/** Sends the payloads of messages, in pieces that take turns. */
+export class ByteSender implements PayloadCollector {
+  readonly #stream: Writable
+  readonly #nonce: string
+  readonly #maxPayloadBytes: number
+  /** Payloads whose pieces take turns, the next one first. */
+  readonly #inTurn: Payload[] = []
+  /** Payloads of several pieces that wait until they may take turns. */
+  readonly #waiting: Payload[] = []
+  #largeInTurn = 0
+  #largeBytesInTurn = 0
+  #collected: Uint8Array[] = []
+  #batch: Batch = { left: 0, waiters: [] }
+  #lastNumber = 0
+  #stopped = false
+  #blocked = false
+  #pumping = false
+
+  constructor(stream: Writable, nonce: string, maxPayloadBytes: number) {
+    this.#stream = stream
+    this.#nonce = nonce
+    this.#maxPayloadBytes = maxPayloadBytes
+    stream.on('drain', () => {
+      this.#blocked = false
+      this.#pumpSoon()
+    })
+  }
+
+  /** The JSON of a message. Its bytes are kept until `sendCollected()`. */
+  stringify(message: unknown): string {
+    this.#collected = []
+    return this.#canSend() ? stringifyWith(this, message) : JSON.stringify(message)
+  }
+
+  collect(data: Uint8Array): BytesReference {
+    if (data.length > this.#maxPayloadBytes) throw tooLarge(data.length, this.#maxPayloadBytes)
+    this.#collected.push(data)
+    return { $bytes: `${this.#nonce}:${this.#lastNumber + this.#collected.length}`, length: data.length }
+  }
+
+  /** Sends the bytes of the message that was made last. Returns whether it had any. */
+  sendCollected(): boolean {
+    if (this.#collected.length === 0) return false
+    const payloads = this.#collected
+    this.#collected = []
+    this.#batch = { left: payloads.length, waiters: [] }
+    for (const data of payloads) this.#enqueue(data, this.#batch)
+    if (!this.#blocked) this.#pumpSoon()
+    return true
+  }
+
+  /** Resolves when the bytes of the message that was made last have been written; undefined when they have already. */
+  caughtUp(): Promise<void> | undefined {
+    const batch = this.#batch
+    if (batch.left === 0 || this.#stopped) return undefined
+    return new Promise((resolve) => batch.waiters.push(resolve))
+  }
+
+  /** Hands everything to the operating system, as long as it takes it. */
+  flush(): void {
+    while (this.#inTurn.length > 0 && !this.#blocked && !this.#stopped) this.#writePiece()
+  }
+
+  /** Sends nothing any more: messages carry base64 from now on. */
+  stop(): void {
+    this.#stopped = true
+    for (const { batch } of [...this.#inTurn.splice(0), ...this.#waiting.splice(0)])
+      for (const resolve of batch.waiters.splice(0)) resolve()
+  }
+
+  #canSend(): boolean {
+    // No message has as many payloads as are left below the highest number then.
+    return !this.#stopped && this.#lastNumber < lastPayloadNumber / 2
+  }
+
+  #enqueue(data: Uint8Array, batch: Batch): void {
+    const payload = { number: ++this.#lastNumber, data, batch, offset: 0 }
+    if (data.length <= pieceBytes) this.#inTurn.push(payload)
+    else {
+      this.#waiting.push(payload)
+      this.#admit()
+    }
+  }
+
+  /** Lets payloads that wait take turns, as far as there is room. */
+  #admit(): void {
+    for (let next = this.#waiting[0]; next && this.#hasRoomFor(next.data); next = this.#waiting[0]) {
+      this.#waiting.shift()
+      this.#inTurn.push(next)
+      this.#largeInTurn += 1
+      this.#largeBytesInTurn += next.data.length
+    }
+  }
+
+  #hasRoomFor({ length }: Uint8Array): boolean {
+    if (this.#largeInTurn === 0) return true
+    return this.#largeInTurn < largeInTurn && this.#largeBytesInTurn + length <= this.#maxPayloadBytes
+  }
+
+  /** Writes a few pieces; then others get their turn before the next ones. */
+  #pump(): void {
+    this.#pumping = false
+    for (let pieces = 0; pieces < piecesPerTurn && this.#inTurn.length > 0 && !this.#blocked; pieces++)
+      this.#writePiece()
+    if (this.#inTurn.length > 0 && !this.#blocked) this.#pumpSoon()
+  }
+
+  #pumpSoon(): void {
+    if (this.#pumping) return
+    this.#pumping = true
+    setImmediate(() => this.#pump())
+  }
+
+  /** Writes a piece of the payload whose turn it is. */
+  #writePiece(): void {
+    const next = this.#inTurn.shift()
+    if (!next) return
+    const { number, data, offset } = next
+    const piece = data.subarray(offset, offset + pieceBytes)
+    this.#stream.cork()
+    this.#stream.write(writeHeader({ number, total: data.length, offset, length: piece.length }))
+    const hasRoom = this.#stream.write(piece)
+    this.#stream.uncork()
+    // A blocking pipe has taken all by now, whatever write() says; and only a write() without room brings a 'drain'.
+    this.#blocked = !hasRoom && this.#stream.writableLength > 0
+    next.offset += piece.length
+    if (next.offset < data.length) this.#inTurn.push(next)
+    else this.#finish(next)
+  }
+
+  #finish({ data, batch }: Payload): void {
+    batch.left -= 1
+    if (batch.left === 0) for (const resolve of batch.waiters.splice(0)) resolve()
+    if (data.length <= pieceBytes) return
+    this.#largeInTurn -= 1
+    this.#largeBytesInTurn -= data.length
+    this.#admit()
+  }
+}
+
+function tooLarge(length: number, limit: number): PluginError {
+  return new PluginError('MESSAGE_TOO_LARGE', `The message carries ${length} bytes; the limit is ${limit}`, {
+    bytes: length,
+    limit,
+  })
+}

@@ -1,0 +1,183 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { PassThrough, Transform } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Bytes } from '../../src/wire/bytes.js'
+import type { IncomingCall } from '../../src/wire/call.js'
+import { Peer, type PeerOptions } from '../../src/wire/peer.js'
+
+const nonce = 'f00d'
+
+/** Cuts what passes through into parts whose lengths are `lengths`, in turn; `noise` goes in front of each line. */
+function cutter(lengths: readonly number[] = [], noise: () => string = () => '') {
+  let turn = 0
+  return new Transform({
+    async transform(chunk: Buffer, _encoding, done) {
+      const said = noise()
+      const bytes = said === '' ? chunk : Buffer.from(chunk.toString().replaceAll(/^(?=\{)/gm, said))
+      for (let at = 0; at < bytes.length; ) {
+        const length = lengths.length === 0 ? bytes.length : (lengths[turn++ % lengths.length] ?? 1)
+        this.push(bytes.subarray(at, at + length))
+        at += length
+        if (lengths.length > 0) await setImmediate()
+      }
+      done()
+    },
+  })
+}
+
+/** Host and plugin with a pipe of bytes between them; `cuts` are the lengths of what arrives at the plugin and the host. */
+function connect({
+  cuts = { lines: [], bytes: [] },
+  noise = () => '',
+  ...plugin
+}: Partial<PeerOptions> & {
+  cuts?: { lines: readonly number[]; bytes: readonly number[] }
+  noise?: () => string
+}) {
+  const [toPlugin, toHost] = [cutter(cuts.lines), cutter(cuts.lines, noise)]
+  const [bytesToPlugin, bytesToHost] = [cutter(cuts.bytes), cutter(cuts.bytes)]
+  const noises: string[] = []
+  const host = new Peer({
+    input: toHost,
+    output: toPlugin,
+    handle: () => undefined,
+    onNoise: (text) => noises.push(text),
+  })
+  const peer = new Peer({ input: toPlugin, output: toHost, handle: () => undefined, ...plugin })
+  host.receiveBytes(duplex(bytesToHost, bytesToPlugin), nonce)
+  peer.receiveBytes(duplex(bytesToPlugin, bytesToHost), nonce)
+  for (const end of [host, peer]) end.sendBytes()
+  return { host, peer, noises, toPlugin, toHost, bytesToPlugin, bytesToHost }
+}
+
+function duplex(readable: Transform, writable: Transform) {
+  const both = new PassThrough()
+  both.write = writable.write.bind(writable) as typeof both.write
+  readable.on('data', (chunk) => both.emit('data', chunk))
+  return both
+}
+
+const digest = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex')
+
+/** The bytes of a field of a message, however they came. */
+function bytesIn(value: unknown): Uint8Array {
+  return value instanceof Bytes ? value.data : Buffer.from(String(value), 'base64')
+}
+
+/** Answers with the digest of what came, and with those bytes turned round. */
+function turnRound({ params }: IncomingCall) {
+  const data = bytesIn((params as { data_b64: unknown }).data_b64)
+  return { digest: digest(data), data_b64: new Bytes(Uint8Array.from(data).reverse()) }
+}
+
+describe('messages with bytes beside them', () => {
+  it('arrive as they are, through every split of both pipes, whatever is printed between', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: 200_000 }), { minLength: 1, maxLength: 6 }),
+        fc.record({
+          lines: fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 5 }),
+          bytes: fc.array(fc.integer({ min: 500, max: 90_000 }), { maxLength: 5 }),
+        }),
+        fc.constantFrom('', 'noise\n', 'half a line '),
+        async (sizes, cuts, noise) => {
+          const { host } = connect({ cuts, noise: () => noise, handle: turnRound })
+          const payloads = sizes.map((size) => randomBytes(size))
+          const answers = await Promise.all(
+            payloads.map((data) => host.request('turn', { data_b64: new Bytes(data) })),
+          )
+          for (const [index, answer] of (answers as Record<string, unknown>[]).entries()) {
+            const data = payloads[index] ?? Buffer.alloc(0)
+            expect(answer['digest']).toBe(digest(data))
+            expect(digest(bytesIn(answer['data_b64']))).toBe(digest(Uint8Array.from(data).reverse()))
+          }
+        },
+      ),
+      { numRuns: 40 },
+    )
+  })
+
+  it('lose no other call to flipped bits on the pipe of bytes', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(220_000), fc.integer({ min: 1, max: 255 }), async (place, flip) => {
+        const { host, bytesToHost } = connect({
+          handle: (call) => (call.method === 'ping' ? 'pong' : turnRound(call)),
+        })
+        let at = 0
+        const write = bytesToHost.write.bind(bytesToHost)
+        bytesToHost.write = ((chunk: Buffer) => {
+          const broken = Buffer.from(chunk)
+          if (place >= at && place < at + chunk.length) broken[place - at] = (broken[place - at] ?? 0) ^ flip
+          at += chunk.length
+          return write(broken)
+        }) as typeof write
+        const fates = Promise.allSettled(
+          [100_000, 70_000, 5000].map((size) =>
+            host.request('turn', { data_b64: new Bytes(randomBytes(size)) }, { timeoutMs: 1500 }),
+          ),
+        )
+        expect(await host.request('ping', {})).toBe('pong')
+        for (const fate of await fates)
+          if (fate.status === 'rejected')
+            expect(fate.reason).toMatchObject({
+              codeName: expect.stringMatching(/INTERNAL_ERROR|CALL_TIMEOUT/),
+            })
+        expect(await host.request('ping', {})).toBe('pong')
+        const small = (await host.request('turn', { data_b64: new Bytes(Buffer.from('x')) })) as object
+        expect(small).toMatchObject({ digest: digest(Buffer.from('x')) })
+      }),
+      { numRuns: 25 },
+    )
+  }, 120_000)
+
+  it('are found behind what was printed into their line', async () => {
+    const { host, noises } = connect({ noise: () => 'progress 50% ', handle: turnRound })
+    const data = randomBytes(300_000)
+    const answer = (await host.request('turn', { data_b64: new Bytes(data) })) as { data_b64: unknown }
+    expect(digest(bytesIn(answer.data_b64))).toBe(digest(Uint8Array.from(data).reverse()))
+    expect(noises).toContain('progress 50% ')
+  })
+})
+
+describe('a request that is cancelled while its bytes are on their way', () => {
+  it('is answered REQUEST_CANCELLED, and never handled', async () => {
+    const handled: unknown[] = []
+    const { host, bytesToPlugin } = connect({ handle: ({ params }) => handled.push(params) })
+    bytesToPlugin.cork()
+    const write = bytesToPlugin.write.bind(bytesToPlugin)
+    const held: Buffer[] = []
+    bytesToPlugin.write = ((chunk: Buffer) => held.push(chunk) > 0) as typeof write
+    const cancelling = new AbortController()
+    const answer = host.request(
+      'turn',
+      { data_b64: new Bytes(randomBytes(100_000)) },
+      { signal: cancelling.signal },
+    )
+    answer.catch(() => {})
+    await host.request('turn', {})
+    cancelling.abort()
+    await host.request('turn', {})
+    expect(handled).toHaveLength(2)
+    bytesToPlugin.write = write
+    for (const chunk of held) bytesToPlugin.write(chunk)
+    bytesToPlugin.uncork()
+    await expect(answer).rejects.toMatchObject({ codeName: 'REQUEST_CANCELLED' })
+    expect(handled).toHaveLength(2)
+  })
+})
+
+describe('when one end can receive no bytes any more', () => {
+  it('what is under way towards it fails at once; what it sends itself arrives', async () => {
+    const { host, bytesToHost } = connect({ handle: turnRound })
+    const large = [1, 2, 3].map(() => host.request('turn', { data_b64: new Bytes(randomBytes(3_000_000)) }))
+    for (const each of large) each.catch(() => {})
+    bytesToHost.write(Buffer.alloc(64, 255))
+    // The request may have got there, but the answer has bytes.
+    for (const fate of await Promise.allSettled(large))
+      if (fate.status === 'rejected') expect(fate.reason).toMatchObject({ codeName: 'INTERNAL_ERROR' })
+    const data = randomBytes(500_000)
+    expect(await host.request('turn', { data_b64: new Bytes(data) })).toMatchObject({ digest: digest(data) })
+  })
+})
