@@ -1,5 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type HealthStatus, isPluginError, PluginError, PluginStatus } from '@appfactory/sdk'
+import {
+  type ContractDescriptor,
+  type HealthStatus,
+  isPluginError,
+  PluginError,
+  PluginStatus,
+} from '@appfactory/sdk'
 import type { Config } from './config.js'
 import type { CallOptions, Instance } from './instance.js'
 import type { SlotLimits } from './limits.js'
@@ -66,6 +72,7 @@ export class Slot {
   #source: Source
   #crashes: RestartCounter
   #instance: Instance | undefined
+  #contract: ContractDescriptor | undefined
   #starting: Promise<Instance> | undefined
   #failure: PluginError | undefined
   #status: PluginStatus = PluginStatus.UNLOADED
@@ -111,6 +118,11 @@ export class Slot {
 
   get instance(): Instance | undefined {
     return this.#instance
+  }
+
+  /** What callers rely on, also while no instance is there. Undefined before the first one. */
+  get contract(): ContractDescriptor | undefined {
+    return this.#contract
   }
 
   get status(): PluginStatus {
@@ -313,6 +325,7 @@ export class Slot {
     this.#starting = undefined
     this.#failure = undefined
     this.#instance = instance
+    this.#contract = instance.contract
     const previous = this.#source.name
     this.#source = source
     this.#options.events.replaced(previous)
@@ -379,6 +392,7 @@ export class Slot {
         return this.ready()
       }
       this.#instance = instance
+      this.#contract = instance.contract
       this.#failure = undefined
       this.#setStatus(PluginStatus.READY)
       this.#watch(instance)

@@ -1,4 +1,4 @@
-import { isPluginError, PluginError, PluginStatus } from '@appfactory/sdk'
+import { type ContractDescriptor, isPluginError, PluginError, PluginStatus } from '@appfactory/sdk'
 import type { Instance } from './instance.js'
 import { swapFailed, swapNotUndone } from './messages.js'
 import type { Slot } from './slot.js'
@@ -99,8 +99,8 @@ class Swap {
 
   /** An ERROR before its first call would be one after it too. */
   async #probe(candidate: Instance): Promise<void> {
-    const old = this.#slot.instance
-    if (old) checkFits(old, candidate)
+    const { contract } = this.#slot
+    if (contract) checkFits(contract, candidate.contract)
     const { status, message } = await candidate.health()
     if (status === PluginStatus.ERROR)
       throw new PluginError('PLUGIN_NOT_READY', message || 'its health is ERROR')
@@ -173,15 +173,11 @@ class Swap {
 }
 
 /** Whoever holds a handle of the old plugin calls its methods on the new one. */
-function checkFits(old: Instance, candidate: Instance): void {
-  if (candidate.contract.name !== old.contract.name) {
-    throw new PluginError(
-      'CONTRACT_MISMATCH',
-      `it is of the contract "${candidate.contract.name}", not "${old.contract.name}"`,
-    )
-  }
-  const methods = new Set(candidate.contract.methods.map(({ wire }) => wire))
-  const missing = old.contract.methods.map(({ wire }) => wire).filter((wire) => !methods.has(wire))
+function checkFits(old: ContractDescriptor, candidate: ContractDescriptor): void {
+  if (candidate.name !== old.name)
+    throw new PluginError('CONTRACT_MISMATCH', `it is of the contract "${candidate.name}", not "${old.name}"`)
+  const methods = new Set(candidate.methods.map(({ wire }) => wire))
+  const missing = old.methods.map(({ wire }) => wire).filter((wire) => !methods.has(wire))
   if (missing.length > 0)
     throw new PluginError('CONTRACT_MISMATCH', `its version of the contract lacks ${missing.join(', ')}`)
 }
