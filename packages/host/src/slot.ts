@@ -135,11 +135,17 @@ export class Slot {
     const serving = this.#serving()
     if (options.retry) return this.#callWithRetry(method, args, options)
     if (serving) return this.#callOn(serving, method, args, options)
-    // Sessions go on while other calls wait for a swap.
-    const session = this.#instance?.sessionRole(method) && this.#sessions.get(args['session_id'])
+    // Sessions go on while other calls wait for a swap, or for another instance than theirs.
+    const session = this.#sessionOf(method, args)
     return session
       ? this.#callInSession(session, method, args, options)
       : this.#callLater(method, args, options)
+  }
+
+  /** The session that a call belongs to, whichever instance serves. Undefined: none that is known, or the slot is closed. */
+  #sessionOf(method: string, args: Config): Session | undefined {
+    const session = this.#closed ? undefined : this.#sessions.get(args['session_id'])
+    return session?.instance.sessionRole(method) ? session : undefined
   }
 
   /** The instance is chosen when the stream is first read, and stays. */
@@ -200,8 +206,12 @@ export class Slot {
   ): Promise<unknown> {
     const { maxSessions } = this.limits
     if (this.#sessions.size >= maxSessions) throw exhausted(this.name, 'maxSessions', maxSessions)
-    const result = (await instance.call(method, args, options)) as Config
-    return { ...result, session_id: this.#sessions.open(String(result['session_id']), instance) }
+    const answer = instance.call(method, args, options) as Promise<Config>
+    const id = await this.#sessions.open(
+      instance,
+      answer.then((result) => String(result['session_id'])),
+    )
+    return { ...(await answer), session_id: id }
   }
 
   /** A session stays with the instance that began it. */

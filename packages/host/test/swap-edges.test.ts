@@ -1,4 +1,5 @@
-import type { LLMContract } from '@appfactory/sdk'
+import { once } from 'node:events'
+import type { LLMContract, STTContract } from '@appfactory/sdk'
 import { expect, test } from 'vitest'
 import { PluginHost } from '../src/index.js'
 import { temporaryFolder, writePlugin } from './fixtures/plugins.js'
@@ -18,4 +19,58 @@ test('a plugin in quarantine can’t be swapped for one of another contract eith
   })
   await host.swap('one', 'two')
   expect(await textOf(plugin.complete('x'))).toBe('two 1 1,2,255')
+})
+
+test('sessions that are begun at once do not pass maxSessions; one that could not be begun does not count', async () => {
+  const root = temporaryFolder()
+  const picky = listener('ears').replace(
+    'async startStream() {',
+    "async startStream({ language }) { if (language === 'xx') throw new Error('no');",
+  )
+  writePlugin(root, 'ears', picky, { contract: 'stt' })
+  await using host = new PluginHost({ pluginsDir: root, maxSessions: 2 })
+  const ears = await host.load<STTContract>('ears')
+  await expect(ears.startStream({ language: 'xx' })).rejects.toMatchObject({ codeName: 'INTERNAL_ERROR' })
+  const begun = await Promise.allSettled(Array.from({ length: 10 }, () => ears.startStream()))
+  const ids = begun.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+  expect(ids).toHaveLength(2)
+  const refused = begun.flatMap((each) => (each.status === 'rejected' ? [each.reason.codeName] : []))
+  expect(refused).toEqual(Array.from({ length: 8 }, () => 'RESOURCE_EXHAUSTED'))
+  await ears.endStream(ids[0] ?? '')
+  expect(await ears.startStream()).toEqual(expect.any(String))
+})
+
+test('a session of the old one goes on while the new one is in quarantine', async () => {
+  const root = temporaryFolder()
+  const deadly = listener('new').replace('async getLanguages() {', 'async getLanguages() { process.exit(1);')
+  writePlugin(root, 'ears', listener('old'), { contract: 'stt' })
+  writePlugin(root, 'ears2', deadly, { contract: 'stt' })
+  await using host = new PluginHost({ pluginsDir: root, restart: { maxCrashes: 1 } })
+  const ears = await host.load<STTContract>('ears')
+  const id = await ears.startStream()
+  await host.swap('ears', 'ears2')
+  await expect(ears.getLanguages()).rejects.toMatchObject({ codeName: 'PLUGIN_CRASHED' })
+  await expect(ears.startStream()).rejects.toMatchObject({ codeName: 'PLUGIN_QUARANTINED' })
+  expect(await ears.feedAudio(id, new Uint8Array(3))).toMatchObject({ partial: 'old' })
+  expect((await ears.endStream(id)).text).toBe('old 3')
+})
+
+test('calls of sessions fail too once the plugin is being unloaded', async () => {
+  const root = temporaryFolder()
+  const slow = listener('ears').replace(
+    'async getLanguages() {',
+    'async getLanguages() { await new Promise(() => setTimeout(() => {}, 1e6));',
+  )
+  writePlugin(root, 'ears', slow, { contract: 'stt' })
+  await using host = new PluginHost({ pluginsDir: root })
+  const ears = await host.load<STTContract>('ears')
+  const id = await ears.startStream()
+  const slowCall = expect(ears.getLanguages()).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_READY' })
+  const closing = once(host, 'status')
+  const unloading = ears.unload()
+  await closing
+  await expect(ears.feedAudio(id, new Uint8Array(3))).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_READY' })
+  await host.unload('ears', { force: true })
+  await slowCall
+  await unloading
 })
