@@ -16,7 +16,7 @@ import { defaultRestartPolicy, type RestartPolicy } from './restart.js'
 import { Slot } from './slot.js'
 import { type Source, Sources } from './sources.js'
 import { type PluginSummary, summarise } from './summary.js'
-import { type SwapProgress, type SwapResult, swap } from './swap.js'
+import { refuseSecondSwap, type SwapProgress, type SwapResult, swap } from './swap.js'
 import { hostVersion } from './version.js'
 
 export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits>, EntryOptions {
@@ -78,8 +78,8 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #slots = new Map<string, Slot>()
   /** Names of plugins that were swapped out, each with the slot that it was in: calls by the old name go there. */
   readonly #formerNames = new Map<string, Slot>()
-  /** Names that a swap is about to give to its slot. */
-  readonly #comingNames = new Set<string>()
+  /** Names that the slots of swaps had, or will have: which of the two is known when the swap is over. */
+  readonly #namesInSwaps = new Set<string>()
   /** Names of loaded plugins, the one that was loaded last at the end. */
   #loadOrder: string[] = []
   readonly #started = Date.now()
@@ -141,7 +141,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
    */
   async load<Contract = unknown>(name: string, config: Config = {}): Promise<PluginHandle<Contract>> {
     if (this.#closed) throw new PluginError('PLUGIN_NOT_READY', 'The host is closed')
-    if (this.#slots.has(name) || this.#comingNames.has(name)) throw pluginAlreadyLoaded(name)
+    if (this.#isTaken(name)) throw pluginAlreadyLoaded(name)
     const slot = this.#createSlot(this.#sources.byName(name, config))
     this.#formerNames.delete(name)
     // From here on, calls to the plugin wait for it.
@@ -198,9 +198,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
     const slot = await this.#slot(old)
     const source = await this.#sources.replacement(slot.source, replacement, config)
     const begun = slot.name
-    if (source.name !== begun && (this.#slots.has(source.name) || this.#comingNames.has(source.name)))
-      throw pluginAlreadyLoaded(source.name)
-    this.#comingNames.add(source.name)
+    refuseSecondSwap(slot, source)
+    if (source.name !== begun && this.#isTaken(source.name)) throw pluginAlreadyLoaded(source.name)
+    const names = [begun, source.name]
+    for (const name of names) this.#namesInSwaps.add(name)
     try {
       return await swap(slot, {
         source,
@@ -209,7 +210,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
           this.#announce('swap', { plugin: begun, replacement: source.name, ...progress }),
       })
     } finally {
-      this.#comingNames.delete(source.name)
+      for (const name of names) this.#namesInSwaps.delete(name)
     }
   }
 
@@ -388,6 +389,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
     this.#loadOrder = []
     this.#logs.launcher('INFO', 'host stopped')
     await this.#logs.close()
+  }
+
+  #isTaken(name: string): boolean {
+    return this.#slots.has(name) || this.#namesInSwaps.has(name)
   }
 
   #createSlot(source: Source): Slot {

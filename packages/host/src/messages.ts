@@ -104,6 +104,19 @@ export function swapFailed(failure: FailedSwap): PluginError {
   return swapError('HOTSWAP_FAILED', failure, `"${failure.plugin}" goes on serving`)
 }
 
+/** Nothing was begun. */
+export function swapUnderWay(plugin: string, replacement: string): PluginError {
+  const cause = new PluginError('PLUGIN_NOT_READY', 'another swap of it is under way; wait for its end')
+  return swapFailed({
+    plugin,
+    replacement,
+    step: 'start',
+    cause,
+    rollbackPerformed: false,
+    hadInstance: true,
+  })
+}
+
 /** The new plugin serves, or will when it has been restarted: there is no way back. */
 export function swapNotUndone(failure: FailedSwap): PluginError {
   const reason = failure.hadInstance

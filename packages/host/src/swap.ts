@@ -1,6 +1,6 @@
 import { type ContractDescriptor, isPluginError, PluginError, PluginStatus } from '@appfactory/sdk'
 import type { Instance } from './instance.js'
-import { swapFailed, swapNotUndone } from './messages.js'
+import { swapFailed, swapNotUndone, swapUnderWay } from './messages.js'
 import type { Slot } from './slot.js'
 import type { Source } from './sources.js'
 
@@ -42,13 +42,17 @@ export interface SwapOptions {
  * @throws PluginError HOTSWAP_FAILED: the old plugin serves; HOTSWAP_ROLLBACK_FAILED: the new one, which is restarted.
  */
 export function swap(slot: Slot, options: SwapOptions): Promise<SwapResult> {
-  const work = new Swap(slot, options)
-  if (slot.swapping) return Promise.reject(work.refuse('another swap of it is under way; wait for its end'))
-  const settled = work.run().finally(() => {
+  refuseSecondSwap(slot, options.source)
+  const settled = new Swap(slot, options).run().finally(() => {
     slot.swapping = undefined
   })
   slot.swapping = settled
   return settled
+}
+
+/** @throws PluginError HOTSWAP_FAILED where a swap of the slot is under way; nothing is begun. */
+export function refuseSecondSwap(slot: Slot, source: Source): void {
+  if (slot.swapping) throw swapUnderWay(slot.name, source.name)
 }
 
 class Swap {
@@ -64,11 +68,6 @@ class Swap {
     this.#slot = slot
     this.#options = options
     this.#oldName = slot.name
-  }
-
-  /** Nothing is begun. */
-  refuse(reason: string): PluginError {
-    return this.#fail(new PluginError('PLUGIN_NOT_READY', reason), undefined)
   }
 
   async run(): Promise<SwapResult> {

@@ -3,7 +3,7 @@ import type { LLMContract, STTContract } from '@appfactory/sdk'
 import { expect, test } from 'vitest'
 import { PluginHost } from '../src/index.js'
 import { temporaryFolder, writePlugin } from './fixtures/plugins.js'
-import { counter, listener, llm, textOf } from './fixtures/swapping.js'
+import { counter, listener, llm, stateless, swapStep, textOf } from './fixtures/swapping.js'
 
 test('a plugin in quarantine can’t be swapped for one of another contract either', async () => {
   const root = temporaryFolder()
@@ -73,4 +73,49 @@ test('calls of sessions fail too once the plugin is being unloaded', async () =>
   await host.unload('ears', { force: true })
   await slowCall
   await unloading
+})
+
+/** Lives through its start and its probe, and dies of the health check after the switch. */
+const dying = `async healthCheck() {
+  this.checks = (this.checks ?? 0) + 1
+  if (this.checks === 1) return { status: this.status }
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  process.exit(1)
+}`
+
+test('the name that a plugin had before the switch is not free until it can’t come back any more', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'one', stateless('one'), llm)
+  writePlugin(
+    root,
+    'two',
+    counter('two', `captureState = undefined; restoreState = undefined; ${dying}`),
+    llm,
+  )
+  await using host = new PluginHost({ pluginsDir: root })
+  const plugin = await host.load<LLMContract>('one')
+  const swapping = expect(host.swap('one', 'two')).rejects.toMatchObject({
+    codeName: 'HOTSWAP_FAILED',
+    data: { step: 'confirm', rollback_performed: true },
+  })
+  await swapStep(host, 'switch')
+  await expect(host.load('one')).rejects.toMatchObject({ codeName: 'PLUGIN_ALREADY_LOADED' })
+  await swapping
+  expect(await textOf(plugin.complete('x'))).toBe('one 1 1,2,255')
+  // The name of the one that failed is free again.
+  expect((await host.load('two')).name).toBe('two')
+})
+
+test('a second swap is refused as such, also where it is the same', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'one', counter('one'), llm)
+  writePlugin(root, 'two', counter('two'), llm)
+  await using host = new PluginHost({ pluginsDir: root })
+  await host.load('one')
+  const both = await Promise.allSettled([host.swap('one', 'two'), host.swap('one', 'two')])
+  expect(both).toMatchObject([
+    { status: 'fulfilled' },
+    { reason: { codeName: 'HOTSWAP_FAILED', data: { cause: { name: 'PLUGIN_NOT_READY' } } } },
+  ])
+  await expect(host.load('two')).rejects.toMatchObject({ codeName: 'PLUGIN_ALREADY_LOADED' })
 })
