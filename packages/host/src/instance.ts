@@ -11,6 +11,7 @@ import {
 } from '@appfactory/sdk'
 import {
   type CallParams,
+  type Cancellation,
   type HandshakeParams,
   type HandshakeResult,
   type HealthResult,
@@ -56,8 +57,8 @@ export interface CallOptions {
   signal?: AbortSignal | undefined
   /** How often to call again where the plugin crashes meanwhile. Only for methods that the contract marks idempotent. */
   retry?: number | undefined
-  /** In place of `signal`, for who has no use for one otherwise: takes what cancels the call. */
-  whenCancelled?: ((cancel: () => void) => void) | undefined
+  /** As `signal`, for who has no use for one otherwise. Takes its `onCancel`. */
+  cancellation?: Cancellation | undefined
   /** Bytes in the result as base64, as plain JSON has them. Default: false. */
   inlineBytes?: boolean | undefined
   /** The argument that follows while the call runs, in the form of the wire. */
@@ -392,11 +393,11 @@ export class Instance {
   #requestOptions({
     timeoutMs = this.#options.limits.callTimeoutMs,
     signal,
-    whenCancelled,
+    cancellation,
     input,
     inlineBytes,
   }: CallOptions): object {
-    return { timeoutMs, signal, whenCancelled, input: input?.items, inlineBytes }
+    return { timeoutMs, signal, cancellation, input: input?.items, inlineBytes }
   }
 
   async #shutDown(): Promise<void> {

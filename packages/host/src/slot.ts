@@ -10,6 +10,7 @@ import type { Config } from './config.js'
 import type { CallOptions, Instance } from './instance.js'
 import type { SlotLimits } from './limits.js'
 import {
+  callTimeout,
   exhausted,
   noSession,
   notDrained,
@@ -236,14 +237,18 @@ export class Slot {
   }
 
   /** Waits for an instance, within the call's own time. */
-  async #await({ signal, timeoutMs }: CallOptions): Promise<{ instance: Instance; timeoutMs?: number }> {
+  async #await(options: CallOptions): Promise<{ instance: Instance; timeoutMs?: number }> {
+    const { timeoutMs } = options
     const { maxQueuedCalls } = this.limits
     if (this.#queued >= maxQueuedCalls) throw exhausted(this.name, 'maxQueuedCalls', maxQueuedCalls)
     const before = performance.now()
     this.#queued += 1
     if (this.#hold) this.#hold.calls += 1
     try {
-      const instance = await within(this.name, this.#next(), signal, timeoutMs)
+      const instance = await within(this.#next(), {
+        ...options,
+        late: () => callTimeout(this.name, 'a call', timeoutMs ?? 0),
+      })
       return timeoutMs === undefined ? { instance } : { instance, timeoutMs: timeLeft(timeoutMs, before) }
     } finally {
       this.#queued -= 1
