@@ -372,8 +372,9 @@ export class PluginHost extends EventEmitter<HostEvents> {
     return this.#closed !== undefined
   }
 
-  /** Unloads all plugins and closes the logs. Nothing is left running. */
+  /** Unloads all plugins and closes the logs. Nothing is left running. `force`, also later, ends the wait for calls in flight. */
   close({ force = false }: { force?: boolean } = {}): Promise<void> {
+    if (force) for (const slot of this.#slots.values()) slot.hurry()
     this.#closed ??= this.#close(force)
     return this.#closed
   }

@@ -285,6 +285,19 @@ export class Slot {
     return { ...health, details: { ...health.details, ...figures } }
   }
 
+  /**
+   * What `work` resolves to, unless the slot is closed meanwhile: nobody waits for the rest of it then.
+   *
+   * @throws PluginError PLUGIN_NOT_READY.
+   */
+  async unlessClosed<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await within(work, { signal: this.closing })
+    } catch (error) {
+      throw this.#closed ? pluginStopping(this.name) : error
+    }
+  }
+
   /** New calls wait until the hold is released. */
   hold(): Hold {
     let open = (): void => {}
@@ -302,13 +315,15 @@ export class Slot {
   /**
    * Resolves when an instance has no calls in flight, those of its sessions apart.
    *
-   * @throws PluginError CALL_TIMEOUT after `drainTimeoutMs`.
+   * @throws PluginError CALL_TIMEOUT after `drainTimeoutMs`; PLUGIN_NOT_READY where the slot is closed meanwhile.
    */
   async drainCalls(instance: Instance): Promise<void> {
     const { drainTimeoutMs } = this.limits
     const inSessions = (): number => this.#sessions.of(instance).reduce((sum, { calls }) => sum + calls, 0)
-    const isDrained = await waitUntil(() => instance.callsInFlight <= inSessions(), drainTimeoutMs)
-    if (!isDrained) throw notDrained(this.name, drainTimeoutMs)
+    const isDrained = (): boolean => instance.callsInFlight <= inSessions()
+    const isOver = await waitUntil(() => this.#closed !== undefined || isDrained(), drainTimeoutMs)
+    if (this.#closed) throw pluginStopping(this.name)
+    if (!isOver) throw notDrained(this.name, drainTimeoutMs)
   }
 
   /**
@@ -370,9 +385,14 @@ export class Slot {
    * @throws PluginError PLUGIN_SHUTDOWN_FAILED; the process has ended all the same.
    */
   close(force = false): Promise<void> {
-    if (force) this.#force = true
+    if (force) this.hurry()
     this.#closed ??= this.#close()
     return this.#closed
+  }
+
+  /** Where the slot is closed, now or later, calls in flight are not waited for. */
+  hurry(): void {
+    this.#force = true
   }
 
   async #close(): Promise<void> {

@@ -77,9 +77,9 @@ class Swap {
     try {
       const next = await this.#do('start', () => source.start(this.#slot.closing))
       candidate = next
-      await this.#do('probe', () => this.#probe(next))
+      await this.#do('probe', () => this.#slot.unlessClosed(this.#probe(next)))
       const statePreserved = await this.#switch(next)
-      await this.#do('confirm', () => confirm(next))
+      await this.#do('confirm', () => confirm(next, this.#slot))
       this.#slot.settle()
       if (this.#displaced) this.#retire(this.#displaced)
       return {
@@ -116,8 +116,8 @@ class Swap {
     const hold = this.#slot.hold()
     try {
       await this.#do('drain', () => this.#slot.drainCalls(old))
-      const state = await this.#do('capture', () => old.captureState())
-      await this.#do('restore', () => restore(old, candidate, state))
+      const state = await this.#do('capture', () => this.#slot.unlessClosed(old.captureState()))
+      await this.#do('restore', () => this.#slot.unlessClosed(restore(old, candidate, state)))
       // Once the new plugin has answered a call, its state is ahead of the old one's.
       const isUnused = (): boolean => candidate.answered === 0
       this.#displaced = await this.#do('switch', () => this.#slot.replace(candidate, source, isUnused))
@@ -194,13 +194,14 @@ async function restore(old: Instance, candidate: Instance, state: unknown): Prom
     throw new PluginError('PLUGIN_NOT_READY', message || 'its health is ERROR')
 }
 
-/** It has calls now: does it live? A health check that is late behind them is no reason to go back. */
-async function confirm(candidate: Instance): Promise<void> {
+/** It has calls now: does it live? A health check that is late behind them is no reason to go back, nor is the end of all. */
+async function confirm(candidate: Instance, slot: Slot): Promise<void> {
   const health = candidate.health().then(
     () => undefined,
     (error: unknown) =>
       isPluginError(error) && error.codeName === 'PLUGIN_CRASHED' ? candidate.crashed : undefined,
   )
-  const crash = await Promise.race([health, candidate.crashed])
+  const watched = slot.unlessClosed(Promise.race([health, candidate.crashed]))
+  const crash = await watched.catch(() => undefined)
   if (crash) throw crash
 }

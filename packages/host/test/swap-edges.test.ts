@@ -119,3 +119,39 @@ test('a second swap is refused as such, also where it is the same', async () => 
   ])
   await expect(host.load('two')).rejects.toMatchObject({ codeName: 'PLUGIN_ALREADY_LOADED' })
 })
+
+const hang = 'await new Promise(() => setTimeout(() => {}, 1e6))'
+
+for (const [step, where, members, slow] of [
+  ['drain', 'probe', '', true],
+  ['capture', 'drain', `async captureState() { ${hang} }`, false],
+  ['restore', 'capture', `async restoreState() { ${hang} }`, false],
+] as const) {
+  test(`a plugin that is unloaded in the step "${step}" of a swap does not wait for it`, async () => {
+    const root = temporaryFolder()
+    writePlugin(root, 'one', counter('one', members), llm)
+    writePlugin(root, 'two', counter('two', members), llm)
+    await using host = new PluginHost({ pluginsDir: root, drainTimeoutMs: 1e8, stateTimeoutMs: 1e8 })
+    const plugin = await host.load<LLMContract>('one')
+    const call = slow ? plugin.complete('wait 100000').catch((error) => error.codeName) : 'PLUGIN_NOT_READY'
+    const swapping = host.swap('one', 'two').catch((error) => error.data)
+    await swapStep(host, where)
+    await plugin.health()
+    await host.unload('one', { force: true })
+    expect(await swapping).toMatchObject({ step, cause: { name: 'PLUGIN_NOT_READY' } })
+    expect(await call).toBe('PLUGIN_NOT_READY')
+    expect(host.status().pluginsLoaded).toBe(0)
+  })
+}
+
+test('a close that is forced later ends the wait for calls in flight', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'one', counter('one'), llm)
+  const host = new PluginHost({ pluginsDir: root, drainTimeoutMs: 1e8 })
+  const plugin = await host.load<LLMContract>('one')
+  const call = expect(plugin.complete('wait 100000')).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_READY' })
+  const closed = host.close()
+  await host.close({ force: true })
+  await closed
+  await call
+})
