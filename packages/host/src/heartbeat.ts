@@ -3,6 +3,8 @@ export interface HeartbeatOptions {
   ping(): Promise<unknown>
   /** Messages that have arrived so far. */
   received(): number
+  /** Whether what it says is not read for now. */
+  isHeld(): boolean
   /** The longest silence that is taken for life, in ms. */
   timeoutMs: number
   onSilence(): void
@@ -33,7 +35,8 @@ export class Heartbeat {
 
   #beat(): void {
     const received = this.#options.received()
-    this.#missed = this.#waiting && received === this.#received ? this.#missed + 1 : 0
+    const isSilent = this.#waiting && received === this.#received && !this.#options.isHeld()
+    this.#missed = isSilent ? this.#missed + 1 : 0
     this.#received = received
     if (this.#missed >= beatsOfSilence) {
       this.stop()

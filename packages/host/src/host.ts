@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { type ContractDescriptor, type HealthStatus, PluginError, PluginStatus } from '@appfactory/sdk'
 import { shippedContracts } from '@appfactory/sdk/contracts'
 import { decodeState, encodeState, type WireState } from '@appfactory/sdk/wire'
+import type { Room } from './backpressure.js'
 import type { Config } from './config.js'
 import { type DiscoveredPlugin, type Discovery, discoverPlugins } from './discovery.js'
 import type { EntryOptions } from './entry.js'
@@ -85,6 +86,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #started = Date.now()
   readonly #counters = { requests: 0, errors: 0, total: 0 }
   #closed: Promise<void> | undefined
+  #room: Room = () => undefined
 
   constructor(options: HostOptions = {}) {
     super()
@@ -101,6 +103,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       limits: this.#limits,
       autoInstallDependencies: options.autoInstallDependencies ?? false,
       preferSource: options.preferSource ?? false,
+      room: () => this.#room(),
       log: (plugin, level, message) => this.#logPlugin(plugin, level, message),
     })
     this.#logs = new Logs(options.logDir, options.logLevel ?? 'INFO')
@@ -360,6 +363,14 @@ export class PluginHost extends EventEmitter<HostEvents> {
     } catch (error) {
       return this.#countError(error)
     }
+  }
+
+  /**
+   * Leaves the answers of plugins in their pipes while `room` returns a promise, until that resolves: whoever they are for
+   * does not keep up. Plugins then wait in their next answer, and their silence is not held against them.
+   */
+  answerWithin(room: () => Promise<void> | undefined): void {
+    this.#room = room
   }
 
   /** Whether a plugin of that name is loaded, or being loaded. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   type ContractDescriptor,
@@ -21,6 +22,7 @@ import {
   protocolVersions,
   streamWindow,
 } from '@appfactory/sdk/wire'
+import { type Room, readWithin } from './backpressure.js'
 import type { Config } from './config.js'
 import { Heartbeat } from './heartbeat.js'
 import { Latencies } from './latencies.js'
@@ -48,6 +50,8 @@ export interface InstanceOptions extends LaunchOptions {
   /** Makes the configuration, once it is known whether the code has a schema for it. */
   configure(schema: JsonSchema | undefined): Config
   log(level: LogLevel, message: string): void
+  /** Whether there is room for more answers: without it, they are left in the plugin's pipes. Default: always. */
+  room?: Room
   /** Ends a start that nobody waits for any more. */
   signal?: AbortSignal
 }
@@ -145,6 +149,7 @@ export class Instance {
       onEnd: () => void this.#child.stop({ endMs: lastOutputMs, termMs: lastOutputMs }),
     })
     this.#peer.receiveBytes(this.#child.bytes, this.#byteNonce)
+    for (const stream of this.#answers) readWithin(() => this.#room(), stream)
     this.crashed = this.#watchExit()
   }
 
@@ -177,6 +182,11 @@ export class Instance {
   /** Whether its process is there, and nobody has asked it to leave. */
   get isRunning(): boolean {
     return !this.#ended && this.#stopped === undefined
+  }
+
+  /** Whether its answers are left in its pipes for now, so that its silence says nothing. */
+  get isHeld(): boolean {
+    return this.#answers.some((stream) => stream.isPaused())
   }
 
   /** Calls that were answered with a result. */
@@ -302,6 +312,21 @@ export class Instance {
     return this.#stopped
   }
 
+  /** What carries the plugin's answers. */
+  get #answers(): readonly Readable[] {
+    return [this.#child.stdout, this.#child.bytes]
+  }
+
+  /** What a plugin says while it starts or stops is little, and waited for. */
+  #room(): Promise<void> | undefined {
+    return this.#status === PluginStatus.READY && !this.#ended ? this.#options.room?.() : undefined
+  }
+
+  /** What is left in its pipes is taken out, room or not. */
+  #readOn(): void {
+    for (const stream of this.#answers) stream.resume()
+  }
+
   /** What the host itself knows of the plugin. */
   #figures(): Record<string, unknown> {
     const { noise, droppedReplies } = this.#peer.counts
@@ -340,6 +365,7 @@ export class Instance {
     this.#heartbeat = new Heartbeat({
       ping: () => this.#peer.request(pluginMethods.ping, {}),
       received: () => this.#peer.counts.received,
+      isHeld: () => this.isHeld,
       timeoutMs: limits.unresponsiveTimeoutMs,
       onSilence: () =>
         this.#violate(`did not turn its event loop for ${limits.unresponsiveTimeoutMs} ms and was stopped`),
@@ -404,6 +430,7 @@ export class Instance {
     const { name } = this.manifest
     const { shutdownTimeoutMs } = this.#options.limits
     this.#status = PluginStatus.SHUTTING_DOWN
+    this.#readOn()
     this.#heartbeat?.stop()
     try {
       const late = (): PluginError => shutdownFailed(name, `it did not finish in ${shutdownTimeoutMs} ms`)
@@ -432,6 +459,7 @@ export class Instance {
   async #watchExit(): Promise<PluginError> {
     const exit = await this.#child.exited
     this.#ended = true
+    this.#readOn()
     this.#heartbeat?.stop()
     await Promise.race([this.#outputEnded(), delay(lastOutputMs)])
     const how = this.#violation ?? describeExit(exit)

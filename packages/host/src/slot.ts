@@ -447,6 +447,7 @@ export class Slot {
     clearInterval(this.#healthTimer)
     let missed = 0
     this.#healthTimer = setInterval(async () => {
+      if (instance.isHeld) return
       missed = (await this.#checkHealth(instance)) ? 0 : missed + 1
       if (missed === this.#options.restartPolicy.maxMissedHealthChecks)
         instance.giveUp(`failed ${missed} health checks in a row and was stopped`)
