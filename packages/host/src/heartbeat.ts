@@ -1,7 +1,7 @@
 export interface HeartbeatOptions {
   /** Asks for a sign of life. */
   ping(): Promise<unknown>
-  /** Messages that have arrived so far. */
+  /** Answers, pieces and credit that have arrived so far: what only the plugin itself can have sent. */
   received(): number
   /** Whether what it says is not read for now. */
   isHeld(): boolean

@@ -69,8 +69,11 @@ export interface CallOptions {
   input?: { name: string; items: AsyncIterable<unknown> } | undefined
 }
 
-/** How long the last output of a process that has ended may take to arrive. */
-const lastOutputMs = 500
+/** How long the last output of a process that has ended may take to arrive. Another process may hold its pipes open for longer. */
+const lastOutputMs = 20
+
+/** How long a process may go on that has closed its output, before it is asked to leave, and before it is killed. */
+const muteMs = 500
 
 /** One running plugin: its process, and the connection to it. */
 export class Instance {
@@ -146,7 +149,7 @@ export class Instance {
       onNoise: (text, reason) => options.log('WARNING', `stdout (${reason}): ${text.slice(0, 2000)}`),
       onOversize: () =>
         this.#violate(`sent a line longer than ${options.limits.maxMessageBytes} bytes and was stopped`),
-      onEnd: () => void this.#child.stop({ endMs: lastOutputMs, termMs: lastOutputMs }),
+      onEnd: () => void this.#child.stop({ endMs: muteMs, termMs: muteMs }),
     })
     this.#peer.receiveBytes(this.#child.bytes, this.#byteNonce)
     for (const stream of this.#answers) readWithin(() => this.#room(), stream)
@@ -461,7 +464,7 @@ export class Instance {
     this.#ended = true
     this.#readOn()
     this.#heartbeat?.stop()
-    await Promise.race([this.#outputEnded(), delay(lastOutputMs)])
+    await Promise.race([this.#outputEnded(), afterReading(lastOutputMs)])
     const how = this.#violation ?? describeExit(exit)
     const { name } = this.manifest
     const wasStarting = this.#status === PluginStatus.INITIALIZING
@@ -478,14 +481,20 @@ export class Instance {
   }
 
   async #outputEnded(): Promise<void> {
-    const streams = [this.#child.stdout, this.#child.stderr]
-    await Promise.all(
-      streams.map(
-        (stream) =>
-          stream.readableEnded || stream.destroyed || new Promise((resolve) => stream.once('close', resolve)),
-      ),
-    )
+    await Promise.all([...this.#answers, this.#child.stderr].map(ended))
   }
+}
+
+/** Resolves when all that a stream had has been read. */
+async function ended(stream: Readable): Promise<void> {
+  if (stream.readableEnded || stream.destroyed) return
+  await new Promise((resolve) => stream.once('end', resolve).once('close', resolve))
+}
+
+/** Resolves after that time, and once what was there to be read by then has been: a busy host is late with both. */
+async function afterReading(ms: number): Promise<void> {
+  await delay(ms)
+  for (let turns = 0; turns < 2; turns++) await new Promise((resolve) => setImmediate(resolve))
 }
 
 function describeExit({ code, signal }: Exit): string {

@@ -55,6 +55,24 @@ test('faults 18: an endless loop is noticed without a call that times out; the p
   expect(isAlive(pid)).toBe(false)
 })
 
+for (const said of ['noise', '7', '{"jsonrpc":"2.0","id":1,"result":1}', '{"jsonrpc":"2.0","method":"x"}']) {
+  test(`faults 18: an endless loop is noticed while another process prints to the plugin’s stdout: ${said}`, async () => {
+    const root = temporaryFolder()
+    const script = `while :; do echo '${said}'; sleep 0.02; done`
+    const source = ttsPlugin(`async getVoices() {
+      const { spawn } = await import('node:child_process')
+      const child = spawn('/bin/sh', ['-c', ${JSON.stringify(script)}], { stdio: ['ignore', 'inherit', 'ignore'] })
+      await new Promise((resolve) => child.once('spawn', resolve))
+      for (const end = Date.now() + 10_000; Date.now() < end; );
+      return []
+    }`)
+    writePlugin(root, 'troubled', source)
+    await using host = new PluginHost({ pluginsDir: root, unresponsiveTimeoutMs: 500 })
+    const plugin = await host.load<TTSContract>('troubled')
+    await expect(plugin.getVoices()).rejects.toMatchObject({ codeName: 'PLUGIN_CRASHED' })
+  })
+}
+
 test('a plugin that waits, or is idle, is not taken for one in a loop', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'troubled', troubled)

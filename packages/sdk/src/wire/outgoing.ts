@@ -108,9 +108,11 @@ export class OutgoingCalls {
     this.settle(id, errorResponse(id, new PluginError('INTERNAL_ERROR', `The stream is broken: ${problem}`)))
   }
 
-  /** The callee has taken items of the argument that is sent while the call runs. */
-  addInputCredit(id: RequestId, items: number): void {
-    this.#calls.get(id)?.input?.addCredit(items)
+  /** The callee has taken items of the argument that is sent while the call runs. Returns false where there is no such call. */
+  addInputCredit(id: RequestId, items: number): boolean {
+    const input = this.#calls.get(id)?.input
+    input?.addCredit(items)
+    return input !== undefined
   }
 
   /** Ends all calls with `error`. With `forGood`, later ones fail with it too. */
