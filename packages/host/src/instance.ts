@@ -472,8 +472,13 @@ export class Instance {
       this.#peer.close(pluginStopping(name))
       return new Promise(() => {})
     }
-    const notReady = this.#handshake ? initializeCrashed : startFailed
-    const error = (wasStarting ? notReady : pluginCrashed)(name, how, this.#stderr.tail)
+    const { tail } = this.#stderr
+    // By a signal, or for want of a process: from outside, unless the host has ended it for what it did.
+    const isFromOutside = exit.code === undefined && this.#violation === undefined
+    const notReady = this.#handshake
+      ? initializeCrashed(name, how, tail)
+      : startFailed(name, how, tail, isFromOutside)
+    const error = wasStarting ? notReady : pluginCrashed(name, how, tail)
     const unasked = this.#stopped === undefined && !wasStarting
     if (unasked) this.#status = PluginStatus.ERROR
     this.#peer.close(error)

@@ -237,13 +237,14 @@ export function startTimeout(name: string, timeoutMs: number): PluginError {
   )
 }
 
-export function startFailed(name: string, how: string, stderr: string): PluginError {
+/** `transient`: its code is not to blame, so that another try may succeed. */
+export function startFailed(name: string, how: string, stderr: string, transient: boolean): PluginError {
   const reason =
     stderr.trim() === '' ? '' : `; it last said: ${stderr.trim().split('\n').slice(-3).join(' ')}`
   return new PluginError(
     'PLUGIN_LOAD_FAILED',
     `The process of plugin "${name}" ${how} before it was ready${reason}`,
-    { plugin: name, stderr },
+    { plugin: name, exit: how, stderr, transient },
   )
 }
 

@@ -50,6 +50,12 @@ const lasting = new Set([
   'PLUGIN_NOT_FOUND',
 ])
 
+/** A handshake that failed would fail again, unless the process was ended from outside, or the host could not start it. */
+function isLasting({ codeName, data }: PluginError): boolean {
+  if (codeName !== 'PLUGIN_LOAD_FAILED') return lasting.has(codeName ?? '')
+  return data !== undefined && Reflect.get(Object(data), 'transient') !== true
+}
+
 /** While one is there, new calls wait. */
 export interface Hold {
   /** How many calls have had to wait. */
@@ -496,7 +502,7 @@ export class Slot {
         this.#setStatus(PluginStatus.INITIALIZING)
         return await this.#begin()
       } catch (error) {
-        if (error instanceof PluginError && lasting.has(error.codeName ?? '')) throw error
+        if (error instanceof PluginError && isLasting(error)) throw error
         if (this.closing.aborted || replaced.aborted) throw error
         this.#failure = undefined
       }

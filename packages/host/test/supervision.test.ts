@@ -196,6 +196,51 @@ test('a failure that a restart can’t mend is not tried again', async () => {
   expect(restarts).toBe(1)
 })
 
+for (const [what, source] of [
+  ['has a syntax error', 'export default class {'],
+  ['throws while it is imported', 'throw new Error("no")'],
+  ['ends while it is imported', 'process.exit(3)'],
+  ['does not answer', 'await new Promise(() => setInterval(() => {}, 1000))'],
+] as const) {
+  test(`a handshake that fails is not tried again: a plugin that ${what}`, async () => {
+    const root = temporaryFolder()
+    writePlugin(root, 'troubled', troubled)
+    const restart = { firstDelayMs: 1 }
+    await using host = new PluginHost({ pluginsDir: root, startTimeoutMs: 3000, restart })
+    const plugin = await host.load<TTSContract>('troubled')
+    const restarts: unknown[] = []
+    host.on('restart', (event) => restarts.push(event))
+    writeFileSync(join(root, 'troubled', 'index.js'), source)
+    await expect(plugin.synthesize('exit')).rejects.toMatchObject({ codeName: 'PLUGIN_CRASHED' })
+    await expect(plugin.synthesize('x')).rejects.toMatchObject({ codeName: 'PLUGIN_LOAD_FAILED' })
+    // A restart that was to come would have come before these answers.
+    await expect(plugin.synthesize('x')).rejects.toMatchObject({ codeName: 'PLUGIN_LOAD_FAILED' })
+    expect(restarts).toHaveLength(1)
+    writeFileSync(join(root, 'troubled', 'index.js'), troubled)
+    await host.swap('troubled', 'troubled')
+    expect(await pidOf(plugin)).toBeGreaterThan(0)
+  })
+}
+
+test('a process that is ended from outside before its handshake is started again', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'troubled', troubled)
+  await using host = new PluginHost({ pluginsDir: root, restart: { firstDelayMs: 1 } })
+  const plugin = await host.load<TTSContract>('troubled')
+  const killed = join(root, 'killed')
+  const killing = `
+    import { existsSync, writeFileSync } from 'node:fs'
+    if (!existsSync(${JSON.stringify(killed)})) {
+      writeFileSync(${JSON.stringify(killed)}, '')
+      process.kill(process.pid, 'SIGKILL')
+    }
+    ${troubled}`
+  writeFileSync(join(root, 'troubled', 'index.js'), killing)
+  await expect(plugin.synthesize('exit')).rejects.toMatchObject({ codeName: 'PLUGIN_CRASHED' })
+  expect(await pidOf(plugin)).toBeGreaterThan(0)
+  expect((await plugin.health()).details).toMatchObject({ restarts: 2 })
+})
+
 test('retry calls an idempotent method again after a crash; of any other it is refused', async () => {
   const root = temporaryFolder()
   const once_ = join(root, 'once')
