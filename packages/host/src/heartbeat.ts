@@ -1,8 +1,10 @@
 export interface HeartbeatOptions {
   /** Asks for a sign of life. */
   ping(): Promise<unknown>
-  /** Messages that have arrived so far. */
+  /** Answers, pieces and credit that have arrived so far: what only the plugin itself can have sent. */
   received(): number
+  /** Whether what it says is not read for now. */
+  isHeld(): boolean
   /** The longest silence that is taken for life, in ms. */
   timeoutMs: number
   onSilence(): void
@@ -33,7 +35,8 @@ export class Heartbeat {
 
   #beat(): void {
     const received = this.#options.received()
-    this.#missed = this.#waiting && received === this.#received ? this.#missed + 1 : 0
+    const isSilent = this.#waiting && received === this.#received && !this.#options.isHeld()
+    this.#missed = isSilent ? this.#missed + 1 : 0
     this.#received = received
     if (this.#missed >= beatsOfSilence) {
       this.stop()

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { type ContractDescriptor, type HealthStatus, PluginError, PluginStatus } from '@appfactory/sdk'
 import { shippedContracts } from '@appfactory/sdk/contracts'
 import { decodeState, encodeState, type WireState } from '@appfactory/sdk/wire'
+import type { Room } from './backpressure.js'
 import type { Config } from './config.js'
 import { type DiscoveredPlugin, type Discovery, discoverPlugins } from './discovery.js'
 import type { EntryOptions } from './entry.js'
@@ -16,7 +17,7 @@ import { defaultRestartPolicy, type RestartPolicy } from './restart.js'
 import { Slot } from './slot.js'
 import { type Source, Sources } from './sources.js'
 import { type PluginSummary, summarise } from './summary.js'
-import { type SwapProgress, type SwapResult, swap } from './swap.js'
+import { refuseSecondSwap, type SwapProgress, type SwapResult, swap } from './swap.js'
 import { hostVersion } from './version.js'
 
 export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits>, EntryOptions {
@@ -78,13 +79,14 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #slots = new Map<string, Slot>()
   /** Names of plugins that were swapped out, each with the slot that it was in: calls by the old name go there. */
   readonly #formerNames = new Map<string, Slot>()
-  /** Names that a swap is about to give to its slot. */
-  readonly #comingNames = new Set<string>()
+  /** Names that the slots of swaps had, or will have: which of the two is known when the swap is over. */
+  readonly #namesInSwaps = new Set<string>()
   /** Names of loaded plugins, the one that was loaded last at the end. */
   #loadOrder: string[] = []
   readonly #started = Date.now()
   readonly #counters = { requests: 0, errors: 0, total: 0 }
   #closed: Promise<void> | undefined
+  #room: Room = () => undefined
 
   constructor(options: HostOptions = {}) {
     super()
@@ -101,6 +103,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       limits: this.#limits,
       autoInstallDependencies: options.autoInstallDependencies ?? false,
       preferSource: options.preferSource ?? false,
+      room: () => this.#room(),
       log: (plugin, level, message) => this.#logPlugin(plugin, level, message),
     })
     this.#logs = new Logs(options.logDir, options.logLevel ?? 'INFO')
@@ -141,7 +144,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
    */
   async load<Contract = unknown>(name: string, config: Config = {}): Promise<PluginHandle<Contract>> {
     if (this.#closed) throw new PluginError('PLUGIN_NOT_READY', 'The host is closed')
-    if (this.#slots.has(name) || this.#comingNames.has(name)) throw pluginAlreadyLoaded(name)
+    if (this.#isTaken(name)) throw pluginAlreadyLoaded(name)
     const slot = this.#createSlot(this.#sources.byName(name, config))
     this.#formerNames.delete(name)
     // From here on, calls to the plugin wait for it.
@@ -198,9 +201,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
     const slot = await this.#slot(old)
     const source = await this.#sources.replacement(slot.source, replacement, config)
     const begun = slot.name
-    if (source.name !== begun && (this.#slots.has(source.name) || this.#comingNames.has(source.name)))
-      throw pluginAlreadyLoaded(source.name)
-    this.#comingNames.add(source.name)
+    refuseSecondSwap(slot, source)
+    if (source.name !== begun && this.#isTaken(source.name)) throw pluginAlreadyLoaded(source.name)
+    const names = [begun, source.name]
+    for (const name of names) this.#namesInSwaps.add(name)
     try {
       return await swap(slot, {
         source,
@@ -209,7 +213,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
           this.#announce('swap', { plugin: begun, replacement: source.name, ...progress }),
       })
     } finally {
-      this.#comingNames.delete(source.name)
+      for (const name of names) this.#namesInSwaps.delete(name)
     }
   }
 
@@ -361,6 +365,14 @@ export class PluginHost extends EventEmitter<HostEvents> {
     }
   }
 
+  /**
+   * Leaves the answers of plugins in their pipes while `room` returns a promise, until that resolves: whoever they are for
+   * does not keep up. Plugins then wait in their next answer, and their silence is not held against them.
+   */
+  answerWithin(room: () => Promise<void> | undefined): void {
+    this.#room = room
+  }
+
   /** Whether a plugin of that name is loaded, or being loaded. */
   isLoaded(name: string): boolean {
     return this.#slots.has(name)
@@ -371,8 +383,9 @@ export class PluginHost extends EventEmitter<HostEvents> {
     return this.#closed !== undefined
   }
 
-  /** Unloads all plugins and closes the logs. Nothing is left running. */
+  /** Unloads all plugins and closes the logs. Nothing is left running. `force`, also later, ends the wait for calls in flight. */
   close({ force = false }: { force?: boolean } = {}): Promise<void> {
+    if (force) for (const slot of this.#slots.values()) slot.hurry()
     this.#closed ??= this.#close(force)
     return this.#closed
   }
@@ -388,6 +401,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
     this.#loadOrder = []
     this.#logs.launcher('INFO', 'host stopped')
     await this.#logs.close()
+  }
+
+  #isTaken(name: string): boolean {
+    return this.#slots.has(name) || this.#namesInSwaps.has(name)
   }
 
   #createSlot(source: Source): Slot {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   type ContractDescriptor,
@@ -11,6 +12,7 @@ import {
 } from '@appfactory/sdk'
 import {
   type CallParams,
+  type Cancellation,
   type HandshakeParams,
   type HandshakeResult,
   type HealthResult,
@@ -20,6 +22,7 @@ import {
   protocolVersions,
   streamWindow,
 } from '@appfactory/sdk/wire'
+import { type Room, readWithin } from './backpressure.js'
 import type { Config } from './config.js'
 import { Heartbeat } from './heartbeat.js'
 import { Latencies } from './latencies.js'
@@ -47,6 +50,8 @@ export interface InstanceOptions extends LaunchOptions {
   /** Makes the configuration, once it is known whether the code has a schema for it. */
   configure(schema: JsonSchema | undefined): Config
   log(level: LogLevel, message: string): void
+  /** Whether there is room for more answers: without it, they are left in the plugin's pipes. Default: always. */
+  room?: Room
   /** Ends a start that nobody waits for any more. */
   signal?: AbortSignal
 }
@@ -56,16 +61,19 @@ export interface CallOptions {
   signal?: AbortSignal | undefined
   /** How often to call again where the plugin crashes meanwhile. Only for methods that the contract marks idempotent. */
   retry?: number | undefined
-  /** In place of `signal`, for who has no use for one otherwise: takes what cancels the call. */
-  whenCancelled?: ((cancel: () => void) => void) | undefined
+  /** As `signal`, for who has no use for one otherwise. Takes its `onCancel`. */
+  cancellation?: Cancellation | undefined
   /** Bytes in the result as base64, as plain JSON has them. Default: false. */
   inlineBytes?: boolean | undefined
   /** The argument that follows while the call runs, in the form of the wire. */
   input?: { name: string; items: AsyncIterable<unknown> } | undefined
 }
 
-/** How long the last output of a process that has ended may take to arrive. */
-const lastOutputMs = 500
+/** How long the last output of a process that has ended may take to arrive. Another process may hold its pipes open for longer. */
+const lastOutputMs = 20
+
+/** How long a process may go on that has closed its output, before it is asked to leave, and before it is killed. */
+const muteMs = 500
 
 /** One running plugin: its process, and the connection to it. */
 export class Instance {
@@ -141,9 +149,10 @@ export class Instance {
       onNoise: (text, reason) => options.log('WARNING', `stdout (${reason}): ${text.slice(0, 2000)}`),
       onOversize: () =>
         this.#violate(`sent a line longer than ${options.limits.maxMessageBytes} bytes and was stopped`),
-      onEnd: () => void this.#child.stop({ endMs: lastOutputMs, termMs: lastOutputMs }),
+      onEnd: () => void this.#child.stop({ endMs: muteMs, termMs: muteMs }),
     })
     this.#peer.receiveBytes(this.#child.bytes, this.#byteNonce)
+    for (const stream of this.#answers) readWithin(() => this.#room(), stream)
     this.crashed = this.#watchExit()
   }
 
@@ -176,6 +185,11 @@ export class Instance {
   /** Whether its process is there, and nobody has asked it to leave. */
   get isRunning(): boolean {
     return !this.#ended && this.#stopped === undefined
+  }
+
+  /** Whether its answers are left in its pipes for now, so that its silence says nothing. */
+  get isHeld(): boolean {
+    return this.#answers.some((stream) => stream.isPaused())
   }
 
   /** Calls that were answered with a result. */
@@ -301,6 +315,21 @@ export class Instance {
     return this.#stopped
   }
 
+  /** What carries the plugin's answers. */
+  get #answers(): readonly Readable[] {
+    return [this.#child.stdout, this.#child.bytes]
+  }
+
+  /** What a plugin says while it starts or stops is little, and waited for. */
+  #room(): Promise<void> | undefined {
+    return this.#status === PluginStatus.READY && !this.#ended ? this.#options.room?.() : undefined
+  }
+
+  /** What is left in its pipes is taken out, room or not. */
+  #readOn(): void {
+    for (const stream of this.#answers) stream.resume()
+  }
+
   /** What the host itself knows of the plugin. */
   #figures(): Record<string, unknown> {
     const { noise, droppedReplies } = this.#peer.counts
@@ -339,6 +368,7 @@ export class Instance {
     this.#heartbeat = new Heartbeat({
       ping: () => this.#peer.request(pluginMethods.ping, {}),
       received: () => this.#peer.counts.received,
+      isHeld: () => this.isHeld,
       timeoutMs: limits.unresponsiveTimeoutMs,
       onSilence: () =>
         this.#violate(`did not turn its event loop for ${limits.unresponsiveTimeoutMs} ms and was stopped`),
@@ -392,17 +422,18 @@ export class Instance {
   #requestOptions({
     timeoutMs = this.#options.limits.callTimeoutMs,
     signal,
-    whenCancelled,
+    cancellation,
     input,
     inlineBytes,
   }: CallOptions): object {
-    return { timeoutMs, signal, whenCancelled, input: input?.items, inlineBytes }
+    return { timeoutMs, signal, cancellation, input: input?.items, inlineBytes }
   }
 
   async #shutDown(): Promise<void> {
     const { name } = this.manifest
     const { shutdownTimeoutMs } = this.#options.limits
     this.#status = PluginStatus.SHUTTING_DOWN
+    this.#readOn()
     this.#heartbeat?.stop()
     try {
       const late = (): PluginError => shutdownFailed(name, `it did not finish in ${shutdownTimeoutMs} ms`)
@@ -431,8 +462,9 @@ export class Instance {
   async #watchExit(): Promise<PluginError> {
     const exit = await this.#child.exited
     this.#ended = true
+    this.#readOn()
     this.#heartbeat?.stop()
-    await Promise.race([this.#outputEnded(), delay(lastOutputMs)])
+    await Promise.race([this.#outputEnded(), afterReading(lastOutputMs)])
     const how = this.#violation ?? describeExit(exit)
     const { name } = this.manifest
     const wasStarting = this.#status === PluginStatus.INITIALIZING
@@ -440,8 +472,13 @@ export class Instance {
       this.#peer.close(pluginStopping(name))
       return new Promise(() => {})
     }
-    const notReady = this.#handshake ? initializeCrashed : startFailed
-    const error = (wasStarting ? notReady : pluginCrashed)(name, how, this.#stderr.tail)
+    const { tail } = this.#stderr
+    // By a signal, or for want of a process: from outside, unless the host has ended it for what it did.
+    const isFromOutside = exit.code === undefined && this.#violation === undefined
+    const notReady = this.#handshake
+      ? initializeCrashed(name, how, tail)
+      : startFailed(name, how, tail, isFromOutside)
+    const error = wasStarting ? notReady : pluginCrashed(name, how, tail)
     const unasked = this.#stopped === undefined && !wasStarting
     if (unasked) this.#status = PluginStatus.ERROR
     this.#peer.close(error)
@@ -449,14 +486,20 @@ export class Instance {
   }
 
   async #outputEnded(): Promise<void> {
-    const streams = [this.#child.stdout, this.#child.stderr]
-    await Promise.all(
-      streams.map(
-        (stream) =>
-          stream.readableEnded || stream.destroyed || new Promise((resolve) => stream.once('close', resolve)),
-      ),
-    )
+    await Promise.all([...this.#answers, this.#child.stderr].map(ended))
   }
+}
+
+/** Resolves when all that a stream had has been read. */
+async function ended(stream: Readable): Promise<void> {
+  if (stream.readableEnded || stream.destroyed) return
+  await new Promise((resolve) => stream.once('end', resolve).once('close', resolve))
+}
+
+/** Resolves after that time, and once what was there to be read by then has been: a busy host is late with both. */
+async function afterReading(ms: number): Promise<void> {
+  await delay(ms)
+  for (let turns = 0; turns < 2; turns++) await new Promise((resolve) => setImmediate(resolve))
 }
 
 function describeExit({ code, signal }: Exit): string {

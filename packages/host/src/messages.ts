@@ -104,6 +104,19 @@ export function swapFailed(failure: FailedSwap): PluginError {
   return swapError('HOTSWAP_FAILED', failure, `"${failure.plugin}" goes on serving`)
 }
 
+/** Nothing was begun. */
+export function swapUnderWay(plugin: string, replacement: string): PluginError {
+  const cause = new PluginError('PLUGIN_NOT_READY', 'another swap of it is under way; wait for its end')
+  return swapFailed({
+    plugin,
+    replacement,
+    step: 'start',
+    cause,
+    rollbackPerformed: false,
+    hadInstance: true,
+  })
+}
+
 /** The new plugin serves, or will when it has been restarted: there is no way back. */
 export function swapNotUndone(failure: FailedSwap): PluginError {
   const reason = failure.hadInstance
@@ -224,13 +237,14 @@ export function startTimeout(name: string, timeoutMs: number): PluginError {
   )
 }
 
-export function startFailed(name: string, how: string, stderr: string): PluginError {
+/** `transient`: its code is not to blame, so that another try may succeed. */
+export function startFailed(name: string, how: string, stderr: string, transient: boolean): PluginError {
   const reason =
     stderr.trim() === '' ? '' : `; it last said: ${stderr.trim().split('\n').slice(-3).join(' ')}`
   return new PluginError(
     'PLUGIN_LOAD_FAILED',
     `The process of plugin "${name}" ${how} before it was ready${reason}`,
-    { plugin: name, stderr },
+    { plugin: name, exit: how, stderr, transient },
   )
 }
 

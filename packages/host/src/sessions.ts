@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Instance } from './instance.js'
+import { pluginStopping } from './messages.js'
 
 export interface Session {
   instance: Instance
@@ -15,16 +16,26 @@ export interface Session {
  */
 export class Sessions {
   readonly #sessions = new Map<string, Session>()
+  #opening = 0
 
+  /** Those that are being opened count too. */
   get size(): number {
-    return this.#sessions.size
+    return this.#sessions.size + this.#opening
   }
 
-  /** Notes a session; returns its id for the client. */
-  open(id: string, instance: Instance): string {
-    const outer = randomUUID()
-    this.#sessions.set(outer, { instance, id, calls: 0 })
-    return outer
+  /** Notes the session that `begun` resolves to the id of; resolves to its id for the client. */
+  async open(instance: Instance, begun: Promise<string>): Promise<string> {
+    this.#opening += 1
+    try {
+      const id = await begun
+      // One that is gone meanwhile has taken its sessions along.
+      if (!instance.isRunning) throw pluginStopping(instance.manifest.name)
+      const outer = randomUUID()
+      this.#sessions.set(outer, { instance, id, calls: 0 })
+      return outer
+    } finally {
+      this.#opening -= 1
+    }
   }
 
   get(id: unknown): Session | undefined {

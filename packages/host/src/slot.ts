@@ -1,9 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type HealthStatus, isPluginError, PluginError, PluginStatus } from '@appfactory/sdk'
+import {
+  type ContractDescriptor,
+  type HealthStatus,
+  isPluginError,
+  PluginError,
+  PluginStatus,
+} from '@appfactory/sdk'
 import type { Config } from './config.js'
 import type { CallOptions, Instance } from './instance.js'
 import type { SlotLimits } from './limits.js'
 import {
+  callTimeout,
   exhausted,
   noSession,
   notDrained,
@@ -43,6 +50,12 @@ const lasting = new Set([
   'PLUGIN_NOT_FOUND',
 ])
 
+/** A handshake that failed would fail again, unless the process was ended from outside, or the host could not start it. */
+function isLasting({ codeName, data }: PluginError): boolean {
+  if (codeName !== 'PLUGIN_LOAD_FAILED') return lasting.has(codeName ?? '')
+  return data !== undefined && Reflect.get(Object(data), 'transient') !== true
+}
+
 /** While one is there, new calls wait. */
 export interface Hold {
   /** How many calls have had to wait. */
@@ -66,6 +79,7 @@ export class Slot {
   #source: Source
   #crashes: RestartCounter
   #instance: Instance | undefined
+  #contract: ContractDescriptor | undefined
   #starting: Promise<Instance> | undefined
   #failure: PluginError | undefined
   #status: PluginStatus = PluginStatus.UNLOADED
@@ -113,6 +127,11 @@ export class Slot {
     return this.#instance
   }
 
+  /** What callers rely on, also while no instance is there. Undefined before the first one. */
+  get contract(): ContractDescriptor | undefined {
+    return this.#contract
+  }
+
   get status(): PluginStatus {
     if (!this.#instance || this.#closed) return this.#status
     // The last health check knows better than a process that merely runs.
@@ -123,11 +142,17 @@ export class Slot {
     const serving = this.#serving()
     if (options.retry) return this.#callWithRetry(method, args, options)
     if (serving) return this.#callOn(serving, method, args, options)
-    // Sessions go on while other calls wait for a swap.
-    const session = this.#instance?.sessionRole(method) && this.#sessions.get(args['session_id'])
+    // Sessions go on while other calls wait for a swap, or for another instance than theirs.
+    const session = this.#sessionOf(method, args)
     return session
       ? this.#callInSession(session, method, args, options)
       : this.#callLater(method, args, options)
+  }
+
+  /** The session that a call belongs to, whichever instance serves. Undefined: none that is known, or the slot is closed. */
+  #sessionOf(method: string, args: Config): Session | undefined {
+    const session = this.#closed ? undefined : this.#sessions.get(args['session_id'])
+    return session?.instance.sessionRole(method) ? session : undefined
   }
 
   /** The instance is chosen when the stream is first read, and stays. */
@@ -188,8 +213,12 @@ export class Slot {
   ): Promise<unknown> {
     const { maxSessions } = this.limits
     if (this.#sessions.size >= maxSessions) throw exhausted(this.name, 'maxSessions', maxSessions)
-    const result = (await instance.call(method, args, options)) as Config
-    return { ...result, session_id: this.#sessions.open(String(result['session_id']), instance) }
+    const answer = instance.call(method, args, options) as Promise<Config>
+    const id = await this.#sessions.open(
+      instance,
+      answer.then((result) => String(result['session_id'])),
+    )
+    return { ...(await answer), session_id: id }
   }
 
   /** A session stays with the instance that began it. */
@@ -214,14 +243,18 @@ export class Slot {
   }
 
   /** Waits for an instance, within the call's own time. */
-  async #await({ signal, timeoutMs }: CallOptions): Promise<{ instance: Instance; timeoutMs?: number }> {
+  async #await(options: CallOptions): Promise<{ instance: Instance; timeoutMs?: number }> {
+    const { timeoutMs } = options
     const { maxQueuedCalls } = this.limits
     if (this.#queued >= maxQueuedCalls) throw exhausted(this.name, 'maxQueuedCalls', maxQueuedCalls)
     const before = performance.now()
     this.#queued += 1
     if (this.#hold) this.#hold.calls += 1
     try {
-      const instance = await within(this.name, this.#next(), signal, timeoutMs)
+      const instance = await within(this.#next(), {
+        ...options,
+        late: () => callTimeout(this.name, 'a call', timeoutMs ?? 0),
+      })
       return timeoutMs === undefined ? { instance } : { instance, timeoutMs: timeLeft(timeoutMs, before) }
     } finally {
       this.#queued -= 1
@@ -258,6 +291,19 @@ export class Slot {
     return { ...health, details: { ...health.details, ...figures } }
   }
 
+  /**
+   * What `work` resolves to, unless the slot is closed meanwhile: nobody waits for the rest of it then.
+   *
+   * @throws PluginError PLUGIN_NOT_READY.
+   */
+  async unlessClosed<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await within(work, { signal: this.closing })
+    } catch (error) {
+      throw this.#closed ? pluginStopping(this.name) : error
+    }
+  }
+
   /** New calls wait until the hold is released. */
   hold(): Hold {
     let open = (): void => {}
@@ -275,13 +321,15 @@ export class Slot {
   /**
    * Resolves when an instance has no calls in flight, those of its sessions apart.
    *
-   * @throws PluginError CALL_TIMEOUT after `drainTimeoutMs`.
+   * @throws PluginError CALL_TIMEOUT after `drainTimeoutMs`; PLUGIN_NOT_READY where the slot is closed meanwhile.
    */
   async drainCalls(instance: Instance): Promise<void> {
     const { drainTimeoutMs } = this.limits
     const inSessions = (): number => this.#sessions.of(instance).reduce((sum, { calls }) => sum + calls, 0)
-    const isDrained = await waitUntil(() => instance.callsInFlight <= inSessions(), drainTimeoutMs)
-    if (!isDrained) throw notDrained(this.name, drainTimeoutMs)
+    const isDrained = (): boolean => instance.callsInFlight <= inSessions()
+    const isOver = await waitUntil(() => this.#closed !== undefined || isDrained(), drainTimeoutMs)
+    if (this.#closed) throw pluginStopping(this.name)
+    if (!isOver) throw notDrained(this.name, drainTimeoutMs)
   }
 
   /**
@@ -313,6 +361,7 @@ export class Slot {
     this.#starting = undefined
     this.#failure = undefined
     this.#instance = instance
+    this.#contract = instance.contract
     const previous = this.#source.name
     this.#source = source
     this.#options.events.replaced(previous)
@@ -342,9 +391,14 @@ export class Slot {
    * @throws PluginError PLUGIN_SHUTDOWN_FAILED; the process has ended all the same.
    */
   close(force = false): Promise<void> {
-    if (force) this.#force = true
+    if (force) this.hurry()
     this.#closed ??= this.#close()
     return this.#closed
+  }
+
+  /** Where the slot is closed, now or later, calls in flight are not waited for. */
+  hurry(): void {
+    this.#force = true
   }
 
   async #close(): Promise<void> {
@@ -379,6 +433,7 @@ export class Slot {
         return this.ready()
       }
       this.#instance = instance
+      this.#contract = instance.contract
       this.#failure = undefined
       this.#setStatus(PluginStatus.READY)
       this.#watch(instance)
@@ -398,6 +453,7 @@ export class Slot {
     clearInterval(this.#healthTimer)
     let missed = 0
     this.#healthTimer = setInterval(async () => {
+      if (instance.isHeld) return
       missed = (await this.#checkHealth(instance)) ? 0 : missed + 1
       if (missed === this.#options.restartPolicy.maxMissedHealthChecks)
         instance.giveUp(`failed ${missed} health checks in a row and was stopped`)
@@ -446,7 +502,7 @@ export class Slot {
         this.#setStatus(PluginStatus.INITIALIZING)
         return await this.#begin()
       } catch (error) {
-        if (error instanceof PluginError && lasting.has(error.codeName ?? '')) throw error
+        if (error instanceof PluginError && isLasting(error)) throw error
         if (this.closing.aborted || replaced.aborted) throw error
         this.#failure = undefined
       }

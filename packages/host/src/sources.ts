@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ContractDescriptor, PluginError } from '@appfactory/sdk'
 import { namePattern } from '@appfactory/sdk/manifest'
+import type { Room } from './backpressure.js'
 import { type Config, completeConfig, type GivenConfig, readConfig } from './config.js'
 import { checkDependencies } from './dependencies.js'
 import { type DiscoveredPlugin, discoverPlugins, inspectInside, inspectPlugin, isPath } from './discovery.js'
@@ -30,6 +31,7 @@ export interface SourcesOptions extends EntryOptions {
   configDir: string
   limits: InstanceLimits
   autoInstallDependencies: boolean
+  room: Room
   log(plugin: string, level: LogLevel, message: string): void
 }
 
@@ -105,6 +107,7 @@ export class Sources {
       limits: this.#options.limits,
       env: pluginEnvironment(manifest.name, grants),
       configure: (schema) => completeConfig(manifest.name, schema, config),
+      room: this.#options.room,
       log: (level, message) => this.#options.log(manifest.name, level, message),
     }
   }

@@ -1,6 +1,6 @@
-import { isPluginError, PluginError, PluginStatus } from '@appfactory/sdk'
+import { type ContractDescriptor, isPluginError, PluginError, PluginStatus } from '@appfactory/sdk'
 import type { Instance } from './instance.js'
-import { swapFailed, swapNotUndone } from './messages.js'
+import { swapFailed, swapNotUndone, swapUnderWay } from './messages.js'
 import type { Slot } from './slot.js'
 import type { Source } from './sources.js'
 
@@ -42,13 +42,17 @@ export interface SwapOptions {
  * @throws PluginError HOTSWAP_FAILED: the old plugin serves; HOTSWAP_ROLLBACK_FAILED: the new one, which is restarted.
  */
 export function swap(slot: Slot, options: SwapOptions): Promise<SwapResult> {
-  const work = new Swap(slot, options)
-  if (slot.swapping) return Promise.reject(work.refuse('another swap of it is under way; wait for its end'))
-  const settled = work.run().finally(() => {
+  refuseSecondSwap(slot, options.source)
+  const settled = new Swap(slot, options).run().finally(() => {
     slot.swapping = undefined
   })
   slot.swapping = settled
   return settled
+}
+
+/** @throws PluginError HOTSWAP_FAILED where a swap of the slot is under way; nothing is begun. */
+export function refuseSecondSwap(slot: Slot, source: Source): void {
+  if (slot.swapping) throw swapUnderWay(slot.name, source.name)
 }
 
 class Swap {
@@ -66,11 +70,6 @@ class Swap {
     this.#oldName = slot.name
   }
 
-  /** Nothing is begun. */
-  refuse(reason: string): PluginError {
-    return this.#fail(new PluginError('PLUGIN_NOT_READY', reason), undefined)
-  }
-
   async run(): Promise<SwapResult> {
     const begun = performance.now()
     const { source } = this.#options
@@ -78,9 +77,9 @@ class Swap {
     try {
       const next = await this.#do('start', () => source.start(this.#slot.closing))
       candidate = next
-      await this.#do('probe', () => this.#probe(next))
+      await this.#do('probe', () => this.#slot.unlessClosed(this.#probe(next)))
       const statePreserved = await this.#switch(next)
-      await this.#do('confirm', () => confirm(next))
+      await this.#do('confirm', () => confirm(next, this.#slot))
       this.#slot.settle()
       if (this.#displaced) this.#retire(this.#displaced)
       return {
@@ -99,8 +98,8 @@ class Swap {
 
   /** An ERROR before its first call would be one after it too. */
   async #probe(candidate: Instance): Promise<void> {
-    const old = this.#slot.instance
-    if (old) checkFits(old, candidate)
+    const { contract } = this.#slot
+    if (contract) checkFits(contract, candidate.contract)
     const { status, message } = await candidate.health()
     if (status === PluginStatus.ERROR)
       throw new PluginError('PLUGIN_NOT_READY', message || 'its health is ERROR')
@@ -117,8 +116,8 @@ class Swap {
     const hold = this.#slot.hold()
     try {
       await this.#do('drain', () => this.#slot.drainCalls(old))
-      const state = await this.#do('capture', () => old.captureState())
-      await this.#do('restore', () => restore(old, candidate, state))
+      const state = await this.#do('capture', () => this.#slot.unlessClosed(old.captureState()))
+      await this.#do('restore', () => this.#slot.unlessClosed(restore(old, candidate, state)))
       // Once the new plugin has answered a call, its state is ahead of the old one's.
       const isUnused = (): boolean => candidate.answered === 0
       this.#displaced = await this.#do('switch', () => this.#slot.replace(candidate, source, isUnused))
@@ -173,15 +172,11 @@ class Swap {
 }
 
 /** Whoever holds a handle of the old plugin calls its methods on the new one. */
-function checkFits(old: Instance, candidate: Instance): void {
-  if (candidate.contract.name !== old.contract.name) {
-    throw new PluginError(
-      'CONTRACT_MISMATCH',
-      `it is of the contract "${candidate.contract.name}", not "${old.contract.name}"`,
-    )
-  }
-  const methods = new Set(candidate.contract.methods.map(({ wire }) => wire))
-  const missing = old.contract.methods.map(({ wire }) => wire).filter((wire) => !methods.has(wire))
+function checkFits(old: ContractDescriptor, candidate: ContractDescriptor): void {
+  if (candidate.name !== old.name)
+    throw new PluginError('CONTRACT_MISMATCH', `it is of the contract "${candidate.name}", not "${old.name}"`)
+  const methods = new Set(candidate.methods.map(({ wire }) => wire))
+  const missing = old.methods.map(({ wire }) => wire).filter((wire) => !methods.has(wire))
   if (missing.length > 0)
     throw new PluginError('CONTRACT_MISMATCH', `its version of the contract lacks ${missing.join(', ')}`)
 }
@@ -199,13 +194,14 @@ async function restore(old: Instance, candidate: Instance, state: unknown): Prom
     throw new PluginError('PLUGIN_NOT_READY', message || 'its health is ERROR')
 }
 
-/** It has calls now: does it live? A health check that is late behind them is no reason to go back. */
-async function confirm(candidate: Instance): Promise<void> {
+/** It has calls now: does it live? A health check that is late behind them is no reason to go back, nor is the end of all. */
+async function confirm(candidate: Instance, slot: Slot): Promise<void> {
   const health = candidate.health().then(
     () => undefined,
     (error: unknown) =>
       isPluginError(error) && error.codeName === 'PLUGIN_CRASHED' ? candidate.crashed : undefined,
   )
-  const crash = await Promise.race([health, candidate.crashed])
+  const watched = slot.unlessClosed(Promise.race([health, candidate.crashed]))
+  const crash = await watched.catch(() => undefined)
   if (crash) throw crash
 }

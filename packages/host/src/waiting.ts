@@ -1,7 +1,7 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
-import { maxTimerMs } from '@appfactory/sdk/wire'
-import { callTimeout } from './messages.js'
+import { type Cancellation, maxTimerMs } from '@appfactory/sdk/wire'
 
 /** At least 1 ms: 0 would mean no time at all, which is not what was asked for. */
 export function timeLeft(timeoutMs: number, since: number): number {
@@ -23,19 +23,28 @@ export async function waitUntil(
   return true
 }
 
-/** `promise`, unless the caller aborts or its time is over. */
-export function within<T>(
-  plugin: string,
-  promise: Promise<T>,
-  signal: AbortSignal | undefined,
-  timeoutMs: number | undefined,
-): Promise<T> {
+interface WaitOptions {
+  signal?: AbortSignal | undefined
+  cancellation?: Cancellation | undefined
+  timeoutMs?: number | undefined
+  /** What is told where the time is over. */
+  late?(): PluginError
+}
+
+/** `promise`, unless whoever waits for it cancels, or the time is over. */
+export function within<T>(promise: Promise<T>, options: WaitOptions): Promise<T> {
+  const { signal, cancellation, timeoutMs, late } = options
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(new PluginError('REQUEST_CANCELLED', 'The request was cancelled'))
-    const late = (): void => reject(callTimeout(plugin, 'a call', timeoutMs ?? 0))
-    const timer = timeoutMs === undefined ? undefined : setTimeout(late, Math.min(timeoutMs, maxTimerMs))
-    if (signal?.aborted) abort()
+    const timer =
+      timeoutMs === undefined
+        ? undefined
+        : setTimeout(() => reject(late?.()), Math.min(timeoutMs, maxTimerMs))
+    if (signal?.aborted || cancellation?.cancelled) abort()
+    // Any number of calls may wait with the same signal.
+    if (signal) setMaxListeners(0, signal)
     signal?.addEventListener('abort', abort, { once: true })
+    if (cancellation) cancellation.onCancel = abort
     promise.then(resolve, reject).finally(() => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', abort)

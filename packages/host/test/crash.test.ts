@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { TTSContract } from '@appfactory/sdk'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { PluginHost } from '../src/index.js'
 import { isAlive, temporaryFolder, ttsPlugin, writePlugin } from './fixtures/plugins.js'
 
@@ -85,4 +85,58 @@ test('closing the host leaves no process, and restarts nothing', async () => {
   expect(isAlive(pid)).toBe(false)
   expect(restarts).toBe(0)
   await expect(plugin.synthesize('again')).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_READY' })
+})
+
+test('faults 14: calls fail at once where another process holds the plugin’s stdout open', async () => {
+  const root = temporaryFolder()
+  const withHolder = `import { spawn } from 'node:child_process'\n${fragile.replace(
+    "if (text === 'kill')",
+    `if (text === 'hold') {
+      const child = spawn('sleep', ['100'], { stdio: 'inherit', detached: true })
+      return { ...(await super.synthesize(text)), audio: new Uint8Array(), format: 'wav', sampleRate: 16000, channels: 1, metadata: { pid: child.pid } }
+    }
+    if (text === 'kill')`,
+  )}`
+  writePlugin(root, 'fragile', withHolder)
+  await using host = new PluginHost({ pluginsDir: root, restart: quick })
+  const plugin = await host.load<TTSContract>('fragile')
+  const { metadata } = await plugin.synthesize('hold')
+  const holder = Number(metadata?.['pid'])
+  onTestFinished(() => {
+    if (isAlive(holder)) process.kill(holder, 'SIGKILL')
+  })
+  const pid = Number((await plugin.health()).details?.['pid'])
+  const told = expect(plugin.synthesize('exit')).rejects.toMatchObject({
+    codeName: 'PLUGIN_CRASHED',
+    data: { stderr: expect.stringContaining('the last words') },
+  })
+  await expect.poll(() => isAlive(pid), { interval: 1 }).toBe(false)
+  const ended = performance.now()
+  await told
+  // 50 ms are promised; the old wait for the end of the output took 500.
+  expect(performance.now() - ended).toBeLessThan(400)
+  expect(isAlive(holder)).toBe(true)
+})
+
+test('faults 15: a large answer arrives whole at the host, in its message or beside it, where the plugin ends right after it', async () => {
+  const root = temporaryFolder()
+  const members = `
+    async getVoices() { this.leave(); return [{ id: 'one', name: 'x'.repeat(5e6), language: 'en' }] }
+    async synthesize() { this.leave(); return encodeWav(new Int16Array(2.5e6), { sampleRate: 16000 }) }
+    leave() { setImmediate(() => process.exit(0)) }`
+  writePlugin(root, 'leaving', ttsPlugin(members))
+  await using host = new PluginHost({ pluginsDir: root, restart: { ...quick, maxCrashes: 1e6 } })
+  const plugin = await host.load<TTSContract>('leaving')
+  // The host is busy, so that it learns of the end and of the output late.
+  const busy = setInterval(() => {
+    for (const end = performance.now() + 40; performance.now() < end; );
+  }, 45)
+  onTestFinished(() => clearInterval(busy))
+  for (let round = 0; round < 6; round++) {
+    const crashed = once(host, 'crash')
+    const size =
+      round % 2 ? (await plugin.getVoices())[0]?.name.length : (await plugin.synthesize('x')).audio.length
+    expect(size).toBeGreaterThanOrEqual(5e6)
+    await crashed
+  }
 })

@@ -55,6 +55,24 @@ test('faults 18: an endless loop is noticed without a call that times out; the p
   expect(isAlive(pid)).toBe(false)
 })
 
+for (const said of ['noise', '7', '{"jsonrpc":"2.0","id":1,"result":1}', '{"jsonrpc":"2.0","method":"x"}']) {
+  test(`faults 18: an endless loop is noticed while another process prints to the plugin’s stdout: ${said}`, async () => {
+    const root = temporaryFolder()
+    const script = `while :; do echo '${said}'; sleep 0.02; done`
+    const source = ttsPlugin(`async getVoices() {
+      const { spawn } = await import('node:child_process')
+      const child = spawn('/bin/sh', ['-c', ${JSON.stringify(script)}], { stdio: ['ignore', 'inherit', 'ignore'] })
+      await new Promise((resolve) => child.once('spawn', resolve))
+      for (const end = Date.now() + 10_000; Date.now() < end; );
+      return []
+    }`)
+    writePlugin(root, 'troubled', source)
+    await using host = new PluginHost({ pluginsDir: root, unresponsiveTimeoutMs: 500 })
+    const plugin = await host.load<TTSContract>('troubled')
+    await expect(plugin.getVoices()).rejects.toMatchObject({ codeName: 'PLUGIN_CRASHED' })
+  })
+}
+
 test('a plugin that waits, or is idle, is not taken for one in a loop', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'troubled', troubled)
@@ -176,6 +194,51 @@ test('a failure that a restart can’t mend is not tried again', async () => {
   await expect(plugin.synthesize('x')).rejects.toMatchObject({ codeName: 'MANIFEST_INVALID' })
   await delay(100)
   expect(restarts).toBe(1)
+})
+
+for (const [what, source] of [
+  ['has a syntax error', 'export default class {'],
+  ['throws while it is imported', 'throw new Error("no")'],
+  ['ends while it is imported', 'process.exit(3)'],
+  ['does not answer', 'await new Promise(() => setInterval(() => {}, 1000))'],
+] as const) {
+  test(`a handshake that fails is not tried again: a plugin that ${what}`, async () => {
+    const root = temporaryFolder()
+    writePlugin(root, 'troubled', troubled)
+    const restart = { firstDelayMs: 1 }
+    await using host = new PluginHost({ pluginsDir: root, startTimeoutMs: 3000, restart })
+    const plugin = await host.load<TTSContract>('troubled')
+    const restarts: unknown[] = []
+    host.on('restart', (event) => restarts.push(event))
+    writeFileSync(join(root, 'troubled', 'index.js'), source)
+    await expect(plugin.synthesize('exit')).rejects.toMatchObject({ codeName: 'PLUGIN_CRASHED' })
+    await expect(plugin.synthesize('x')).rejects.toMatchObject({ codeName: 'PLUGIN_LOAD_FAILED' })
+    // A restart that was to come would have come before these answers.
+    await expect(plugin.synthesize('x')).rejects.toMatchObject({ codeName: 'PLUGIN_LOAD_FAILED' })
+    expect(restarts).toHaveLength(1)
+    writeFileSync(join(root, 'troubled', 'index.js'), troubled)
+    await host.swap('troubled', 'troubled')
+    expect(await pidOf(plugin)).toBeGreaterThan(0)
+  })
+}
+
+test('a process that is ended from outside before its handshake is started again', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'troubled', troubled)
+  await using host = new PluginHost({ pluginsDir: root, restart: { firstDelayMs: 1 } })
+  const plugin = await host.load<TTSContract>('troubled')
+  const killed = join(root, 'killed')
+  const killing = `
+    import { existsSync, writeFileSync } from 'node:fs'
+    if (!existsSync(${JSON.stringify(killed)})) {
+      writeFileSync(${JSON.stringify(killed)}, '')
+      process.kill(process.pid, 'SIGKILL')
+    }
+    ${troubled}`
+  writeFileSync(join(root, 'troubled', 'index.js'), killing)
+  await expect(plugin.synthesize('exit')).rejects.toMatchObject({ codeName: 'PLUGIN_CRASHED' })
+  expect(await pidOf(plugin)).toBeGreaterThan(0)
+  expect((await plugin.health()).details).toMatchObject({ restarts: 2 })
 })
 
 test('retry calls an idempotent method again after a crash; of any other it is refused', async () => {

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -6,46 +5,7 @@ import type { LLMContract, STTContract, TTSContract } from '@appfactory/sdk'
 import { expect, test } from 'vitest'
 import { type HostEvents, PluginHost } from '../src/index.js'
 import { isAlive, temporaryFolder, ttsPlugin, writePlugin } from './fixtures/plugins.js'
-
-/** Counts its calls; the count is its state, with some bytes. `members` come last. */
-function counter(label: string, members = ''): string {
-  return `
-import { LLMContract, PluginError } from '@appfactory/sdk'
-class Base extends LLMContract {
-  count = 0
-  bytes = new Uint8Array([1, 2, 255])
-  async initialize(config) { this.config = config }
-  async shutdown() {}
-  async healthCheck() { return { status: this.status } }
-  async complete(prompt, { signal }) {
-    const at = ++this.count
-    if (prompt.startsWith('wait')) await new Promise((resolve) => setTimeout(resolve, Number(prompt.slice(5))))
-    if (prompt === 'exit') process.exit(1)
-    return { text: '${label} ' + at + ' ' + [...this.bytes] + ' ' + process.pid, finishReason: 'stop' }
-  }
-  async chat() { return { role: 'assistant', content: '${label}' } }
-  async getModels() { return [{ id: 'one', name: 'One' }] }
-  async *streamComplete(prompt) {
-    for (let n = 1; n <= 20; n++) { await new Promise((resolve) => setTimeout(resolve, 10)); yield '${label}' + n + ' ' }
-  }
-}
-class Stateful extends Base {
-  captureState() { return { count: this.count, nested: [{ bytes: this.bytes }] } }
-  restoreState(state) { this.count = state.count; this.bytes = state.nested[0].bytes }
-}
-export default class Counter extends Stateful {
-  ${members}
-}
-`
-}
-
-const llm = { contract: 'llm' }
-const stateless = (label: string): string =>
-  counter(label, 'captureState = undefined; restoreState = undefined')
-
-async function textOf(answer: Promise<{ text: string }>): Promise<string> {
-  return (await answer).text.split(' ').slice(0, 3).join(' ')
-}
+import { counter, listener, llm, retirement, stateless, textOf } from './fixtures/swapping.js'
 
 test('a plugin’s state, bytes included, goes to its successor; the handle stays', async () => {
   const root = temporaryFolder()
@@ -355,26 +315,6 @@ test('faults 25: under load, no call is lost and none answered twice, with state
   expect(counts.sort((a, b) => a - b)).toEqual(counts.map((_, index) => index + 1))
 })
 
-const listener = (label: string): string => `
-import { STTContract } from '@appfactory/sdk'
-export default class Listener extends STTContract {
-  sessions = new Map()
-  next = 0
-  async initialize() {}
-  async shutdown() {}
-  async healthCheck() { return { status: this.status } }
-  async transcribe() { return '${label}' }
-  async getLanguages() { return [] }
-  async startStream() { const id = 's' + ++this.next; this.sessions.set(id, 0); return id }
-  async feedAudio(id, audio) {
-    if (!this.sessions.has(id)) throw new Error('no session ' + id)
-    this.sessions.set(id, this.sessions.get(id) + audio.length)
-    return { partial: '${label}', final: null }
-  }
-  async endStream(id) { const n = this.sessions.get(id); this.sessions.delete(id); return '${label} ' + n }
-}
-`
-
 test('faults 25: streams and sessions stay with the instance that began them, until they end', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'ears', listener('old'), { contract: 'stt' })
@@ -433,13 +373,6 @@ test('sessions that are begun while the plugin starts, or starts again, are sess
     codeName: 'INVALID_PARAMS',
   })
 })
-
-async function retirement(host: PluginHost, plugin: string): Promise<void> {
-  for (;;) {
-    const [progress] = (await once(host, 'swap')) as HostEvents['swap']
-    if (progress.step === 'retire' && progress.plugin === plugin) return
-  }
-}
 
 test('a session that nobody ends is given up at the deadline', async () => {
   const root = temporaryFolder()

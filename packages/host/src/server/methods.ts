@@ -13,6 +13,7 @@ import { environmentKey } from '../environment.js'
 import type { PluginHost } from '../host.js'
 import type { PluginSummary } from '../summary.js'
 import type { SwapResult } from '../swap.js'
+import { within } from '../waiting.js'
 
 /** What a method of the server works with. */
 export interface ServerContext {
@@ -205,7 +206,7 @@ async function callContract(
   if (wireName === '' || rest.length > 0 || !(await context.host.knowsContract(contract)))
     throw await methodNotFound(context, name)
   if (Array.isArray(params)) throw byName(name)
-  const plugin = await context.host.requireActive(contract)
+  const plugin = await within(context.host.requireActive(contract), { cancellation: context.call })
   const { stream, ...given } = params
   const parsed = streamOption.safeParse(stream)
   if (!parsed.success) throw invalidParams(name, 'stream: must be true or {"credit": n}')
@@ -283,10 +284,7 @@ function callPlugin(
   // An argument may follow piece by piece, as `$/input` notifications.
   const streamed = Object.keys(given).find((key) => isInputMarker(given[key]))
   const input = streamed === undefined ? undefined : { name: streamed, items: call.input }
-  const whenCancelled = (cancel: () => void): void => {
-    call.onCancel = cancel
-  }
-  const options = { timeoutMs, retry, whenCancelled, input }
+  const options = { timeoutMs, retry, cancellation: call, input }
   if (!stream) return host.call(plugin, name, given, options)
   const outgoing = call.openStream(stream === true ? Number.POSITIVE_INFINITY : creditOf(stream.credit))
   return sendPieces(host.stream(plugin, name, given, options), outgoing)

@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
 import { maxTimerMs, Peer, toSnakeCase } from '@appfactory/sdk/wire'
+import { readWithin, roomIn } from '../backpressure.js'
 import type { PluginHost } from '../host.js'
 import { eventTypes, runServerMethod } from './methods.js'
 
@@ -28,7 +29,9 @@ export async function serveStdio(
   const subscribed = new Set<string>()
   const ended = new AbortController()
   const gone = new AbortController()
+  const room = roomIn(output)
   let shutdownMs: number | undefined
+  let droppedEvents = 0
   const peer = new Peer({
     input,
     output,
@@ -47,7 +50,16 @@ export async function serveStdio(
     for (const type of types) {
       if (subscribed.has(type)) continue
       subscribed.add(type)
-      host.on(type as 'status', (details) => peer.notify('event', { type, ...wireNames(details) }))
+      host.on(type as 'status', (details) => tell({ type, ...wireNames(details) }))
+    }
+  }
+
+  /** Nobody waits for an event: where there is no room, it is only counted. */
+  function tell(event: Record<string, unknown>): void {
+    if (room()) droppedEvents += 1
+    else {
+      peer.notify('event', droppedEvents > 0 ? { ...event, events_dropped: droppedEvents } : event)
+      droppedEvents = 0
     }
   }
 
@@ -56,6 +68,9 @@ export async function serveStdio(
     ended.abort()
   }
 
+  // A client that reads no answers gets no more of them made.
+  readWithin(room, input)
+  host.answerWithin(room)
   const hurry = AbortSignal.any([stop, gone.signal])
   await Promise.race([aborted(ended.signal), aborted(hurry)])
   const finished = await Promise.race([

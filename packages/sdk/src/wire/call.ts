@@ -9,11 +9,19 @@ interface Connection {
   answerEarly(id: RequestId, error: PluginError): void
 }
 
+/** What tells that nobody wants an answer any more: an IncomingCall, for the calls that are made for it. Cheaper than an AbortSignal. */
+export interface Cancellation {
+  /** Why; undefined as long as it has not happened. */
+  readonly cancelled: PluginError | undefined
+  /** Called once, when it happens. Belongs to who works on the call at present. */
+  onCancel: (() => void) | undefined
+}
+
 /** Items of an input that may arrive before the callee has taken one. */
 const inputWindow = 64
 
 /** One request or notification from the other end, while it is worked on. */
-export class IncomingCall {
+export class IncomingCall implements Cancellation {
   readonly method: string
   readonly params: Record<string, unknown> | unknown[] | undefined
   /** Undefined for a notification. */

@@ -11,7 +11,7 @@ export {
 export { toCamelCase, toSnakeCase } from '../contracts/names.js'
 export { describeThrown, fromErrorObject, toErrorObject } from '../errors.js'
 export type { WireHealthStatus } from '../health.js'
-export { IncomingCall } from './call.js'
+export { type Cancellation, IncomingCall } from './call.js'
 export { defaultMaxMessageBytes } from './lines.js'
 export { parseJson, type RequestId } from './message.js'
 export { maxTimerMs, type RequestOptions, streamWindow } from './outgoing.js'

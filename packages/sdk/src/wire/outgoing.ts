@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { createJSONRPCRequest } from 'json-rpc-2.0'
 import { fromErrorObject, PluginError } from '../errors.js'
+import type { Cancellation } from './call.js'
 import type { RequestId, Response } from './message.js'
 import type { MessageWriter } from './message-writer.js'
 import { cancelled, errorResponse } from './replies.js'
@@ -9,8 +10,8 @@ import { IncomingStream, OutgoingStream } from './streams.js'
 export interface RequestOptions {
   /** An abort sends `$/cancelRequest`; the call then ends with what the other end answers. */
   signal?: AbortSignal | undefined
-  /** In place of `signal`, for who has no use for one otherwise: takes what cancels the call. */
-  whenCancelled?: ((cancel: () => void) => void) | undefined
+  /** As `signal`, for who has no use for one otherwise. Takes its `onCancel`. */
+  cancellation?: Cancellation | undefined
   /** In ms. The call is cancelled and fails with CALL_TIMEOUT. For a stream: time between two pieces. Default: none. */
   timeoutMs?: number | undefined
   /** Sent as `$/input` while the call runs. */
@@ -107,9 +108,11 @@ export class OutgoingCalls {
     this.settle(id, errorResponse(id, new PluginError('INTERNAL_ERROR', `The stream is broken: ${problem}`)))
   }
 
-  /** The callee has taken items of the argument that is sent while the call runs. */
-  addInputCredit(id: RequestId, items: number): void {
-    this.#calls.get(id)?.input?.addCredit(items)
+  /** The callee has taken items of the argument that is sent while the call runs. Returns false where there is no such call. */
+  addInputCredit(id: RequestId, items: number): boolean {
+    const input = this.#calls.get(id)?.input
+    input?.addCredit(items)
+    return input !== undefined
   }
 
   /** Ends all calls with `error`. With `forGood`, later ones fail with it too. */
@@ -126,7 +129,8 @@ export class OutgoingCalls {
   ): { id: number; result: Promise<unknown> } {
     const id = ++this.#lastId
     if (this.#closed) return { id, result: Promise.reject(this.#closed) }
-    if (options.signal?.aborted) return { id, result: Promise.reject(cancelled()) }
+    const abandoned = options.cancellation?.cancelled ?? (options.signal?.aborted ? cancelled() : undefined)
+    if (abandoned) return { id, result: Promise.reject(abandoned) }
     const result = new Promise<unknown>((resolve, reject) => {
       const inlineBytes = options.inlineBytes === true
       const call: OutgoingCall = { method, inlineBytes, resolve, reject, pieces }
@@ -147,12 +151,12 @@ export class OutgoingCalls {
   }
 
   /** Starts what may end the call early, and what feeds it. */
-  #watch(id: number, call: OutgoingCall, { signal, whenCancelled, timeoutMs, input }: RequestOptions): void {
+  #watch(id: number, call: OutgoingCall, { signal, cancellation, timeoutMs, input }: RequestOptions): void {
     if (!this.#calls.has(id)) return
     if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY)
       call.timer = setTimeout(() => this.#timeOut(id, call, timeoutMs), Math.min(timeoutMs, maxTimerMs))
     if (input) void this.#feed(id, call, input)
-    whenCancelled?.(() => this.#cancel(id))
+    if (cancellation) cancellation.onCancel = () => this.#cancel(id)
     if (!signal) return
     const cancel = (): void => this.#cancel(id)
     // Any number of calls may share a signal.

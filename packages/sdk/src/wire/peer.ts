@@ -44,7 +44,7 @@ type Answer = Response | Response[] | undefined
  * Both hops use it: client to host, and host to plugin.
  */
 export class Peer {
-  /** Messages, lines that were no JSON-RPC, and replies that nobody waited for (any more). */
+  /** What the other end owed: answers, pieces and credit; lines that were no JSON-RPC; and replies that nobody waited for (any more). */
   readonly counts = { received: 0, noise: 0, droppedReplies: 0 }
   readonly #options: PeerOptions
   readonly #writer: MessageWriter
@@ -261,7 +261,6 @@ export class Peer {
 
   /** Acts on one message. Resolves to the response that is owed for it, if any. */
   #receive(message: Message, line: string): Promise<Response | undefined> | Response | undefined {
-    this.counts.received += 1
     if (message.kind === 'request') return this.#receiveRequest(message.request)
     if (message.kind === 'response') this.#receiveResponse(message.response)
     else return this.#receiveInvalid(message, line)
@@ -273,6 +272,7 @@ export class Peer {
     line: string,
   ): Response | undefined {
     if (this.#outgoing.has(id)) {
+      this.counts.received += 1
       this.#outgoing.settle(
         id,
         errorResponse(id, new PluginError('INTERNAL_ERROR', `The answer is malformed: ${reason}`)),
@@ -361,7 +361,7 @@ export class Peer {
   }
 
   #receiveResponse(response: Response): void {
-    if (!this.#outgoing.settle(response.id, response)) this.counts.droppedReplies += 1
+    this.#countReply(this.#outgoing.settle(response.id, response))
   }
 
   /** Notifications of the wire itself. Returns false for all others. */
@@ -373,12 +373,12 @@ export class Peer {
     >
     const key = id as RequestId
     if (method === '$/cancelRequest') this.#cancel(key)
-    else if (method === '$/stream')
-      this.counts.droppedReplies += this.#outgoing.receivePiece(key, seq, value) ? 0 : 1
+    else if (method === '$/stream') this.#countReply(this.#outgoing.receivePiece(key, seq, value))
     else if (method === '$/credit') this.#incoming.get(key)?.addCredit(safeCredit(n))
     else if (method === '$/input') this.#incoming.get(key)?.receiveInput(seq, value, done === true)
     else if (method === '$/bytesOff') this.#channel?.stopSending()
-    else if (method === '$/inputCredit') this.#outgoing.addInputCredit(key, safeCredit(n))
+    else if (method === '$/inputCredit')
+      this.counts.received += this.#outgoing.addInputCredit(key, safeCredit(n)) ? 1 : 0
     return true
   }
 
@@ -386,6 +386,11 @@ export class Peer {
     const call = this.#incoming.get(id)
     if (call) call.cancel(cancelled())
     else if (this.#waitingForBytes.has(`theirs ${String(id)}`)) this.#cancelledEarly.add(id)
+  }
+
+  #countReply(wasAwaited: boolean): void {
+    if (wasAwaited) this.counts.received += 1
+    else this.counts.droppedReplies += 1
   }
 
   /** For an IncomingCall: sends one piece. Resolves when the reader has caught up. */
