@@ -6,7 +6,7 @@ import { parseJson } from '@appfactory/sdk/wire'
 import semver from 'semver'
 import { type EntryOptions, isInside, resolveEntry } from './entry.js'
 import { discoveryFailed, manifestMissing, outsidePlugins } from './messages.js'
-import { unknownPermissions } from './permissions.js'
+import { unknownPermissions, unlimitedPermissions } from './permissions.js'
 import { hostVersion } from './version.js'
 
 /** A folder with a manifest. What is wrong with it is in `errors`; only what has none can be loaded. */
@@ -68,6 +68,9 @@ export async function inspectPlugin(
   const warnings = [
     ...check.warnings,
     ...unknownPermissions(manifest.permissions).map((name) => `permissions: ${name} is unknown, ignored`),
+    ...unlimitedPermissions(manifest.permissions).map(
+      (name) => `permissions: ${name} is allowed or not, it can't be limited to a part`,
+    ),
   ]
   const entry = resolveEntry(dir, manifest.entry_point, options)
   const errors = [...mismatches(manifest, basename(dir)), ...('error' in entry ? [entry.error] : [])]

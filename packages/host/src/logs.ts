@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { pino } from 'pino'
 import { createStream, type RotatingFileStream } from 'rotating-file-stream'
 import { reasonOf } from './discovery.js'
@@ -20,6 +21,9 @@ const pinoLevels = {
 const keptFiles = 5
 const maxFileSize = '10M'
 
+/** How often it is looked whether the folder is still the one that was opened, in ms: writing to a removed file is no error. */
+const lookMs = 2000
+
 /**
  * The log files: `plugins.log` for what plugins say, `launcher.log` for what the host does. One JSON object a line,
  * rotated at 10 MB. A folder that can't be written is told once on stderr; the host goes on.
@@ -29,6 +33,7 @@ export class Logs {
   readonly #streams: RotatingFileStream[] = []
   readonly #plugins: pino.Logger | undefined
   readonly #launcher: pino.Logger | undefined
+  readonly #look: NodeJS.Timeout | undefined
   #complained = false
 
   /** Without a folder nothing is written. */
@@ -37,6 +42,7 @@ export class Logs {
     if (dir === undefined) return
     this.#plugins = this.#open(dir, 'plugins.log')
     this.#launcher = this.#open(dir, 'launcher.log')
+    this.#look = this.#watch(dir)
   }
 
   /** Whether lines of this level are wanted. */
@@ -53,6 +59,7 @@ export class Logs {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#look)
     await Promise.all(
       this.#streams.splice(0).map(
         (stream) =>
@@ -89,7 +96,18 @@ export class Logs {
     }
   }
 
+  /** Complains once the folder is gone, or another one in its place. */
+  #watch(dir: string): NodeJS.Timeout {
+    const opened = stat(dir).catch(() => undefined)
+    const look = async (): Promise<void> => {
+      const [before, now] = await Promise.all([opened, stat(dir)])
+      if (before !== undefined && before.ino !== now.ino) throw new Error('the folder was replaced')
+    }
+    return setInterval(() => void look().catch((error) => this.#complain(dir, error)), lookMs).unref()
+  }
+
   #complain(dir: string, error: unknown): void {
+    clearInterval(this.#look)
     if (this.#complained) return
     this.#complained = true
     process.stderr.write(

@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs'
 import * as nodeModule from 'node:module'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
 
 /** What Node can be told to allow, by the name in a manifest's `permissions`. */
@@ -32,8 +32,9 @@ export function permissionFlags(
   const asked = askedFor(permissions).flatMap(([name, value]) => {
     const flag = flagOf[name]
     if (flag === undefined || !isKnownToNode(flag)) return []
-    if (!name.startsWith('fs_')) return [flag]
-    return [`${flag}=${value === undefined ? '*' : resolve(dir, value)}`]
+    if (!takesPath(name)) return [flag]
+    const paths = value === undefined ? ['*'] : formsOf(resolve(dir, value))
+    return paths.map((path) => `${flag}=${path}`)
   })
   const needed = codeFolders(dir, codeFiles).map((folder) => `--allow-fs-read=${folder}`)
   // Node 20 resolves the SDK for a plugin that has none of its own in a worker.
@@ -46,6 +47,31 @@ export function unknownPermissions(permissions: Manifest['permissions']): string
   return askedFor(permissions ?? []).flatMap(([name]) => (Object.hasOwn(flagOf, name) ? [] : [name]))
 }
 
+/** Names in `permissions` with a path or the like that Node has no limit for: all of it is allowed. */
+export function unlimitedPermissions(permissions: Manifest['permissions']): string[] {
+  return askedFor(permissions ?? []).flatMap(([name, value]) =>
+    Object.hasOwn(flagOf, name) && !takesPath(name) && value !== undefined ? [name] : [],
+  )
+}
+
+const takesPath = (name: string): boolean => name.startsWith('fs_')
+
+/**
+ * Node compares paths as they are written: as the manifest names it, and without links, as the plugin's own working folder
+ * shows it. What is not there yet may become a file or a folder.
+ */
+function formsOf(path: string): string[] {
+  return [...new Set([path, withoutLinks(path)])].flatMap((form) =>
+    existsSync(form) ? [form] : [form, join(form, '*')],
+  )
+}
+
+/** The real path, also of what is not there yet. */
+function withoutLinks(path: string): string {
+  if (existsSync(path)) return realpathSync(path)
+  return dirname(path) === path ? path : join(withoutLinks(dirname(path)), basename(path))
+}
+
 /** Each permission, once for each path. */
 function askedFor(permissions: NonNullable<Manifest['permissions']>): [string, string | undefined][] {
   if (Array.isArray(permissions)) {
@@ -55,8 +81,9 @@ function askedFor(permissions: NonNullable<Manifest['permissions']>): [string, s
     })
   }
   return Object.entries(permissions).flatMap(([name, value]): [string, string | undefined][] => {
-    if (Array.isArray(value)) return value.map((path) => [name, String(path)])
-    return value === false ? [] : [[name, undefined]]
+    if (Array.isArray(value)) return value.map((path) => [name, path])
+    if (typeof value === 'string') return [[name, value]]
+    return value ? [[name, undefined]] : []
   })
 }
 

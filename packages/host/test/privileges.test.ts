@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { STTContract, TTSContract } from '@appfactory/sdk'
 import { expect, onTestFinished, test } from 'vitest'
@@ -59,18 +59,28 @@ for (const grant of [
   { A: 1 },
   'A',
   7,
-  [3],
 ]) {
   test(`faults 27: ${JSON.stringify(grant)} can’t be granted`, async () => {
     const root = temporaryFolder()
     writePlugin(root, 'plugin', evaluator)
     await using host = new PluginHost({ pluginsDir: root })
-    const loading = host.load('plugin', { $env: grant })
-    if (JSON.stringify(grant) === '[3]') await expect(loading).resolves.toBeDefined()
-    else
-      await expect(loading).rejects.toMatchObject({ codeName: 'CONFIG_INVALID', data: { plugin: 'plugin' } })
+    await expect(host.load('plugin', { $env: grant })).rejects.toMatchObject({
+      codeName: 'CONFIG_INVALID',
+      data: { plugin: 'plugin' },
+    })
   })
 }
+
+test('faults 27: [3] names no variable, and grants nothing', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'plugin', evaluator)
+  setVariables({ API_KEY: 'secret' })
+  await using host = new PluginHost({ pluginsDir: root })
+  const plugin = await host.load<TTSContract>('plugin', { $env: [3] })
+  const [voice] = (await plugin.getVoices()) as unknown as [{ env: object }]
+  expect(voice.env).not.toHaveProperty('API_KEY')
+  expect(voice.env).not.toHaveProperty('3')
+})
 
 test('faults 27: a manifest grants itself nothing', async () => {
   const root = temporaryFolder()
@@ -111,6 +121,75 @@ test('permissions of a manifest become those of Node', async () => {
       message: expect.stringMatching(/permission|restricted/),
     })
   expect(readFileSync(secret, 'utf8')).toBe('outside')
+})
+
+for (const permissions of [
+  { fs_read: './data', fs_write: './data' },
+  { fs_read: ['./data'], fs_write: ['./data', './elsewhere'] },
+])
+  test(`permissions ${JSON.stringify(permissions)} allow that and no more`, async () => {
+    const root = temporaryFolder()
+    linkSdk(writePlugin(root, 'plugin', evaluator, { permissions }))
+    const secret = join(temporaryFolder(), 'secret')
+    writeFileSync(secret, 'outside')
+    await using host = new PluginHost({ pluginsDir: root })
+    const plugin = await host.load<TTSContract>('plugin')
+    for (const code of [
+      `require('fs').readFileSync(${JSON.stringify(secret)}, 'utf8')`,
+      `require('fs').writeFileSync(${JSON.stringify(secret)}, '')`,
+      `require('fs').writeFileSync('database', '')`,
+    ])
+      await expect(evaluate(plugin, code)).rejects.toMatchObject({ codeName: 'INTERNAL_ERROR' })
+    expect(readFileSync(secret, 'utf8')).toBe('outside')
+    expect(
+      await evaluate(plugin, `require('fs').mkdirSync('data') ?? require('fs').writeFileSync('data/a', '')`),
+    ).toBe(undefined)
+  })
+
+for (const permissions of [
+  { fs_read: { path: './data' } },
+  { fs_write: null },
+  { fs_read: 1 },
+  { fs_read: [1] },
+])
+  test(`permissions ${JSON.stringify(permissions)} are MANIFEST_INVALID, and allow nothing`, async () => {
+    const root = temporaryFolder()
+    writePlugin(root, 'plugin', evaluator, { permissions })
+    await using host = new PluginHost({ pluginsDir: root })
+    const { plugins } = await host.discover()
+    expect(plugins[0]?.errors).toEqual([expect.stringMatching(/^permissions\.fs_/)])
+    await expect(host.load('plugin')).rejects.toMatchObject({ codeName: 'MANIFEST_INVALID' })
+  })
+
+test('a permission that can’t be limited to a part is a warning', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'plugin', evaluator, { permissions: { network: ['example.org'], fs_read: ['./a'] } })
+  await using host = new PluginHost({ pluginsDir: root })
+  const { plugins } = await host.discover()
+  expect(plugins[0]?.warnings).toEqual([expect.stringContaining('network')])
+})
+
+test('a folder that is not there yet may be made and written, also through a link', async () => {
+  const real = temporaryFolder()
+  const root = join(temporaryFolder(), 'plugins')
+  symlinkSync(real, root)
+  linkSdk(writePlugin(real, 'plugin', evaluator, { permissions: ['fs_write:./cache', 'fs_write:./out'] }))
+  mkdirSync(join(real, 'plugin', 'out'))
+  await using host = new PluginHost({ pluginsDir: root })
+  const plugin = await host.load<TTSContract>('plugin')
+  for (const [index, folder] of ['out', join(root, 'plugin', 'out'), join(real, 'plugin', 'out')].entries())
+    await evaluate(plugin, `require('fs').writeFileSync(${JSON.stringify(join(folder, String(index)))}, '')`)
+  await evaluate(plugin, `require('fs').mkdirSync('cache/deep', { recursive: true })`)
+  await evaluate(plugin, `require('fs').writeFileSync('cache/deep/a', '')`)
+  expect(readdirSync(join(real, 'plugin', 'out')).toSorted()).toEqual(['0', '1', '2'])
+  expect(readdirSync(join(real, 'plugin', 'cache'), { recursive: true }).toSorted()).toEqual([
+    'deep',
+    'deep/a',
+  ])
+  for (const path of ['cached', 'output', 'index.js'])
+    await expect(
+      evaluate(plugin, `require('fs').writeFileSync(${JSON.stringify(path)}, '')`),
+    ).rejects.toMatchObject({ codeName: 'INTERNAL_ERROR' })
 })
 
 test('a manifest without permissions limits nothing; one as an object says the same as an array', async () => {

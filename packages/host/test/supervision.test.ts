@@ -358,7 +358,7 @@ function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
 }
 
-test('faults 16: nothing is restarted while the host closes', async () => {
+test('nothing is restarted while the host closes', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'troubled', troubled)
   const host = new PluginHost({ pluginsDir: root, restart: { firstDelayMs: 500 } })

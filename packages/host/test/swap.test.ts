@@ -290,16 +290,20 @@ test('faults 25: under load, no call is lost and none answered twice, with state
   for (const name of ['a', 'b']) writePlugin(root, name, stateless(name), llm)
   await using host = new PluginHost({ pluginsDir: root })
   await Promise.all([host.load('one'), host.load('a')])
-  const counts: number[] = []
+  const numbers: Record<string, number[]> = {}
   let calls = 0
   let answers = 0
   let done = false
   const caller = async (plugin: string): Promise<void> => {
     while (!done) {
-      calls += 1
-      const { text } = (await host.call(plugin, 'complete', { prompt: 'x' })) as { text: string }
+      const prompt = `call-${++calls}`
+      const { text } = (await host.call(plugin, 'complete', { prompt })) as { text: string }
       answers += 1
-      if (plugin === 'one') counts.push(Number(text.split(' ')[1]))
+      const [, number, , pid = '', answered] = text.split(' ')
+      expect(answered).toBe(prompt)
+      // Those with state count on where the one before ended, the others from 1 in each process.
+      const counter = plugin === 'one' ? plugin : pid
+      numbers[counter] = [...(numbers[counter] ?? []), Number(number)]
     }
   }
   const callers = Array.from({ length: 32 }, (_, index) => caller(index % 2 ? 'one' : 'a'))
@@ -311,8 +315,10 @@ test('faults 25: under load, no call is lost and none answered twice, with state
   done = true
   await Promise.all(callers)
   expect(answers).toBe(calls)
-  // Every number once: each call was counted in exactly one state.
-  expect(counts.sort((a, b) => a - b)).toEqual(counts.map((_, index) => index + 1))
+  expect(Object.keys(numbers)).toHaveLength(1 + 5)
+  // Every number once: each call was done exactly once.
+  for (const counted of Object.values(numbers))
+    expect(counted.toSorted((a, b) => a - b)).toEqual(counted.map((_, index) => index + 1))
 })
 
 test('faults 25: streams and sessions stay with the instance that began them, until they end', async () => {

@@ -12,6 +12,10 @@ export const dependencyPattern = /^(@[a-z0-9~][\w.~-]*\/)?[a-z0-9~][\w.~-]*(\s*@
 
 const jsonObject = z.record(z.string(), z.unknown())
 
+const permission = z.union([z.boolean(), z.string(), z.array(z.string())], {
+  error: 'must be true, false, a path or an array of paths',
+})
+
 /**
  * `manifest.json`, as a Zod schema. The `Manifest` type and the shipped `manifest.schema.json` are made from it.
  * Unknown keys are kept: a manifest may be newer than the SDK that reads it.
@@ -70,7 +74,7 @@ export const manifestSchema = z
     icon: z.string().optional().describe('Path of a picture inside the folder.'),
     screenshots: z.array(z.string()).optional().describe('Paths of pictures inside the folder.'),
     permissions: z
-      .union([z.array(z.string()), jsonObject])
+      .union([z.array(z.string()), z.record(z.string(), permission)])
       .optional()
       .describe('What it asks to be allowed.'),
   })
@@ -89,10 +93,17 @@ export function checkManifest(value: unknown): ManifestCheck {
   const warnings = unknownKeys(value).map((key) => `${key}: unknown key, ignored`)
   const parsed = manifestSchema.safeParse(value)
   if (parsed.success) return { valid: true, manifest: parsed.data, warnings }
-  const errors = parsed.error.issues.map(
-    ({ path, message }) => `${path.map(String).join('.') || 'manifest'}: ${message}`,
-  )
+  const errors = parsed.error.issues
+    .map(narrowed)
+    .map(({ path, message }) => `${path.map(String).join('.') || 'manifest'}: ${message}`)
   return { valid: false, errors, warnings }
+}
+
+/** Where the value fits none of several forms: what is wrong with it in the form that it comes closest to. */
+function narrowed(issue: z.core.$ZodIssue): { path: PropertyKey[]; message: string } {
+  if (issue.code !== 'invalid_union') return issue
+  const closest = issue.errors.flat().find(({ path }) => path.length > 0)
+  return closest === undefined ? issue : narrowed({ ...closest, path: [...issue.path, ...closest.path] })
 }
 
 function unknownKeys(value: unknown): string[] {

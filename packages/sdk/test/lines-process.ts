@@ -32,13 +32,14 @@ export class LinesProcess {
   #lastId = 0
   #ended = false
 
-  /** Runs `node file …args`; killed at the end of the test. */
+  /** Runs `node file …args`, or `…through node file …args`; killed at the end of the test. */
   constructor(
     file: string,
     args: readonly string[],
-    options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+    { through = [], ...options }: { cwd?: string; env?: NodeJS.ProcessEnv; through?: readonly string[] } = {},
   ) {
-    this.child = spawn(process.execPath, [file, ...args], { stdio: 'pipe', ...options })
+    const [command = '', ...rest] = [...through, process.execPath, file, ...args]
+    this.child = spawn(command, rest, { stdio: 'pipe', ...options })
     this.child.stdout.setEncoding('utf8').on('data', (text: string) => this.#receive(text))
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text

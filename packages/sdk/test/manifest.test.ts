@@ -41,7 +41,10 @@ describe('valid', () => {
     ['a contract of one’s own', { ...minimal, contract: 'embedding' }],
     ['all optional fields', { ...minimal, ...everyOptionalField() }],
     ['capabilities as an object', { ...minimal, capabilities: { streaming: true } }],
-    ['permissions as an object', { ...minimal, permissions: { network: ['example.org'] } }],
+    [
+      'permissions as an object',
+      { ...minimal, permissions: { network: true, worker: false, fs_read: './models', fs_write: ['./a'] } },
+    ],
   ])('%s', (_, manifest) => {
     expect(checkManifest(manifest)).toMatchObject({ valid: true, warnings: [] })
   })
@@ -89,6 +92,12 @@ describe('not valid', () => {
     ['engines.node', { engines: { node: 20 } }],
     ['tags', { tags: 'fast' }],
     ['capabilities', { capabilities: 'streaming' }],
+    ['permissions', { permissions: 'network' }],
+    ['permissions.1', { permissions: ['network', 7] }],
+    ['permissions.fs_read', { permissions: { network: true, fs_read: { path: './models' } } }],
+    ['permissions.fs_write', { permissions: { fs_write: null } }],
+    ['permissions.child_process', { permissions: { child_process: 1 } }],
+    ['permissions.fs_read.0', { permissions: { fs_read: [7] } }],
   ])('%s: %o', (key, change) => {
     const check = checkManifest({ ...minimal, ...change })
     expect(check).toMatchObject({ valid: false })

@@ -53,14 +53,15 @@ export const patientMembers = `
   }
 `
 
-/** A real `appfactory-host` on these plugins. */
+/** A real `appfactory-host` on these plugins, started by the command `through` where there is one. */
 export function startHost(
   files: Record<string, string> = {},
   args: readonly string[] = [],
+  through: readonly string[] = [],
 ): LinesProcess & { readonly dir: string } {
   const dir = tempDir()
   writeFiles(`${dir}/plugins`, { '.keep': '', ...files })
-  const host = new LinesProcess(command, [...args], { cwd: dir })
+  const host = new LinesProcess(command, [...args], { cwd: dir, through })
   return Object.assign(host, { dir })
 }
 
