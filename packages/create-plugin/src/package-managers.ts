@@ -9,7 +9,7 @@ export interface Commands {
   run: string
   /** Runs a command of an installed package. */
   exec: string
-  /** Runs this generator; flags follow. */
+  /** Runs this generator, in the place of VERSION and NAME what they say; flags follow. */
   create: string
 }
 
@@ -19,7 +19,7 @@ const commands: Record<PackageManager, Commands> = {
     test: 'npm test',
     run: 'npm run',
     exec: 'npx',
-    create: 'npm create appfactory-plugin@VERSION -- ',
+    create: 'npm create appfactory-plugin@VERSION NAME --',
   },
   pnpm: {
     setup: 'run: npm install --global pnpm',
@@ -27,7 +27,7 @@ const commands: Record<PackageManager, Commands> = {
     test: 'pnpm test',
     run: 'pnpm run',
     exec: 'pnpm exec',
-    create: 'pnpm create appfactory-plugin@VERSION ',
+    create: 'pnpm create appfactory-plugin@VERSION NAME',
   },
   yarn: {
     setup: 'run: npm install --global yarn',
@@ -35,7 +35,7 @@ const commands: Record<PackageManager, Commands> = {
     test: 'yarn test',
     run: 'yarn run',
     exec: 'yarn',
-    create: 'yarn create appfactory-plugin@VERSION ',
+    create: 'yarn create appfactory-plugin@VERSION NAME',
   },
   bun: {
     setup: 'uses: oven-sh/setup-bun@v2',
@@ -43,7 +43,7 @@ const commands: Record<PackageManager, Commands> = {
     test: 'bun run test',
     run: 'bun run',
     exec: 'bunx',
-    create: 'bun create appfactory-plugin@VERSION ',
+    create: 'bun create appfactory-plugin@VERSION NAME',
   },
 }
 
