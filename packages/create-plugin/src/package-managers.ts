@@ -5,6 +5,8 @@ export interface Commands {
   /** A step that CI needs before the others. */
   setup?: string
   install: string
+  /** The same in CI: exactly what the lock file says. pnpm and Yarn see where they are. */
+  ci: string
   test: string
   run: string
   /** Runs a command of an installed package. */
@@ -16,6 +18,7 @@ export interface Commands {
 const commands: Record<PackageManager, Commands> = {
   npm: {
     install: 'npm install',
+    ci: 'npm ci',
     test: 'npm test',
     run: 'npm run',
     exec: 'npx',
@@ -24,6 +27,7 @@ const commands: Record<PackageManager, Commands> = {
   pnpm: {
     setup: 'run: npm install --global pnpm',
     install: 'pnpm install',
+    ci: 'pnpm install',
     test: 'pnpm test',
     run: 'pnpm run',
     exec: 'pnpm exec',
@@ -32,6 +36,7 @@ const commands: Record<PackageManager, Commands> = {
   yarn: {
     setup: 'run: npm install --global yarn',
     install: 'yarn install',
+    ci: 'yarn install',
     test: 'yarn test',
     run: 'yarn run',
     exec: 'yarn',
@@ -40,6 +45,7 @@ const commands: Record<PackageManager, Commands> = {
   bun: {
     setup: 'uses: oven-sh/setup-bun@v2',
     install: 'bun install',
+    ci: 'bun install --frozen-lockfile',
     test: 'bun run test',
     run: 'bun run',
     exec: 'bunx',

@@ -49,6 +49,7 @@ function contextOf(answers: Answers) {
     typescript: answers.language === 'typescript',
     extension: answers.language === 'typescript' ? 'ts' : 'js',
     className: classNameOf(answers.name),
+    output: facts.output,
     commands: commandsOf(answers.packageManager),
     optionSources: [...facts.options.map(({ name, source }) => `${name}: ${source}`), ...own.map(zodSource)],
   }
@@ -101,6 +102,7 @@ function manifestOf(answers: Answers): Json {
 
 function packageOf({ name, language, description, author }: Answers): Json {
   const typescript = language === 'typescript'
+  const lint = 'appfactory-host validate . && appfactory-host manifest . --check'
   return {
     name,
     version: '0.1.0',
@@ -113,7 +115,7 @@ function packageOf({ name, language, description, author }: Answers): Json {
       : './src/index.js',
     scripts: {
       ...(typescript ? { build: 'tsc' } : {}),
-      lint: typescript ? 'tsc && appfactory-host validate .' : 'appfactory-host validate .',
+      lint: typescript ? `tsc && ${lint}` : lint,
       test: typescript ? 'tsc && vitest run' : 'vitest run',
       typecheck: typescript ? 'tsc -p test' : 'tsc',
     },
