@@ -8,7 +8,7 @@ import { formatJson, type Json } from './json.js'
 import { classNameOf } from './names.js'
 import { commandsOf } from './package-managers.js'
 import { morseSample } from './sample.js'
-import { markdownText } from './text.js'
+import { fitting, markdownText } from './text.js'
 
 /** One file to write. */
 export interface PlannedFile {
@@ -49,10 +49,21 @@ function contextOf(answers: Answers) {
     typescript: answers.language === 'typescript',
     extension: answers.language === 'typescript' ? 'ts' : 'js',
     className: classNameOf(answers.name),
+    classHead: classHead(answers.name),
     output: facts.output,
     commands: commandsOf(answers.packageManager),
     optionSources: [...facts.options.map(({ name, source }) => `${name}: ${source}`), ...own.map(zodSource)],
   }
+}
+
+/** How the class of a plugin with a contract of its own begins. */
+function classHead(name: string): string {
+  const parts = [
+    `export default class ${classNameOf(name)}`,
+    'extends EmbeddingContract<Config>',
+    'implements ImplementationOf<EmbeddingMethods>',
+  ]
+  return fitting(0, `${parts.join(' ')} {`, `${parts.join('\n  ')}\n{`)
 }
 
 function ownOptions({ config }: Answers): ConfigOption[] {

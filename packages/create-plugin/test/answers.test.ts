@@ -197,6 +197,7 @@ describe('text for a target', () => {
     ["say:string=it's", 'say: z.string().default("it\'s"),'],
     ['on:boolean=false', 'on: z.boolean().default(false),'],
     ['ratio:number=0.5', 'ratio: z.number().default(0.5),'],
+    ['big:number=1e21', 'big: z.number().default(1e21),'],
     ['empty:string=', "empty: z.string().default(''),"],
   ])('writes the config option %s as Zod', (text, source) => {
     const { option } = configOption(text)
