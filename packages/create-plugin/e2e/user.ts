@@ -5,7 +5,7 @@ import {
   spawn,
 } from 'node:child_process'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 
 const pnpm = join(dirname(createRequire(import.meta.url).resolve('pnpm')), 'bin/pnpm.cjs')
 
@@ -14,7 +14,8 @@ export class User {
   readonly folder: string
   readonly #env: NodeJS.ProcessEnv
 
-  constructor(folder: string, registry: string, caches: string) {
+  /** `bin`: a folder whose commands come before all others. */
+  constructor(folder: string, registry: string, caches: string, bin?: string) {
     this.folder = folder
     const own = Object.entries(process.env).filter(
       ([key]) => !/^(npm|pnpm)_|^(NODE_ENV|VITEST.*|CI)$/i.test(key),
@@ -30,6 +31,7 @@ export class User {
       npm_config_yes: 'true',
       XDG_CACHE_HOME: join(caches, 'xdg'),
       NO_COLOR: '1',
+      ...(bin === undefined ? {} : { PATH: `${bin}${delimiter}${process.env['PATH']}` }),
     }
   }
 

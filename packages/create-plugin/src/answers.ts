@@ -59,7 +59,7 @@ export const questions: readonly Question[] = [
   {
     key: 'contract',
     kind: 'choice',
-    describe: 'What the plugin does',
+    describe: 'What the plugin does. Required',
     prompt: 'What does it do?',
     choices: [
       { value: 'tts', label: 'Text to speech' },
@@ -71,7 +71,7 @@ export const questions: readonly Question[] = [
   {
     key: 'language',
     kind: 'choice',
-    describe: 'What it is written in',
+    describe: 'What it is written in. Default: typescript',
     prompt: 'What is it written in?',
     choices: [
       { value: 'typescript', label: 'TypeScript', alias: 'ts' },
@@ -85,12 +85,13 @@ export const questions: readonly Question[] = [
     describe: 'Name for people. Default: made from the name',
     prompt: 'Which name do people see?',
     default: ({ name = '' }) => titleOf(name),
-    problem: (value) => textProblem(value, 100),
+    problem: (value) =>
+      value === '' ? 'it is empty; leave it out for one made from the name' : textProblem(value, 100),
   },
   {
     key: 'description',
     kind: 'text',
-    describe: 'What it does, in one line',
+    describe: 'What it does, in one line. Default: what the new plugin does',
     prompt: 'What does it do, in one line?',
     default: ({ contract = 'custom' }) => descriptions[contract],
     problem: (value) => textProblem(value, 500),
@@ -121,14 +122,14 @@ export const questions: readonly Question[] = [
   {
     key: 'git',
     kind: 'yes-no',
-    describe: 'Make it a git repository',
+    describe: 'Make it a git repository, unless it is in one. Default: no',
     prompt: 'Make it a git repository?',
     default: () => false,
   },
   {
     key: 'install',
     kind: 'yes-no',
-    describe: 'Install its packages',
+    describe: 'Install its packages. Default: no',
     prompt: 'Install its packages now?',
     default: () => false,
   },

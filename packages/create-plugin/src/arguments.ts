@@ -1,8 +1,8 @@
 import { version } from 'virtual:versions'
-import { closest } from '@appfactory/sdk/wire'
 import yargs from 'yargs'
 import { flagOf, type Question, questions } from './answers.js'
 import { UsageError } from './failures.js'
+import { meantFlag, switches } from './flags.js'
 import type { Given } from './read-answers.js'
 
 export interface Arguments {
@@ -12,22 +12,6 @@ export interface Arguments {
   json: boolean
   force: boolean
 }
-
-const switches = {
-  yes: {
-    type: 'boolean',
-    alias: 'y',
-    default: false,
-    describe: 'Take the defaults, and ask only what has none',
-  },
-  'dry-run': { type: 'boolean', default: false, describe: 'Say what would be written, and write nothing' },
-  json: {
-    type: 'boolean',
-    default: false,
-    describe: 'Print JSON: the answers, and each file with its content',
-  },
-  force: { type: 'boolean', default: false, describe: 'Overwrite planned files that are there; others stay' },
-} as const
 
 /** Reads the command line; undefined where it only asked for help or the version, which were printed. */
 export async function parseArguments(argv: readonly string[]): Promise<Arguments | undefined> {
@@ -47,6 +31,9 @@ export async function parseArguments(argv: readonly string[]): Promise<Arguments
     .options(switches)
     .example('npm create appfactory-plugin@latest my_tts_plugin -- --contract tts --yes', '')
     .example('$0 my_plugin --contract llm --config retries:integer=3 --dry-run', '')
+    .epilogue(
+      'Mostly, a name, --contract and --yes are all that is needed. The name may be given as --name too.',
+    )
     .epilogue('Exit status: 0 done, 1 failure, 2 bad usage, 130 cancelled.')
     .version(version)
     .help()
@@ -70,10 +57,14 @@ export async function parseArguments(argv: readonly string[]): Promise<Arguments
 }
 
 function optionOf({ kind, describe, choices }: Question) {
-  const values = choices ? ` (${choices.map(({ value }) => value).join(', ')})` : ''
+  const values = choices ? ` (${choices.map(withAlias).join(', ')})` : ''
   return kind === 'yes-no'
     ? ({ type: 'boolean', describe } as const)
     : ({ type: 'string', requiresArg: true, describe: `${describe}${values}` } as const)
+}
+
+function withAlias({ value, alias }: { value: string; alias?: string }): string {
+  return alias === undefined ? value : `${value} or ${alias}`
 }
 
 function givenIn(values: Readonly<Record<string, unknown>>): Given {
@@ -92,10 +83,9 @@ function givenIn(values: Readonly<Record<string, unknown>>): Given {
 /** `Unknown argument: lang` with what may have been meant. */
 function withSuggestion(message: string): string {
   const [, words = ''] = /^Unknown arguments?: (.*)$/.exec(message) ?? []
-  const known = [...questions.map(({ key }) => flagOf(key)), ...Object.keys(switches)]
   const meant = words
     .split(', ')
-    .map((word) => closest(word, known))
-    .find((word) => word !== undefined)
+    .map(meantFlag)
+    .find((flag) => flag !== undefined)
   return meant === undefined ? message : `${message}. Did you mean --${meant}?`
 }

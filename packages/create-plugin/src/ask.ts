@@ -1,20 +1,50 @@
+import { resolve } from 'node:path'
 import type { Answer, Question, Surroundings } from './answers.js'
 import { Cancelled } from './failures.js'
-import { type Given, openQuestions, problemOf, withDefaults } from './read-answers.js'
+import { asMeant, checkGiven, type Given, openQuestions, problemOf, withDefaults } from './read-answers.js'
+import { checkFolder } from './target.js'
+
+export interface AskOptions {
+  /** Ask only what has no default. */
+  takeDefaults: boolean
+  /** A folder that has files in it will do. */
+  force: boolean
+}
 
 /** Asks at the terminal what is still open. Loaded only then. */
-export async function ask(given: Given, takeDefaults: boolean, surroundings: Surroundings): Promise<Given> {
+export async function ask(
+  given: Given,
+  { takeDefaults, force }: AskOptions,
+  surroundings: Surroundings,
+): Promise<Given> {
+  // Before any question, for it would be in vain.
+  if (typeof given.name === 'string' && !force) checkFolder(resolve(given.name))
   const prompts = await import('@clack/prompts')
   prompts.intro('A new App Factory plugin')
   const answers: Given = { ...given }
+  const wrong = (question: Question, answer: Answer): string | undefined =>
+    problemOf(question, answer, answers) ??
+    (question.key === 'name' && !force ? busyFolder(String(answer)) : undefined)
   for (const question of openQuestions(given, takeDefaults)) {
     const known = withDefaults(answers, surroundings)
-    const answer = await askOne(prompts, question, question.default?.(known, surroundings))
+    const answer = await askOne(prompts, question, question.default?.(known, surroundings), wrong)
     if (answer === undefined) throw new Cancelled('Nothing was written.')
     answers[question.key] = answer
+    // An answer may not go with one that was given before.
+    checkGiven(answers)
   }
   prompts.outro('Thank you.')
   return answers
+}
+
+/** What is in the way of a plugin of that name. */
+function busyFolder(name: string): string | undefined {
+  try {
+    checkFolder(resolve(name))
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
 }
 
 type Prompts = typeof import('@clack/prompts')
@@ -23,6 +53,7 @@ async function askOne(
   prompts: Prompts,
   question: Question,
   fallback: Answer | undefined,
+  wrong: (question: Question, answer: Answer) => string | undefined,
 ): Promise<Answer | undefined> {
   const { kind, prompt = question.describe, choices = [] } = question
   const answer = await (() => {
@@ -42,7 +73,7 @@ async function askOne(
             ? { placeholder: fallback, defaultValue: fallback }
             : {}),
           validate: (text = '') =>
-            text === '' && question.default ? undefined : problemOf(question, toAnswer(question, text)),
+            text === '' && question.default ? undefined : wrong(question, toAnswer(question, text)),
         })
     }
   })()
@@ -51,6 +82,8 @@ async function askOne(
 }
 
 /** A list is typed as words. */
-function toAnswer({ kind }: Question, text: string): Answer {
-  return kind === 'list' ? text.split(/[\s,]+/).filter((word) => word !== '') : text
+function toAnswer(question: Question, text: string): Answer {
+  return question.kind === 'list'
+    ? text.split(/[\s,]+/).filter((word) => word !== '')
+    : asMeant(question, text)
 }

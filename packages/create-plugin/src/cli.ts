@@ -3,12 +3,14 @@ import { version } from 'virtual:versions'
 import type { Answers, Surroundings } from './answers.js'
 import { type Arguments, parseArguments } from './arguments.js'
 import { repeatCommand } from './command-line.js'
-import { Cancelled, exitCodes, UsageError } from './failures.js'
+import { Cancelled, exitCodes, StepFailed, TargetBusy, UndoFailed, UsageError } from './failures.js'
 import { packageManagerOf } from './package-managers.js'
 import { plan } from './plan.js'
 import { checkGiven, missing, openQuestions, withDefaults } from './read-answers.js'
 import { type Outcome, report, reportJson } from './report.js'
-import { refuseSwallowedFlags } from './swallowed.js'
+import { onStopSignal } from './stop-signals.js'
+import { refuseSwallowedFlags, tookYes } from './swallowed.js'
+import { checkTarget, overwritten } from './target.js'
 import { writeFiles } from './write.js'
 
 /** Runs the command and sets the exit status of the process. */
@@ -16,47 +18,75 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     refuseSwallowedFlags(argv, process.env, process.platform)
     const args = await parseArguments(argv)
-    if (args) await create(args)
+    if (args) await create(args, !args.yes && tookYes(argv, process.env))
   } catch (error) {
     process.exitCode = fail(error, argv.includes('--json'))
   }
 }
 
-async function create({ given, yes, dryRun, json, force }: Arguments): Promise<void> {
-  const answers = await complete(given, yes, json)
+async function create(args: Arguments, yesTaken: boolean): Promise<void> {
+  const { dryRun, json, force } = args
+  const answers = await complete(args, yesTaken)
   const target = resolve(answers.name)
-  const command = repeatCommand(answers, version, process.platform)
-  const outcome: Outcome = { answers, target, dryRun, files: plan(answers), command }
-  if (!dryRun) await carryOut(outcome, force)
-  process.stdout.write(`${json ? reportJson(outcome) : report(outcome)}\n`)
+  const files = plan(answers)
+  checkTarget(target, files, force)
+  const outcome: Outcome = {
+    answers,
+    target,
+    dryRun,
+    files,
+    overwritten: overwritten(
+      target,
+      files.map(({ path }) => path),
+    ),
+    command: repeatCommand(answers, version, process.platform),
+  }
+  const failed = dryRun ? undefined : await carryOut(outcome, force)
+  process.stdout.write(`${json ? reportJson(outcome, failed) : report(outcome, failed)}\n`)
+  if (!failed) return
+  if (!json) complain(failed.message)
+  process.exitCode = failed.cancelled ? exitCodes.cancelled : exitCodes.failure
 }
 
 /** All answers: from the command line, from a person where there is one, and from the defaults. */
-async function complete(flags: Arguments['given'], yes: boolean, json: boolean): Promise<Answers> {
+async function complete(args: Arguments, yesTaken: boolean): Promise<Answers> {
+  const { yes, json, force } = args
   const surroundings: Surroundings = {
     packageManager: packageManagerOf(process.env['npm_config_user_agent']),
   }
-  const given = checkGiven(flags)
+  const given = checkGiven(args.given)
   const open = openQuestions(given, yes)
   if (open.length === 0) return withDefaults(given, surroundings)
-  if (json || !process.stdin.isTTY || !process.stdout.isTTY) throw missing(open)
+  const note = yesTaken ? `${yesNote}\n` : ''
+  if (json) throw missing(open, `${note}With --json nobody is asked`)
+  if (!process.stdin.isTTY || !process.stdout.isTTY)
+    throw missing(open, `${note}There is no terminal to ask at`)
+  process.stderr.write(note)
   const { ask } = await import('./ask.js')
-  return withDefaults(await ask(given, yes, surroundings), surroundings)
+  return withDefaults(await ask(given, { takeDefaults: yes, force }, surroundings), surroundings)
 }
 
-/** Writes, and does what else was asked for, until it is done or somebody stops it. */
-async function carryOut({ answers, target, files }: Outcome, force: boolean): Promise<void> {
+const yesNote =
+  'npm took --yes for its own, or its configuration says so. Flags of this command come behind "--".'
+
+/** Writes, and does what else was asked for, until it is done or somebody stops it; returns what failed once all is written. */
+async function carryOut(
+  { answers, target, files }: Outcome,
+  force: boolean,
+): Promise<StepFailed | undefined> {
   const stop = new AbortController()
-  const onSignal = (): void => stop.abort()
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
+  const stopListening = onStopSignal(() => stop.abort())
   try {
     await writeFiles(target, files, { force, signal: stop.signal })
-    if (answers.git || answers.install) {
-      const { runSteps } = await import('./steps.js')
-      await runSteps(answers, target, stop.signal)
-    }
+    if (!answers.git && !answers.install) return undefined
+    const { runSteps } = await import('./steps.js')
+    await runSteps(answers, target, stop.signal)
+    return undefined
+  } catch (error) {
+    if (error instanceof StepFailed) return error
+    throw error
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+    stopListening()
   }
 }
 
@@ -64,13 +94,22 @@ async function carryOut({ answers, target, files }: Outcome, force: boolean): Pr
 function fail(error: unknown, json: boolean): number {
   const message = error instanceof Error ? error.message : String(error)
   const usage = error instanceof UsageError || (error instanceof Error && error.name === 'YError')
-  const problems =
-    error instanceof UsageError && error.problems.length > 0 ? { problems: error.problems } : {}
-  if (json) process.stdout.write(`${JSON.stringify({ error: { message, ...problems } }, null, 2)}\n`)
-  else
-    process.stderr.write(
-      `create-appfactory-plugin: ${message}\n${usage ? 'Try create-appfactory-plugin --help\n' : ''}`,
-    )
+  if (json) {
+    const details = { message, ...detailsOf(error) }
+    process.stdout.write(`${JSON.stringify({ error: details }, null, 2)}\n`)
+  } else complain(message, usage && !(error instanceof UsageError && error.complete))
   if (error instanceof Cancelled) return exitCodes.cancelled
   return usage ? exitCodes.usage : exitCodes.failure
+}
+
+function complain(message: string, hint = false): void {
+  const more = hint ? 'Try create-appfactory-plugin --help\n' : ''
+  process.stderr.write(`create-appfactory-plugin: ${message}\n${more}`)
+}
+
+/** What a program may want to know of a failure. */
+function detailsOf(error: unknown): object {
+  if (error instanceof UsageError) return error.problems.length > 0 ? { problems: error.problems } : {}
+  if (error instanceof TargetBusy) return { conflicts: error.conflicts }
+  return error instanceof UndoFailed ? { kept: error.kept } : {}
 }

@@ -4,10 +4,9 @@ import { withDefaults } from './read-answers.js'
 
 /** The command that gives the same answers again, to be pasted into a shell. */
 export function repeatCommand(answers: Answers, version: string, platform: NodeJS.Platform): string {
-  const create = commandsOf(answers.packageManager).create.replace('VERSION', version)
-  return `${create}${flagsOf(answers)
-    .map((word) => quote(word, platform))
-    .join(' ')}`
+  const [name = '', ...flags] = flagsOf(answers).map((word) => quote(word, platform))
+  const create = commandsOf(answers.packageManager).create.replace('VERSION', version).replace('NAME', name)
+  return [create, ...flags].join(' ')
 }
 
 /** The arguments that give these answers: what is as by default is left out. */

@@ -1,6 +1,6 @@
 import { closest } from '@appfactory/sdk/wire'
 import { shown } from './names.js'
-import { sourceString, textProblem } from './text.js'
+import { fitting, numberText, sourceString, textProblem } from './text.js'
 
 const types = ['string', 'integer', 'number', 'boolean'] as const
 type OptionType = (typeof types)[number]
@@ -44,11 +44,18 @@ function readDefault(type: OptionType, text: string): string | number | boolean 
   return type === 'number' || Number.isSafeInteger(number) ? number : undefined
 }
 
-/** The option as source: `retries: z.int().default(3),`. */
+/** The option as source, to stand in an object: `retries: z.int().default(3),`. */
 export function zodSource({ name, type, default: fallback }: ConfigOption): string {
-  const schema = `z.${type === 'integer' ? 'int' : type}()`
-  const source = typeof fallback === 'string' ? sourceString(fallback) : String(fallback)
-  return `${name}: ${schema}${fallback === undefined ? '.optional()' : `.default(${source})`},`
+  const schema = `${type === 'integer' ? 'int' : type}()`
+  if (fallback === undefined) return `${name}: z.${schema}.optional(),`
+  const value = literal(fallback)
+  const step = fitting(4, `.default(${value}),`, `.default(\n      ${value},\n    ),`)
+  return fitting(2, `${name}: z.${schema}.default(${value}),`, `${name}: z\n    .${schema}\n    ${step}`)
+}
+
+function literal(value: string | number | boolean): string {
+  if (typeof value === 'string') return sourceString(value)
+  return typeof value === 'number' ? numberText(value) : String(value)
 }
 
 /** The option in the manifest's JSON Schema, as Zod would write it. */

@@ -5,7 +5,7 @@ import type { Json } from './json.js'
 export interface ContractFacts {
   /** The manifest's `contract`. */
   contract: string
-  /** What the README calls it. */
+  /** What the README calls it, with its article. */
   kind: string
   capabilities: readonly string[]
   tags: readonly string[]
@@ -13,6 +13,8 @@ export interface ContractFacts {
   options: readonly { name: string; source: string; schema: { [key: string]: Json } }[]
   /** A first call that works: the end of an `appfactory-host call` command. */
   call: string
+  /** The file that it writes, which git is not to see. */
+  output?: string
   /** What the call does. */
   effect: string
   /** The file that holds what to replace, without its extension. */
@@ -38,7 +40,7 @@ const choice = (name: string, values: readonly string[], fallback: string, descr
 export const contractFacts: Record<Contract, ContractFacts> = {
   tts: {
     contract: 'tts',
-    kind: 'text-to-speech',
+    kind: 'A text-to-speech',
     capabilities: ['streaming', 'speed', 'volume', 'sample_rate', 'hot_swap_state'],
     tags: ['tts'],
     options: [
@@ -46,14 +48,15 @@ export const contractFacts: Record<Contract, ContractFacts> = {
       integer('words_per_minute', 5, 60, 20, 'Normal speed.'),
     ],
     call: `synthesize --args '{"text":"Hello"}' --out hello.wav`,
+    output: 'hello.wav',
     effect: 'speaks into hello.wav',
     engine: 'morse',
-    engineDoes: 'turns text to Morse code and Morse code to sound',
+    engineDoes: 'turns a word to Morse code, and that to sound',
     contractFile: false,
   },
   stt: {
     contract: 'stt',
-    kind: 'speech-to-text',
+    kind: 'A speech-to-text',
     capabilities: ['streaming', 'sessions'],
     tags: ['stt'],
     options: [integer('words_per_minute', 5, 60, 20, 'Speed of the code that is listened to.')],
@@ -65,7 +68,7 @@ export const contractFacts: Record<Contract, ContractFacts> = {
   },
   llm: {
     contract: 'llm',
-    kind: 'language model',
+    kind: 'A language model',
     capabilities: ['streaming', 'seed', 'stop_sequences', 'temperature'],
     tags: ['llm'],
     options: [integer('max_words', 1, 1000, 60, 'Longest answer, whatever a call allows.')],
@@ -77,7 +80,7 @@ export const contractFacts: Record<Contract, ContractFacts> = {
   },
   custom: {
     contract: 'embedding',
-    kind: 'embedding',
+    kind: 'An embedding',
     capabilities: ['streaming'],
     tags: ['embedding', 'custom-contract'],
     options: [integer('dimensions', 8, 1024, 64, 'Numbers in a vector.')],

@@ -1,6 +1,6 @@
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
+import { lineWidth, numberText } from './text.js'
 
-const lineWidth = 110
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 
 /** JSON as the formatter writes it: each key on a line of its own, and short arrays of plain values on one line. */
 export function formatJson(value: Json, { expandArrays = false } = {}): string {
@@ -9,6 +9,7 @@ export function formatJson(value: Json, { expandArrays = false } = {}): string {
 
 /** `column` is where the value begins. */
 function format(value: Json, indent: string, column: number, expandArrays: boolean): string {
+  if (typeof value === 'number') return numberText(value)
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   const inner = `${indent}  `
   if (isArray(value)) {

@@ -1,3 +1,5 @@
+import { builtinModules } from 'node:module'
+import { ranges } from 'virtual:versions'
 import { namePattern } from '@appfactory/sdk/manifest'
 
 /** Names that Windows keeps for devices, with any extension. */
@@ -15,6 +17,10 @@ export function nameProblem(name: string): string | undefined {
   if (name.length > 100) return `it has ${name.length} characters; at most 100 are allowed`
   if (windowsDevices.test(name)) return `${shown(name)} is a device on Windows; choose another name`
   if (npmReserved.includes(name)) return `${shown(name)} means something else to npm; choose another name`
+  if (builtinModules.includes(name)) return `${shown(name)} is a module of Node; choose another name`
+  // In a package of that name, an import of the other would find the package itself.
+  if (Object.hasOwn(ranges, name))
+    return `${shown(name)} is a package that the plugin uses; choose another name`
   if (namePattern.test(name)) return undefined
   const suggestion = asName(name)
   const advice = suggestion === undefined ? '' : `; ${suggestion} would do`
@@ -28,7 +34,7 @@ function asName(text: string): string | undefined {
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '_')
     .replace(/^[_0-9]+|_+$/g, '')
-  return namePattern.test(name) && !windowsDevices.test(name) ? name : undefined
+  return namePattern.test(name) && nameProblem(name) === undefined ? name : undefined
 }
 
 /** Printable, on one line and not too long, whatever it is. */

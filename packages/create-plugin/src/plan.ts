@@ -8,7 +8,7 @@ import { formatJson, type Json } from './json.js'
 import { classNameOf } from './names.js'
 import { commandsOf } from './package-managers.js'
 import { morseSample } from './sample.js'
-import { markdownText } from './text.js'
+import { fitting, markdownText } from './text.js'
 
 /** One file to write. */
 export interface PlannedFile {
@@ -49,9 +49,21 @@ function contextOf(answers: Answers) {
     typescript: answers.language === 'typescript',
     extension: answers.language === 'typescript' ? 'ts' : 'js',
     className: classNameOf(answers.name),
+    classHead: classHead(answers.name),
+    output: facts.output,
     commands: commandsOf(answers.packageManager),
     optionSources: [...facts.options.map(({ name, source }) => `${name}: ${source}`), ...own.map(zodSource)],
   }
+}
+
+/** How the class of a plugin with a contract of its own begins. */
+function classHead(name: string): string {
+  const parts = [
+    `export default class ${classNameOf(name)}`,
+    'extends EmbeddingContract<Config>',
+    'implements ImplementationOf<EmbeddingMethods>',
+  ]
+  return fitting(0, `${parts.join(' ')} {`, `${parts.join('\n  ')}\n{`)
 }
 
 function ownOptions({ config }: Answers): ConfigOption[] {
@@ -101,6 +113,7 @@ function manifestOf(answers: Answers): Json {
 
 function packageOf({ name, language, description, author }: Answers): Json {
   const typescript = language === 'typescript'
+  const lint = 'appfactory-host validate . && appfactory-host manifest . --check'
   return {
     name,
     version: '0.1.0',
@@ -113,7 +126,7 @@ function packageOf({ name, language, description, author }: Answers): Json {
       : './src/index.js',
     scripts: {
       ...(typescript ? { build: 'tsc' } : {}),
-      lint: typescript ? 'tsc && appfactory-host validate .' : 'appfactory-host validate .',
+      lint: typescript ? `tsc && ${lint}` : lint,
       test: typescript ? 'tsc && vitest run' : 'vitest run',
       typecheck: typescript ? 'tsc -p test' : 'tsc',
     },

@@ -11,6 +11,7 @@ import {
   questions,
   type Surroundings,
 } from './answers.js'
+import { contractFacts } from './contracts.js'
 import { type Problem, UsageError } from './failures.js'
 import { shown } from './names.js'
 
@@ -32,8 +33,8 @@ export function checkGiven(given: Given): Given {
   for (const question of questions) {
     const answer = given[question.key]
     if (answer === undefined) continue
-    const value = withoutAlias(question, answer)
-    const message = problemOf(question, value)
+    const value = asMeant(question, answer)
+    const message = problemOf(question, value, checked)
     if (message === undefined) checked[question.key] = value
     else problems.push({ answer: labelOf(question.key), message })
   }
@@ -42,12 +43,12 @@ export function checkGiven(given: Given): Given {
   throw new UsageError(lines.join('\n'), problems)
 }
 
-/** What is wrong with an answer. */
-export function problemOf(question: Question, answer: Answer): string | undefined {
+/** What is wrong with an answer, as far as those before it are known. */
+export function problemOf(question: Question, answer: Answer, { contract }: Given): string | undefined {
   if (question.kind === 'choice') return choiceProblem(question, String(answer))
   const texts = typeof answer === 'boolean' ? [] : [answer].flat()
   const problem = texts.map((text) => question.problem?.(text)).find((found) => found !== undefined)
-  return problem ?? (question.key === 'config' ? repeatedName(texts) : undefined)
+  return problem ?? (question.key === 'config' ? takenName(texts, contract) : undefined)
 }
 
 function choiceProblem({ choices = [] }: Question, given: string): string | undefined {
@@ -57,13 +58,22 @@ function choiceProblem({ choices = [] }: Question, given: string): string | unde
   return `there is no ${shown(given)}; there is ${values.join(', ')}${meant === undefined ? '' : `. Did you mean ${meant}?`}`
 }
 
-function repeatedName(options: readonly string[]): string | undefined {
+/** Options need names of their own: among each other, and beside those that the plugin of that contract begins with. */
+function takenName(options: readonly string[], contract: Answer | undefined): string | undefined {
   const names = options.map((option) => option.split(':')[0])
   const twice = names.find((name, index) => names.indexOf(name) !== index)
-  return twice === undefined ? undefined : `${twice} is there twice`
+  if (twice !== undefined) return `${twice} is there twice`
+  const known = contracts.find((one) => one === contract)
+  const theirs = known ? contractFacts[known].options.map(({ name }) => name) : []
+  const taken = names.find((name) => theirs.some((each) => each === name))
+  return taken === undefined
+    ? undefined
+    : `${taken} is an option that a new ${known} plugin has already; choose another name`
 }
 
-function withoutAlias({ choices = [] }: Question, answer: Answer): Answer {
+/** Without an alias, and without the blanks around a line of text. */
+export function asMeant({ kind, key, choices = [] }: Question, answer: Answer): Answer {
+  if (kind === 'text' && key !== 'name' && typeof answer === 'string') return answer.trim()
   return choices.find(({ alias }) => alias === answer)?.value ?? answer
 }
 
@@ -75,15 +85,19 @@ export function openQuestions(given: Given, takeDefaults: boolean): Question[] {
   )
 }
 
-/** Says what is missing, all at once, and how it can be given. */
-export function missing(open: readonly Question[]): UsageError {
+/** Says what is missing, all at once, and how it can be given. `reason`: why nobody is asked. */
+export function missing(open: readonly Question[], reason: string): UsageError {
   const problems = open.map((question) => ({ answer: labelOf(question.key), message: howToGive(question) }))
-  const lines = problems.map(({ answer, message }) => `  ${answer}: ${message}`)
-  const rest = open.some((question) => question.default)
-    ? '\nWith --yes, all that have a default take it.'
-    : ''
+  const lines = (needed: boolean): string[] =>
+    problems.flatMap(({ answer, message }, index) =>
+      (open[index]?.default === undefined) === needed ? [`  ${answer}: ${message}`] : [],
+    )
+  const [required, optional] = [lines(true), lines(false)]
   return new UsageError(
-    `There is no terminal to ask at, and these are missing:\n${lines.join('\n')}${rest}`,
+    [
+      ...(required.length > 0 ? [`${reason}, and these are required:`, ...required] : [`${reason}.`]),
+      ...(optional.length > 0 ? ['With --yes, these take their defaults:', ...optional] : []),
+    ].join('\n'),
     problems,
   )
 }

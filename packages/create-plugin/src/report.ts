@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import type { Answers } from './answers.js'
 import { contractFacts } from './contracts.js'
+import type { StepFailed } from './failures.js'
 import { commandsOf } from './package-managers.js'
 import type { PlannedFile } from './plan.js'
 
@@ -10,37 +11,50 @@ export interface Outcome {
   target: string
   dryRun: boolean
   files: readonly PlannedFile[]
+  /** Those that were there before. */
+  overwritten: readonly string[]
   /** The command that gives the same answers again. */
   command: string
 }
 
-export function report({ answers, target, dryRun, files, command }: Outcome): string {
-  const lines = files.map(({ path, content }) => `  ${path}  ${paint('dim', `${byteLength(content)} bytes`)}`)
-  const head = dryRun
-    ? `Would write ${files.length} files to ${target}:`
-    : `Wrote ${files.length} files to ${target}:`
-  const next = dryRun ? [] : ['', 'Next:', ...nextSteps(answers).map((step) => `  ${paint('cyan', step)}`)]
+export function report(outcome: Outcome, failed?: StepFailed): string {
+  const { answers, target, dryRun, files, overwritten, command } = outcome
+  const lines = files.map(({ path, content }) => {
+    const note = overwritten.includes(path) ? ', overwritten' : ''
+    return `  ${path}  ${paint('dim', `${byteLength(content)} bytes${note}`)}`
+  })
+  const head = `${dryRun ? 'Would write' : 'Wrote'} ${files.length} files to ${target}:`
+  const steps = nextSteps(answers, failed?.undone).map((step) => `  ${paint('cyan', step)}`)
+  const next = dryRun ? [] : ['', 'Next:', ...steps]
   return [head, ...lines, ...next, '', 'The same again:', `  ${paint('cyan', command)}`].join('\n')
 }
 
-export function reportJson({ answers, target, dryRun, files, command }: Outcome): string {
+export function reportJson(outcome: Outcome, failed?: StepFailed): string {
+  const { answers, target, dryRun, files, overwritten, command } = outcome
   const listed = files.map(({ path, content }) => ({
     path,
     bytes: byteLength(content),
+    ...(overwritten.includes(path) ? { overwritten: true } : {}),
     ...(typeof content === 'string' ? { content } : { base64: Buffer.from(content).toString('base64') }),
   }))
+  const next = nextSteps(answers, failed?.undone)
+  const error = failed ? { error: { message: failed.message } } : {}
   return JSON.stringify(
-    { answers, target, written: !dryRun, files: listed, next: nextSteps(answers), command },
+    { answers, target, written: !dryRun, ...error, files: listed, next, command },
     null,
     2,
   )
 }
 
-/** What one types now. */
-export function nextSteps({ name, contract, packageManager, install }: Answers): string[] {
+/** What one types now; `undone` are the commands that this one should have run. */
+export function nextSteps(
+  { name, contract, packageManager, install }: Answers,
+  undone: readonly string[] = [],
+): string[] {
   const { install: installs, test, exec } = commandsOf(packageManager)
   return [
     `cd ${name}`,
+    ...undone,
     ...(install ? [] : [installs]),
     test,
     `${exec} appfactory-host call ${name} --plugins-dir .. ${contractFacts[contract].call}`,

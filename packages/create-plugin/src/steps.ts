@@ -2,13 +2,27 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Answers } from './answers.js'
-import { Cancelled } from './failures.js'
+import { StepFailed } from './failures.js'
+import { onStopSignal } from './stop-signals.js'
 
-/** Does what is to be done once the files are there. */
+/**
+ * Does what is to be done once the files are there.
+ *
+ * @throws StepFailed that names what is still to be done.
+ */
 export async function runSteps(answers: Answers, target: string, signal: AbortSignal): Promise<void> {
-  for (const step of stepsOf(answers, target)) {
+  const steps = stepsOf(answers)
+  for (const [index, step] of steps.entries()) {
+    if (step.command === 'git' && isInRepository(target)) {
+      process.stderr.write('It is in a git repository already; none is made in it.\n')
+      continue
+    }
     process.stderr.write(`${step.title}…\n`)
-    await runStep(step, target, signal)
+    const problem = signal.aborted ? 'it was not begun' : await runStep(step, target)
+    if (problem === undefined && !signal.aborted) continue
+    const undone = steps.slice(problem === undefined ? index + 1 : index).map(lineOf)
+    const message = signal.aborted ? `Cancelled: ${lineOf(step)}` : problem
+    throw new StepFailed(`${message}. The files are written`, { undone, cancelled: signal.aborted })
   }
 }
 
@@ -19,11 +33,13 @@ interface Step {
   args: string[]
 }
 
-function stepsOf({ git, install, packageManager }: Answers, target: string): Step[] {
+function lineOf({ command, args }: Step): string {
+  return [command, ...args].join(' ')
+}
+
+function stepsOf({ git, install, packageManager }: Answers): Step[] {
   return [
-    ...(git && !isInRepository(target)
-      ? [{ title: 'Making a git repository', command: 'git', args: ['init', '-q'] }]
-      : []),
+    ...(git ? [{ title: 'Making a git repository', command: 'git', args: ['init', '-q'] }] : []),
     ...(install
       ? [{ title: `Installing with ${packageManager}`, command: packageManager, args: ['install'] }]
       : []),
@@ -40,29 +56,23 @@ function isInRepository(folder: string): boolean {
 /** What npm says to the command that it runs, and flags of this one; they would change what the step does. */
 const meantForUs = /^npm_(package_|lifecycle_|command$|config_(call|package|dry_run|json|force|yes)$)/i
 
-/** Runs a step; what it prints goes to stderr. */
-async function runStep({ command, args }: Step, cwd: string, signal: AbortSignal): Promise<void> {
+/** Runs a step; what it prints goes to stderr. Resolves to what went wrong, if anything did. */
+async function runStep(step: Step, cwd: string): Promise<string | undefined> {
+  const { command, args } = step
   const shell = process.platform === 'win32'
   const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !meantForUs.test(key)))
   const child = spawn(command, args, { cwd, env, shell, stdio: ['ignore', 2, 2] })
-  const stop = (): boolean => child.kill('SIGTERM')
-  signal.addEventListener('abort', stop, { once: true })
+  // Who asks twice does not want to wait.
+  const stopListening = onStopSignal(() => child.kill(child.killed ? 'SIGKILL' : 'SIGTERM'))
   try {
-    await new Promise<void>((resolve, reject) => {
-      child.once('error', (error) => reject(new Error(`${command} could not be started: ${error.message}`)))
+    return await new Promise((resolve) => {
+      child.once('error', (error) => resolve(`${command} could not be started: ${error.message}`))
       child.once('close', (code) => {
-        if (code === 0) resolve()
-        else
-          reject(
-            new Error(`${[command, ...args].join(' ')} failed${code === null ? '' : ` with status ${code}`}`),
-          )
+        if (code === 0) resolve(undefined)
+        else resolve(`${lineOf(step)} failed${code === null ? '' : ` with status ${code}`}`)
       })
     })
-  } catch (error) {
-    if (signal.aborted)
-      throw new Cancelled(`Cancelled. The files are written; go on with: ${[command, ...args].join(' ')}`)
-    throw error
   } finally {
-    signal.removeEventListener('abort', stop)
+    stopListening()
   }
 }

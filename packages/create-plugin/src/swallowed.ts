@@ -1,11 +1,16 @@
-import { flagOf, questions } from './answers.js'
+import { flagOf, type Question, questions } from './answers.js'
 import { quote } from './command-line.js'
 import { UsageError } from './failures.js'
+import { meantFlag, switches } from './flags.js'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** Flags that mean something to npm too: only these values can have been meant for this command. */
-const booleanFlags = ['dry-run', 'json', 'force', 'git', 'install']
+/** Flags that are on or off. npm has them too, except `install`. */
+const booleanFlags = [
+  ...Object.keys(switches).filter((flag) => flag !== 'yes'),
+  ...questions.filter(({ kind }) => kind === 'yes-no').map(({ key }) => flagOf(key)),
+]
+const textFlags = questions.filter(({ kind }) => kind !== 'yes-no').map(({ key }) => flagOf(key))
 
 /**
  * Without `--`, npm keeps the flags of `npm create appfactory-plugin x --dry-run` for itself, and `x` would be written.
@@ -22,29 +27,65 @@ export function refuseSwallowedFlags(
   const kept = flagsKept(argv, environment)
   if (kept.length === 0) return
   const command = meantCommand(argv, kept, environment, platform)
+  const taken = kept.map(({ typed }) => `--${typed}`).join(', ')
   throw new UsageError(
-    `npm took ${kept.map(({ flag }) => `--${flag}`).join(', ')} for its own. Flags of this command come behind "--":\n\n  ${command}\n`,
+    `npm took ${taken} for its own. Flags of this command come behind "--":\n\n  ${command}\n${settingNote(kept)}`,
+    [],
+    { complete: true },
   )
+}
+
+/** Whether npm kept `--yes`, or is set to it: both look the same. */
+export function tookYes(argv: readonly string[], environment: Environment): boolean {
+  if (environment['npm_lifecycle_event'] !== 'npx' || environment['npm_config_yes'] !== 'true') return false
+  return !isSaid(argv, 'yes') && !argv.includes('-y')
+}
+
+/** Where npm's configuration sets what it has too, there is another way out. */
+function settingNote(kept: readonly Kept[]): string {
+  const both = kept.filter(({ flag }) => booleanFlags.includes(flag) && flag !== 'install')
+  if (both.length === 0) return ''
+  const answers = both.map(({ flag }) => `--no-${flag}`).join(' ')
+  return `\nIf it is npm's own configuration that says so, answer with ${answers} behind the "--".\n`
 }
 
 interface Kept {
   flag: string
+  /** As it was typed, which may be another word. */
+  typed: string
   /** Undefined where npm left the value behind, among the other words. */
   value: string | undefined
 }
 
 function flagsKept(argv: readonly string[], environment: Environment): Kept[] {
-  const texts = questions.filter(({ key, kind }) => kind !== 'yes-no' && key !== 'name')
-  const flags = [...texts.map(({ key }) => flagOf(key)), ...booleanFlags]
-  return flags.flatMap((flag) => {
-    const value = environment[`npm_config_${flag.replaceAll('-', '_')}`]
-    const boolean = booleanFlags.includes(flag)
+  const prefix = 'npm_config_'
+  const kept = Object.entries(environment).flatMap(([key, value]) =>
+    key.startsWith(prefix) && value !== undefined
+      ? keptAs(key.slice(prefix.length).replaceAll('_', '-'), value)
+      : [],
+  )
+  const order = [...textFlags, ...booleanFlags]
+  return kept
+    .filter(({ flag }) => !isSaid(argv, flag))
+    .sort((one, other) => order.indexOf(one.flag) - order.indexOf(other.flag))
+}
+
+/** What one thing of npm's environment was for this command, if it was. */
+function keptAs(typed: string, value: string): Kept[] {
+  const [flag = '', implied] = meantFlag(typed)?.split(' ') ?? []
+  if (booleanFlags.includes(flag)) {
     // npm has a `git` of its own, which is a path; given without a value it is empty.
-    const given = boolean ? value === 'true' || (flag === 'git' && value === '') : value !== undefined
-    // npm's own `description` is a switch that is on.
-    if (!given || (flag === 'description' && value !== 'true') || argv.includes(`--${flag}`)) return []
-    return [{ flag, value: boolean || value === 'true' || value === '' ? undefined : value }]
-  })
+    const given = value === 'true' || (typed === 'git' && value === '')
+    return given ? [{ flag, typed, value: undefined }] : []
+  }
+  // npm's own `description` is a switch that is on.
+  if (!textFlags.includes(flag) || (typed === 'description' && value !== 'true')) return []
+  return [{ flag, typed, value: implied ?? (value === 'true' || value === '' ? undefined : value) }]
+}
+
+/** Whether the command was given the flag itself, or its opposite. */
+function isSaid(argv: readonly string[], flag: string): boolean {
+  return argv.some((word) => [`--${flag}`, `--no-${flag}`].includes(word) || word.startsWith(`--${flag}=`))
 }
 
 /** The words that npm left are the values of the flags that it took: which one's is told by what it can be. */
@@ -56,21 +97,23 @@ function meantCommand(
 ): string {
   const firstFlag = argv.findIndex((word) => word.startsWith('-'))
   const words = argv.slice(0, firstFlag === -1 ? argv.length : firstFlag)
-  const [name, ...values] = words
-  const takesValue = kept.filter(({ flag, value }) => value === undefined && !booleanFlags.includes(flag))
+  const named = kept.find(({ flag }) => flag === 'name')
+  const [name, ...values] = named?.value === undefined ? words : [named.value, ...words]
+  const others = kept.filter((one) => one !== named)
+  const takesValue = others.filter(({ flag, value }) => value === undefined && !booleanFlags.includes(flag))
   const found = new Map<string, string>()
   for (const { flag } of takesValue) {
-    const value = values.find((word) => [...choicesOf(flag)].includes(word))
+    const value = values.find((word) => choicesOf(flag).includes(word))
     if (value !== undefined) found.set(flag, values.splice(values.indexOf(value), 1)[0] ?? value)
   }
   const open = takesValue.filter(({ flag }) => !found.has(flag))
   if (open.length === 1 && values.length === 1) found.set(open[0]?.flag ?? '', values.pop() ?? '')
-  const flags = kept.flatMap(({ flag, value = found.get(flag) }) => {
+  const flags = others.flatMap(({ flag, value = found.get(flag) }) => {
     if (booleanFlags.includes(flag)) return [`--${flag}`]
     // Several texts, and no telling which is which.
     return [`--${flag}`, value === undefined ? '…' : quote(value, platform)]
   })
-  const yes = environment['npm_config_yes'] === 'true' && !argv.includes('--yes') ? ['--yes'] : []
+  const yes = tookYes(argv, environment) ? ['--yes'] : []
   const rest = argv.slice(words.length).map((word) => quote(word, platform))
   const start = [
     'npm create appfactory-plugin@latest',
@@ -81,7 +124,7 @@ function meantCommand(
 }
 
 function choicesOf(flag: string): string[] {
-  const question = questions.find(({ key }) => flagOf(key) === flag)
+  const question: Question | undefined = questions.find(({ key }) => flagOf(key) === flag)
   return (question?.choices ?? []).flatMap(({ value, alias }) =>
     alias === undefined ? [value] : [value, alias],
   )

@@ -11,6 +11,19 @@ export function textProblem(text: string, longest: number): string | undefined {
   return `it has the character U+${code}, which can't stand in one line of text; leave it out`
 }
 
+/** As long as the formatter lets a line be. */
+export const lineWidth = 110
+
+/** Of two ways to write the same: on one line where it fits, which begins in that column. */
+export function fitting(column: number, flat: string, broken: string): string {
+  return column + flat.length <= lineWidth ? flat : broken
+}
+
+/** A finite number in JavaScript and JSON, as the formatter writes it. */
+export function numberText(value: number): string {
+  return String(value).replace('e+', 'e')
+}
+
 /** A string of JavaScript, with the quotes that the formatter would choose. */
 export function sourceString(text: string): string {
   const json = JSON.stringify(text)

@@ -1,8 +1,8 @@
-import { lstatSync, readdirSync, type Stats } from 'node:fs'
 import { chmod, mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
-import { basename, dirname, join, posix } from 'node:path'
-import { Cancelled } from './failures.js'
+import { basename, dirname, join } from 'node:path'
+import { Cancelled, UndoFailed } from './failures.js'
 import type { PlannedFile } from './plan.js'
+import { checkTarget, parentsOf, statOf } from './target.js'
 
 export interface WriteOptions {
   /** Overwrite planned files that are there. Others are never touched. */
@@ -12,7 +12,9 @@ export interface WriteOptions {
 
 /**
  * Writes all files or none: they are made beside the target, and moved when all are there. Whatever goes wrong, what was
- * there before is there again.
+ * there before is there again; where even that fails, it is in a folder that the error names.
+ *
+ * @throws TargetBusy, Cancelled, UndoFailed, or what the file system says.
  */
 export async function writeFiles(
   target: string,
@@ -31,69 +33,17 @@ export async function writeFiles(
     stopIfCancelled(signal)
     if (statOf(target)) await moveInto(target, stage, files, signal)
     else await rename(stage, target)
-  } finally {
-    await rm(stage, { recursive: true, force: true })
+  } catch (error) {
+    // It may hold the only copy of what was overwritten.
+    if (!(error instanceof UndoFailed)) await rm(stage, { recursive: true, force: true })
+    throw error
   }
+  await rm(stage, { recursive: true, force: true })
 }
 
 async function writeOne(path: string, content: string | Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   await writeFile(path, content, { flag: 'wx' })
-}
-
-/** @throws Error that lists what is in the way. */
-export function checkTarget(target: string, files: readonly PlannedFile[], force: boolean): void {
-  const stat = statOf(target)
-  if (!stat) return
-  if (!stat.isDirectory()) {
-    throw new Error(`${target} is there already and is not a folder; choose another name, or move it away`)
-  }
-  const present = readdirSync(target).filter((entry) => entry !== '.git')
-  if (present.length === 0) return
-  if (!force) {
-    const planned = files.map(({ path }) => path).filter((path) => statOf(join(target, path)))
-    throw new Error(
-      planned.length === 0
-        ? `${target} is not empty: it has ${present.slice(0, 5).join(', ')}${present.length > 5 ? '…' : ''}. Choose another name, or add to it with --force`
-        : `${target} has files that would be overwritten:\n${planned.map((path) => `  ${path}`).join('\n')}\nChoose another name, or overwrite these files with --force; others stay as they are`,
-    )
-  }
-  const blocked = files.flatMap(({ path }) => blockers(target, path))
-  if (blocked.length > 0) {
-    throw new Error(
-      `--force overwrites files only. In the way:\n${[...new Set(blocked)].join('\n')}\nMove it away`,
-    )
-  }
-}
-
-/** What a file can't replace, or would lead out of the folder. */
-function blockers(target: string, path: string): string[] {
-  const stat = statOf(join(target, path))
-  const folders = parentsOf(path).filter((folder) => {
-    const found = statOf(join(target, folder))
-    return found && !found.isDirectory()
-  })
-  return [
-    ...(stat?.isDirectory() ? [`  ${path} is a folder`] : []),
-    ...folders.map((folder) => `  ${folder} is not a folder`),
-  ]
-}
-
-/** Of `a/b/c`: `a`, `a/b`. */
-function parentsOf(path: string): string[] {
-  const parent = posix.dirname(path)
-  return parent === '.' ? [] : [...parentsOf(parent), parent]
-}
-
-/** Of the thing itself, not of what a link leads to. */
-function statOf(path: string): Stats | undefined {
-  try {
-    return lstatSync(path)
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw error
-  }
 }
 
 /** Moves staged files into a folder that is there, and takes it all back if one can't be moved. */
@@ -110,18 +60,27 @@ async function moveInto(
       await makeFolders(target, parentsOf(path), undo)
       const place = join(target, path)
       const old = statOf(place)
+      // A link has rights that mean nothing.
+      if (old?.isFile()) await chmod(join(stage, path), old.mode)
       if (old) {
         await rename(place, join(stage, `${path}.old`))
         undo.push(() => rename(join(stage, `${path}.old`), place))
       }
       await rename(join(stage, path), place)
-      undo.push(() => rm(place))
-      if (old) await chmod(place, old.mode)
+      undo.push(() => rm(place, { force: true }))
     }
   } catch (error) {
-    for (const step of undo.reverse()) await step()
-    throw error
+    const failed = await undoAll(undo.reverse())
+    if (failed.length === 0) throw error
+    throw new UndoFailed(stage, [error, ...failed])
   }
+}
+
+/** Takes every step, whether those before it failed or not, and returns what went wrong. */
+async function undoAll(steps: readonly (() => Promise<void>)[]): Promise<unknown[]> {
+  const failed: unknown[] = []
+  for (const step of steps) await step().catch((error: unknown) => failed.push(error))
+  return failed
 }
 
 async function makeFolders(

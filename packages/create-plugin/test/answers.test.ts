@@ -20,9 +20,12 @@ function problemsOf(given: Given): string {
 }
 
 describe('names', () => {
-  it.each(['a', 'my_tts_plugin', 'my-plugin', 'x1', 'con_artist', 'null'])('takes %s', (name) => {
-    expect(nameProblem(name)).toBeUndefined()
-  })
+  it.each(['a', 'my_tts_plugin', 'my-plugin', 'x1', 'con_artist', 'null', 'test', 'zod_plugin'])(
+    'takes %s',
+    (name) => {
+      expect(nameProblem(name)).toBeUndefined()
+    },
+  )
 
   it.each([
     ['', /empty/],
@@ -46,6 +49,12 @@ describe('names', () => {
     ['_x', /x would do/],
     ['x__y', /x_y would do/],
     ['node_modules', /npm/],
+    ['zod', /a package that the plugin uses/],
+    ['vitest', /a package that the plugin uses/],
+    ['typescript', /a package that the plugin uses/],
+    ['http', /a module of Node/],
+    ['events', /a module of Node/],
+    ['Zod', /letters and digits, joined by _ or -$/],
     ['favicon.ico', /npm/],
     ['1st', /st would do/],
     ['🙂', /not lower-case words/],
@@ -101,6 +110,28 @@ describe('checks', () => {
 
   it('refuses a config option that is there twice', () => {
     expect(problemsOf({ config: ['x:string', 'x:integer'] })).toMatch(/x is there twice/)
+  })
+
+  it.each<Given>([
+    { contract: 'tts', config: ['voice:integer=3'] },
+    { contract: 'tts', config: ['words_per_minute:string'] },
+    { contract: 'stt', config: ['retries:integer', 'words_per_minute:integer=3'] },
+    { contract: 'llm', config: ['max_words:integer=3'] },
+    { contract: 'custom', config: ['dimensions:integer=3'] },
+  ])('refuses a config option that the new plugin has: %j', (given) => {
+    expect(problemsOf(given)).toMatch(/^--config: .* has already/)
+  })
+
+  it('takes options that only plugins of other contracts have', () => {
+    expect(problemsOf({ contract: 'llm', config: ['voice:integer=3'] })).toBe('')
+  })
+
+  it.each(['', ' '])('refuses %j as the name for people', (displayName) => {
+    expect(problemsOf({ displayName })).toMatch(/^--display-name: it is empty/)
+  })
+
+  it('leaves out the blanks around a line of text', () => {
+    expect(checkGiven({ author: ' A B ', description: ' ' })).toEqual({ author: 'A B', description: '' })
   })
 
   it('names all problems at once', () => {
@@ -166,6 +197,7 @@ describe('text for a target', () => {
     ["say:string=it's", 'say: z.string().default("it\'s"),'],
     ['on:boolean=false', 'on: z.boolean().default(false),'],
     ['ratio:number=0.5', 'ratio: z.number().default(0.5),'],
+    ['big:number=1e21', 'big: z.number().default(1e21),'],
     ['empty:string=', "empty: z.string().default(''),"],
   ])('writes the config option %s as Zod', (text, source) => {
     const { option } = configOption(text)

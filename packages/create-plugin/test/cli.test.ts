@@ -1,9 +1,18 @@
+import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { questions } from '../src/answers.js'
+import { meantFlag } from '../src/flags.js'
 import { command, filesIn, run, spawned, temporaryFolder } from './command.js'
+
+const namespace = ['--user', '--map-root-user', '--mount']
+/** Not everywhere may one have a disk of one's own. */
+const mayMount =
+  process.platform === 'linux' &&
+  spawnSync('unshare', [...namespace, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0
 
 const tts = ['my_plugin', '--contract', 'tts', '--yes']
 
@@ -15,7 +24,7 @@ describe('done', () => {
     expect(out).toMatch(
       /Next:\n +cd my_plugin\n +npm install\n +npm test\n +npx appfactory-host call my_plugin/,
     )
-    expect(out).toContain('npm create appfactory-plugin@0.1.0 -- my_plugin --contract tts --yes')
+    expect(out).toContain('npm create appfactory-plugin@0.1.0 my_plugin -- --contract tts --yes')
     expect(readdirSync(cwd)).toEqual(['my_plugin'])
     expect(Object.keys(filesIn(join(cwd, 'my_plugin')))).toContain('src/index.ts')
   })
@@ -31,7 +40,7 @@ describe('done', () => {
     ]
     const { out } = await run([...tts, ...hostile, '--json'], { cwd: first })
     const { command: again }: { command: string } = JSON.parse(out)
-    const flags = again.replace(/^.* -- /, '')
+    const flags = again.replace(/^npm create \S+ (\S+) -- /, '$1 ')
     const { status } = await spawned('sh', ['-c', `"$NODE" "$COMMAND" ${flags}`], {
       cwd: second,
       env: { NODE: process.execPath, COMMAND: command },
@@ -48,7 +57,10 @@ describe('done', () => {
       expect(await run([...tts, '--git'], { cwd })).toMatchObject({ status: 0 })
       expect(readdirSync(join(cwd, 'my_plugin'))).toContain('.git')
       mkdirSync(join(cwd, 'repository/.git'), { recursive: true })
-      expect(await run([...tts, '--git'], { cwd: join(cwd, 'repository') })).toMatchObject({ status: 0 })
+      expect(await run([...tts, '--git'], { cwd: join(cwd, 'repository') })).toMatchObject({
+        status: 0,
+        error: expect.stringMatching(/in a git repository already/),
+      })
       expect(readdirSync(join(cwd, 'repository/my_plugin'))).not.toContain('.git')
     },
   )
@@ -96,12 +108,60 @@ describe('a dry run', () => {
     expect(Buffer.from(base64, 'base64')).toHaveLength(bytes ?? 0)
     expect(Buffer.from(base64, 'base64').subarray(0, 4).toString()).toBe('RIFF')
   })
+
+  it.each([
+    ['a file of that name', (dir: string) => writeFileSync(dir, 'mine'), ['.']],
+    [
+      'a folder with planned files',
+      (dir: string) => {
+        mkdirSync(join(dir, 'src'), { recursive: true })
+        for (const path of ['README.md', 'src/index.ts', 'NOTES.md']) writeFileSync(join(dir, path), 'mine')
+      },
+      ['README.md', 'src/index.ts'],
+    ],
+    [
+      'a folder with other files',
+      (dir: string) => {
+        mkdirSync(dir)
+        writeFileSync(join(dir, 'NOTES.md'), 'mine')
+      },
+      ['NOTES.md'],
+    ],
+  ])('fails as the run itself would, with %s', async (_name, make, conflicts) => {
+    const cwd = temporaryFolder()
+    make(join(cwd, 'my_plugin'))
+    for (const more of [[], ['--json']]) {
+      const real = await run([...tts, ...more], { cwd })
+      expect(real.status).toBe(1)
+      expect(await run([...tts, ...more, '--dry-run'], { cwd })).toEqual(real)
+      if (more.length > 0) expect(JSON.parse(real.out)).toMatchObject({ error: { conflicts } })
+      else for (const path of conflicts) expect(real.error).toContain(path === '.' ? 'my_plugin' : path)
+    }
+  })
+
+  it('says with --force what would be overwritten', async () => {
+    const cwd = temporaryFolder()
+    mkdirSync(join(cwd, 'my_plugin'))
+    writeFileSync(join(cwd, 'my_plugin/README.md'), 'mine')
+    const forced = [...tts, '--force', '--dry-run']
+    expect((await run(forced, { cwd })).out).toMatch(/README\.md .*overwritten\n/)
+    const { files }: { files: { path: string; overwritten?: boolean }[] } = JSON.parse(
+      (await run([...forced, '--json'], { cwd })).out,
+    )
+    expect(files.filter(({ overwritten }) => overwritten).map(({ path }) => path)).toEqual(['README.md'])
+    expect(filesIn(cwd)).toEqual({ 'my_plugin/README.md': 'mine' })
+  })
 })
 
 describe('usage', () => {
   it.each([
-    [[], /name:.*\n(.*\n)* +--contract:.*tts.*\n(.*\n)* +--git:/],
-    [['--yes'], /name:.*\n +--contract:.*no default/],
+    [[], /required:\n +name:.*\n +--contract:.*tts.*\n.*defaults:\n(.*\n)* +--git:/],
+    [['--yes'], /required:\n +name:.*\n +--contract:.*no default/],
+    [['x', '--contract', 'tts'], /^[^\n]*no terminal[^\n]*\n[^\n]*defaults:\n +--language:/],
+    [['x', '--typescript'], /Did you mean --language typescript\?/],
+    [['x', '--pm', 'pnpm'], /Did you mean --package-manager\?/],
+    [['x', '--contract', 'tts', '--config', 'voice:integer=3', '--yes'], /--config: voice is an option/],
+    [['zod', '--contract', 'tts', '--yes'], /name: "zod"/],
     [['x', '--contract', 'ttss', '--yes'], /Did you mean tts\?/],
     [['x', '--contrat', 'tts'], /Did you mean --contract\?/],
     [['x', '--dryrun'], /Did you mean --dry-run\?/],
@@ -123,6 +183,14 @@ describe('usage', () => {
     expect(status).toBe(2)
     expect(JSON.parse(out)).toMatchObject({ error: { problems: [{ answer: '--language' }] } })
   })
+
+  it('names with --json what is missing, and is not about a terminal', async () => {
+    const { status, out } = await run(['--json'], { cwd: temporaryFolder() })
+    expect(status).toBe(2)
+    const { error }: { error: { message: string; problems: { answer: string }[] } } = JSON.parse(out)
+    expect(error.message).not.toMatch(/terminal/)
+    expect(error.problems.slice(0, 2).map(({ answer }) => answer)).toEqual(['name', '--contract'])
+  })
 })
 
 describe('flags that npm kept', () => {
@@ -140,6 +208,10 @@ describe('flags that npm kept', () => {
     [['x', 'A', 'B'], { author: 'true', display_name: 'true' }, 'x -- --display-name … --author …'],
     [['x'], { git: '', force: 'true', install: 'true' }, 'x -- --force --git --install'],
     [['x', '--contract', 'tts'], { dry_run: 'true' }, 'x -- --dry-run --contract tts'],
+    [['x'], { contrat: 'tts', dryrun: 'true' }, 'x -- --contract tts --dry-run'],
+    [['x', 'tts'], { kind: 'true', typescript: 'true' }, 'x -- --contract tts --language typescript'],
+    [[], { name: 'x', contract: 'tts' }, 'x -- --contract tts'],
+    [['x', '--contract=tts'], { json: 'true' }, 'x -- --json --contract=tts'],
   ])('%j with %j is refused with the command that works', async (args, kept, meant) => {
     const cwd = temporaryFolder()
     const env = Object.fromEntries(Object.entries(kept).map(([key, value]) => [`npm_config_${key}`, value]))
@@ -156,6 +228,32 @@ describe('flags that npm kept', () => {
       Object.entries(settings).map(([key, value]) => [`npm_config_${key}`, value]),
     )
     expect(await run(tts, { cwd: temporaryFolder(), env: { ...npm, ...env } })).toMatchObject({ status: 0 })
+  })
+
+  it.each(['force', 'json', 'dry-run'])('may be settings of npm: --no-%s answers that', async (flag) => {
+    const env = { ...npm, [`npm_config_${flag.replace('-', '_')}`]: 'true' }
+    const refused = await run(tts, { cwd: temporaryFolder(), env })
+    expect(refused).toMatchObject({ status: 2, error: expect.stringContaining(`--no-${flag}`) })
+    expect(refused.error).not.toContain('--help')
+    const cwd = temporaryFolder()
+    const answered = await run([...tts, `--no-${flag}`], { cwd, env })
+    expect(answered).toMatchObject({ status: 0, out: expect.stringMatching(/^Wrote/) })
+    expect(readdirSync(cwd)).toEqual(['my_plugin'])
+  })
+
+  it('may be --yes: then it says so where it can not go on', async () => {
+    const env = { ...npm, npm_config_yes: 'true' }
+    const { status, error } = await run(['x', '--contract', 'tts'], { cwd: temporaryFolder(), env })
+    expect(status).toBe(2)
+    expect(error).toMatch(/npm took --yes/)
+  })
+
+  it('are no other settings of npm', async () => {
+    const { out } = await spawned('npm', ['config', 'list', '--long', '--json'], { cwd: temporaryFolder() })
+    const same = ['yes', 'json', 'force', 'dry-run', 'git', 'description', 'name']
+    const others = Object.keys(JSON.parse(out)).filter((name) => !same.includes(name))
+    expect(others.length).toBeGreaterThan(100)
+    expect(others.filter((name) => meantFlag(name) !== undefined)).toEqual([])
   })
 
   it('do not count in a script of npm’s', async () => {
@@ -204,32 +302,96 @@ describe('failures', () => {
     expect({ status, left: readdirSync(cwd) }).toEqual({ status: 1, left: [] })
   })
 
-  it.skipIf(process.platform !== 'linux')('a disk that is full in the middle: nothing is left', async () => {
-    const cwd = temporaryFolder()
-    // Files may have one block: some fit, and then one does not.
+  it.skipIf(process.platform !== 'linux')(
+    'a file that may not be that long, in the middle: nothing is left',
+    async () => {
+      const cwd = temporaryFolder()
+      // Files may have one block: some fit, and then one does not.
+      const { status, error } = await spawned(
+        'bash',
+        ['-c', 'ulimit -f 1; exec "$@"', 'bash', process.execPath, command, ...tts],
+        { cwd },
+      )
+      expect(error).toMatch(/EFBIG/)
+      expect({ status, left: readdirSync(cwd) }).toEqual({ status: 1, left: [] })
+      expect(await run(tts, { cwd })).toMatchObject({ status: 0 })
+    },
+  )
+
+  it.skipIf(!mayMount)('a disk that is full in the middle: nothing is left', async () => {
+    // A disk of its own, which only this process and its children see.
+    const small =
+      'mount -t tmpfs -o size=16k tmpfs "$PWD" && cd "$PWD" && "$@"; status=$?; ls -A >&2; exit $status'
     const { status, error } = await spawned(
-      'bash',
-      ['-c', 'ulimit -f 1; exec "$@"', 'bash', process.execPath, command, ...tts],
-      { cwd },
+      'unshare',
+      [...namespace, 'sh', '-c', small, 'sh', process.execPath, command, ...tts],
+      { cwd: temporaryFolder() },
     )
-    expect(error).toMatch(/EFBIG|ENOSPC/)
-    expect({ status, left: readdirSync(cwd) }).toEqual({ status: 1, left: [] })
-    expect(await run(tts, { cwd })).toMatchObject({ status: 0 })
+    expect(error).toMatch(/^create-appfactory-plugin: ENOSPC.*\n$/)
+    expect(status).toBe(1)
   })
 
-  it('an installation that fails: status 1, and the files stay', async () => {
+  it.skipIf(process.platform !== 'linux')(
+    'a current folder that is gone: status 1, one clear line',
+    async () => {
+      const cwd = temporaryFolder()
+      const gone = 'mkdir gone; cd gone; rmdir ../gone; exec "$@"'
+      const there = (more: string[]) =>
+        spawned('sh', ['-c', gone, 'sh', process.execPath, command, ...tts, ...more], { cwd })
+      expect(await there([])).toMatchObject({
+        status: 1,
+        out: '',
+        error: expect.stringMatching(/^create-appfactory-plugin: the current folder[^\n]*\n$/),
+      })
+      const { status, out } = await there(['--json'])
+      expect({ status, ...JSON.parse(out) }).toEqual({ status: 1, error: { message: expect.any(String) } })
+    },
+  )
+
+  it('an installation that fails: status 1, the files stay, and what is to be done is said', async () => {
     const cwd = temporaryFolder()
     const env = { PATH: join(cwd, 'nothing') }
-    const { status, error } = await run([...tts, '--install'], { cwd, env })
+    const { status, error, out } = await run([...tts, '--install'], { cwd, env })
     expect(error).toMatch(/npm could not be started/)
+    expect(out).toMatch(/^Wrote 10 files (.|\n)*Next:\n +cd my_plugin\n +npm install\n +npm test\n/)
     expect(status).toBe(1)
     expect(Object.keys(filesIn(join(cwd, 'my_plugin')))).toContain('manifest.json')
+  })
+
+  it('an installation that fails, in JSON: what is written, and what is to be done', async () => {
+    const cwd = temporaryFolder()
+    const env = { PATH: join(cwd, 'nothing') }
+    const { status, out } = await run([...tts, '--git', '--install', '--json'], { cwd, env })
+    expect(status).toBe(1)
+    expect(JSON.parse(out)).toMatchObject({
+      written: true,
+      target: join(cwd, 'my_plugin'),
+      error: { message: expect.stringMatching(/git could not be started/) },
+      next: ['cd my_plugin', 'git init -q', 'npm install', 'npm test', expect.any(String)],
+    })
   })
 })
 
 describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
+  it.each([
+    ['SIGINT', ''],
+    ['SIGTERM', ''],
+    ['SIGHUP', ''],
+    ['SIGINT', 'SIGINT'],
+    ['SIGINT', 'SIGTERM'],
+  ])('%s while files are written, and again %s, leaves nothing and has status 130', async (first, again) => {
+    const cwd = temporaryFolder()
+    const { status, error } = await spawned(
+      process.execPath,
+      ['--require', fileURLToPath(new URL('stopped.cjs', import.meta.url)), command, ...tts],
+      { cwd, env: { STOP_AT_WRITE: first, STOP_AT_REMOVAL: again } },
+    )
+    expect(error).toMatch(/Cancelled; nothing was written/)
+    expect({ status, left: readdirSync(cwd) }).toEqual({ status: 130, left: [] })
+    expect(await run(tts, { cwd })).toMatchObject({ status: 0 })
+  })
+
   it('at any moment leaves all files or none', async () => {
-    const seen = new Set<string>()
     for (let delay = 20; delay <= 200; delay += 15) {
       const cwd = temporaryFolder()
       const onStart = async (child: { kill(signal: 'SIGINT'): boolean }): Promise<void> => {
@@ -240,10 +402,9 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
       const left = readdirSync(cwd)
       expect([[], ['my_plugin']]).toContainEqual(left)
       if (left.length > 0) expect(Object.keys(filesIn(join(cwd, 'my_plugin')))).toHaveLength(10)
-      seen.add(`${status} ${left.length}`)
+      // Where no handler stands, before and after the files are written, the signal itself ends the process.
+      expect(status === 0 ? 1 : status === 130 ? 0 : left.length).toBe(left.length)
     }
-    // Before the handler stands, the signal itself ends the process.
-    for (const outcome of seen) expect(['0 1', '130 0', 'null 0', 'null 1']).toContain(outcome)
   })
 
   it('while packages are installed stops that, keeps the files and has status 130', async () => {
@@ -259,9 +420,10 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
       })
     }
     const env = { PATH: `${bin}:${process.env['PATH']}` }
-    const { status, error } = await run([...tts, '--install'], { cwd, env, onStart })
+    const { status, error, out } = await run([...tts, '--install'], { cwd, env, onStart })
     expect(status).toBe(130)
-    expect(error).toMatch(/go on with: npm install/)
+    expect(error).toMatch(/Cancelled: npm install/)
+    expect(out).toMatch(/Next:\n +cd my_plugin\n +npm install\n/)
     expect(Object.keys(filesIn(join(cwd, 'my_plugin')))).toHaveLength(10)
   })
 })

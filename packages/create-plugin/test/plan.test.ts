@@ -100,17 +100,36 @@ describe.each(matrix)('$contract in $language', ({ contract, language }) => {
   })
 })
 
-it('is formatted as this repository is', () => {
+const long = {
+  name: `a_${'long_name_'.repeat(9)}plugin`,
+  displayName: 'A long name '.repeat(8),
+  description: 'It does a lot. '.repeat(30),
+  author: 'Somebody '.repeat(20),
+  config: [
+    `text:string=${'x'.repeat(60)}`,
+    `${'a_name_'.repeat(5)}last:string=${"it's ".repeat(11)}`,
+    'big:number=1e21',
+    'small:number=-1.5e-7',
+    `${'another_name_'.repeat(3)}a:integer=9007199254740991`,
+  ],
+}
+
+it.each<[kind: string, given: Given]>([
+  ['short', { config: ['retries:integer=3', 'api_key:string'] }],
+  ['long', long],
+  ['hostile', hostile],
+  ...[1, 2, 3, 40, 100].map((length): [string, Given] => [
+    `${length}`,
+    { name: 'x'.repeat(length), config: [`text:string=${'\\'.repeat(Math.min(length, 60))}`] },
+  ]),
+])('is formatted as this repository is, with %s answers', (kind, given) => {
   for (const { contract, language } of matrix) {
-    write(
-      `${contract}-${language}`,
-      plan(answersOf({ contract, language, config: ['retries:integer=3', 'api_key:string'] })),
-    )
+    write(`formatted-${kind}/${contract}-${language}`, plan(answersOf({ contract, language, ...given })))
   }
   const biome = createRequire(import.meta.url).resolve('@biomejs/biome/bin/biome', { paths: [root] })
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [biome, 'check', '--vcs-enabled=false', '--colors=off', folder],
+    [biome, 'check', '--vcs-enabled=false', '--colors=off', join(folder, `formatted-${kind}`)],
     { cwd: root, encoding: 'utf8' },
   )
   expect(`${stdout}${stderr}`).toMatch(/Checked \d\d+ files/)

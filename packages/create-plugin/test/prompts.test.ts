@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { command, filesIn, temporaryFolder } from './command.js'
@@ -13,13 +13,14 @@ async function atTerminal(
   cwd: string,
   args: string[],
   dialogue: readonly [question: string, keys: string][],
+  env: Record<string, string> = {},
 ) {
   // A terminal that nobody looks at is no column wide.
   const words = [process.execPath, command, ...args].map((word) => `'${word}'`)
   const line = `stty cols 150 rows 50; exec ${words.join(' ')}`
   const child = spawn('script', ['--quiet', '--return', '--flush', '--command', line, '/dev/null'], {
     cwd,
-    env: { ...process.env, npm_lifecycle_event: '', TERM: 'xterm', COLUMNS: '200', CI: '' },
+    env: { ...process.env, npm_lifecycle_event: '', TERM: 'xterm', COLUMNS: '200', CI: '', ...env },
   })
   const open = [...dialogue]
   let [screen, unread] = ['', '']
@@ -84,6 +85,49 @@ describe.skipIf(!hasScript())('at a terminal', () => {
     )
     expect(status, screen).toBe(0)
     expect(readdirSync(cwd)).toEqual(['mine'])
+  })
+
+  it('says at the first question that the folder has something in it, and takes another name', async () => {
+    const cwd = temporaryFolder()
+    mkdirSync(join(cwd, 'talk'))
+    writeFileSync(join(cwd, 'talk/NOTES.md'), 'mine')
+    const { status, screen } = await atTerminal(
+      cwd,
+      ['--yes', '--contract', 'tts'],
+      [
+        ['called?', `talk${enter}`],
+        ['NOTES.md', `er${enter}`],
+      ],
+    )
+    expect(status, screen).toBe(0)
+    expect(readdirSync(cwd)).toEqual(['talk', 'talker'])
+  })
+
+  it('asks nothing where the folder that was named has something in it', async () => {
+    const cwd = temporaryFolder()
+    mkdirSync(join(cwd, 'talk'))
+    writeFileSync(join(cwd, 'talk/NOTES.md'), 'mine')
+    const { status, screen } = await atTerminal(cwd, ['talk'], [['What does it do?', ctrlC]])
+    expect(status, screen).toBe(1)
+  })
+
+  it('does not begin with --json', async () => {
+    const { status, screen } = await atTerminal(
+      temporaryFolder(),
+      ['talk', '--json'],
+      [['What does it do?', ctrlC]],
+    )
+    expect(status, screen).toBe(2)
+    expect(screen).not.toMatch(/terminal/)
+  })
+
+  it('says that npm took --yes, and asks', async () => {
+    const { status, screen } = await atTerminal(temporaryFolder(), ['talk'], [['What does it do?', ctrlC]], {
+      npm_lifecycle_event: 'npx',
+      npm_config_yes: 'true',
+    })
+    expect(status, screen).toBe(130)
+    expect(screen).toMatch(/npm took --yes/)
   })
 
   it('Ctrl-C at a question writes nothing and has status 130', async () => {

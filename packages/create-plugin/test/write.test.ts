@@ -3,12 +3,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { UndoFailed } from '../src/failures.js'
 import type { PlannedFile } from '../src/plan.js'
 import { writeFiles } from '../src/write.js'
 import { filesIn, temporaryFolder } from './command.js'
@@ -123,6 +125,30 @@ describe('a folder that is there', () => {
     expect(readdirSync(join(dir, 'x'))).toEqual(['README.md'])
   })
 
+  it('has all that can be put back where one file can not; the error names the folder that keeps that one', async () => {
+    const dir = temporaryFolder()
+    mkdirSync(join(dir, 'x/src/deep'), { recursive: true })
+    for (const path of Object.keys(written)) writeFileSync(join(dir, 'x', path), `my ${path}`)
+    // Once all but the last are in their place, the second is moved away for a folder, and the third can't be moved.
+    let looks = 0
+    const signal = new Proxy(new AbortController().signal, {
+      get(target, key) {
+        if (key !== 'aborted') return Reflect.get(target, key)
+        if (++looks < 7) return false
+        rmSync(join(dir, 'x/src/deep/a.ts'))
+        mkdirSync(join(dir, 'x/src/deep/a.ts/mine'), { recursive: true })
+        return true
+      },
+    })
+    const error: unknown = await writeFiles(join(dir, 'x'), files, { force: true, signal }).catch(
+      (thrown) => thrown,
+    )
+    if (!(error instanceof UndoFailed)) throw error
+    expect(error.message).toContain(error.kept)
+    expect(filesIn(error.kept)).toMatchObject({ 'src/deep/a.ts.old': 'my src/deep/a.ts' })
+    expect(filesIn(join(dir, 'x'))).toEqual({ 'README.md': 'my README.md', 'src/b.wav': 'my src/b.wav' })
+  })
+
   it.each([
     ['a folder in the place of a file', (dir: string) => mkdirSync(join(dir, 'README.md'))],
     ['a file in the place of a folder', (dir: string) => writeFileSync(join(dir, 'src'), 'mine')],
@@ -145,6 +171,8 @@ it('does not write through a link to somewhere else', async () => {
   await writeFiles(join(dir, 'x'), files, { force: true })
   expect(readFileSync(join(dir, 'elsewhere'), 'utf8')).toBe('mine')
   expect(filesIn(join(dir, 'x'))).toEqual(written)
+  // A link may be written by everybody, the file in its place may not.
+  expect(statSync(join(dir, 'x/README.md')).mode).toBe(statSync(join(dir, 'x/src/b.wav')).mode)
 })
 
 it('refuses a file of that name', async () => {

@@ -1,0 +1,79 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, expect, it } from 'vitest'
+import { contracts } from '../src/answers.js'
+import { plan } from '../src/plan.js'
+import { withDefaults } from '../src/read-answers.js'
+import { spawned } from './command.js'
+
+/** In the package, so that what is made finds the packages that it needs. Git does not see it. */
+const folder = fileURLToPath(new URL('../out/own-tests', import.meta.url))
+const packages = fileURLToPath(new URL('../../../node_modules', import.meta.url))
+const vitest = join(packages, 'vitest/vitest.mjs')
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+type Change = (source: string) => string
+
+/** Writes a new plugin, its code having been changed, and returns its folder. */
+function write(name: string, contract: string, change: Change = (source) => source): string {
+  const answers = withDefaults({ name, contract, language: 'javascript' }, { packageManager: 'npm' })
+  for (const { path, content } of plan(answers)) {
+    mkdirSync(dirname(join(folder, name, path)), { recursive: true })
+    writeFileSync(
+      join(folder, name, path),
+      path === 'src/index.js' && typeof content === 'string' ? change(content) : content,
+    )
+  }
+  return join(folder, name)
+}
+
+/** Runs a plugin's own tests; resolves to which failed. */
+async function failuresOf(dir: string): Promise<{ failed: string[]; passed: number }> {
+  // Else that of this package would be found.
+  writeFileSync(join(dir, 'vitest.config.js'), 'export default {}\n')
+  const args = [vitest, 'run', '--reporter=json']
+  const { out, error } = await spawned(process.execPath, args, { cwd: dir })
+  const start = out.indexOf('{"numTotalTestSuites"')
+  if (start === -1) throw new Error(`${out}\n${error}`)
+  const report: {
+    numPassedTests: number
+    testResults: { assertionResults: { status: string; title: string }[] }[]
+  } = JSON.parse(out.slice(start))
+  const results = report.testResults.flatMap(({ assertionResults }) => assertionResults)
+  return {
+    failed: results.filter(({ status }) => status === 'failed').map(({ title }) => title),
+    passed: report.numPassedTests,
+  }
+}
+
+it.each(contracts)('the tests of a new %s plugin pass', async (contract) => {
+  const { failed, passed } = await failuresOf(write(`whole_${contract}`, contract))
+  expect(failed).toEqual([])
+  expect(passed).toBeGreaterThan(20)
+})
+
+it('the tests of a new plugin of its own contract notice that a call is kept in the instance', async () => {
+  const dir = write('forgetful', 'custom', (source) =>
+    source.replace(
+      /async embed\(\{ texts \}, context\) \{/,
+      '$&\n    this.last = texts\n    await letOthersRun()\n    texts = this.last',
+    ),
+  )
+  const { failed } = await failuresOf(dir)
+  expect(failed).toEqual([expect.stringMatching(/^embedding\.embed\.concurrent/)])
+})
+
+it.skipIf(process.platform === 'win32')('a manifest that is not what the code says fails lint', async () => {
+  const lint = (dir: string) => {
+    const { scripts }: { scripts: { lint: string } } = JSON.parse(
+      readFileSync(join(dir, 'package.json'), 'utf8'),
+    )
+    const env = { PATH: `${join(packages, '.bin')}:${process.env['PATH']}` }
+    return spawned('sh', ['-c', scripts.lint], { cwd: dir, env })
+  }
+  expect(await lint(write('in_step', 'llm'))).toMatchObject({ status: 0 })
+  const drifted = write('drifted', 'llm', (source) => source.replace('default(60)', 'default(61)'))
+  expect(await lint(drifted)).toMatchObject({ status: 1 })
+})
