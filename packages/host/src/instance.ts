@@ -11,8 +11,10 @@ import {
   type SessionRole,
 } from '@appfactory/sdk'
 import {
+  byteStreamWindow,
   type CallParams,
   type Cancellation,
+  creditOf,
   type HandshakeParams,
   type HandshakeResult,
   type HealthResult,
@@ -65,6 +67,8 @@ export interface CallOptions {
   cancellation?: Cancellation | undefined
   /** Bytes in the result as base64, as plain JSON has them. Default: false. */
   inlineBytes?: boolean | undefined
+  /** Most pieces of a stream that the plugin makes before the reader has taken one. Default: 64; 8 where they are bytes. */
+  credit?: number | undefined
   /** The argument that follows while the call runs, in the form of the wire. */
   input?: { name: string; items: AsyncIterable<unknown> } | undefined
 }
@@ -91,6 +95,8 @@ export class Instance {
   readonly #latencies = new Latencies()
   readonly #sessionRoles = new Map<string, SessionRole>()
   readonly #idempotent = new Set<string>()
+  /** Pieces of a stream that may be on their way at once, where it is not the usual number. */
+  readonly #windows = new Map<string, number>()
   readonly #started = performance.now()
   #stopped: Promise<void> | undefined
   #violation: string | undefined
@@ -246,11 +252,9 @@ export class Instance {
         const { maxStreams } = this.#options.limits
         if (this.#streams >= maxStreams) throw exhausted(this.manifest.name, 'maxStreams', maxStreams)
         this.#streams += 1
-        const params: CallParams = {
-          ...this.#callParams(method, args, options),
-          stream: { credit: streamWindow },
-        }
-        return this.#peer.stream(pluginMethods.call, params, this.#requestOptions(options))
+        const window = this.#window(method, options)
+        const params: CallParams = { ...this.#callParams(method, args, options), stream: { credit: window } }
+        return this.#peer.stream(pluginMethods.call, params, { ...this.#requestOptions(options), window })
       },
       explain: (error) => this.#explain(error, method, options),
       onEnd: () => {
@@ -391,7 +395,9 @@ export class Instance {
     )) as HandshakeResult
     this.#checkVersion(answer)
     this.#handshake = answer
-    for (const { wire, session, idempotent } of answer.contract.methods) {
+    for (const { wire, session, idempotent, piece } of answer.contract.methods) {
+      if (piece && JSON.stringify(piece).includes('"contentEncoding":"base64"'))
+        this.#windows.set(wire, byteStreamWindow)
       if (session) this.#sessionRoles.set(wire, session)
       if (idempotent) this.#idempotent.add(wire)
     }
@@ -413,6 +419,12 @@ export class Instance {
     } catch (error) {
       throw error instanceof PluginError && error.codeName === 'CALL_TIMEOUT' ? late() : error
     }
+  }
+
+  /** Pieces that may be on their way before the reader has taken one. */
+  #window(method: string, { credit }: CallOptions): number {
+    const most = this.#windows.get(method) ?? streamWindow
+    return credit === undefined ? most : Math.min(most, creditOf(credit))
   }
 
   #callParams(method: string, args: Config, { input }: CallOptions): CallParams {

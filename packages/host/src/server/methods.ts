@@ -286,8 +286,9 @@ function callPlugin(
   const input = streamed === undefined ? undefined : { name: streamed, items: call.input }
   const options = { timeoutMs, retry, cancellation: call, input }
   if (!stream) return host.call(plugin, name, given, options)
-  const outgoing = call.openStream(stream === true ? Number.POSITIVE_INFINITY : creditOf(stream.credit))
-  return sendPieces(host.stream(plugin, name, given, options), outgoing)
+  const credit = stream === true ? undefined : creditOf(stream.credit)
+  const outgoing = call.openStream(credit ?? Number.POSITIVE_INFINITY)
+  return sendPieces(host.stream(plugin, name, given, { ...options, credit }), outgoing)
 }
 
 async function sendPieces(

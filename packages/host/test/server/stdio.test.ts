@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { hostVersion } from '@appfactory/host'
 import { ErrorCodes } from '@appfactory/sdk'
 import { describe, expect, it, vi } from 'vitest'
@@ -407,6 +408,57 @@ describe('streaming', () => {
     expect((await host.finish()).code).toBe(0)
     expect(isAlive(pid)).toBe(false)
     expect(JSON.stringify(host.received)).toContain('generator closed')
+  })
+})
+
+describe('a stream whose client', () => {
+  /** Appends to a file what it has made, and that it was closed. */
+  const telling = `
+    async *synthesizeStream(text) {
+      const { appendFileSync } = await import('node:fs')
+      const tell = (what) => appendFileSync('told', what + '\\n')
+      try {
+        for (let made = 1; made <= 1000; made++) {
+          if (text === 'slowly') await new Promise((resolve) => setTimeout(resolve, 20))
+          tell(made)
+          yield encodeWav(new Int16Array(8), { sampleRate: 8000 })
+        }
+      } finally { tell('closed') }
+    }
+  `
+
+  async function tellingHost(text: string, stream: unknown) {
+    const host = startHost(ttsPlugin('a', telling))
+    await host.result('plugin/load', { name: 'a' })
+    const pid = await pidOf(host, 'a')
+    host.request('plugin/call', { plugin: 'a', method: 'synthesize_stream', args: { text }, stream })
+    await host.notification('$/stream')
+    const told = () => readFileSync(`${host.dir}/plugins/a/told`, 'utf8').trim().split('\n')
+    return { host, pid, told }
+  }
+
+  it.each([true, { credit: 1000 }])(
+    'faults 23: dies, with stream %j: the generator is closed, and host and plugin leave',
+    async (stream) => {
+      const { host, pid, told } = await tellingHost('slowly', stream)
+      host.child.stdin.destroy()
+      host.child.stdout.destroy()
+      await host.exited
+      await expect.poll(() => isAlive(pid)).toBe(false)
+      expect(told().at(-1)).toBe('closed')
+    },
+  )
+
+  it('faults 21: gives little credit: the plugin makes little more than was asked for', async () => {
+    const { host, told } = await tellingHost('fast', { credit: 1 })
+    await host.result('plugin/health', { name: 'a' })
+    expect(told().length).toBeLessThanOrEqual(4)
+  })
+
+  it('faults 21: reads bytes, which are large: the plugin makes few pieces ahead', async () => {
+    const { host, told } = await tellingHost('fast', { credit: 10 })
+    await host.result('plugin/health', { name: 'a' })
+    expect(told().length).toBeLessThanOrEqual(10 + 8 + 2)
   })
 })
 

@@ -37,6 +37,9 @@ import { registerHooks, type TypeScriptOptions } from './typescript.js'
 /** How long `shutdown()` may take once the host is gone. */
 const orphanGraceMs = 1500
 
+/** How long calls that are cancelled, as the process leaves, may take to end, in ms. */
+const callsGraceMs = 500
+
 class PluginProcess {
   readonly #peer: Peer
   readonly #output: Writable
@@ -79,7 +82,7 @@ class PluginProcess {
       case pluginMethods.restoreState:
         return restoreState(this.#ready(), params as unknown as WireState)
       case pluginMethods.shutdown:
-        return this.#stop()
+        return this.#stop(call)
       default:
         throw new PluginError('METHOD_NOT_FOUND', `A plugin has no method ${call.method}`)
     }
@@ -143,8 +146,10 @@ class PluginProcess {
   }
 
   /** Answers once `shutdown()` is done; the process then ends by itself. */
-  async #stop(): Promise<true> {
+  async #stop(call: IncomingCall): Promise<true> {
     try {
+      const reason = new PluginError('REQUEST_CANCELLED', 'The plugin is shutting down')
+      await within(callsGraceMs, this.#peer.cancelOthers(call, reason))
       await this.#shutDownOnce()
       return true
     } catch (error) {
@@ -162,6 +167,7 @@ class PluginProcess {
   async #leave(): Promise<void> {
     setTimeout(() => process.exit(0), orphanGraceMs)
     this.#peer.close(new PluginError('REQUEST_CANCELLED', 'The host is gone'))
+    await within(callsGraceMs, this.#peer.idle())
     try {
       await this.#shutDownOnce()
     } catch (error) {
@@ -185,6 +191,11 @@ class PluginProcess {
     if (this.#plugin) return this.#plugin
     throw new PluginError('PLUGIN_NOT_READY', 'The handshake comes first')
   }
+}
+
+/** Waits for `work`, but not longer. */
+function within(ms: number, work: Promise<void>): Promise<void> {
+  return Promise.race([work, new Promise<void>((resolve) => setTimeout(resolve, ms))])
 }
 
 function sdkVersion(): string {

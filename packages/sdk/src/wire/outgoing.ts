@@ -16,6 +16,8 @@ export interface RequestOptions {
   timeoutMs?: number | undefined
   /** Sent as `$/input` while the call runs. */
   input?: AsyncIterable<unknown> | undefined
+  /** For a stream: pieces that the other end was told it may send before the reader has taken one. Default: `streamWindow`. */
+  window?: number | undefined
   /** Bytes of the answer that come beside it are put into it as base64, for those who want plain JSON. */
   inlineBytes?: boolean | undefined
 }
@@ -31,8 +33,9 @@ interface OutgoingCall {
   timer?: NodeJS.Timeout
 }
 
-/** Pieces that may be on their way before the reader has taken one. */
+/** Pieces that may be on their way before the reader has taken one: of text, and of bytes, which are large. */
 export const streamWindow = 64
+export const byteStreamWindow = 8
 
 /** The longest time that Node's timers can wait, in ms: 24.8 days. */
 export const maxTimerMs = 2 ** 31 - 1
@@ -56,7 +59,7 @@ export class OutgoingCalls {
     const cancelling = new AbortController()
     const signal = options.signal ? AbortSignal.any([options.signal, cancelling.signal]) : cancelling.signal
     let finished: Promise<unknown> = Promise.resolve()
-    const pieces: IncomingStream = new IncomingStream(streamWindow, {
+    const pieces: IncomingStream = new IncomingStream(options.window ?? streamWindow, {
       grant: (n) => this.#writer.notify('$/credit', { id: call.id, n }),
       stop: async () => {
         cancelling.abort()

@@ -51,7 +51,8 @@ export class Peer {
   readonly #splitter: LineSplitter
   readonly #outgoing: OutgoingCalls
   readonly #incoming = new Map<RequestId, IncomingCall>()
-  readonly #idleWaiters: (() => void)[] = []
+  /** Who waits until fewer calls than that are being worked on. */
+  #idleWaiters: { calls: number; resolve(): void }[] = []
   #running = 0
   #inputEnded = false
   #queue: Promise<unknown> = Promise.resolve()
@@ -82,7 +83,7 @@ export class Peer {
     return this.#outgoing.request(method, params, options)
   }
 
-  /** Calls a method that answers in pieces. `params` must ask for `streamWindow` pieces of credit. */
+  /** Calls a method that answers in pieces. `params` must ask for as many pieces of credit as `options.window`. */
   stream(method: string, params: unknown, options: RequestOptions = {}): AsyncIterableIterator<unknown> {
     return this.#outgoing.stream(method, params, options)
   }
@@ -111,8 +112,18 @@ export class Peer {
 
   /** Resolves when no call from the other end is being worked on. */
   idle(): Promise<void> {
-    if (this.#running === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#idleWaiters.push(resolve))
+    return this.#fewerThan(1)
+  }
+
+  /** Cancels all calls from the other end but one. Resolves when the work on them has ended. */
+  cancelOthers(kept: IncomingCall, reason: PluginError): Promise<void> {
+    for (const call of this.#incoming.values()) if (call !== kept) call.cancel(reason)
+    return this.#fewerThan(2)
+  }
+
+  #fewerThan(calls: number): Promise<void> {
+    if (this.#running < calls) return Promise.resolve()
+    return new Promise((resolve) => this.#idleWaiters.push({ calls, resolve }))
   }
 
   /** Calls from the other end that are being worked on. */
@@ -328,7 +339,7 @@ export class Peer {
   #finish(call: IncomingCall, response: Response): Response | undefined {
     call.finish()
     this.#running -= 1
-    if (this.#running === 0 && this.#idleWaiters.length > 0) queueMicrotask(() => this.#announceIdle())
+    if (this.#idleWaiters.length > 0) queueMicrotask(() => this.#announceIdle())
     if (call.id === undefined || call.answered) return undefined
     this.#incoming.delete(call.id)
     return response
@@ -341,8 +352,9 @@ export class Peer {
   }
 
   #announceIdle(): void {
-    if (this.#running > 0) return
-    for (const resolve of this.#idleWaiters.splice(0)) resolve()
+    const idle = this.#idleWaiters.filter(({ calls }) => this.#running < calls)
+    this.#idleWaiters = this.#idleWaiters.filter((waiter) => !idle.includes(waiter))
+    for (const { resolve } of idle) resolve()
   }
 
   /** Writes what a line is owed; where requests are done one after another, after what earlier lines are owed. */
