@@ -222,6 +222,7 @@ describe('flags that npm kept', () => {
 
   it.each([
     ['settings of npm', { git: '/usr/bin/git', yes: 'true', description: '', dry_run: '', json: '' }],
+    ['old settings of npm', { auth: 'secret', gid: 'true' }],
     ['nothing', {}],
   ])('%s are none of ours', async (_name, settings) => {
     const env = Object.fromEntries(
