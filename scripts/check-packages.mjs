@@ -27,8 +27,11 @@ const ceilings = {
   },
 }
 
-// The templates inside the generator's one file have it taken for an ES module.
-const misread = 'FILE_INVALID_EXPLICIT_FORMAT'
+/** What publint is wrong about, with the reason. */
+const muted = {
+  // The templates inside the generator's one file have it taken for an ES module.
+  'create-plugin': ['FILE_INVALID_EXPLICIT_FORMAT'],
+}
 
 const folder = mkdtempSync(join(tmpdir(), 'appfactory-packages-'))
 const problems = []
@@ -46,7 +49,8 @@ async function checkPackage(name) {
   checkFiles(name, files, manifest)
   checkSize(name, filename, files)
   await checkMetadata(name, filename)
-  if (manifest.exports) checkTypes(name, filename)
+  // The generator is a command: there is nothing to import, and so no types.
+  if (Object.keys(manifest.bin ?? {}).length === 0 || manifest.exports) checkTypes(name, filename)
 }
 
 function checkFiles(name, files, manifest) {
@@ -81,7 +85,7 @@ async function checkMetadata(name, filename) {
   const bytes = readFileSync(filename)
   const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)
   const { messages, pkg } = await publint({ pack: { tarball }, strict: true })
-  for (const message of messages.filter(({ code }) => code !== misread))
+  for (const message of messages.filter(({ code }) => !muted[name]?.includes(code)))
     problems.push(`${name}: ${formatMessage(message, pkg, { color: false })}`)
 }
 

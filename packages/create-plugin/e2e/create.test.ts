@@ -181,5 +181,8 @@ it('a dry run whose flags npm kept writes nothing and shows the command that wor
   await expect(user.npm([...create, ...flags])).rejects.toThrowError(
     /npm create appfactory-plugin@latest x -- --contract tts --dry-run/,
   )
+  await expect(user.npm([...create, '--contrat', 'tts', '--dryrun'])).rejects.toThrowError(
+    /npm took --contrat, --dryrun (.|\n)*npm create appfactory-plugin@latest x -- --contract tts --dry-run/,
+  )
   expect(readdirSync(folder)).toEqual([])
 })

@@ -70,9 +70,12 @@ function flagsKept(argv: readonly string[], environment: Environment): Kept[] {
     .sort((one, other) => order.indexOf(one.flag) - order.indexOf(other.flag))
 }
 
+/** Old settings of npm that are near to flags of this command; one may be a secret, which no message may show. */
+const notOurs: ReadonlySet<string> = new Set(['auth', 'gid'])
+
 /** What one thing of npm's environment was for this command, if it was. */
 function keptAs(typed: string, value: string): Kept[] {
-  const [flag = '', implied] = meantFlag(typed)?.split(' ') ?? []
+  const [flag = '', implied] = notOurs.has(typed) ? [] : (meantFlag(typed)?.split(' ') ?? [])
   if (booleanFlags.includes(flag)) {
     // npm has a `git` of its own, which is a path; given without a value it is empty.
     const given = value === 'true' || (typed === 'git' && value === '')

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { type ChildProcess, spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -222,6 +222,7 @@ describe('flags that npm kept', () => {
 
   it.each([
     ['settings of npm', { git: '/usr/bin/git', yes: 'true', description: '', dry_run: '', json: '' }],
+    ['old settings of npm', { auth: 'secret', gid: 'true' }],
     ['nothing', {}],
   ])('%s are none of ours', async (_name, settings) => {
     const env = Object.fromEntries(
@@ -394,7 +395,7 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
   it('at any moment leaves all files or none', async () => {
     for (let delay = 20; delay <= 200; delay += 15) {
       const cwd = temporaryFolder()
-      const onStart = async (child: { kill(signal: 'SIGINT'): boolean }): Promise<void> => {
+      const onStart = async (child: ChildProcess): Promise<void> => {
         await wait(delay)
         child.kill('SIGINT')
       }
@@ -407,14 +408,26 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
     }
   })
 
+  it('a second time ends an installation that does not listen', async () => {
+    const bin = temporaryFolder()
+    const deaf =
+      "process.on('SIGTERM', () => console.error('no')); console.error('installing'); setInterval(() => {}, 1e6)"
+    writeFileSync(join(bin, 'npm'), `#!${process.execPath}\n${deaf}\n`, { mode: 0o755 })
+    const onStart = (child: ChildProcess): void => {
+      child.stderr?.on('data', (data: Buffer) => {
+        if (/installing\n|no\n/.test(data.toString())) child.kill('SIGINT')
+      })
+    }
+    const env = { PATH: `${bin}:${process.env['PATH']}` }
+    const { status } = await run([...tts, '--install'], { cwd: temporaryFolder(), env, onStart })
+    expect(status).toBe(130)
+  })
+
   it('while packages are installed stops that, keeps the files and has status 130', async () => {
     const cwd = temporaryFolder()
     const bin = temporaryFolder()
     writeFileSync(join(bin, 'npm'), '#!/bin/sh\necho installing >&2\nexec sleep 60\n', { mode: 0o755 })
-    const onStart = (child: {
-      stderr: NodeJS.ReadableStream | null
-      kill(signal: 'SIGINT'): boolean
-    }): void => {
+    const onStart = (child: ChildProcess): void => {
       child.stderr?.on('data', (data: Buffer) => {
         if (data.includes('installing\n')) child.kill('SIGINT')
       })
