@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { answerLimitMs, settles } from './deadline.mjs'
 
 const command = fileURLToPath(new URL('../packages/host/bin/appfactory-host.js', import.meta.url))
 const memoryReporter = new URL('memory-reporter.mjs', import.meta.url).href
@@ -17,6 +18,7 @@ export class Client {
   #lastId = 0
   #rest = ''
   #paused = false
+  #drained
 
   constructor(root) {
     const args = [
@@ -43,9 +45,11 @@ export class Client {
     return this.#open.size
   }
 
-  /** Resolves to the response, whatever it is. */
-  ask(method, params) {
-    return this.begin(method, params).response
+  /** Resolves to the response, whatever it is. Throws where there is none in time. */
+  async ask(method, params) {
+    const { response } = this.begin(method, params)
+    if (!(await settles(response))) throw new Error(`${method} was not answered in ${answerLimitMs} ms`)
+    return response
   }
 
   begin(method, params) {
@@ -61,7 +65,11 @@ export class Client {
 
   /** Resolves when there is room for more. */
   async write(text) {
-    if (!this.#child.stdin.write(text)) await once(this.#child.stdin, 'drain')
+    if (this.#child.stdin.write(text)) return
+    this.#drained ??= once(this.#child.stdin, 'drain').finally(() => {
+      this.#drained = undefined
+    })
+    await this.#drained
   }
 
   /** Reads nothing for a while. */

@@ -4,10 +4,11 @@ import { join } from 'node:path'
 
 /**
  * A plugin that answers with the token of the call and does on demand what goes wrong. `prompt` is
- * `{"token", "work"?: ms, "fault"?, "print"?: file}` as JSON. Its state: how many calls it has answered, and the last token.
+ * `{"token", "work"?: ms, "fault"?, "print"?: file, "flood"?}` as JSON. Its state: how many calls it has answered, and the last token.
  */
 const subject = `
 import { readFileSync, writeSync } from 'node:fs'
+import { setImmediate as turn } from 'node:timers/promises'
 import { LLMContract } from '@appfactory/sdk'
 
 const faults = {
@@ -22,6 +23,18 @@ const faults = {
   refuse: () => { throw new Error('refused') },
 }
 
+const floods = {
+  noise: [1, 'noise \\u00e9 {"jsonrpc": \\n'],
+  notifications: [1, '{"jsonrpc":"2.0","method":"progress","params":{"of":"nothing"}}\\n'],
+  stderr: [2, 'so much to say\\n'],
+}
+
+/** As much as the host takes, for some ms, while the calls go on. */
+async function flood([fd, line], ms) {
+  for (const end = performance.now() + ms; performance.now() < end; await turn()) writeSync(fd, line.repeat(50))
+}
+
+// LISTENING
 export default class Subject extends LLMContract {
   answered = 0
   #sleep(ms) { return new Promise((resolve) => setTimeout(resolve, ms)) }
@@ -32,12 +45,13 @@ export default class Subject extends LLMContract {
   async chat() { return { role: 'assistant', content: String(process.pid) } }
   async complete(prompt) {
     const begun = performance.now()
-    const { token, work = 0, fault, size = 0, print } = JSON.parse(prompt)
+    const { token, work = 0, fault, size = 0, print, flood: kind } = JSON.parse(prompt)
     faults[fault]?.()
+    if (kind) await flood(floods[kind], work)
     if (print) writeSync(1, readFileSync(print))
-    if (work > 0) await this.#sleep(work)
+    if (work > 0 && !kind) await this.#sleep(work)
     this.answered += 1
-    return { text: token, finishReason: 'stop', metadata: { number: this.answered, ms: performance.now() - begun, pad: 'x'.repeat(size) } }
+    return { text: token, finishReason: 'stop', metadata: { number: this.answered, ms: performance.now() - begun, answers: globalThis.answers, pad: 'x'.repeat(size) } }
   }
   async *streamComplete(prompt) {
     const { token, pieces = 20, fault } = JSON.parse(prompt)
@@ -51,6 +65,22 @@ export default class Subject extends LLMContract {
 }
 `
 
+const listening = `
+/** What the host has answered, though nothing here ever asks it: how often, and how often with no id. */
+const answers = globalThis.answers = { all: 0, withoutId: 0 }
+let rest = ''
+process.stdin.on('data', (chunk) => {
+  const lines = (rest + chunk.toString('latin1')).split('\\n')
+  rest = lines.pop()
+  for (const line of lines) {
+    const { method, id } = JSON.parse(line)
+    if (method !== undefined) continue
+    answers.all += 1
+    if (id === null || id === undefined) answers.withoutId += 1
+  }
+})
+`
+
 const state = `
   captureState() { return { answered: this.answered, bytes: new Uint8Array(1000).fill(7) } }
   restoreState({ answered, bytes }) {
@@ -59,7 +89,10 @@ const state = `
   }
 `
 
-/** A folder of plugins, each of them the subject. `names` that begin with `stateful` keep state. */
+/**
+ * A folder of plugins, each of them the subject. Those whose names begin with `stateful` keep state, with `listening` they
+ * count what the host answers them.
+ */
 export function writePlugins(names) {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'appfactory-torture-')))
   for (const name of names) {
@@ -68,9 +101,10 @@ export function writePlugins(names) {
     const manifest = { name, version: '1.0.0', contract: 'llm', entry_point: 'index.js' }
     writeFileSync(join(dir, 'manifest.json'), JSON.stringify(manifest))
     writeFileSync(join(dir, 'package.json'), '{"type":"module"}')
+    const source = name.startsWith('listening') ? subject.replace('// LISTENING', () => listening) : subject
     writeFileSync(
       join(dir, 'index.js'),
-      name.startsWith('stateful') ? subject.replace('// STATE', state) : subject,
+      name.startsWith('stateful') ? source.replace('// STATE', () => state) : source,
     )
   }
   return { root, remove: () => rmSync(root, { recursive: true, force: true }) }

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { Client } from '../client.mjs'
+import { garbageLines, garbageNotifications, garbageRequests, isNotification } from '../garbage-lines.mjs'
 import { writePlugins } from '../plugins.mjs'
 
 export const description = 'lines that are garbage, at both ends of the wire'
@@ -9,78 +9,103 @@ export const description = 'lines that are garbage, at both ends of the wire'
 const batchSize = 2000
 
 export async function run({ times = 50_000, random, invariants }) {
-  await fromClient({ times, random, invariants })
+  // Half of what a client sends is anything; of the rest it is known what is owed.
+  const quarter = Math.floor(times / 4)
+  await fromClient({ times: times - 2 * quarter, random, invariants })
+  await notificationsFromClient({ times: quarter, random, invariants })
+  await requestsFromClient({ times: quarter, random, invariants })
   await fromPlugin({ times, random, invariants })
 }
 
 async function fromClient({ times, random, invariants }) {
+  let owed = 0
+  const count = (line) => {
+    if (!isNotification(line) && line.toString('utf8').trim() !== '') owed += 1
+  }
+  const client = await sendAll({ times, make: garbageLines(random), invariants, count })
+  const answers = client.complaints + client.stray.length
+  console.log(`from a client: ${times} lines, ${owed} that an answer may be owed for, ${answers} answered`)
+  invariants.check(answers <= owed, `${answers} answers for ${owed} lines`)
+}
+
+async function notificationsFromClient({ times, random, invariants }) {
+  const client = await sendAll({ times, make: garbageNotifications(random), invariants })
+  const answers = client.complaints + client.stray.length
+  console.log(`  ${times} notifications, ${answers} answered`)
+  invariants.check(answers === 0, `notifications got ${answers} answers`)
+}
+
+async function requestsFromClient({ times, random, invariants }) {
+  const client = await sendAll({ times, make: garbageRequests(random), invariants })
+  const ids = client.stray.map(({ id }) => id)
+  const answered = new Set(ids)
+  const twice = ids.length - answered.size
+  const foreign = [...answered].filter((id) => !/^g\d+$/.test(id) || Number(id.slice(1)) >= times)
+  console.log(`  ${times} requests with an id, ${answered.size} answered, ${twice} answered twice`)
+  invariants.check(answered.size === times, `of ${times} requests ${answered.size} were answered`)
+  invariants.check(twice === 0, `${twice} requests were answered twice`)
+  invariants.check(foreign.length === 0, `answers to ids that nobody sent: ${foreign.slice(0, 3)}`)
+  invariants.check(client.complaints === 0, `${client.complaints} answers without the id of their request`)
+}
+
+/** All lines in batches; after each the host must answer, and after all of them a call. Resolves once the host has ended. */
+async function sendAll({ times, make, invariants, count = () => {} }) {
   const { root, remove } = writePlugins(['one'])
   const client = new Client(root)
   await client.ask('plugin/load', { name: 'one' })
+  for (let lines = 0; lines < times; ) {
+    const batch = Array.from({ length: Math.min(batchSize, times - lines) }, make)
+    lines += batch.length
+    batch.forEach(count)
+    await client.write(Buffer.concat(batch.flatMap((line) => [line, newline])))
+    const { result } = await client.ask('ping')
+    invariants.check(result === 'pong', `after ${lines} lines of garbage the host does not answer`)
+  }
+  const { result } = await client.ask('plugin/call', callOf('one', { token: 'still here' }))
+  invariants.check(
+    result?.text === 'still here',
+    `after the garbage a call ended with ${JSON.stringify(result)}`,
+  )
+  // It ends when all its work is done: whatever it answers has been answered.
+  invariants.check((await client.close()) === 0, 'the host did not end as it should')
+  remove()
+  return client
+}
+
+/** The plugin writes the garbage to its own standard output, between its messages. */
+async function fromPlugin({ times, random, invariants }) {
+  const { root, remove } = writePlugins(['listening', 'other'])
+  const client = new Client(root)
+  await client.ask('plugin/load', { name: 'listening' })
+  await client.ask('plugin/load', { name: 'other' })
   const garbage = garbageLines(random)
+  const file = join(root, 'garbage')
   let lines = 0
   let owed = 0
   while (lines < times) {
     const batch = Array.from({ length: Math.min(batchSize, times - lines) }, garbage)
     lines += batch.length
-    owed += batch.filter((line) => !isNotification(line) && line.toString('utf8').trim() !== '').length
-    await client.write(Buffer.concat(batch.flatMap((line) => [line, newline])))
-    const { result } = await client.ask('ping')
-    invariants.check(result === 'pong', `after ${lines} lines of garbage the host does not answer`)
-  }
-  const { result } = await client.ask('plugin/call', {
-    plugin: 'one',
-    method: 'complete',
-    args: { prompt: '{"token":"still here"}' },
-  })
-  invariants.check(
-    result?.text === 'still here',
-    `after the garbage a call ended with ${JSON.stringify(result)}`,
-  )
-  const answers = client.complaints + client.stray.length
-  console.log(`from a client: ${lines} lines, ${owed} that an answer may be owed for, ${answers} answered`)
-  invariants.check(answers <= owed, `${answers} answers for ${owed} lines`)
-  invariants.check((await client.close()) === 0, 'the host did not end as it should')
-  remove()
-}
-
-/** The plugin writes the garbage to its own standard output, between its messages. */
-async function fromPlugin({ times, random, invariants }) {
-  const { root, remove } = writePlugins(['one', 'two'])
-  const garbage = garbageLines(random)
-  writeFileSync(
-    join(root, 'garbage'),
-    Buffer.concat(Array.from({ length: batchSize }, garbage).flatMap((line) => [line, newline])),
-  )
-  const client = new Client(root)
-  await client.ask('plugin/load', { name: 'one' })
-  await client.ask('plugin/load', { name: 'two' })
-  let lines = 0
-  for (; lines < times; lines += batchSize) {
-    const prompt = JSON.stringify({ token: String(lines), print: join(root, 'garbage') })
-    const call = (plugin) => client.ask('plugin/call', { plugin, method: 'complete', args: { prompt } })
+    owed += batch.filter(mayBeRequest).length
+    writeFileSync(file, Buffer.concat(batch.flatMap((line) => [line, newline])))
+    const token = String(lines)
     const [one, two] = await Promise.all([
-      call('one'),
-      client.ask('plugin/call', {
-        plugin: 'two',
-        method: 'complete',
-        args: { prompt: JSON.stringify({ token: String(lines) }) },
-      }),
+      client.ask('plugin/call', callOf('listening', { token, print: file })),
+      client.ask('plugin/call', callOf('other', { token })),
     ])
-    invariants.check(
-      one.result?.text === String(lines),
-      `the plugin’s own call ended with ${JSON.stringify(one.error ?? one.result)}`,
-    )
-    invariants.check(
-      two.result?.text === String(lines),
-      `another plugin’s call ended with ${JSON.stringify(two.error ?? two.result)}`,
-    )
+    for (const { result, error } of [one, two])
+      invariants.check(result?.text === token, `a call ended with ${JSON.stringify(error ?? result)}`)
   }
-  const { result } = await client.ask('plugin/health', { name: 'one' })
-  console.log(
-    `from a plugin: ${lines} lines, ${result.details.noise} taken for noise, ${result.details.restarts} restarts`,
-  )
-  invariants.check(result.details.noise > 0, 'no noise was counted')
+  // What the host answers to the last of the garbage comes before this call.
+  const last = await client.ask('plugin/call', callOf('listening', { token: 'last' }))
+  const answers = last.result?.metadata.answers
+  const { result } = await client.ask('plugin/health', { name: 'listening' })
+  const { noise, restarts } = result.details
+  console.log(`from a plugin: ${lines} lines, ${noise} taken for noise, ${restarts} restarts`)
+  console.log(`  ${owed} that hold a request of the plugin, ${answers?.all} answered`)
+  invariants.check(noise > 0, 'no noise was counted')
+  invariants.check(restarts === 0, `the plugin was restarted ${restarts} times`)
+  invariants.check(answers?.withoutId === 0, `noise got ${answers?.withoutId} answers`)
+  invariants.check(answers?.all <= owed, `${answers?.all} answers for ${owed} lines`)
   invariants.check(
     client.stray.length === 0 && client.complaints === 0,
     'the client got what nobody asked for',
@@ -89,61 +114,11 @@ async function fromPlugin({ times, random, invariants }) {
   remove()
 }
 
+function callOf(plugin, prompt) {
+  return { plugin, method: 'complete', args: { prompt: JSON.stringify(prompt) } }
+}
+
+/** A message that something was printed before is a message still. */
+const mayBeRequest = (line) => line.includes('"id"') && line.includes('"method"')
+
 const newline = Buffer.from('\n')
-
-/** Real traffic, as a client and a plugin send it. */
-const traffic = [
-  {
-    jsonrpc: '2.0',
-    id: 'x1',
-    method: 'plugin/call',
-    params: { plugin: 'one', method: 'complete', args: { prompt: '{"token":"x"}' } },
-  },
-  { jsonrpc: '2.0', id: 'x2', method: 'ping' },
-  { jsonrpc: '2.0', id: 'x3', result: { text: 'é日本', finish_reason: 'stop' } },
-  { jsonrpc: '2.0', method: '$/cancelRequest', params: { id: 'x1' } },
-  { jsonrpc: '2.0', method: '$/credit', params: { id: 'x1', n: 3 } },
-  { jsonrpc: '2.0', method: '$/stream', params: { id: 'x1', seq: 0, value: { text: 'a' } } },
-  { jsonrpc: '2.0', id: 'x4', error: { code: -32603, message: 'no' } },
-].map((message) => Buffer.from(JSON.stringify(message)))
-
-/** Makes one line at a time: flipped bytes, cut and doubled pieces of real traffic, and anything that fast-check thinks of. */
-function garbageLines(random) {
-  const anything = fc.sample(
-    fc.oneof(
-      fc.json(),
-      fc.string({ unit: 'binary' }),
-      fc.object().map((value) => JSON.stringify(value)),
-    ),
-    {
-      numRuns: 500,
-      seed: random.whole(0, 2 ** 31 - 1),
-    },
-  )
-  const flip = (line) => {
-    for (let times = random.whole(1, 4); times > 0; times--)
-      line[random.whole(0, line.length - 1)] ^= 1 << random.whole(0, 7)
-    return line
-  }
-  return () => {
-    const line = Buffer.from(random.pick(traffic))
-    const kind = random.whole(0, 3)
-    const made = [
-      () => flip(line),
-      () => line.subarray(0, random.whole(0, line.length)),
-      () => Buffer.concat([line, random.pick(traffic)]),
-      () => Buffer.from(random.pick(anything)),
-    ][kind]()
-    return Buffer.from(made.map((byte) => (byte === 10 ? 32 : byte)))
-  }
-}
-
-/** Whether the line, as JSON-RPC has it, gets no answer whatever is wrong with it. */
-function isNotification(line) {
-  try {
-    const message = JSON.parse(new TextDecoder('utf8', { fatal: true }).decode(line))
-    return typeof message?.method === 'string' && message.jsonrpc === '2.0' && message.id === undefined
-  } catch {
-    return false
-  }
-}

@@ -2,12 +2,16 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { PluginHost } from '@appfactory/host'
+import { settles } from '../deadline.mjs'
 import { heapAfterCollection } from '../memory.mjs'
 import { writePlugins } from '../plugins.mjs'
 import { leftIn } from '../processes.mjs'
 import { milliseconds, percentile } from '../statistics.mjs'
 
 export const description = 'SIGKILLs of a plugin with calls in flight'
+
+/** When a call that has no answer counts as lost, in ms. */
+const lostMs = 10_000
 
 /** The longest that a call may wait for its answer once its plugin is dead, in ms. */
 const limitMs = 50
@@ -50,7 +54,8 @@ export async function run({ times = 100, callers, invariants }) {
     await delay(5)
     watch.postMessage(pid)
     process.kill(pid, 'SIGKILL')
-    await Promise.all([...inFlight, died])
+    // Without its answers there is no sense in going on.
+    if (!(await settles(Promise.all([...inFlight, died]), lostMs))) break
     const [exitedAt] = await exited
     waits[index] = lastAnswer - exitedAt
     if (index % 100 === 99) console.log(`  ${index + 1} kills`)

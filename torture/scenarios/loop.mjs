@@ -5,12 +5,12 @@ import { milliseconds, percentile } from '../statistics.mjs'
 
 export const description = 'one plugin in an endless loop, and how long the calls of another one take'
 
-export async function run({ seconds, invariants }) {
+export async function run({ seconds, random, invariants }) {
   const { root, remove } = writePlugins(['looping', 'other'])
   const host = new PluginHost({ pluginsDir: root, unresponsiveTimeoutMs: (seconds * 1000) / 3 })
   try {
     const looping = await host.load('looping')
-    const load = new Load(await host.load('other'), 4, () => 2)
+    const load = new Load(await host.load('other'), 4, random, () => 2)
     await load.settle(1000)
     load.calls.length = 0
     await load.settle((seconds * 1000) / 3)
@@ -28,12 +28,18 @@ export async function run({ seconds, invariants }) {
       load.calls.map(({ took }) => took),
       0.99,
     )
-    await load.end()
+    const lost = await load.end()
     console.log(`the loop was noticed after ${milliseconds(noticed)}`)
     console.log(
       `  p99 of the other plugin: ${milliseconds(before)} before, ${milliseconds(during)} during (${(during / before).toFixed(2)} x)`,
     )
     invariants.check(codeName === 'PLUGIN_CRASHED', `the call in the loop ended with ${codeName}`)
+    invariants.check(lost === 0, `${lost} calls of the other plugin were lost`)
+    invariants.check(load.foreign === 0, `${load.foreign} answers of another call`)
+    invariants.target(
+      during <= 1.5 * before,
+      `the p99 of the other plugin is ${(during / before).toFixed(2)} x, not 1.5 x`,
+    )
     invariants.check(load.failed.length === 0, `calls of the other plugin failed: ${load.failed[0]}`)
   } finally {
     await host.close()

@@ -7,7 +7,7 @@ export const description = 'swaps under load, between plugins with state and bet
 
 export async function run({ swaps, callers, random, invariants }) {
   await stateful({ swaps, callers, random, invariants })
-  await stateless({ swaps, callers, invariants })
+  await stateless({ swaps, callers, random, invariants })
 }
 
 async function stateful({ swaps, callers, random, invariants }) {
@@ -15,7 +15,7 @@ async function stateful({ swaps, callers, random, invariants }) {
   const host = new PluginHost({ pluginsDir: root })
   try {
     const plugin = await host.load('stateful1')
-    const load = new Load(plugin, callers, () => random.whole(0, 40))
+    const load = new Load(plugin, callers, random, (chances) => chances.whole(0, 40))
     await load.settle(500)
     for (let index = 0; index < swaps; index++) {
       const [from, to] = index % 2 === 0 ? ['stateful1', 'stateful2'] : ['stateful2', 'stateful1']
@@ -23,18 +23,18 @@ async function stateful({ swaps, callers, random, invariants }) {
       invariants.check(statePreserved, `swap ${index}: the state was not carried over`)
       await load.settle(50)
     }
-    await load.end()
+    const lost = await load.end()
     const numbers = load.calls.map(({ number }) => number).sort((a, b) => a - b)
     const slowest = Math.max(...load.calls.map(({ worked }) => worked))
     const longest = Math.max(...load.calls.map(({ took, worked }) => took - worked))
     console.log(`with state: ${swaps} swaps, ${callers} callers, ${load.begun} calls`)
-    console.log(
-      `  lost ${load.begun - load.calls.length - load.failed.length}, failed ${load.failed.length}, foreign answers ${load.foreign}`,
-    )
+    console.log(`  lost ${lost}, failed ${load.failed.length}, foreign answers ${load.foreign}`)
     console.log(`  longest wait ${milliseconds(longest)}; slowest call in flight ${milliseconds(slowest)}`)
+    invariants.check(lost === 0, `${lost} calls were lost`)
+    invariants.check(load.failed.length === 0, `${load.failed.length} calls failed: ${load.failed[0]}`)
     invariants.check(
-      load.begun === load.calls.length,
-      `of ${load.begun} calls, ${load.calls.length} were answered: ${load.failed[0]}`,
+      load.begun === load.calls.length + load.failed.length + lost,
+      `of ${load.begun} calls, ${load.calls.length} were answered`,
     )
     invariants.check(load.foreign === 0, `${load.foreign} answers of another call`)
     invariants.check(
@@ -51,12 +51,12 @@ async function stateful({ swaps, callers, random, invariants }) {
   }
 }
 
-async function stateless({ swaps, callers, invariants }) {
+async function stateless({ swaps, callers, random, invariants }) {
   const { root, remove } = writePlugins(['one', 'two'])
   const host = new PluginHost({ pluginsDir: root })
   try {
     const plugin = await host.load('one')
-    const load = new Load(plugin, callers, () => 2)
+    const load = new Load(plugin, callers, random, () => 2)
     await load.settle(1000)
     load.calls.length = 0
     load.begun = load.open
@@ -70,19 +70,23 @@ async function stateless({ swaps, callers, invariants }) {
       await host.swap(...(index % 2 === 0 ? ['one', 'two'] : ['two', 'one']))
       await load.settle(50)
     }
-    await load.end()
+    const lost = await load.end()
     const during = load.calls.slice(from).map(({ took }) => took)
     const longest = Math.max(...during)
     console.log(`without state: ${swaps} swaps, ${callers} callers, ${load.begun} calls`)
-    console.log(
-      `  lost ${load.begun - load.calls.length - load.failed.length}, failed ${load.failed.length}, foreign answers ${load.foreign}`,
-    )
+    console.log(`  lost ${lost}, failed ${load.failed.length}, foreign answers ${load.foreign}`)
     console.log(
       `  p99 without swaps ${milliseconds(before)}; with swaps ${milliseconds(percentile(during, 0.99))}, longest ${milliseconds(longest)} (${(longest / before).toFixed(2)} x)`,
     )
+    invariants.check(lost === 0, `${lost} calls were lost`)
+    invariants.check(load.failed.length === 0, `${load.failed.length} calls failed: ${load.failed[0]}`)
     invariants.check(
-      load.begun === load.calls.length,
-      `of ${load.begun} calls, ${load.calls.length} were answered: ${load.failed[0]}`,
+      load.begun === load.calls.length + load.failed.length + lost,
+      `of ${load.begun} calls, ${load.calls.length} were answered`,
+    )
+    invariants.target(
+      longest <= 3 * before,
+      `a call waited ${(longest / before).toFixed(2)} x the p99 without swaps, not 3 x`,
     )
     invariants.check(load.foreign === 0, `${load.foreign} answers of another call`)
   } finally {

@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { pino } from 'pino'
-import { createStream, type RotatingFileStream } from 'rotating-file-stream'
 import { reasonOf } from './discovery.js'
+import { LogFile } from './log-file.js'
 
 /** Levels as the command line and the log files name them, quietest last. */
 export const logLevels = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const
@@ -17,10 +17,6 @@ const pinoLevels = {
   CRITICAL: 'fatal',
 } as const
 
-/** One file of each kind is kept and up to this many older ones. */
-const keptFiles = 5
-const maxFileSize = '10M'
-
 /** How often it is looked whether the folder is still the one that was opened, in ms: writing to a removed file is no error. */
 const lookMs = 2000
 
@@ -30,7 +26,7 @@ const lookMs = 2000
  */
 export class Logs {
   readonly #level: LogLevel
-  readonly #streams: RotatingFileStream[] = []
+  readonly #files: LogFile[] = []
   readonly #plugins: pino.Logger | undefined
   readonly #launcher: pino.Logger | undefined
   readonly #look: NodeJS.Timeout | undefined
@@ -60,27 +56,14 @@ export class Logs {
 
   async close(): Promise<void> {
     clearInterval(this.#look)
-    await Promise.all(
-      this.#streams.splice(0).map(
-        (stream) =>
-          new Promise((resolve) => {
-            const done = (): void => resolve(undefined)
-            stream.once('error', done)
-            stream.end(done)
-          }),
-      ),
-    )
+    await Promise.all(this.#files.splice(0).map((file) => file.close()))
   }
 
   #open(dir: string, file: string): pino.Logger | undefined {
     try {
       mkdirSync(dir, { recursive: true })
-      const stream = createStream(
-        (index) => (index === null || Number(index) === 0 ? file : `${file}.${String(index)}`),
-        { path: dir, size: maxFileSize, rotate: keptFiles },
-      )
-      stream.on('error', (error: Error) => this.#complain(dir, error))
-      this.#streams.push(stream)
+      const stream = new LogFile(dir, file, (error) => this.#complain(dir, error))
+      this.#files.push(stream)
       return pino(
         {
           level: pinoLevels[this.#level],

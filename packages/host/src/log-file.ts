@@ -1,0 +1,70 @@
+import { createStream, type RotatingFileStream } from 'rotating-file-stream'
+
+/** One file of each kind is kept and up to this many older ones. */
+const keptFiles = 5
+const maxFileSize = '10M'
+
+/** What may wait for the disk, in characters. What is said beyond it is dropped, and how much is told. */
+const maxWaiting = 1_048_576
+
+/**
+ * A file of lines, rotated at 10 MB. What comes while the disk is busy is written in one piece: a plugin that says more than
+ * the disk takes loses lines, and fills no memory.
+ */
+export class LogFile {
+  readonly #stream: RotatingFileStream
+  #waiting: string[] = []
+  #waitingLength = 0
+  #dropped = 0
+  #writing = false
+
+  constructor(dir: string, file: string, onError: (error: Error) => void) {
+    this.#stream = createStream(
+      (index) => (index === null || Number(index) === 0 ? file : `${file}.${String(index)}`),
+      { path: dir, size: maxFileSize, rotate: keptFiles },
+    )
+    this.#stream.on('error', onError)
+  }
+
+  /** `line` ends with its line end. */
+  write(line: string): void {
+    if (this.#stream.destroyed) return
+    if (this.#waitingLength + line.length > maxWaiting) {
+      this.#dropped += 1
+      return
+    }
+    this.#waiting.push(line)
+    this.#waitingLength += line.length
+    if (!this.#writing) this.#flush()
+  }
+
+  /** Resolves once all is written, or can't be. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => resolve()
+      this.#stream.once('error', done)
+      if (!this.#stream.destroyed) this.#stream.write(this.#take())
+      this.#stream.end(done)
+    })
+  }
+
+  #flush(): void {
+    const text = this.#take()
+    this.#writing = text !== ''
+    if (this.#writing) this.#stream.write(text, () => this.#flush())
+  }
+
+  #take(): string {
+    if (this.#dropped > 0) this.#waiting.push(droppedLine(this.#dropped))
+    const text = this.#waiting.join('')
+    this.#waiting = []
+    this.#waitingLength = 0
+    this.#dropped = 0
+    return text
+  }
+}
+
+function droppedLine(dropped: number): string {
+  const msg = `${dropped} lines are not here: they came faster than they could be written`
+  return `${JSON.stringify({ level: 'WARNING', time: new Date().toISOString(), dropped, msg })}\n`
+}

@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { LogFile } from '../src/log-file.js'
+import { temporaryFolder } from './fixtures/plugins.js'
+
+/** All lines of all files. */
+function linesIn(dir: string): { at?: number; dropped?: number }[] {
+  return readdirSync(dir)
+    .flatMap((file) => readFileSync(join(dir, file), 'utf8').split('\n').slice(0, -1))
+    .map((line) => JSON.parse(line) as { at?: number; dropped?: number })
+}
+
+function bytesIn(dir: string): number {
+  return readdirSync(dir).reduce((sum, file) => sum + statSync(join(dir, file)).size, 0)
+}
+
+test('more than the disk takes is dropped, and the file tells how much; what comes later is written', async () => {
+  const dir = temporaryFolder()
+  const file = new LogFile(dir, 'plugins.log', (error) => expect.unreachable(String(error)))
+  const count = 100_000
+  // The disk has no chance before all of it is said.
+  for (let at = 0; at < count; at++) file.write(`${JSON.stringify({ at, pad: 'x'.repeat(100) })}\n`)
+  await expect.poll(() => linesIn(dir).some(({ dropped }) => dropped !== undefined)).toBe(true)
+  file.write('{"at":-1}\n')
+  await file.close()
+  const lines = linesIn(dir)
+  const dropped = lines.reduce((sum, line) => sum + (line.dropped ?? 0), 0)
+  expect(dropped).toBeGreaterThan(count / 2)
+  const kept = lines.flatMap(({ at }) => (at === undefined ? [] : [at]))
+  expect(kept).toHaveLength(count + 1 - dropped)
+  expect(kept).toContain(-1)
+})
+
+test('what fits is written whole, over several files', async () => {
+  const dir = temporaryFolder()
+  const file = new LogFile(dir, 'plugins.log', (error) => expect.unreachable(String(error)))
+  for (let at = 0; at < 30; at++) {
+    file.write(`${JSON.stringify({ at, pad: 'x'.repeat(900_000) })}\n`)
+    await expect.poll(() => bytesIn(dir), { interval: 5 }).toBeGreaterThan((at + 1) * 900_000)
+  }
+  await file.close()
+  expect(readdirSync(dir)).toHaveLength(3)
+  expect(
+    linesIn(dir)
+      .map((line) => line.at)
+      .toSorted((a, b) => Number(a) - Number(b)),
+  ).toEqual(Array.from({ length: 30 }, (_, at) => at))
+})
