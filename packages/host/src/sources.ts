@@ -91,7 +91,7 @@ export class Sources {
   async inspect(name: string): Promise<DiscoveredPlugin> {
     if (typeof name === 'string' && namePattern.test(name)) {
       for (const dir of this.#options.dirs) {
-        const plugin = await inspectPlugin(join(dir, name), this.#options)
+        const plugin = await inspectPlugin(join(dir, name), this.#options, this.#options.dirs)
         if (plugin) return plugin
       }
     }
