@@ -175,3 +175,21 @@ test('a state may be longer than a message: what limits it is maxStateBytes', as
   const longer = { ...(state as object), more: 'x'.repeat(200) }
   await expect(host.restoreState('two', longer)).rejects.toMatchObject({ codeName: 'RESOURCE_EXHAUSTED' })
 })
+
+test('a plugin that was replaced and crashes before it has left is told as a crash, and not started again', async () => {
+  const root = temporaryFolder()
+  const deadly = listener('old').replace(
+    'async feedAudio(id, audio) {',
+    'async feedAudio() { process.exit(1);',
+  )
+  writePlugin(root, 'ears', deadly, { contract: 'stt' })
+  writePlugin(root, 'ears2', listener('new'), { contract: 'stt' })
+  await using host = new PluginHost({ pluginsDir: root, restart: { firstDelayMs: 1 } })
+  const ears = await host.load<STTContract>('ears')
+  const id = await ears.startStream()
+  await host.swap('ears', 'ears2')
+  const crashed = once(host, 'crash')
+  await expect(ears.feedAudio(id, new Uint8Array(1))).rejects.toMatchObject({ codeName: 'PLUGIN_CRASHED' })
+  expect(await crashed).toMatchObject([{ plugin: 'ears' }])
+  expect((await ears.health()).details).toMatchObject({ restarts: 0, open_sessions: 0 })
+})
