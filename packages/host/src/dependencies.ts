@@ -27,9 +27,15 @@ type PackageManager = (typeof packageManagers)[number]
 /**
  * Makes sure that the npm packages a plugin declares resolve from its folder, in the declared range.
  *
- * @throws PluginError DEPENDENCY_MISSING, naming each and the command; with `install`, only where that fails.
+ * @throws PluginError DEPENDENCY_MISSING, naming each and the command; with `install`, only where that fails. An abort ends the
+ *   installation.
  */
-export async function checkDependencies(dir: string, manifest: Manifest, install: boolean): Promise<void> {
+export async function checkDependencies(
+  dir: string,
+  manifest: Manifest,
+  install: boolean,
+  signal?: AbortSignal,
+): Promise<void> {
   const missing = missingDependencies(dir, manifest)
   if (missing.length === 0) return
   const manager = packageManagerOf(dir)
@@ -37,7 +43,7 @@ export async function checkDependencies(dir: string, manifest: Manifest, install
   const command = [manager.command, ...args.map(quoteForPeople)].join(' ')
   if (!install) throw dependencyMissing(manifest.name, missing.map(explain), command, dir)
   await orRestore(dir, manager, async () => {
-    await runInstall(dir, manifest.name, manager, args, command)
+    await runInstall(dir, manifest.name, manager, args, command, signal)
     const still = missingDependencies(dir, manifest)
     if (still.length > 0)
       throw installFailed(
@@ -108,9 +114,10 @@ async function runInstall(
   { command }: PackageManager,
   args: readonly string[],
   line: string,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   try {
-    await execa(command, args, { cwd: dir, stdin: 'ignore' })
+    await execa(command, args, { cwd: dir, stdin: 'ignore', ...(signal && { cancelSignal: signal }) })
   } catch (error) {
     throw installFailed(name, line, failureOutput(error))
   }

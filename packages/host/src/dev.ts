@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { type FSWatcher, watch } from 'chokidar'
 import { discoverPlugins } from './discovery.js'
@@ -47,7 +47,7 @@ const settleMs = 50
 
 /** The folder of plugins that a host needs to run what is in `dir`: a plugin, or plugins. */
 export function pluginsDirOf(dir: string): string {
-  return isPlugin(resolve(dir)) ? dirname(resolve(dir)) : resolve(dir)
+  return isPlugin(resolve(dir)) ? dirname(realpathSync(dir)) : resolve(dir)
 }
 
 /**
@@ -80,7 +80,8 @@ class Watch implements PluginWatch {
   constructor(host: PluginHost, options: WatchOptions) {
     this.#host = host
     this.#options = options
-    this.#dir = resolve(options.dir)
+    // A link to a plugin may have another name than the plugin.
+    this.#dir = isPlugin(options.dir) ? realpathSync(options.dir) : resolve(options.dir)
     this.#configDir = options.configDir === undefined ? undefined : resolve(options.configDir)
     this.#isSingle = isPlugin(this.#dir)
   }

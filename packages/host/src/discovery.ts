@@ -1,5 +1,5 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
 import { checkManifest } from '@appfactory/sdk/manifest'
 import { parseJson } from '@appfactory/sdk/wire'
@@ -46,21 +46,24 @@ export async function discoverPlugins(
   const folders = (await Promise.all(dirs.map(subfolders))).flat()
   const plugins: DiscoveredPlugin[] = []
   for (const folder of folders) {
-    const plugin = await inspectPlugin(folder, options)
+    const plugin = await inspectPlugin(folder, options, dirs)
     if (plugin) plugins.push(markIfShadowed(plugin, plugins))
   }
   const valid = plugins.filter((plugin) => plugin.valid).length
   return { discovered: plugins.length, valid, invalid: plugins.length - valid, plugins }
 }
 
-/** Looks at one folder; undefined where it has no manifest.json. */
+/** Looks at one folder, which must lie inside one of `roots`, symlinks followed; undefined where it has no manifest.json. */
 export async function inspectPlugin(
   dir: string,
   options: EntryOptions = {},
+  roots: readonly string[] = [dir],
 ): Promise<DiscoveredPlugin | undefined> {
-  const found = await readManifest(join(dir, 'manifest.json'))
+  const found = await readManifest(dir)
   if (!found) return undefined
   const folder: DiscoveredPlugin = { name: basename(dir), dir, valid: false, errors: [], warnings: [] }
+  const real = await realpath(dir)
+  if (!(await isInsideOne(roots, real))) return { ...folder, errors: [linksOut(real)] }
   if ('error' in found) return { ...folder, errors: [found.error] }
   const check = checkManifest(found.value)
   if (!check.valid) return { ...folder, errors: check.errors, warnings: check.warnings }
@@ -95,11 +98,21 @@ export async function inspectInside(
 ): Promise<DiscoveredPlugin> {
   const dir = resolve(path)
   const real = await realpath(dir).catch(() => undefined)
-  const roots = await Promise.all(dirs.map((root) => realpath(root).catch(() => root)))
-  if (real === undefined || !roots.some((root) => isInside(root, real))) throw outsidePlugins(dir, dirs)
+  if (real === undefined || !(await isInsideOne(dirs, real))) throw outsidePlugins(dir, dirs)
   const plugin = await inspectPlugin(dir, options)
   if (plugin) return plugin
   throw manifestMissing(dir)
+}
+
+/** Whether a real path lies inside one of `dirs`, symlinks followed. */
+async function isInsideOne(dirs: readonly string[], real: string): Promise<boolean> {
+  const roots = await Promise.all(dirs.map((dir) => realpath(dir).catch(() => resolve(dir))))
+  return roots.some((root) => isInside(root, real))
+}
+
+/** Links are fine where those who run the host have named both ends as plugins folders. */
+function linksOut(real: string): string {
+  return `folder: is a link to ${real}, outside the plugins folders; add --plugins-dir ${dirname(real)} to run it from there`
 }
 
 async function subfolders(dir: string): Promise<string[]> {
@@ -113,9 +126,11 @@ async function subfolders(dir: string): Promise<string[]> {
   }
 }
 
-async function readManifest(file: string): Promise<{ value: unknown } | { error: string } | undefined> {
+async function readManifest(dir: string): Promise<{ value: unknown } | { error: string } | undefined> {
+  const file = join(dir, 'manifest.json')
   try {
-    const { size, isFile } = await statFile(file)
+    const { size, isFile, isLinkOut } = await statFile(dir, file)
+    if (isLinkOut) return { error: 'manifest.json is a link out of the plugin’s folder' }
     // Anything but a regular file could keep a reader waiting for ever.
     if (!isFile) return { error: 'manifest.json is not a regular file' }
     if (size > maxManifestBytes)
@@ -127,9 +142,13 @@ async function readManifest(file: string): Promise<{ value: unknown } | { error:
   }
 }
 
-async function statFile(file: string): Promise<{ size: number; isFile: boolean }> {
-  const stats = await stat(await realpath(file))
-  return { size: stats.size, isFile: stats.isFile() }
+async function statFile(
+  dir: string,
+  file: string,
+): Promise<{ size: number; isFile: boolean; isLinkOut: boolean }> {
+  const real = await realpath(file)
+  const stats = await stat(real)
+  return { size: stats.size, isFile: stats.isFile(), isLinkOut: !isInside(await realpath(dir), real) }
 }
 
 function mismatches({ name, runtime, engines = {}, platforms = [] }: Manifest, folder: string): string[] {

@@ -414,12 +414,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
       limits: this.#slotLimits,
       events: {
         status: (status, previous) => this.#announce('status', { plugin: slot.name, status, previous }),
-        crash: ({ message, data }) =>
-          this.#announce('crash', {
-            plugin: slot.name,
-            message,
-            stderr: (data as { stderr?: string } | undefined)?.stderr ?? '',
-          }),
+        crash: ({ message, data }) => {
+          const { plugin = slot.name, stderr = '' } = (data ?? {}) as { plugin?: string; stderr?: string }
+          this.#announce('crash', { plugin, message, stderr })
+        },
         restart: (attempt, delayMs) => this.#announce('restart', { plugin: slot.name, attempt, delayMs }),
         replaced: (previous) => this.#rename(slot, previous),
       },

@@ -46,21 +46,24 @@ function tell(change: string): void {
 }
 
 function startGuard(): void {
-  const child = spawn('/bin/sh', ['-c', script], {
+  const child: ChildProcess = spawn('/bin/sh', ['-c', script], {
     // What ends the host's process group must not end the guard.
     detached: true,
     cwd: '/',
     stdio: ['pipe', 'ignore', 'ignore'],
   })
   guard = child
-  // Without a shell, plugins still leave at the end of their input.
-  child.on('error', () => {})
-  child.on('exit', () => {
-    guard = undefined
-  })
-  child.stdin.on('error', () => {})
+  const forget = (): void => {
+    if (guard === child) guard = undefined
+  }
+  // Without a guard, plugins still leave at the end of their input. The next one that starts is reason to try again.
+  child.on('error', forget)
+  child.on('exit', forget)
   // Neither keeps the host from ending.
   child.unref()
-  if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref()
+  const { stdin } = child
+  // Where the system has no more files to give, there is none.
+  stdin?.on('error', () => {})
+  if (stdin && 'unref' in stdin && typeof stdin.unref === 'function') stdin.unref()
   for (const pid of groups) tell(`+ ${pid}`)
 }

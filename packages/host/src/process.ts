@@ -33,6 +33,8 @@ export class ChildProcess {
   /** Resolves when the process has ended; never rejects. A process that could not be started has no code. */
   readonly exited: Promise<Exit>
   readonly #child: ReturnType<typeof spawn>
+  /** Another process may get the id of this one from then on. */
+  #isGone = false
 
   constructor(launch: Launch) {
     this.#child = spawn(launch)
@@ -79,11 +81,12 @@ export class ChildProcess {
   /** What the process has left running ends with it. */
   #endGroup(): void {
     this.#signalGroup('SIGKILL')
+    this.#isGone = true
     if (this.pid !== undefined) releaseGroup(this.pid)
   }
 
   #signalGroup(signal: 'SIGTERM' | 'SIGKILL'): void {
-    if (this.pid === undefined) return
+    if (this.pid === undefined || this.#isGone) return
     if (process.platform === 'win32') {
       void execa('taskkill', ['/pid', String(this.pid), '/t', '/f'], { reject: false })
       return

@@ -26,6 +26,7 @@ import { timeLeft, waitUntil, within } from './waiting.js'
 
 export interface SlotEvents {
   status(status: PluginStatus, previous: PluginStatus): void
+  /** Of the instance that serves, or of one that was replaced and has not left yet: `data.plugin` tells. */
   crash(error: PluginError): void
   restart(attempt: number, delayMs: number): void
   /** Another source took the place of the one of that name. */
@@ -413,6 +414,8 @@ export class Slot {
       await instance?.stop()
     } finally {
       await Promise.all(this.#retiring)
+      // An instance may have come while this one was closed.
+      clearInterval(this.#healthTimer)
       this.#instance = undefined
       this.#setStatus(PluginStatus.STOPPED)
     }
@@ -476,11 +479,11 @@ export class Slot {
 
   async #recover(instance: Instance, error: PluginError): Promise<void> {
     this.#sessions.drop(instance)
+    if (!this.#closed) this.#options.events.crash(error)
     if (this.#instance !== instance) return
     clearInterval(this.#healthTimer)
     this.#instance = undefined
     if (this.#closed) return
-    this.#options.events.crash(error)
     if (this.#comeback?.()) return
     this.#setStatus(PluginStatus.ERROR)
     this.#starting = this.#restart()

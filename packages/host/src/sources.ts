@@ -11,7 +11,7 @@ import { pluginEnvironment } from './environment.js'
 import { Instance, type InstanceOptions } from './instance.js'
 import type { InstanceLimits } from './limits.js'
 import type { LogLevel } from './logs.js'
-import { manifestInvalid, manifestMissing, pluginNotFound } from './messages.js'
+import { manifestInvalid, manifestMissing, pluginNotFound, pluginStopping } from './messages.js'
 
 /** Where instances come from: a plugin's files and its configuration. */
 export interface Source {
@@ -56,7 +56,8 @@ export class Sources {
       start: async (signal) => {
         const plugin = await inspect()
         const { manifest } = loadable(plugin)
-        await checkDependencies(plugin.dir, manifest, this.#options.autoInstallDependencies)
+        if (signal.aborted) throw pluginStopping(name)
+        await checkDependencies(plugin.dir, manifest, this.#options.autoInstallDependencies, signal)
         const given = await readConfig(manifest, this.#options.configDir, config)
         return Instance.start({ ...this.#instanceOptions(plugin, given), signal })
       },
@@ -91,7 +92,7 @@ export class Sources {
   async inspect(name: string): Promise<DiscoveredPlugin> {
     if (typeof name === 'string' && namePattern.test(name)) {
       for (const dir of this.#options.dirs) {
-        const plugin = await inspectPlugin(join(dir, name), this.#options)
+        const plugin = await inspectPlugin(join(dir, name), this.#options, this.#options.dirs)
         if (plugin) return plugin
       }
     }

@@ -1,6 +1,9 @@
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { parseDependency } from '../src/dependencies.js'
 import { PluginHost } from '../src/index.js'
 import { temporaryFolder, ttsPlugin, writeFiles, writePlugin } from './fixtures/plugins.js'
@@ -79,6 +82,27 @@ test('faults 28: a failed install leaves the folder as it was', async () => {
   })
   expect(readFileSync(join(dir, 'package.json'), 'utf8')).toBe(before)
   expect(existsSync(join(dir, 'package-lock.json'))).toBe(false)
+  expect(existsSync(join(dir, 'node_modules'))).toBe(false)
+})
+
+test('faults 28: closing the host ends an installation; the folder is as it was', async () => {
+  const root = temporaryFolder()
+  // A registry that never answers.
+  const server = createServer()
+  onTestFinished(() => void server.close().closeAllConnections())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const dir = writePlugin(root, 'needy', ttsPlugin(), {
+    dependencies: [`library@http://127.0.0.1:${port}/library.tgz`],
+  })
+  const before = readFileSync(join(dir, 'package.json'), 'utf8')
+  const host = new PluginHost({ pluginsDir: root, autoInstallDependencies: true })
+  const asked = once(server, 'request')
+  const loading = expect(host.load('needy')).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_READY' })
+  await asked
+  await host.close()
+  await loading
+  expect(readFileSync(join(dir, 'package.json'), 'utf8')).toBe(before)
   expect(existsSync(join(dir, 'node_modules'))).toBe(false)
 })
 

@@ -273,6 +273,17 @@ test('for people there are lines on stderr, without colours where it is no termi
   expect(dev.stderr).not.toContain('\u{1b}')
 })
 
+test('a link to a plugin is as good as its folder', async () => {
+  const root = temporaryFolder()
+  const dir = writeJavaScript(temporaryFolder(), 'voice', javascript('one'))
+  symlinkSync(dir, join(root, 'mine'), 'junction')
+  const dev = new Dev(root, 'mine')
+  await dev.happened('loaded')
+  writeFileSync(join(root, 'mine', 'index.js'), javascript('two'))
+  await dev.happened('reloaded')
+  expect(await dev.voice()).toBe('two 1')
+})
+
 test('a plugin that is broken at the start is loaded once it is mended', async () => {
   const dir = writeJavaScript(temporaryFolder(), 'voice', `${javascript('x')}\nconst a = (\n`)
   const dev = new Dev(dir)

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { renameSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { PluginHost } from '../src/index.js'
@@ -39,6 +39,17 @@ describe('faults 26: a manifest or a folder that is not right is invalid with a 
       const dir = writePlugin(root, 'broken', ttsPlugin(), { entry_point: 'link.js' })
       symlinkSync(join(root, 'outside.js'), join(dir, 'link.js'))
       return { reason: /entry_point.*link out/ }
+    },
+    'a folder that is a link out of the plugins folder': (root) => {
+      const dir = writePlugin(temporaryFolder(), 'broken', ttsPlugin())
+      symlinkSync(dir, join(root, 'broken'), 'junction')
+      return { reason: /^folder: is a link.*--plugins-dir/ }
+    },
+    'a manifest that is a link out of the folder': (root) => {
+      const dir = writePlugin(root, 'broken', ttsPlugin())
+      renameSync(join(dir, 'manifest.json'), join(root, 'elsewhere.json'))
+      symlinkSync(join(root, 'elsewhere.json'), join(dir, 'manifest.json'))
+      return { reason: /manifest\.json is a link out/ }
     },
     'an entry point that is not there': (root) => {
       writePlugin(root, 'broken', ttsPlugin(), { entry_point: 'dist/index.js' })
@@ -140,4 +151,32 @@ test('a folder that can’t be read is DISCOVERY_FAILED', async () => {
   })
   writeFileSync(join(root, 'file'), '')
   await expect(discover(join(root, 'file'))).rejects.toMatchObject({ codeName: 'DISCOVERY_FAILED' })
+})
+
+test('faults 26: a link out of the plugins folder can be neither loaded nor swapped in; between plugins folders it can', async () => {
+  const root = temporaryFolder()
+  const outside = temporaryFolder()
+  const dir = writePlugin(outside, 'linked', ttsPlugin())
+  symlinkSync(dir, join(root, 'linked'), 'junction')
+  writePlugin(root, 'speaker', ttsPlugin())
+  await using host = new PluginHost({ pluginsDir: root })
+  await host.load('speaker')
+  await expect(host.load('linked')).rejects.toMatchObject({ codeName: 'MANIFEST_INVALID' })
+  await expect(host.swap('speaker', 'linked')).rejects.toMatchObject({
+    codeName: 'HOTSWAP_FAILED',
+    data: { step: 'start', cause: { name: 'MANIFEST_INVALID' } },
+  })
+  expect(await host.call('speaker', 'get_voices')).toHaveLength(1)
+  await using other = new PluginHost({ pluginsDir: [root, outside] })
+  expect((await other.load('linked')).name).toBe('linked')
+})
+
+test('a plugins folder may be a link itself', async () => {
+  const root = temporaryFolder()
+  const outside = temporaryFolder()
+  writePlugin(outside, 'speaker', ttsPlugin())
+  symlinkSync(outside, join(root, 'plugins'), 'junction')
+  await using host = new PluginHost({ pluginsDir: join(root, 'plugins') })
+  expect((await host.load('speaker')).name).toBe('speaker')
+  expect(await host.discover()).toMatchObject({ valid: 1, invalid: 0 })
 })

@@ -155,3 +155,41 @@ test('a close that is forced later ends the wait for calls in flight', async () 
   await closed
   await call
 })
+
+test('a state may be longer than a message: what limits it is maxStateBytes', async () => {
+  const root = temporaryFolder()
+  const long = `
+    captureState() { return { count: this.count, nested: [{ bytes: this.bytes }], text: 'ü'.repeat(2e6) } }
+    restoreState(state) { if (state.text !== 'ü'.repeat(2e6)) throw new Error('not the same'); super.restoreState(state) }`
+  writePlugin(root, 'one', counter('one', long), llm)
+  writePlugin(root, 'two', counter('two', long), llm)
+  await using host = new PluginHost({ pluginsDir: root, maxMessageBytes: 1e6, maxStateBytes: 4_000_200 })
+  const plugin = await host.load<LLMContract>('one')
+  await plugin.complete('x')
+  expect(await host.swap('one', 'two')).toMatchObject({ statePreserved: true })
+  expect(await textOf(plugin.complete('x'))).toBe('two 2 1,2,255')
+  const state = await host.captureState('two')
+  expect(state).toMatchObject({ count: 2, nested: [{ bytes: Buffer.from([1, 2, 255]) }] })
+  await host.restoreState('two', { ...(state as object), count: 10 })
+  expect(await textOf(plugin.complete('x'))).toBe('two 11 1,2,255')
+  const longer = { ...(state as object), more: 'x'.repeat(200) }
+  await expect(host.restoreState('two', longer)).rejects.toMatchObject({ codeName: 'RESOURCE_EXHAUSTED' })
+})
+
+test('a plugin that was replaced and crashes before it has left is told as a crash, and not started again', async () => {
+  const root = temporaryFolder()
+  const deadly = listener('old').replace(
+    'async feedAudio(id, audio) {',
+    'async feedAudio() { process.exit(1);',
+  )
+  writePlugin(root, 'ears', deadly, { contract: 'stt' })
+  writePlugin(root, 'ears2', listener('new'), { contract: 'stt' })
+  await using host = new PluginHost({ pluginsDir: root, restart: { firstDelayMs: 1 } })
+  const ears = await host.load<STTContract>('ears')
+  const id = await ears.startStream()
+  await host.swap('ears', 'ears2')
+  const crashed = once(host, 'crash')
+  await expect(ears.feedAudio(id, new Uint8Array(1))).rejects.toMatchObject({ codeName: 'PLUGIN_CRASHED' })
+  expect(await crashed).toMatchObject([{ plugin: 'ears' }])
+  expect((await ears.health()).details).toMatchObject({ restarts: 0, open_sessions: 0 })
+})

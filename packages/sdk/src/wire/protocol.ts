@@ -64,7 +64,9 @@ export interface CaptureStateParams {
 /** A plugin's state between two instances. */
 export interface WireState {
   /** JSON, with null wherever there are bytes. */
-  state: unknown
+  state?: unknown
+  /** In place of `state` where that is long: its text, in UTF-8. */
+  state_b64?: Bytes | string
   /** The bytes, each with its place in `state`: keys and indexes from the outside in. */
   bytes: { path: readonly (string | number)[]; data_b64: Bytes | string }[]
 }

@@ -1,6 +1,10 @@
 import { PluginError } from '../errors.js'
 import { Bytes } from './bytes.js'
+import { parseJson } from './message.js'
 import type { WireState } from './protocol.js'
+
+/** JSON that is longer goes as bytes, which need not fit into one message, and let others by. In bytes. */
+const longJson = 64 * 1024
 
 type Path = readonly (string | number)[]
 
@@ -16,8 +20,13 @@ export function encodeState(state: unknown, maxBytes: number): WireState {
   const path: (string | number)[] = []
   const parents = new Set<object>()
   const json = copy(state ?? null)
-  const size = bytes.reduce((sum, { length }) => sum + length, Buffer.byteLength(JSON.stringify(json)))
-  if (size <= maxBytes) return { state: json, bytes: bytes.map(({ length: _length, ...rest }) => rest) }
+  const text = Buffer.from(JSON.stringify(json))
+  const size = bytes.reduce((sum, { length }) => sum + length, text.length)
+  const apart = bytes.map(({ length: _length, ...rest }) => rest)
+  if (size <= maxBytes)
+    return text.length <= longJson
+      ? { state: json, bytes: apart }
+      : { state_b64: new Bytes(text), bytes: apart }
   throw new PluginError('RESOURCE_EXHAUSTED', `The state has ${size} bytes; the limit is ${maxBytes}`, {
     bytes: size,
     limit: maxBytes,
@@ -53,8 +62,8 @@ export function encodeState(state: unknown, maxBytes: number): WireState {
 }
 
 /** The state as `restoreState()` gets it. */
-export function decodeState({ state, bytes }: WireState): unknown {
-  const root = { state }
+export function decodeState({ state, state_b64: text, bytes }: WireState): unknown {
+  const root = { state: text === undefined ? state : parseText(bytesOf(text)) }
   for (const { path, data_b64: data } of bytes) {
     const places: Path = ['state', ...path]
     const holder = places.slice(0, -1).reduce<unknown>(member, root)
@@ -62,9 +71,21 @@ export function decodeState({ state, bytes }: WireState): unknown {
     if (typeof holder !== 'object' || holder === null || key === undefined || !Object.hasOwn(holder, key)) {
       throw new PluginError('INVALID_PARAMS', `bytes: the state has no place ${path.join('.')}`)
     }
-    Reflect.set(holder, key, data instanceof Bytes ? data.data : Buffer.from(String(data), 'base64'))
+    Reflect.set(holder, key, bytesOf(data))
   }
   return root.state
+}
+
+function parseText(text: Uint8Array): unknown {
+  try {
+    return parseJson(Buffer.from(text).toString())
+  } catch (error) {
+    throw new PluginError('INVALID_PARAMS', `state_b64: ${error instanceof Error ? error.message : error}`)
+  }
+}
+
+function bytesOf(data: Bytes | string): Uint8Array {
+  return data instanceof Bytes ? data.data : Buffer.from(data, 'base64')
 }
 
 function member(holder: unknown, key: string | number): unknown {
