@@ -32,6 +32,8 @@ export interface CheckContext {
   samples(method: MethodDescriptor): MethodSamples
   /** The codecs of a method of the contract. */
   codecs(method: MethodDescriptor): MethodCodecs
+  /** Tells what the check can't compare, or has not tried, although it passes: `not compared: …`. */
+  note(text: string): void
 }
 
 /** What a check found wrong. */

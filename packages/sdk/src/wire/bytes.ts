@@ -217,9 +217,7 @@ export class ByteChannel {
 
   #hasRoomFor({ length }: Uint8Array): boolean {
     if (this.#largeInTurn === 0) return true
-    return (
-      this.#largeInTurn < largeInTurn && this.#largeBytesInTurn + length <= this.#limits.maxPayloadBytes
-    )
+    return this.#largeInTurn < largeInTurn && this.#largeBytesInTurn + length <= this.#limits.maxPayloadBytes
   }
 
   /** Writes a few pieces; then others get their turn before the next ones. */

@@ -8,7 +8,7 @@ import {
   type SynthesisResult,
 } from '@appfactory/sdk'
 import { type CheckTarget, classTarget, type TestedClass } from '@appfactory/sdk/testing'
-import { type Breakage, broken, calls, changing, lax, streams } from './breakages.js'
+import { type Breakage, blocking, broken, calls, changing, lax, streams } from './breakages.js'
 import { GoodLlm, GoodOwn, GoodStt, GoodTts, OwnContract } from './good-plugins.js'
 
 export interface Mutant {
@@ -510,6 +510,15 @@ const own: Mutant[] = [
       watch = GoodOwn.prototype.watch
     },
   ),
+]
+
+/** Mutants that block the event loop, and all checks that must fail for it: health is asked during one method only. */
+export const blockers: { fails: string[]; target: CheckTarget }[] = [
+  {
+    fails: ['tts.synthesize.cancel', 'health.during_calls'],
+    target: broken(GoodTts, 'synthesize', blocking.call),
+  },
+  { fails: ['llm.stream_chat.cancel'], target: broken(GoodLlm, 'streamChat', blocking.stream) },
 ]
 
 export const mutants: Mutant[] = [...life, ...tts, ...stt, ...llm, ...own]
