@@ -130,7 +130,7 @@ export function pluginTest<Plugin extends AnyPlugin = AnyPlugin>(
 export type CheckContractOptions = Omit<RunChecksOptions, 'target' | 'onStart' | 'onResult' | 'signal'>
 
 /**
- * Adds one test for each check of the plugin's contract. A skipped one says why.
+ * Adds one test for each check of the plugin's contract. A skipped one says why; what one could not compare is its annotation.
  *
  * @param plugin The plugin's class, checked in this process; or the folder of a built plugin, checked in a process of its own
  *   (which needs `@appfactory/host`).
@@ -143,8 +143,9 @@ export function checkContract(plugin: TestedClass | string | URL, options: Check
     const run = await CheckRun.prepare({ ...options, target: await targetOf(plugin) })
     afterAll(() => run.close(), timeout)
     for (const check of run.checks) {
-      test(`${check.id}: ${check.title}`, { timeout }, async ({ skip }) => {
-        const { status, reason = '', error } = await run.do(check)
+      test(`${check.id}: ${check.title}`, { timeout }, async ({ skip, annotate }) => {
+        const { status, reason = '', note, error } = await run.do(check)
+        if (note !== undefined) await annotate(note)
         if (status === 'skipped' || status === 'blocked') skip(reason)
         if (status === 'failed') throw failure(reason, error)
       })

@@ -63,14 +63,16 @@ import Speaker from './index.js'
 class Broken extends Speaker {
   healthCheck() { return { status: 'ERROR' } }
 }
-checkContract(Broken, { only: ['health.*', 'state.*'] })`)
+checkContract(Broken, { only: ['health.*', 'state.*', 'tts.synthesize.voice'] })`)
   expect(results.map(({ title, status }) => [title.split(':')[0], status])).toEqual([
     ['health.shape', 'passed'],
     ['health.ready', 'failed'],
+    ['tts.synthesize.voice', 'passed'],
     ['health.during_calls', 'skipped'],
     ['state.round_trip', 'skipped'],
   ])
   expect(results[1]?.failureMessages.join()).toMatch(/right after initialize\(\) it says ERROR/)
+  expect(output).toMatch(/not refused: synthesize takes the unknown voice/)
   expect(output).toMatch(/state\.round_trip.*state is not among/)
   expect(output).toMatch(/health\.during_calls.*health\.ready has not passed/)
 })
