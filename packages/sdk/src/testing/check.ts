@@ -28,6 +28,8 @@ export interface CheckContext {
   another(): Promise<RunningPlugin>
   /** Stops the running instance; the next `plugin()` starts another. Throws what its shutdown threw. */
   stop(): Promise<void>
+  /** Words of the manifest's `capabilities`; undefined where the target does not tell. */
+  claims(): Promise<readonly string[] | undefined>
   /** Arguments to call a method with, as on the wire. */
   samples(method: MethodDescriptor): MethodSamples
   /** The codecs of a method of the contract. */

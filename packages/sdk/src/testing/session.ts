@@ -60,6 +60,10 @@ export class CheckSession implements CheckContext {
     await within(this.timeoutMs, Promise.all(others.map((plugin) => plugin.stop())))
   }
 
+  async claims(): Promise<readonly string[] | undefined> {
+    return this.#options.target.claims?.()
+  }
+
   note(text: string): void {
     this.#notes.push(text)
   }

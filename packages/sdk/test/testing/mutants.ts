@@ -125,6 +125,16 @@ const life: Mutant[] = [
       }
     },
   ),
+  mutant(
+    'manifest.capabilities',
+    classTarget(GoodTts, { manifest: { capabilities: ['streaming', 'sessions'] } }),
+    'has no sessions',
+  ),
+  mutant(
+    'manifest.capabilities',
+    classTarget(GoodLlm, { manifest: { capabilities: { hot_swap_state: true } } }),
+    'keeps no state',
+  ),
   mutant('errors.unknown_method', lax(GoodTts, 'no_such_method', 'METHOD_NOT_FOUND')),
   mutant(
     'lifecycle.shutdown_unused',

@@ -296,6 +296,27 @@ test('state is that of an instance that was called, whichever checks are run', a
   expect(failuresOf(await runChecks({ target: classTarget(Forgetful), only }))).toEqual(only)
 })
 
+describe('a manifest', () => {
+  const statusOf = async (capabilities: string[] | Record<string, unknown>) => {
+    const target = classTarget(GoodStt, { manifest: { capabilities } })
+    const { results } = await runChecks({ target, only: ['manifest.capabilities'] })
+    return results.map(({ status }) => status)
+  }
+
+  test('may name what the plugin implements, and words that are its author’s own', async () => {
+    expect(await statusOf(['streaming', 'sessions', 'feed_audio', 'transcribeStream'])).toEqual(['passed'])
+    expect(await statusOf(['partial_results', 'constructor'])).toEqual(['passed'])
+    expect(await statusOf({ streaming: true, state: false, languages: ['en'] })).toEqual(['passed'])
+  })
+
+  test.each([[['state']], [['streaming', 'hot_swap_state']], [{ state: true }]])(
+    'must not promise what the plugin does not: %o',
+    async (capabilities) => {
+      expect(await statusOf(capabilities)).toEqual(['failed'])
+    },
+  )
+})
+
 test('the configuration is checked and filled in as in a host', async () => {
   const got: unknown[] = []
   class Configured extends GoodTts {
@@ -312,7 +333,7 @@ test('the configuration is checked and filled in as in a host', async () => {
 
 test('what is no contract is refused', async () => {
   await expect(contractChecks('vad')).rejects.toThrow(/tts, stt, llm/)
-  await expect(contractChecks(OwnContract as never)).resolves.toHaveLength(25)
+  await expect(contractChecks(OwnContract as never)).resolves.toHaveLength(26)
   expect(() => classTarget(class {} as never)).toThrow(TypeError)
 })
 
