@@ -1,7 +1,13 @@
 import { basename, dirname, resolve } from 'node:path'
 import type { ContractDescriptor, HealthStatus, PluginStatus } from '@appfactory/sdk'
 import { readShippedContract, shippedContracts } from '@appfactory/sdk/contracts'
-import type { CheckTarget, RunningPlugin, TargetCallOptions, WireArgs } from '@appfactory/sdk/testing'
+import {
+  type CheckTarget,
+  claimsOf,
+  type RunningPlugin,
+  type TargetCallOptions,
+  type WireArgs,
+} from '@appfactory/sdk/testing'
 import type { Config } from './config.js'
 import { inspectPlugin } from './discovery.js'
 import { type HostEvents, type HostOptions, PluginHost } from './host.js'
@@ -25,6 +31,7 @@ export function pluginTarget(dir: string, options: PluginTargetOptions = {}): Ch
   return {
     name: basename(folder),
     describe: () => describe(folder, options),
+    claims: async () => claimsOf((await inspectPlugin(folder))?.manifest ?? {}),
     start: (config) => HostedPlugin.start(folder, config, options),
   }
 }

@@ -64,6 +64,19 @@ test('test writes what CI systems read, whatever the plugin says', async () => {
   expect(xml.match(/<testcase /g)).toHaveLength(4)
 })
 
+test('test tells what a check that has passed could not compare', async () => {
+  const root = folder()
+  const args = ['test', 'speaker', '--only', 'tts.synthesize.voice', '--junit', 'report.xml']
+  const told = await runCommand(root, ...args)
+  expect(told.stdout).toMatch(/passed {3}tts\.synthesize\.voice: not refused: .*"no-such-voice"/)
+  expect(readFileSync(join(root, 'report.xml'), 'utf8')).toMatch(
+    /<testcase classname="tts\.synthesize\.voice"[^>]*>\s*<system-out>not refused: .*&quot;no-such-voice&quot;<\/system-out>/,
+  )
+  const { stdout } = await runCommand(root, ...args, '--json')
+  const report = JSON.parse(stdout) as { results: object[] }
+  expect(report.results).toMatchObject([{ status: 'passed', note: expect.stringMatching(/^not refused: /) }])
+})
+
 test('test refuses what it does not understand', async () => {
   const root = folder()
   writeFileSync(join(root, 'wrong.json'), '{"synthesize": "Hello"}')

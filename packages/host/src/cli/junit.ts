@@ -20,9 +20,12 @@ ${results.map(testCase).join('\n')}
 `
 }
 
-function testCase({ id, title, status, reason = '', durationMs }: CheckResult): string {
+function testCase({ id, title, status, reason = '', note, durationMs }: CheckResult): string {
   const head = `    <testcase classname="${xml(id)}" name="${xml(title)}" time="${seconds(durationMs)}"`
-  if (status === 'passed') return `${head}/>`
+  if (status === 'passed')
+    return note === undefined
+      ? `${head}/>`
+      : `${head}>\n      <system-out>${xml(note)}</system-out>\n    </testcase>`
   if (status === 'failed') return `${head}>\n      <failure message="${xml(reason)}"/>\n    </testcase>`
   return `${head}>\n      <skipped message="${xml(reason)}"/>\n    </testcase>`
 }
@@ -41,7 +44,7 @@ const entities: Record<string, string> = {
   '\t': '&#9;',
 }
 
-/** Text inside an attribute; what XML has no way to say becomes U+FFFD. */
+/** Text inside an attribute or an element; what XML has no way to say becomes U+FFFD. */
 function xml(text: string): string {
   return (
     text

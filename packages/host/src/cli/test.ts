@@ -114,11 +114,12 @@ const colours = { passed: 'green', failed: 'red', skipped: 'yellow', blocked: 'y
 
 function linesOf(
   { out }: Streams,
-  { id, title, status, reason }: CheckResult,
+  { id, title, status, reason, note }: CheckResult,
   log: readonly string[],
 ): string[] {
   const verdict = paint(out, colours[status], status.padEnd(7))
-  if (status !== 'failed') return [`  ${verdict}  ${id}${reason ? `: ${reason}` : ''}`]
+  const why = reason ?? note
+  if (status !== 'failed') return [`  ${verdict}  ${id}${why ? `: ${why}` : ''}`]
   const shown = log.slice(-shownLogLines).map((line) => `             ${line}`)
   return [`  ${verdict}  ${id}: ${title}`, `           ${reason}`, ...shown]
 }
@@ -138,9 +139,10 @@ function wireReport({ durationMs, results, ...counts }: CheckReport): Record<str
   return {
     ...counts,
     duration_ms: Math.round(durationMs),
-    results: results.map(({ id, title, status, reason, durationMs: took }) => ({
+    results: results.map(({ id, title, status, reason, note, durationMs: took }) => ({
       ...{ id, title, status },
       ...(reason === undefined ? {} : { reason }),
+      ...(note === undefined ? {} : { note }),
       duration_ms: Math.round(took),
     })),
   }

@@ -28,10 +28,14 @@ export interface CheckContext {
   another(): Promise<RunningPlugin>
   /** Stops the running instance; the next `plugin()` starts another. Throws what its shutdown threw. */
   stop(): Promise<void>
+  /** Words of the manifest's `capabilities`; undefined where the target does not tell. */
+  claims(): Promise<readonly string[] | undefined>
   /** Arguments to call a method with, as on the wire. */
   samples(method: MethodDescriptor): MethodSamples
   /** The codecs of a method of the contract. */
   codecs(method: MethodDescriptor): MethodCodecs
+  /** Tells what the check can't compare, or has not tried, although it passes: `not compared: …`. */
+  note(text: string): void
 }
 
 /** What a check found wrong. */

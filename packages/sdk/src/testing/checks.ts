@@ -2,6 +2,7 @@ import type { AnyPlugin } from '../contracts/base.js'
 import { type ContractDescriptor, contractBindingOf } from '../contracts/contract.js'
 import { readShippedContract, shippedContracts } from '../contracts/shipped.js'
 import type { Check } from './check.js'
+import { claimsCheck } from './checks/claims.js'
 import { duringCallsCheck } from './checks/during-calls.js'
 import { firstChecks, lastChecks } from './checks/life.js'
 import { llmChecks } from './checks/llm.js'
@@ -31,7 +32,14 @@ export async function contractChecks(contract: CheckedContract): Promise<Check[]
 
 export function checksOf(contract: ContractDescriptor): Check[] {
   const own = shippedChecks[contract.name] ?? checksFromTable
-  return [...firstChecks, ...own(contract), duringCallsCheck(contract), stateCheck, ...lastChecks]
+  return [
+    ...firstChecks,
+    claimsCheck,
+    ...own(contract),
+    duringCallsCheck(contract),
+    stateCheck,
+    ...lastChecks,
+  ]
 }
 
 function checksFromTable({ name, methods }: ContractDescriptor): Check[] {

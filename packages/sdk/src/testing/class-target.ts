@@ -20,7 +20,13 @@ import { streamWindow } from '../wire/outgoing.js'
 import { Peer } from '../wire/peer.js'
 import { type CallParams, inputMarker, pluginMethods } from '../wire/protocol.js'
 import { decodeState, encodeState } from '../wire/state.js'
-import type { CheckTarget, RunningPlugin, TargetCallOptions, WireArgs } from './target.js'
+import {
+  type CheckTarget,
+  claimsOf,
+  type RunningPlugin,
+  type TargetCallOptions,
+  type WireArgs,
+} from './target.js'
 
 /** A class that extends a contract. */
 export type TestedClass<Plugin extends AnyPlugin = AnyPlugin> = new () => Plugin
@@ -43,6 +49,7 @@ export function classTarget(
   return {
     name: whole.name,
     describe: () => describe(pluginClass),
+    claims: async () => claimsOf(whole),
     start: (config) => LocalPlugin.start(pluginClass, whole, config),
   }
 }

@@ -10,4 +10,10 @@ export {
 } from './run.js'
 export { type SampleAudioOptions, sampleAudio } from './sample-audio.js'
 export type { MethodSamples, Samples } from './samples.js'
-export type { CheckTarget, RunningPlugin, TargetCallOptions, WireArgs } from './target.js'
+export {
+  type CheckTarget,
+  claimsOf,
+  type RunningPlugin,
+  type TargetCallOptions,
+  type WireArgs,
+} from './target.js'

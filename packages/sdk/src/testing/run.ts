@@ -36,6 +36,8 @@ export interface CheckResult {
   status: CheckStatus
   /** Why it was skipped or blocked, or what is wrong. Absent where it has passed. */
   reason?: string
+  /** What a check that has passed could not compare, and why: `not compared: …`. */
+  note?: string
   /** What the check threw, where it has failed. */
   error?: unknown
   durationMs: number
@@ -122,20 +124,22 @@ export class CheckRun {
     return this.#session.discard()
   }
 
-  async #judge(check: Check): Promise<Pick<CheckResult, 'status' | 'reason' | 'error'>> {
+  async #judge(check: Check): Promise<Pick<CheckResult, 'status' | 'reason' | 'note' | 'error'>> {
     const before = check.after?.find((id) => this.#broken.has(id))
     if (before) return { status: 'blocked', reason: `${before} has not passed` }
     try {
       const missing = await this.#missingCapability(check)
       if (missing) return { status: 'skipped', reason: missing }
       await check.run(this.#session)
-      return { status: 'passed' }
+      const note = this.#session.takeNote()
+      return { status: 'passed', ...(note === undefined ? {} : { note }) }
     } catch (error) {
       // Whatever it has left behind is not the next check's business.
       await this.#session.discard()
       const reason = error instanceof CheckFailure ? error.message : errorText(error)
       return { status: 'failed', reason, error }
     } finally {
+      this.#session.takeNote()
       await this.#session.tidy()
     }
   }

@@ -3,6 +3,7 @@ import type { ContractDescriptor, MethodDescriptor } from '../contracts/contract
 import { sampleAudio } from './sample-audio.js'
 import { sampleOf } from './schema-sample.js'
 import type { WireArgs } from './target.js'
+import { longerThan, othersLike } from './variations.js'
 
 /** What an author says to call methods with: all arguments of a call as one object, in the names of TypeScript or of the wire. */
 export type Samples = Readonly<Record<string, WireArgs | readonly WireArgs[]>>
@@ -11,13 +12,16 @@ export type Samples = Readonly<Record<string, WireArgs | readonly WireArgs[]>>
 export interface MethodSamples {
   /** Ordinary ones. */
   readonly first: WireArgs
-  /** Others, which get another answer where anything does. */
-  readonly second: WireArgs
-  /** Those that keep the plugin busy for longest. */
-  readonly long: WireArgs
-  /** Whether they were guessed from the schema. */
+  /** Others, to be tried in this order until one gets another answer. The plugin may refuse all but the last. */
+  readonly others: readonly WireArgs[]
+  /** Those that keep the plugin busy for long, to be tried in this order. The plugin may refuse all but the last. */
+  readonly longs: readonly WireArgs[]
+  /** Whether the ordinary ones were guessed from the schema. */
   readonly guessed: boolean
 }
+
+/** Most arguments that are derived from others, and tried. */
+const mostDerived = 8
 
 const sentence = 'This one is a little longer, and it is spoken at the same time as the other. '
 const base64 = (durationMs: number): string => Buffer.from(sampleAudio({ durationMs })).toString('base64')
@@ -81,13 +85,13 @@ export class SampleSource {
   }
 
   #make(method: MethodDescriptor): MethodSamples {
-    const [first, second = first, long = second] = this.#given.get(method.wire) ?? []
-    if (first && second && long) return { first, second, long, guessed: false }
+    const given = this.#given.get(method.wire) ?? []
     const shipped = shippedSamples[this.#contract.name]?.[method.wire]?.()
-    if (shipped) return { first: shipped[0], second: shipped[1], long: shipped[2], guessed: false }
-    const guess = (variant: number): WireArgs => sampleOf(method.args, variant) as WireArgs
+    if (given[0]) return { ...completed(method, given, shipped), guessed: false }
+    if (shipped) return { first: shipped[0], others: [shipped[1]], longs: [shipped[2]], guessed: false }
+    const [one, other] = [0, 1].map((variant) => sampleOf(method.args, variant) as WireArgs)
     const guessed = Object.keys(method.args['properties'] ?? {}).length > 0
-    return { first: guess(0), second: guess(1), long: guess(1), guessed }
+    return { ...completed(method, [one ?? {}], [{}, other ?? {}]), guessed }
   }
 
   #read(name: string, args: WireArgs | readonly WireArgs[]): [string, WireArgs[]] {
@@ -101,6 +105,25 @@ export class SampleSource {
     const codecs = new MethodCodecs(method)
     const list: readonly WireArgs[] = Array.isArray(args) ? args : [args]
     return [method.wire, list.map((each) => toWire(each, codecs))]
+  }
+}
+
+/** Fills in what the author has not given: `known` arguments in place of the author's, or what can be made of these. */
+function completed(
+  method: MethodDescriptor,
+  [first = {}, second, long]: readonly WireArgs[],
+  known: readonly WireArgs[] = [],
+): Pick<MethodSamples, 'first' | 'others' | 'longs'> {
+  const codecs = new MethodCodecs(method)
+  const fitting = (list: readonly WireArgs[]): WireArgs[] =>
+    list.filter((args) => codecs.decodeArgs(args).issues.length === 0).slice(0, mostDerived)
+  const [, knownSecond, knownLong] = known.map((args) => ({ ...first, ...args }))
+  const others = [...(knownSecond ? [knownSecond] : []), ...othersLike(first)]
+  const longs = [...(knownLong ? [knownLong] : []), ...longerThan(second ?? first)]
+  return {
+    first,
+    others: second ? [second] : [...fitting(others), first],
+    longs: long ? [long] : [...fitting(longs), second ?? first],
   }
 }
 

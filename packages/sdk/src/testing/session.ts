@@ -21,6 +21,7 @@ export class CheckSession implements CheckContext {
   readonly #codecs = new Map<string, MethodCodecs>()
   #shared: Promise<RunningPlugin> | undefined
   #others: RunningPlugin[] = []
+  #notes: string[] = []
 
   constructor(options: CheckSessionOptions) {
     this.contract = options.contract
@@ -57,6 +58,21 @@ export class CheckSession implements CheckContext {
     const others = this.#others
     this.#others = []
     await within(this.timeoutMs, Promise.all(others.map((plugin) => plugin.stop())))
+  }
+
+  async claims(): Promise<readonly string[] | undefined> {
+    return this.#options.target.claims?.()
+  }
+
+  note(text: string): void {
+    this.#notes.push(text)
+  }
+
+  /** What was noted since it was last asked for; undefined where nothing was. */
+  takeNote(): string | undefined {
+    const notes = new Set(this.#notes)
+    this.#notes = []
+    return notes.size === 0 ? undefined : [...notes].join('; ')
   }
 
   samples(method: MethodDescriptor): MethodSamples {

@@ -1,5 +1,6 @@
 import type { ContractDescriptor } from '../contracts/contract.js'
 import type { HealthStatus, PluginStatus } from '../health.js'
+import type { Manifest } from '../manifest.js'
 
 export type WireArgs = Record<string, unknown>
 
@@ -39,6 +40,14 @@ export interface CheckTarget {
   readonly name: string
   /** The contract that the plugin implements. */
   describe(): Promise<ContractDescriptor>
+  /** Words of the manifest's `capabilities`: `claimsOf(manifest)`. Without it they are not compared with what the plugin does. */
+  claims?(): Promise<readonly string[]>
   /** Starts a new instance and initializes it. Throws a PluginError. */
   start(config: Record<string, unknown>): Promise<RunningPlugin>
+}
+
+/** The words of a manifest's `capabilities`; where that is an object, the keys that are not false or empty. */
+export function claimsOf({ capabilities = [] }: Pick<Manifest, 'capabilities'>): readonly string[] {
+  if (Array.isArray(capabilities)) return capabilities
+  return Object.entries(capabilities).flatMap(([word, value]) => (value ? [word] : []))
 }

@@ -14,7 +14,7 @@ import { entryFileOf, importHost, pathOf, pluginFolderAbove, readManifest } from
 import { type RecordedCall, recordCalls } from './record-calls.js'
 import { CheckRun, defaultTimeoutMs, type RunChecksOptions } from './run.js'
 import { type SampleAudioOptions, sampleAudio } from './sample-audio.js'
-import type { CheckTarget } from './target.js'
+import { type CheckTarget, claimsOf } from './target.js'
 
 export type { ExpectedSilence, ExpectedWav } from './matchers.js'
 export type { RecordedCall } from './record-calls.js'
@@ -130,7 +130,7 @@ export function pluginTest<Plugin extends AnyPlugin = AnyPlugin>(
 export type CheckContractOptions = Omit<RunChecksOptions, 'target' | 'onStart' | 'onResult' | 'signal'>
 
 /**
- * Adds one test for each check of the plugin's contract. A skipped one says why.
+ * Adds one test for each check of the plugin's contract. A skipped one says why; what one could not compare is its annotation.
  *
  * @param plugin The plugin's class, checked in this process; or the folder of a built plugin, checked in a process of its own
  *   (which needs `@appfactory/host`).
@@ -140,11 +140,14 @@ export function checkContract(plugin: TestedClass | string | URL, options: Check
   const name = typeof plugin === 'function' ? plugin.name : basename(pathOf(plugin))
   const timeout = (options.timeoutMs ?? defaultTimeoutMs) * 10
   describe(`${name} keeps its contract`, { sequential: true, shuffle: false }, async () => {
-    const run = await CheckRun.prepare({ ...options, target: await targetOf(plugin) })
+    const place = { testFile: '' }
+    const run = await CheckRun.prepare({ ...options, target: await targetOf(plugin, place) })
     afterAll(() => run.close(), timeout)
     for (const check of run.checks) {
-      test(`${check.id}: ${check.title}`, { timeout }, async ({ skip }) => {
-        const { status, reason = '', error } = await run.do(check)
+      test(`${check.id}: ${check.title}`, { timeout }, async ({ skip, annotate, task }) => {
+        place.testFile = task.file.filepath
+        const { status, reason = '', note, error } = await run.do(check)
+        if (note !== undefined) await annotate(note)
         if (status === 'skipped' || status === 'blocked') skip(reason)
         if (status === 'failed') throw failure(reason, error)
       })
@@ -159,8 +162,15 @@ function failure(reason: string, cause: unknown): Error {
   return error
 }
 
-async function targetOf(plugin: TestedClass | string | URL): Promise<CheckTarget> {
-  if (typeof plugin === 'function') return classTarget(plugin)
+/** @param place The test file, once it is known. */
+async function targetOf(
+  plugin: TestedClass | string | URL,
+  place: { testFile: string },
+): Promise<CheckTarget> {
+  if (typeof plugin === 'function') {
+    const claims = async () => claimsOf(manifestFor(asPluginClass(plugin), manifestAbove(place.testFile)))
+    return { ...classTarget(plugin), claims }
+  }
   const dir = pathOf(plugin)
   const { pluginTarget } = await importHost<HostTestingModule>('@appfactory/host/testing', [
     dir,
@@ -199,6 +209,11 @@ async function startPlugin<Plugin extends AnyPlugin>(
   )
   await initialize(made, pluginClass, { ...config })
   return { plugin: made, calls }
+}
+
+function manifestAbove(testFile: string): Manifest | undefined {
+  const folder = pluginFolderAbove(testFile)
+  return folder === undefined ? undefined : readManifest(folder)
 }
 
 /** The manifest of the folder, if it is that of this plugin: a test may try out other classes too. */

@@ -35,12 +35,30 @@ export function lax(good: PluginClass, wire: string, refusal: string): CheckTarg
 }
 
 const isLong = (args: readonly unknown[]): boolean =>
-  args.some(
-    (arg) =>
-      (typeof arg === 'string' && arg.length > 200) ||
-      (arg instanceof Uint8Array && arg.length > 100_000) ||
-      (typeof arg === 'object' && arg !== null && /"maxTokens":512|another/.test(JSON.stringify(arg))),
-  )
+  args.some((arg) => {
+    if (arg instanceof Uint8Array) return arg.length > 100_000
+    if (typeof arg === 'string') return arg.length > 200
+    return typeof arg === 'object' && arg !== null && /"maxTokens":512|[\w ]{200}/.test(JSON.stringify(arg))
+  })
+
+/** Computes without a pause, as native code or a long loop does. */
+function block(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end; );
+}
+
+/** Breakages that hold up all else in this process: mutants with them can't be run side by side. */
+export const blocking = {
+  call: (whole) =>
+    async function (...args) {
+      if (isLong(args)) block(1200)
+      return whole.apply(this, args)
+    },
+  stream: (whole) =>
+    async function* (...args) {
+      if (isLong(args)) block(1200)
+      yield* whole.apply(this, args) as Pieces
+    },
+} satisfies Record<string, Breakage>
 
 /** Breakages of a method that answers once. */
 export const calls = {

@@ -1,7 +1,7 @@
 import { classTarget, contractChecks, runChecks } from '@appfactory/sdk/testing'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { GoodLlm, GoodOwn, GoodStt, GoodTts, OwnContract } from './good-plugins.js'
-import { mutants } from './mutants.js'
+import { blockers, mutants } from './mutants.js'
 
 const contracts = { tts: 'tts', stt: 'stt', llm: 'llm', counting: OwnContract } as const
 
@@ -33,6 +33,16 @@ describe('a mutant fails exactly its check', () => {
     expect(failed).toEqual([[fails, expect.any(String)]])
   })
 })
+
+test.each(blockers.map(({ fails, target }) => [fails.join(', '), fails, target] as const))(
+  'a mutant that blocks the event loop fails %s, and is told so',
+  async (_, fails, target) => {
+    const { results } = await runChecks({ target, timeoutMs: 2000 })
+    const failed = results.filter(({ status }) => status === 'failed')
+    expect(failed.map(({ id }) => id)).toEqual(fails)
+    for (const { reason } of failed) expect(reason).toMatch(/blocks the event loop/)
+  },
+)
 
 test('every check has a mutant, and no mutant is for a check that is not there', async () => {
   const checks = await Promise.all(Object.values(contracts).map((contract) => contractChecks(contract)))

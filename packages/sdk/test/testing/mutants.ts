@@ -8,7 +8,7 @@ import {
   type SynthesisResult,
 } from '@appfactory/sdk'
 import { type CheckTarget, classTarget, type TestedClass } from '@appfactory/sdk/testing'
-import { type Breakage, broken, calls, changing, lax, streams } from './breakages.js'
+import { type Breakage, blocking, broken, calls, changing, lax, streams } from './breakages.js'
 import { GoodLlm, GoodOwn, GoodStt, GoodTts, OwnContract } from './good-plugins.js'
 
 export interface Mutant {
@@ -124,6 +124,16 @@ const life: Mutant[] = [
         return super.healthCheck()
       }
     },
+  ),
+  mutant(
+    'manifest.capabilities',
+    classTarget(GoodTts, { manifest: { capabilities: ['streaming', 'sessions'] } }),
+    'has no sessions',
+  ),
+  mutant(
+    'manifest.capabilities',
+    classTarget(GoodLlm, { manifest: { capabilities: { hot_swap_state: true } } }),
+    'keeps no state',
   ),
   mutant('errors.unknown_method', lax(GoodTts, 'no_such_method', 'METHOD_NOT_FOUND')),
   mutant(
@@ -510,6 +520,15 @@ const own: Mutant[] = [
       watch = GoodOwn.prototype.watch
     },
   ),
+]
+
+/** Mutants that block the event loop, and all checks that must fail for it: health is asked during one method only. */
+export const blockers: { fails: string[]; target: CheckTarget }[] = [
+  {
+    fails: ['tts.synthesize.cancel', 'health.during_calls'],
+    target: broken(GoodTts, 'synthesize', blocking.call),
+  },
+  { fails: ['llm.stream_chat.cancel'], target: broken(GoodLlm, 'streamChat', blocking.stream) },
 ]
 
 export const mutants: Mutant[] = [...life, ...tts, ...stt, ...llm, ...own]

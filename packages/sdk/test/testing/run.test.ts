@@ -1,7 +1,18 @@
-import { decodeWav, toMono16 } from '@appfactory/sdk'
-import { classTarget, contractChecks, runChecks, sampleAudio } from '@appfactory/sdk/testing'
+import { setTimeout as delay } from 'node:timers/promises'
+import { decodeWav, type PluginBase, PluginError, toMono16 } from '@appfactory/sdk'
+import {
+  type CheckReport,
+  classTarget,
+  contractChecks,
+  runChecks,
+  sampleAudio,
+} from '@appfactory/sdk/testing'
 import { describe, expect, test } from 'vitest'
-import { GoodOwn, GoodStt, GoodTts, OwnContract } from './good-plugins.js'
+import { GoodLlm, GoodOwn, GoodStt, GoodTts, OwnContract } from './good-plugins.js'
+
+function failuresOf({ results }: CheckReport): string[] {
+  return results.filter(({ status }) => status === 'failed').map(({ id }) => id)
+}
 
 describe('a report', () => {
   test('has each check once, in order, and the reason of each that was skipped', async () => {
@@ -122,6 +133,64 @@ describe('samples', () => {
     await expect(run({ count: { text: 1 } })).rejects.toThrow(/count: text: must be a string/)
   })
 
+  test('of which one is given lead to others, so that mixed up calls show', async () => {
+    class Mixing extends GoodOwn {
+      #last = ''
+      override async count({ text, times }: { text: string; times: number }) {
+        this.#last = text
+        await delay(5)
+        return { characters: this.#last.length * times }
+      }
+    }
+    const report = await runChecks({
+      target: classTarget(Mixing),
+      only: ['counting.count.*'],
+      samples: { count: { text: 'Hello' } },
+    })
+    expect(failuresOf(report)).toEqual(['counting.count.concurrent'])
+  })
+
+  test('of which one is given are all that a picky plugin takes; what that hides is told', async () => {
+    class Picky extends GoodOwn {
+      override async count({ text }: { text: string }): Promise<{ characters: number }> {
+        if (text !== 'open sesame') throw new PluginError('INVALID_PARAMS', 'no')
+        return { characters: 1 }
+      }
+    }
+    const report = await runChecks({
+      target: classTarget(Picky),
+      only: ['counting.count.*'],
+      samples: { count: { text: 'open sesame' } },
+    })
+    expect(report.results.map(({ id, status, note = '' }) => [id, status, note.split(':')[0]])).toEqual([
+      ['counting.count.result', 'passed', ''],
+      ['counting.count.arguments', 'passed', ''],
+      ['counting.count.errors', 'passed', ''],
+      ['counting.count.concurrent', 'passed', 'not compared'],
+      ['counting.count.cancel', 'passed', 'not cancelled'],
+    ])
+  })
+
+  test('of recordings lead to a shorter and a longer one', async () => {
+    const heard = new Set<number>()
+    class Listener extends GoodStt {
+      override async transcribe(audio: Uint8Array): Promise<string> {
+        heard.add(audio.length)
+        if (audio.length !== 44 + 12_000 && audio.length !== 44 + 6000 && audio.length < 100_000)
+          throw new PluginError('STT_AUDIO_INVALID', 'too short')
+        return `${audio.length}`
+      }
+    }
+    const report = await runChecks({
+      target: classTarget(Listener),
+      only: ['stt.transcribe.concurrent', 'stt.transcribe.cancel'],
+      samples: { transcribe: { audio: sampleAudio({ durationMs: 375 }) } },
+    })
+    expect(failuresOf(report)).toEqual([])
+    expect([...heard]).toEqual([44 + 12_000, 44 + 16_000, 44 + 6000, 44 + 320_000])
+    expect(report.results[0]?.note).toBeUndefined()
+  })
+
   test('that can’t be guessed are asked for', async () => {
     class Picky extends GoodOwn {
       override async count({ text }: { text: string }): Promise<{ characters: number }> {
@@ -132,6 +201,120 @@ describe('samples', () => {
     const { results } = await runChecks({ target: classTarget(Picky), only: ['counting.count.result'] })
     expect(results[0]?.reason).toMatch(/samples: \{ count: /)
   })
+})
+
+describe('what could not be compared is told', () => {
+  test.each<[string, string, new () => PluginBase<never>]>([
+    [
+      'counting.count.concurrent',
+      'answers differ from call to call',
+      class extends GoodOwn {
+        #calls = 0
+        override async count() {
+          return { characters: ++this.#calls }
+        }
+      },
+    ],
+    [
+      'counting.watch.joined',
+      'streams differ from call to call',
+      class extends GoodOwn {
+        #calls = 0
+        override async *watch() {
+          yield { change: String(++this.#calls) }
+        }
+      },
+    ],
+    [
+      'tts.synthesize.figures',
+      'audio without a header',
+      class extends GoodTts {
+        override async synthesize() {
+          return { audio: new Uint8Array(99), format: 'opus', sampleRate: 8000, channels: 1 }
+        }
+      },
+    ],
+    [
+      'tts.synthesize.voice',
+      'a plugin that takes any voice',
+      class extends GoodTts {
+        override async synthesize(text: string) {
+          return this.speak(text, 'low', {})
+        }
+      },
+    ],
+    ['stt.transcribe.language', 'a plugin that takes any language', class extends GoodStt {}],
+    [
+      'stt.sessions.interleaved',
+      'sessions that hear something else each time',
+      class extends GoodStt {
+        #ended = 0
+        override async endStream(sessionId: string) {
+          return `${await super.endStream(sessionId)} ${++this.#ended}`
+        }
+      },
+    ],
+    [
+      'llm.stream_chat.joined',
+      'a model that never says the same thing twice',
+      class extends GoodLlm {
+        #calls = 0
+        override async chat() {
+          return { role: 'assistant' as const, content: String(++this.#calls) }
+        }
+      },
+    ],
+  ])('%s: %s', async (id, _, plugin) => {
+    const { results } = await runChecks({ target: classTarget(plugin), only: [id] })
+    expect(results).toMatchObject([
+      { id, status: 'passed', note: expect.stringMatching(/^not (compared|refused): /) },
+    ])
+  })
+
+  test('and only that: plugins of which all is compared have no notes', async () => {
+    const { results } = await runChecks({ target: classTarget(GoodTts) })
+    expect(results.filter(({ note }) => note !== undefined)).toEqual([])
+  })
+})
+
+test('raw samples must last as long as they say', async () => {
+  class Raw extends GoodTts {
+    override async synthesize() {
+      const audio = new Uint8Array(16_000)
+      return { audio, format: 'pcm_s16le', sampleRate: 8000, channels: 1, durationMs: 500 }
+    }
+  }
+  const only = ['tts.synthesize.figures']
+  expect(failuresOf(await runChecks({ target: classTarget(Raw), only }))).toEqual(only)
+})
+
+test('state is that of an instance that was called, whichever checks are run', async () => {
+  class Forgetful extends GoodTts {
+    override async restoreState() {}
+  }
+  const only = ['state.round_trip']
+  expect(failuresOf(await runChecks({ target: classTarget(Forgetful), only }))).toEqual(only)
+})
+
+describe('a manifest', () => {
+  const statusOf = async (capabilities: string[] | Record<string, unknown>) => {
+    const target = classTarget(GoodStt, { manifest: { capabilities } })
+    const { results } = await runChecks({ target, only: ['manifest.capabilities'] })
+    return results.map(({ status }) => status)
+  }
+
+  test('may name what the plugin implements, and words that are its author’s own', async () => {
+    expect(await statusOf(['streaming', 'sessions', 'feed_audio', 'transcribeStream'])).toEqual(['passed'])
+    expect(await statusOf(['partial_results', 'constructor'])).toEqual(['passed'])
+    expect(await statusOf({ streaming: true, state: false, languages: ['en'] })).toEqual(['passed'])
+  })
+
+  test.each([[['state']], [['streaming', 'hot_swap_state']], [{ state: true }]])(
+    'must not promise what the plugin does not: %o',
+    async (capabilities) => {
+      expect(await statusOf(capabilities)).toEqual(['failed'])
+    },
+  )
 })
 
 test('the configuration is checked and filled in as in a host', async () => {
@@ -150,7 +333,7 @@ test('the configuration is checked and filled in as in a host', async () => {
 
 test('what is no contract is refused', async () => {
   await expect(contractChecks('vad')).rejects.toThrow(/tts, stt, llm/)
-  await expect(contractChecks(OwnContract as never)).resolves.toHaveLength(25)
+  await expect(contractChecks(OwnContract as never)).resolves.toHaveLength(26)
   expect(() => classTarget(class {} as never)).toThrow(TypeError)
 })
 

@@ -1,5 +1,5 @@
 import { issuesText } from '../../contracts/codec.js'
-import type { MethodDescriptor } from '../../contracts/contract.js'
+import type { ContractDescriptor, MethodDescriptor } from '../../contracts/contract.js'
 import { describeThrown, isPluginError, type PluginError } from '../../errors.js'
 import { type CheckContext, CheckFailure } from '../check.js'
 import type { TargetCallOptions, WireArgs } from '../target.js'
@@ -38,6 +38,19 @@ export async function tryCall(
   } catch (error) {
     return { error }
   }
+}
+
+/** A plugin that loads its engine at the first call has one from here on. What comes of the call is another check's matter. */
+export async function callSomething(context: CheckContext): Promise<void> {
+  const method = usualMethod(context.contract)
+  if (method) await tryCall(context, method, context.samples(method).first)
+  else await context.plugin()
+}
+
+/** A method that every plugin of the contract has, and that answers once; else a stream. */
+export function usualMethod({ methods }: ContractDescriptor): MethodDescriptor | undefined {
+  const required = methods.filter((method) => method.required)
+  return required.find(({ kind }) => kind === 'call') ?? required[0]
 }
 
 /** All pieces of a stream as on the wire. Throws what the stream threw. */

@@ -1,7 +1,7 @@
 import { isPluginError, type PluginError } from '../../errors.js'
 import { PluginStatus } from '../../health.js'
-import { type Check, type CheckContext, CheckFailure, must } from '../check.js'
-import { errorText, tryCall, unexpected } from './calls.js'
+import { type Check, CheckFailure, must } from '../check.js'
+import { callSomething, errorText, unexpected } from './calls.js'
 
 /** Errors of a start that failed before `initialize()` was reached. */
 const loadErrors: ReadonlySet<string | undefined> = new Set([
@@ -145,13 +145,6 @@ export const lastChecks: readonly Check[] = [
     },
   },
 ]
-
-/** A plugin that loads its engine at the first call has one from here on. What comes of the call is another check's matter. */
-async function callSomething(context: CheckContext): Promise<void> {
-  const method = context.contract.methods.find(({ required, kind }) => required && kind === 'call')
-  if (method) await tryCall(context, method, context.samples(method).first)
-  else await context.plugin()
-}
 
 function isLoadError({ codeName }: PluginError): boolean {
   return loadErrors.has(codeName)

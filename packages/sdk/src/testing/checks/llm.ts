@@ -5,7 +5,7 @@ import { type Check, type CheckContext, must } from '../check.js'
 import { streamForPieces } from './calls.js'
 import { methodOf } from './find-method.js'
 import { listCheck } from './list.js'
-import { methodChecks, needs } from './method.js'
+import { methodChecks, needs, notSteady } from './method.js'
 import { steadyResult, streamChecks } from './stream.js'
 
 export function llmChecks(contract: ContractDescriptor): Check[] {
@@ -59,7 +59,8 @@ async function checkJoined(
   const again = (await streamForPieces(context, stream, first)) as TextChunk[]
   const text = joined(pieces)
   // A model that never says the same thing twice can't be compared.
-  if (!isSteady || !isDeepStrictEqual(text, joined(again))) return
+  if (!isSteady) return context.note(notSteady(twin))
+  if (!isDeepStrictEqual(text, joined(again))) return context.note(notSteady(stream))
   const whole = textOf(result)
   must(
     text.trim() === whole.trim(),

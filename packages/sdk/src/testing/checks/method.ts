@@ -82,7 +82,9 @@ async function checkResult(context: CheckContext, method: MethodDescriptor): Pro
 }
 
 async function checkArguments(context: CheckContext, method: MethodDescriptor): Promise<void> {
-  for (const { args, path, what } of badArguments(method, context.samples(method).first)) {
+  const bad = badArguments(method, context.samples(method).first)
+  if (bad.length === 0) context.note(`not tried: there are no arguments that ${method.wire} does not allow`)
+  for (const { args, path, what } of bad) {
     const { error } = await tryCall(context, method, args)
     must(error !== undefined, `${what} was accepted`)
     must(isPluginError(error), `${what} gave ${errorText(error)}`)
@@ -102,12 +104,14 @@ function pathsIn({ data, message }: PluginError): string[] {
 
 /** Arguments that are allowed and yet odd: each gives an answer, or an error that the plugin foresaw. */
 async function checkErrors(context: CheckContext, method: MethodDescriptor): Promise<void> {
-  for (const [name, value] of oddValues(method)) {
+  const odd = oddValues(method)
+  if (odd.length === 0) context.note(`not tried: ${method.wire} takes no text and no bytes`)
+  for (const [name, value] of odd) {
     const { first } = context.samples(method)
     const { error } = await tryCall(context, method, { ...first, [name]: value })
     if (error === undefined) continue
-    const odd = typeof value === 'string' && value.length < 40 ? JSON.stringify(value) : 'noise'
-    mustBeForeseen(context, error, `${name}: ${odd}`)
+    const shown = typeof value === 'string' && value.length < 40 ? JSON.stringify(value) : 'noise'
+    mustBeForeseen(context, error, `${name}: ${shown}`)
   }
 }
 
@@ -145,31 +149,63 @@ export function mustBeForeseen(context: CheckContext, error: unknown, what: stri
 }
 
 async function checkConcurrent(context: CheckContext, method: MethodDescriptor): Promise<void> {
-  const { first, second } = context.samples(method)
-  const alone: unknown[] = []
-  for (const args of [first, second, first, second])
-    alone.push(withoutFigures(await callForResult(context, method, args)))
-  const together = await Promise.all(
-    [first, second, first, second].map((args) => tryCall(context, method, args)),
-  )
+  const { first } = context.samples(method)
+  const one = { args: first, answer: await answerAlone(context, method, first) }
+  const pair = [one, await findOther(context, method, one.answer)] as const
+  // An engine that never says the same thing twice can't be compared with itself.
+  const steady: boolean[] = []
+  for (const { args, answer } of pair)
+    steady.push(isDeepStrictEqual(await answerAlone(context, method, args), answer))
+  const expected = [...pair, ...pair]
+  const together = await Promise.all(expected.map(({ args }) => tryCall(context, method, args)))
   const answered = together.filter(({ error }) => !isRefusal(error))
   must(answered.length > 0, 'each of four calls at the same time was refused')
-  // An engine that never says the same thing twice can't be compared.
-  const isSteady = isDeepStrictEqual(alone.slice(0, 2), alone.slice(2))
   for (const [index, outcome] of together.entries()) {
     if (isRefusal(outcome.error)) continue
     if (outcome.error !== undefined)
       throw unexpected(`${method.wire} at the same time as others`, outcome.error)
-    const result = withoutFigures(decoded(context, method, outcome.answer))
+    const result = withoutFigures(readResult(context, method, outcome.answer))
     must(
-      !isSteady || isDeepStrictEqual(result, alone[index]),
+      !steady[index % 2] || isDeepStrictEqual(result, expected[index]?.answer),
       `call ${index + 1} of four at the same time got another answer than alone; is something of a call kept in the instance?`,
     )
   }
+  if (steady.includes(false)) context.note(notSteady(method))
+  else if (isDeepStrictEqual(pair[0].answer, pair[1].answer))
+    context.note(
+      `not compared: all arguments that were tried get the same answer, so mixed up ones do not show; give others: samples: { ${method.name}: [{ … }, { … }] }`,
+    )
 }
 
-function decoded(context: CheckContext, method: MethodDescriptor, answer: unknown): unknown {
-  return context.codecs(method).decodeResult(answer).value
+interface Answered {
+  args: WireArgs
+  answer: unknown
+}
+
+/** Arguments that get another answer than the ordinary ones, if any of the samples do. */
+async function findOther(context: CheckContext, method: MethodDescriptor, one: unknown): Promise<Answered> {
+  const { first, others } = context.samples(method)
+  for (const args of others.slice(0, -1)) {
+    const outcome = await tryCall(context, method, args)
+    if (outcome.error !== undefined) continue
+    const answer = withoutFigures(readResult(context, method, outcome.answer))
+    if (!isDeepStrictEqual(answer, one)) return { args, answer }
+  }
+  const args = others.at(-1) ?? first
+  return { args, answer: await answerAlone(context, method, args) }
+}
+
+async function answerAlone(
+  context: CheckContext,
+  method: MethodDescriptor,
+  args: WireArgs,
+): Promise<unknown> {
+  return withoutFigures(await callForResult(context, method, args))
+}
+
+/** Why nothing was compared with an answer. */
+export function notSteady({ wire }: MethodDescriptor): string {
+  return `not compared: two calls of ${wire} with the same arguments get different answers`
 }
 
 function isRefusal(error: unknown): boolean {

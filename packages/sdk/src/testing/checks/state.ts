@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Check, type CheckContext, must } from '../check.js'
 import type { RunningPlugin } from '../target.js'
-import { unexpected } from './calls.js'
+import { callSomething, unexpected } from './calls.js'
 
 export const stateCheck: Check = {
   id: 'state.round_trip',
@@ -13,6 +13,8 @@ export const stateCheck: Check = {
 }
 
 async function checkState(context: CheckContext): Promise<void> {
+  // An instance that nobody has called has nothing to remember.
+  await callSomething(context)
   const captured = await capture(await context.plugin())
   const successor = await context.another()
   // A copy, as a successor in a process of its own gets one.

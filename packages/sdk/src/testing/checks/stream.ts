@@ -3,8 +3,8 @@ import type { MethodDescriptor } from '../../contracts/contract.js'
 import { type Check, type CheckContext, CheckFailure, must } from '../check.js'
 import type { WireArgs } from '../target.js'
 import { callForResult, promptMs, readPiece, streamForPieces, unexpected } from './calls.js'
-import { mustEndPromptly } from './cancellation.js'
-import { cancelCheck, needs, withoutFigures } from './method.js'
+import { type Ending, listenFor, mustEndPromptly } from './cancellation.js'
+import { cancelCheck, needs, notSteady, withoutFigures } from './method.js'
 
 /** What each stream method must do, beside what every method must. */
 export function streamChecks(contract: string, method: MethodDescriptor): Check[] {
@@ -57,7 +57,7 @@ export function joinedAsArray(contract: string, method: MethodDescriptor): Check
         const again = await streamForPieces(context, method, first)
         const whole = await callForResult(context, method, first)
         // A stream that never says the same thing twice can't be compared.
-        if (!isDeepStrictEqual(pieces, again)) return
+        if (!isDeepStrictEqual(pieces, again)) return context.note(notSteady(method))
         must(isDeepStrictEqual(whole, pieces), 'without `stream` the answer is not the array of the pieces')
       },
     },
@@ -69,16 +69,31 @@ async function checkReturn(context: CheckContext, method: MethodDescriptor): Pro
   await streamForPieces(context, method, context.samples(method).first)
 }
 
-async function leaveOnce(context: CheckContext, method: MethodDescriptor): Promise<number> {
-  const plugin = await context.plugin()
-  const stream = plugin.stream(method.wire, context.samples(method).long, { timeoutMs: context.timeoutMs })
-  const { done, value } = await stream.next().catch((error: unknown) => {
+/** Tries long arguments that nobody has given until the plugin takes some. */
+async function leaveOnce(context: CheckContext, method: MethodDescriptor): Promise<Ending> {
+  const { longs } = context.samples(method)
+  for (const args of longs.slice(0, -1)) {
+    const ending = await leaveWith(context, method, args).catch((error: unknown) => {
+      if (error instanceof CheckFailure) throw error
+    })
+    if (ending) return ending
+  }
+  return leaveWith(context, method, longs.at(-1) ?? {}).catch((error: unknown) => {
     throw unexpected(method.wire, error)
   })
-  if (!done) readPiece(context, method, value, 0)
+}
+
+async function leaveWith(context: CheckContext, method: MethodDescriptor, args: WireArgs): Promise<Ending> {
+  const plugin = await context.plugin()
+  const stream = plugin.stream(method.wire, args, { timeoutMs: context.timeoutMs })
+  const { done, value } = await stream.next()
+  if (done) context.note(`not tried: ${method.wire} ended without a piece`)
+  else readPiece(context, method, value, 0)
   const before = performance.now()
-  await withLimit(stream.return?.() ?? Promise.resolve(), context.timeoutMs)
-  return performance.now() - before
+  const left = stream.return?.() ?? Promise.resolve()
+  const heard = listenFor(plugin)
+  await withLimit(left, context.timeoutMs)
+  return { elapsedMs: performance.now() - before, wasDeaf: heard.isDeaf }
 }
 
 async function withLimit(work: Promise<unknown>, timeoutMs: number): Promise<void> {

@@ -6,7 +6,7 @@ import { type Check, type CheckContext, must } from '../check.js'
 import { callForResult, errorText, streamForPieces, tryCall } from './calls.js'
 import { methodOf } from './find-method.js'
 import { listCheck } from './list.js'
-import { argumentsCheck, methodChecks } from './method.js'
+import { argumentsCheck, methodChecks, notSteady } from './method.js'
 import { sessionChecks } from './session.js'
 import { steadyResult, streamChecks } from './stream.js'
 
@@ -47,9 +47,11 @@ async function checkLanguages(
 ): Promise<void> {
   const { first } = context.samples(transcribe)
   const [language] = (await callForResult(context, list, {})) as { code: string }[]
+  if (!language) context.note('not tried: get_languages lists none')
   if (language) await callForResult(context, transcribe, { ...first, language: language.code })
   const { error } = await tryCall(context, transcribe, { ...first, language: 'zz-ZZ' })
   // An engine that finds out the language by itself may take any.
+  if (error === undefined) context.note('not refused: transcribe takes the unknown language zz-ZZ')
   must(
     error === undefined || (isPluginError(error) && error.codeName === 'STT_LANGUAGE_NOT_SUPPORTED'),
     `an unknown language gave ${errorText(error)}, not STT_LANGUAGE_NOT_SUPPORTED`,
@@ -68,7 +70,7 @@ async function checkJoined(context: CheckContext, stream: MethodDescriptor): Pro
     )
   }
   const whole = await steadyResult(context, stream, first)
-  if (!isSteady || !whole.isSteady) return
+  if (!isSteady || !whole.isSteady) return context.note(notSteady(stream))
   const { text } = whole.result as TranscriptionResult
   must(
     (finals.at(-1) ?? '') === text,
