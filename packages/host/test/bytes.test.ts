@@ -20,18 +20,24 @@ export default class extends STTContract {
   async *transcribeStream(audio) { for await (const chunk of audio) yield { partial: digest(chunk), final: null } }
 }`
 
-/** Speaks as many bytes as the text says, of a kind that tells where a byte is missing. */
+/** Speaks as many bytes as the text says, of a kind that tells where a byte is missing; a second word plays a trick. */
 const speaker = ttsPlugin(`
-  bytes(size) { return Uint8Array.from({ length: size }, (_, index) => index % 251) }
+  bytes(size) { return Buffer.alloc(size, Buffer.from(Array.from({ length: 251 }, (_, index) => index))) }
   async synthesize(text) {
-    if (text === 'garbage') { const { writeSync } = await import('node:fs'); writeSync(3, Buffer.alloc(4096, 255)); text = '300000' }
+    const [size, trick] = text.split(' ')
+    const { writeSync } = await import('node:fs')
+    if (trick === 'garbage') writeSync(3, Buffer.alloc(4096, 255))
+    if (trick === 'orphans') for (const number of [1e6, 1e6 + 1]) { const header = Buffer.alloc(116); header.writeUInt32BE(number, 0); header.writeUInt32BE(67108864, 4); header.writeUInt32BE(100, 12); writeSync(3, header) }
+    if (trick === 'noise') writeSync(1, 'progress 50% ')
+    if (trick === 'exit') setImmediate(() => setImmediate(() => process.exit(3)))
+    text = size
     return { audio: this.bytes(Number(text)), format: 'pcm_s16le', sampleRate: 8000, channels: 1 }
   }
   async *synthesizeStream(text) { for (const size of text.split(' ')) yield { ...(await this.synthesize(size)), text: size } }
 `)
 
 function expected(size: number): Buffer {
-  return Buffer.from(Array.from({ length: size }, (_, index) => index % 251))
+  return Buffer.alloc(size, Buffer.from(Array.from({ length: 251 }, (_, index) => index)))
 }
 
 test('bytes of every size reach a plugin and come back from it, as they are', async () => {
@@ -93,12 +99,78 @@ test('garbage on the pipe of bytes fails what was on it; other calls live, and l
   writePlugin(root, 'speaker', speaker)
   await using host = new PluginHost({ pluginsDir: root })
   const tts = await host.load<TTSContract>('speaker')
-  const fate = await Promise.allSettled([tts.synthesize('garbage'), tts.getVoices(), tts.synthesize('100')])
+  const fate = await Promise.allSettled([
+    tts.synthesize('300000 garbage'),
+    tts.getVoices(),
+    tts.synthesize('100'),
+  ])
   expect(fate.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled'])
   expect(fate[0]).toMatchObject({
     reason: { codeName: 'INTERNAL_ERROR', message: expect.stringContaining('bytes') },
   })
   expect(expected(300_000).equals((await tts.synthesize('300000')).audio)).toBe(true)
+})
+
+test('a thousand large answers at once all arrive', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'speaker', speaker)
+  await using host = new PluginHost({ pluginsDir: root })
+  const tts = await host.load<TTSContract>('speaker')
+  const lengths = await Promise.all(
+    Array.from({ length: 1000 }, async () => (await tts.synthesize('200000')).audio.length),
+  )
+  expect(new Set(lengths)).toEqual(new Set([200_000]))
+})
+
+test('bytes that no message refers to, begun and never ended, take no room from others', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'speaker', speaker)
+  await using host = new PluginHost({ pluginsDir: root })
+  const tts = await host.load<TTSContract>('speaker')
+  for (let round = 0; round < 3; round++) {
+    expect(expected(300_000).equals((await tts.synthesize('300000 orphans')).audio)).toBe(true)
+    expect((await tts.synthesize(String(40 * mebibyte))).audio.length).toBe(40 * mebibyte)
+  }
+  expect((await tts.health()).details).toMatchObject({ restarts: 0 })
+})
+
+test('faults 2: what is printed into the line of an answer does not part it from its bytes', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'speaker', speaker)
+  await using host = new PluginHost({ pluginsDir: root })
+  const tts = await host.load<TTSContract>('speaker')
+  expect(expected(300_000).equals((await tts.synthesize('300000 noise')).audio)).toBe(true)
+  expect((await tts.health()).details).toMatchObject({ noise: 1 })
+})
+
+test('faults 15: bytes whose plugin exits right after its answer arrive whole', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'speaker', speaker)
+  for (const size of [3000, 300_000, 20 * mebibyte]) {
+    await using host = new PluginHost({ pluginsDir: root })
+    const tts = await host.load<TTSContract>('speaker')
+    expect(expected(size).equals((await tts.synthesize(`${size} exit`)).audio)).toBe(true)
+  }
+})
+
+test('faults 22: a call that is cancelled while its bytes are on their way is not begun', async () => {
+  const root = temporaryFolder()
+  writePlugin(
+    root,
+    'listener',
+    `${listener.replace('async transcribe(audio) {', 'async transcribe(audio) { console.log("heard " + audio.length);')}`,
+    { contract: 'stt' },
+  )
+  await using host = new PluginHost({ pluginsDir: root })
+  const stt = await host.load<STTContract>('listener')
+  const heard: string[] = []
+  host.on('log', ({ message }) => message.startsWith('heard') && heard.push(message))
+  const cancelling = new AbortController()
+  const call = stt.transcribe(randomBytes(50 * mebibyte), undefined, { signal: cancelling.signal })
+  setImmediate(() => cancelling.abort())
+  await expect(call).rejects.toMatchObject({ codeName: 'REQUEST_CANCELLED' })
+  await stt.transcribe(randomBytes(5))
+  await expect.poll(() => heard).toEqual(['heard 5'])
 })
 
 test('faults 10: a plugin that sends a line over the limit is stopped, its calls fail, and it is restarted', async () => {
