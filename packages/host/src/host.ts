@@ -368,6 +368,9 @@ export class PluginHost extends EventEmitter<HostEvents> {
   /**
    * Leaves the answers of plugins in their pipes while `room` returns a promise, until that resolves: whoever they are for
    * does not keep up. Plugins then wait in their next answer, and their silence is not held against them.
+   *
+   * @example
+   * host.answerWithin(() => (socket.writableNeedDrain ? once(socket, 'drain').then(() => {}) : undefined))
    */
   answerWithin(room: () => Promise<void> | undefined): void {
     this.#room = room
