@@ -1,6 +1,7 @@
 import { pluginTarget } from '@appfactory/host/testing'
 import { type CheckReport, runChecks } from '@appfactory/sdk/testing'
 import { expect, test } from 'vitest'
+import { writePlainPlugin } from './fixtures/plain-plugin.js'
 import { isAlive, temporaryFolder, ttsPlugin, writePlugin } from './fixtures/plugins.js'
 
 const streaming = `
@@ -11,8 +12,8 @@ const streaming = `
   restoreState({ count }) { this.count = count }
 `
 
-function check(members: string, only?: string[]): Promise<CheckReport> {
-  const dir = writePlugin(temporaryFolder(), 'speaker', ttsPlugin(members))
+function check(members: string, only?: string[], manifest?: Record<string, unknown>): Promise<CheckReport> {
+  const dir = writePlugin(temporaryFolder(), 'speaker', ttsPlugin(members), manifest)
   return runChecks({ target: pluginTarget(dir), timeoutMs: 3000, ...(only ? { only } : {}) })
 }
 
@@ -26,7 +27,7 @@ test('a good plugin in a process of its own passes all checks', async () => {
   expect(report).toMatchObject({ plugin: 'speaker', contract: 'tts', blocked: 0, skipped: 0 })
 })
 
-test.each([
+test.each<[string, string]>([
   ['tts.synthesize.result', 'async synthesize() { return 42 }'],
   [
     'tts.synthesize.cancel',
@@ -44,8 +45,71 @@ test.each([
     'lifecycle.shutdown',
     'async synthesize(t) { this.used = true; return super.synthesize(t) } async shutdown() { if (this.used) throw new Error("busy") }',
   ],
+  [
+    'tts.synthesize.concurrent',
+    'async synthesize(text) { this.text = text; await new Promise((r) => setTimeout(r, 5)); return super.synthesize(this.text) }',
+  ],
+  ['tts.synthesize.errors', 'async synthesize(text) { return super.synthesize(text || null.length) }'],
+  ['tts.synthesize.audio', 'async synthesize() { return new Uint8Array() }'],
+  [
+    'tts.synthesize.figures',
+    'async synthesize(text) { return { audio: await super.synthesize(text), durationMs: 1 } }',
+  ],
+  ['tts.get_voices.result', 'async getVoices() { return [{ id: "one" }] }'],
+  [
+    'tts.get_voices.unique',
+    'async getVoices() { return [...await super.getVoices(), ...await super.getVoices()] }',
+  ],
+  ['tts.get_voice_info.result', 'async getVoiceInfo() { return (await super.getVoices())[0] }'],
+  ['health.shape', 'async healthCheck() { return { status: "FINE" } }'],
+  [
+    'health.during_calls',
+    `async synthesize(t) { await new Promise((r) => setTimeout(r, t.length > 200 ? 60 : 0)); return super.synthesize(t) }
+     async healthCheck() { if (this.status === "BUSY") throw new Error("busy"); return super.healthCheck() }`,
+  ],
+  [
+    'lifecycle.shutdown_unused',
+    'async synthesize(t) { this.used = true; return super.synthesize(t) } async shutdown() { if (!this.used) throw new Error("no engine") }',
+  ],
 ])('a mutant in a process of its own fails exactly %s', async (id, members) => {
   expect(failuresOf(await check(members))).toEqual([id])
+})
+
+test('a plugin that blocks its event loop is told so', async () => {
+  const report = await check(
+    `
+    async synthesize(text) {
+      for (const end = performance.now() + (text.length > 200 ? 1000 : 0); performance.now() < end; );
+      return super.synthesize(text)
+    }`,
+    ['tts.synthesize.*', 'health.*'],
+  )
+  expect(failuresOf(report)).toEqual(['tts.synthesize.cancel', 'health.during_calls'])
+  const reasons = report.results.flatMap(({ status, reason }) => (status === 'failed' ? [reason] : []))
+  for (const reason of reasons) expect(reason).toMatch(/blocks the event loop/)
+})
+
+test('a manifest must not promise what the plugin has not', async () => {
+  const report = await check('', undefined, { capabilities: ['streaming', 'speed'] })
+  expect(failuresOf(report)).toEqual(['manifest.capabilities'])
+})
+
+// The SDK refuses bad calls before an author's class sees them; a plugin in another language must do it by itself.
+test('a plugin without the SDK that refuses what it should passes all checks', async () => {
+  const dir = await writePlainPlugin(temporaryFolder())
+  const report = await runChecks({ target: pluginTarget(dir), timeoutMs: 3000 })
+  expect(report.results.filter(({ status }) => status === 'failed')).toEqual([])
+  expect(report.passed).toBeGreaterThan(20)
+})
+
+test.each([
+  ['errors.unknown_method', 'no_such_method'],
+  ['tts.synthesize.arguments', 'synthesize'],
+  ['tts.get_voices.arguments', 'get_voices'],
+  ['tts.get_voice_info.arguments', 'get_voice_info'],
+])('a plugin without the SDK that takes anything fails exactly %s', async (id, method) => {
+  const dir = await writePlainPlugin(temporaryFolder(), [method])
+  expect(failuresOf(await runChecks({ target: pluginTarget(dir), timeoutMs: 3000 }))).toEqual([id])
 })
 
 test('a plugin that is not there, or not valid, fails to load', async () => {
