@@ -28,7 +28,7 @@ ${drawn.join('\n')}
 }
 
 /** All but the worker thread: it shares its process with the application, and hands bytes over without a copy. */
-function isolated({ 'worker thread': _shared, ...ratios }) {
+function isolated({ 'worker threads': _shared, ...ratios }) {
   return ratios
 }
 

@@ -18,7 +18,7 @@ export const audio = {
     { of: 'project', against: 'fork', over: 1 },
     { of: 'project', against: base64Peers, atLeast: 6 },
   ],
-  open: withContenders({ limit, project, ...peers, 'worker thread': worker }, ({ bytes }) =>
+  open: withContenders({ limit, project, ...peers, 'worker threads': worker }, ({ bytes }) =>
     callsPerSecond(() => whole(bytes), 4),
   ),
 }

@@ -17,7 +17,7 @@ export const calls = {
     { of: 'project', against: 'vscode-jsonrpc', atLeast: 2.5 },
     { of: 'project', against: 'fork', over: 1 },
   ],
-  open: withContenders({ limit, project, ...peers, 'worker thread': worker }, ({ call }) =>
+  open: withContenders({ limit, project, ...peers, 'worker threads': worker }, ({ call }) =>
     callsPerSecond(call, 64),
   ),
 }

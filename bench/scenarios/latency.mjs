@@ -12,7 +12,7 @@ export const latency = {
   unit: 'µs',
   base: 'limit',
   targets: [{ of: 'project', against: 'limit', atMost: 1.4 }],
-  open: withContenders({ limit, project, ...peers, 'worker thread': worker }, ({ call }) =>
+  open: withContenders({ limit, project, ...peers, 'worker threads': worker }, ({ call }) =>
     medianLatency(call),
   ),
 }

@@ -73,6 +73,9 @@ export interface CallOptions {
   input?: { name: string; items: AsyncIterable<unknown> } | undefined
 }
 
+/** Windows may hold a write on a pipe back as long as it is also read there: bytes are base64 in their messages then. */
+const byteChannels = process.platform === 'win32' ? [] : ['fd3']
+
 /** How long the last output of a process that has ended may take to arrive. Another process may hold its pipes open for longer. */
 const lastOutputMs = 20
 
@@ -387,7 +390,7 @@ export class Instance {
       manifest,
       max_message_bytes: limits.maxMessageBytes,
       wants_config_schema: manifest.config_schema === undefined,
-      byte_channels: ['fd3'],
+      byte_channels: byteChannels,
       byte_nonce: this.#byteNonce,
     }
     const answer = (await this.#ask(pluginMethods.handshake, hello, limits.startTimeoutMs, () =>
