@@ -148,7 +148,8 @@ class PluginProcess {
   /** Answers once `shutdown()` is done; the process then ends by itself. */
   async #stop(call: IncomingCall): Promise<true> {
     try {
-      const reason = new PluginError('REQUEST_CANCELLED', 'The plugin is shutting down')
+      const plugin = this.#plugin?.name
+      const reason = new PluginError('PLUGIN_NOT_READY', `Plugin "${plugin}" is being unloaded`, { plugin })
       await within(callsGraceMs, this.#peer.cancelOthers(call, reason))
       await this.#shutDownOnce()
       return true
