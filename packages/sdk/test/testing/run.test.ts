@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { decodeWav, type PluginBase, PluginError, toMono16 } from '@appfactory/sdk'
+import { decodeWav, defineContract, type PluginBase, PluginError, toMono16 } from '@appfactory/sdk'
 import {
   type CheckReport,
   classTarget,
@@ -8,6 +8,7 @@ import {
   sampleAudio,
 } from '@appfactory/sdk/testing'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { GoodLlm, GoodOwn, GoodStt, GoodTts, OwnContract } from './good-plugins.js'
 
 function failuresOf({ results }: CheckReport): string[] {
@@ -148,6 +149,34 @@ describe('samples', () => {
       samples: { count: { text: 'Hello' } },
     })
     expect(failuresOf(report)).toEqual(['counting.count.concurrent'])
+  })
+
+  test('of which one is given, an array of texts, lead to others too', async () => {
+    const texts = z.strictObject({ texts: z.array(z.string()).min(1) })
+    const Embedding = defineContract({
+      name: 'embedding',
+      version: '1.0.0',
+      methods: { embed: { args: texts, result: z.object({ lengths: z.array(z.number()) }) } },
+    })
+    class Mixing extends Embedding {
+      #last: string[] = []
+      override initialize() {}
+      override shutdown() {}
+      override healthCheck() {
+        return { status: this.status }
+      }
+      async embed(args: { texts: string[] }) {
+        this.#last = args.texts
+        await delay(5)
+        return { lengths: this.#last.map((text) => text.length) }
+      }
+    }
+    const report = await runChecks({
+      target: classTarget(Mixing),
+      only: ['embedding.embed.*'],
+      samples: { embed: { texts: ['Hello'] } },
+    })
+    expect(failuresOf(report)).toEqual(['embedding.embed.concurrent'])
   })
 
   test('of which one is given are all that a picky plugin takes; what that hides is told', async () => {
