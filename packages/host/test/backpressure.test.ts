@@ -9,7 +9,7 @@ test('a plugin whose answers are left in its pipes is neither taken for one in a
   const members = "async getVoices() { return [{ id: 'one', name: 'x'.repeat(2e6), language: 'en' }] }"
   writePlugin(root, 'held', ttsPlugin(members))
   writePlugin(root, 'looping', ttsPlugin('async getVoices() { for (;;); }'))
-  const limits = { unresponsiveTimeoutMs: 300, healthIntervalMs: 100, healthTimeoutMs: 100 }
+  const limits = { unresponsiveTimeoutMs: 1000, healthIntervalMs: 200, healthTimeoutMs: 500 }
   const options = { pluginsDir: root, ...limits, restart: { firstDelayMs: 1 } }
   await using host = new PluginHost(options)
   await using other = new PluginHost(options)
