@@ -1,5 +1,6 @@
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
+import { reopenAsBytePipe } from '@appfactory/sdk/wire'
 import { execa } from 'execa'
 import { guardGroup, releaseGroup } from './orphan-guard.js'
 
@@ -41,7 +42,7 @@ export class ChildProcess {
     this.stdin = this.#child.stdin
     this.stdout = this.#child.stdout
     this.stderr = this.#child.stderr
-    this.bytes = this.#child.stdio[3] as unknown as Duplex
+    this.bytes = reopenAsBytePipe(this.#child.stdio[3] as unknown as Duplex)
     this.pid = this.#child.pid
     if (this.pid !== undefined) guardGroup(this.pid)
     this.exited = new Promise((resolve) => {

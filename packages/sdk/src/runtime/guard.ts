@@ -1,6 +1,7 @@
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import { format } from 'node:util'
+import { openBytePipe } from '../wire/byte-pipe.js'
 
 /** Log levels as systemd writes them before a line on stderr: `<6>message`. */
 const consoleLevels = { debug: 7, log: 6, info: 6, warn: 4, error: 3 } as const
@@ -26,7 +27,7 @@ export function guardStdout(): Writable {
 
 /** A pipe that the host has left open for this process. Throws where there is none. */
 export function openPipe(fd: number): Socket {
-  const pipe = new Socket({ fd, readable: true, writable: true })
+  const pipe = openBytePipe({ fd })
   writeBlocking(pipe)
   return pipe
 }
