@@ -11,6 +11,7 @@ export {
 export { toCamelCase, toSnakeCase } from '../contracts/names.js'
 export { describeThrown, fromErrorObject, toErrorObject } from '../errors.js'
 export type { WireHealthStatus } from '../health.js'
+export { Bytes } from './bytes.js'
 export { IncomingCall } from './call.js'
 export { defaultMaxMessageBytes } from './lines.js'
 export { parseJson, type RequestId } from './message.js'
