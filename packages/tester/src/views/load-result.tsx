@@ -17,6 +17,8 @@ export interface LoadReport {
   answered: number
   in_flight: number
   lost: number
+  /** Under way when the time was over, or when somebody stopped the run. */
+  cancelled: number
   errors: Record<string, number>
   first_error: string | null
   per_second: number
@@ -47,7 +49,7 @@ export function LoadResult({ reports }: { reports: readonly LoadReport[] }) {
       <div class="health-head">
         <h3>{last.done ? 'Result' : last.stopped ? 'Stopped' : 'Running'}</h3>
         <span class="quiet">{duration(last.elapsed_ms)}</span>
-        <span class={`lost ${last.lost === 0 ? 'good' : 'bad'}`} role="status">
+        <span class={`lost ${lossTone(last)}`} role="status">
           {count(last.lost)} lost
         </span>
       </div>
@@ -56,6 +58,7 @@ export function LoadResult({ reports }: { reports: readonly LoadReport[] }) {
           ['calls/s', count(throughput)],
           ['answered', count(last.answered)],
           ['in flight', count(last.in_flight)],
+          ['cancelled', count(last.cancelled)],
           ['p50', duration(all?.p50_ms)],
           ['p95', duration(all?.p95_ms)],
           ['p99', duration(all?.p99_ms)],
@@ -112,6 +115,12 @@ export function LoadResult({ reports }: { reports: readonly LoadReport[] }) {
       </div>
     </section>
   )
+}
+
+/** Nothing lost is good news only where something was answered. */
+function lossTone({ lost, answered }: LoadReport): string {
+  if (lost > 0) return 'bad'
+  return answered > 0 ? 'good' : 'quiet'
 }
 
 function curvesOf(reports: readonly LoadReport[]) {

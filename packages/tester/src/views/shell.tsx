@@ -31,7 +31,16 @@ export function Shell() {
   const { section } = route.value
   return (
     <>
-      <a class="skip" href="#main">
+      {/* biome-ignore lint/a11y/useValidAnchor: a link that skips goes to a place of this page, as people expect */}
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          // The address says which section is shown; #main is none.
+          event.preventDefault()
+          focusMain()
+        }}
+      >
         Skip to the content
       </a>
       <header class="rail">
@@ -67,6 +76,10 @@ export function Shell() {
       </main>
     </>
   )
+}
+
+function focusMain(): void {
+  document.getElementById('main')?.focus()
 }
 
 const pluginViews: Record<'plugin' | 'invoke' | 'load' | 'checks', ComponentType<{ plugin: Plugin }>> = {
@@ -150,8 +163,10 @@ function onKey(event: KeyboardEvent): void {
   const isTyping = target instanceof HTMLElement && target.matches('input, textarea, select')
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return
   const section = sections[Number(event.key) - 1]
-  if (section) go({ section })
-  else if (event.key === '/') {
+  if (section) {
+    go({ section })
+    focusMain()
+  } else if (event.key === '/') {
     event.preventDefault()
     document.querySelector<HTMLInputElement>('input[type=search]')?.focus()
   }
