@@ -39,6 +39,11 @@ export function clock(at: number): string {
   return new Date(at).toLocaleTimeString('en-GB')
 }
 
+/** With milliseconds. */
+export function exactClock(at: number): string {
+  return `${clock(at)}.${String(at % 1000).padStart(3, '0')}`
+}
+
 /** A number among the details that a plugin or the host gave. */
 export function figure(details: Record<string, unknown> | undefined, name: string): number | undefined {
   const value = details?.[name]
