@@ -91,7 +91,7 @@ async function runLoad() {
 async function health(plugin) {
   await visit('health', plugin)
   const pid = page
-    .locator(`[aria-label="Health of ${plugin}"] .tiles div`, { hasText: 'process' })
+    .locator(`[aria-label="Health of ${plugin}"] .figures div`, { hasText: 'process' })
     .locator('dd')
   await pid.filter({ hasText: /\d/ }).waitFor()
   return { pid: Number(await pid.innerText()) }

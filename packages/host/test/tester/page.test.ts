@@ -171,7 +171,7 @@ describe.skipIf(chromium === undefined)(
       await load(page, 'tts_tone')
       await visit(page, 'health')
       const card = page.getByRole('region', { name: 'Health of tts_tone' })
-      const pid = card.locator('.tiles div', { hasText: 'process' }).locator('dd')
+      const pid = card.locator('.figures div', { hasText: 'process' }).locator('dd')
       await expect.poll(() => pid.innerText()).toMatch(/^\d+$/)
       const before = await pid.innerText()
       await watchClasses(page, '[aria-label="Health of tts_tone"] .status')

@@ -9,6 +9,13 @@ export interface Line {
   values: readonly (number | null)[]
 }
 
+/** A moment that is marked. */
+export interface Mark {
+  /** As `x`. */
+  at: number
+  color: string
+}
+
 interface ChartProps {
   /** What it shows, for who can't see it; with the newest value. */
   label: string
@@ -19,8 +26,7 @@ interface ChartProps {
   height: number
   /** Whether `x` is a time of day. */
   isTime: boolean
-  /** Moments that are marked. */
-  marks?: readonly number[]
+  marks?: readonly Mark[]
 }
 
 /** A chart of lines over time. */
@@ -70,11 +76,16 @@ interface Looks {
   unit: string
   height: number
   isTime: boolean
-  marks(): readonly number[]
+  marks(): readonly Mark[]
 }
 
 function options(element: HTMLElement, { lines, unit, height, isTime, marks }: Looks): uPlot.Options {
-  const color = (name: string): string => resolveColor(element, name)
+  const known = new Map<string, string>()
+  const color = (name: string): string => {
+    const found = known.get(name) ?? resolveColor(element, name)
+    known.set(name, found)
+    return found
+  }
   const axis = {
     stroke: color('--quiet'),
     font: '11px system-ui',
@@ -92,14 +103,14 @@ function options(element: HTMLElement, { lines, unit, height, isTime, marks }: L
         ...axis,
         size: 22,
         ticks: { show: false },
-        space: 56,
+        space: 64,
         values: (_, ticks) => ticks.map((tick) => (isTime ? timeOfDay(tick) : `${tick} s`)),
       },
       {
         ...axis,
-        size: 52,
+        size: 54,
         ticks: { show: false },
-        space: 28,
+        space: 26,
         values: (_, ticks) => ticks.map((tick) => `${short(tick)}${unit}`),
       },
     ],
@@ -110,10 +121,9 @@ function options(element: HTMLElement, { lines, unit, height, isTime, marks }: L
         stroke: color(name),
         width: 1.5,
         points: { show: false },
-        spanGaps: true,
       })),
     ],
-    hooks: { draw: [(plot) => drawMarks(plot, marks(), color('--busy'))] },
+    hooks: { draw: [(plot) => drawMarks(plot, marks(), color)] },
   }
 }
 
@@ -131,13 +141,19 @@ function short(value: number): string {
   return String(Number(value.toPrecision(3)))
 }
 
-function drawMarks({ ctx, bbox, valToPos }: uPlot, marks: readonly number[], color: string): void {
+function drawMarks(
+  { ctx, bbox, scales, valToPos }: uPlot,
+  marks: readonly Mark[],
+  color: (name: string) => string,
+): void {
+  const { min = 0, max = 0 } = scales['x'] ?? {}
   ctx.save()
-  ctx.strokeStyle = color
   ctx.lineWidth = 2
   ctx.setLineDash([4, 4])
   for (const mark of marks) {
-    const at = valToPos(mark, 'x', true)
+    if (mark.at < (min ?? 0) || mark.at > (max ?? 0)) continue
+    const at = valToPos(mark.at, 'x', true)
+    ctx.strokeStyle = color(mark.color)
     ctx.beginPath()
     ctx.moveTo(at, bbox.top)
     ctx.lineTo(at, bbox.top + bbox.height)

@@ -1,7 +1,7 @@
 import { useMemo } from 'preact/hooks'
 import { Chart } from '../parts/chart.js'
 import { count, duration } from '../parts/format.js'
-import { Tiles } from './health.js'
+import { Tiles } from '../parts/tiles.js'
 
 interface Percentiles {
   p50_ms: number
@@ -42,7 +42,7 @@ export function LoadResult({ reports }: { reports: readonly LoadReport[] }) {
   const curves = useMemo(() => curvesOf(reports), [reports])
   if (!last) return null
   const { all, swap, errors, first_error: firstError } = last
-  const marks = swap ? [swap.at_ms / 1000] : []
+  const marks = swap ? [{ at: swap.at_ms / 1000, color: '--busy' }] : []
   const throughput = (last.answered * 1000) / Math.max(1, last.elapsed_ms)
   return (
     <section class="card" aria-label="Load result" data-done={last.done}>

@@ -72,9 +72,20 @@ export function Shell() {
         </div>
       </header>
       <main id="main" tabIndex={-1}>
+        {connected.value === false && <Gone />}
         <Content section={section} />
       </main>
     </>
+  )
+}
+
+/** Nothing on the page is true any more, and nothing can be asked for. */
+function Gone() {
+  return (
+    <p class="gone" role="alert">
+      <b>The tester is gone.</b> What is shown is what was. Start <code>appfactory-host tester</code> again
+      and open the URL that it prints; where it only was out of reach, the page goes on by itself.
+    </p>
   )
 }
 
@@ -99,9 +110,13 @@ function Content({ section }: { section: Section }) {
   return <View plugin={plugin} key={plugin.path} />
 }
 
+const aboutAll: ReadonlySet<Section> = new Set(['health', 'logs'])
+
 function PluginList() {
   const all = plugins.value ?? []
   const current = selected.value
+  // Health and logs are about all of them.
+  const isAboutOne = !aboutAll.has(route.value.section)
   return (
     <div class="plugins">
       <div class="plugins-head">
@@ -124,7 +139,10 @@ function PluginList() {
       <ul class="plugin-list">
         {all.map(({ name, path, status, valid, contract }) => (
           <li key={path}>
-            <a href={addressOf({ plugin: name })} aria-current={path === current?.path ? 'true' : undefined}>
+            <a
+              href={addressOf({ plugin: name })}
+              aria-current={isAboutOne && path === current?.path ? 'true' : undefined}
+            >
               {valid ? (
                 <StatusDot status={status} />
               ) : (
@@ -150,9 +168,9 @@ function Connection() {
       live
     </span>
   ) : (
-    <span class="status bad" role="alert">
+    <span class="status bad">
       <span class="dot" aria-hidden="true" />
-      tester gone – start it again
+      gone
     </span>
   )
 }
