@@ -10,7 +10,7 @@ import { makeFolder, writePlugin } from '../fixtures/plugins.js'
 export const examples = fileURLToPath(new URL('../../../../examples/plugins', import.meta.url))
 const command = fileURLToPath(new URL('../../bin/appfactory-host.js', import.meta.url))
 
-/** An LLM plugin that never stops by itself, and says so when it is cancelled. */
+/** An LLM plugin that never stops by itself, and says so when it is cancelled. Its chats have 40 words. */
 const endless = `
 import { LLMContract } from '@appfactory/sdk'
 export default class extends LLMContract {
@@ -20,6 +20,12 @@ export default class extends LLMContract {
   async complete(prompt) { return { text: prompt, finishReason: 'stop' } }
   async chat(messages) { return messages[0] }
   async getModels() { return [] }
+  async *streamChat([{ content }]) {
+    for (let at = 1; at <= 40; at++) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      yield content + at + ' '
+    }
+  }
   async *streamComplete(prompt, { signal }) {
     try {
       for (let at = 1; !signal.aborted; at++) {
@@ -74,6 +80,7 @@ export async function startCommand(root: string): Promise<RunningTester> {
     url,
     upMs: performance.now() - begun,
     stop: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return
       child.kill('SIGTERM')
       await once(child, 'exit')
     },
@@ -169,6 +176,8 @@ export async function load(page: Page, plugin: string): Promise<void> {
   await button.or(invoke).first().waitFor()
   if (await button.isVisible()) await button.click()
   await invoke.waitFor()
+  // It is there while the plugin starts.
+  await page.locator('.title .status.good').waitFor()
 }
 
 /** Chooses a method in the Method Invoker. */

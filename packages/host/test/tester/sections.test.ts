@@ -45,6 +45,27 @@ describe.skipIf(chromium === undefined)(
       expect(await page.evaluate(() => document.activeElement?.id)).toBe('main')
     })
 
+    it('shows what happened to each plugin, a swap as one row', async () => {
+      const { page } = open
+      await load(page, 'chatty')
+      await page.getByRole('button', { name: 'Reload' }).click()
+      await page.getByText(/^chatty 1\.0\.0 serves after/).waitFor()
+      await visit(page, 'health')
+      const row = page.locator('.timeline > li', { hasText: 'for itself' })
+      await expect.poll(() => row.count()).toBe(1)
+      await row.locator('summary').click()
+      await expect.poll(() => row.locator('ul').innerText()).toMatch(/start took[\s\S]*retire took/)
+      const card = page.getByRole('region', { name: 'Health of chatty' })
+      for (const name of ['Memory', 'Event-loop delay', 'Calls in flight', 'Restarts', 'Noise'])
+        await card.getByRole('img', { name: new RegExp(`^${name}, the last minutes; now `) }).waitFor()
+      expect(await card.innerText()).toContain('No calls yet.')
+      await page
+        .getByRole('region', { name: 'Host' })
+        .getByRole('img', { name: /^Restarts/ })
+        .waitFor()
+      expect(await page.locator('.plugin-list [aria-current]').count()).toBe(0)
+    })
+
     it('unloads, reloads and swaps', async () => {
       const { page } = open
       await load(page, 'chatty')
@@ -162,6 +183,18 @@ describe.skipIf(chromium === undefined)(
         expect(await background()).toBe(color)
       }
       await page.emulateMedia({ colorScheme: null })
+    })
+
+    it('says that the tester is gone, and lets nobody call anything', async () => {
+      const { page, tester, problems } = open
+      await load(page, 'chatty')
+      await visit(page, 'invoke', 'chatty')
+      const button = page.getByRole('button', { name: /^Invoke/ })
+      await expect.poll(() => button.isEnabled()).toBe(true)
+      await tester.stop()
+      await page.getByRole('alert').filter({ hasText: 'The tester is gone' }).waitFor()
+      expect(await button.isDisabled()).toBe(true)
+      problems.length = 0
     })
   },
 )

@@ -27,10 +27,12 @@ interface ChartProps {
   /** Whether `x` is a time of day. */
   isTime: boolean
   marks?: readonly Mark[]
+  /** Whether a line goes on where a value is missing. Default: false. */
+  spansGaps?: boolean
 }
 
 /** A chart of lines over time. */
-export function Chart({ label, x, lines, unit, height, isTime, marks = [] }: ChartProps) {
+export function Chart({ label, x, lines, unit, height, isTime, marks = [], spansGaps = false }: ChartProps) {
   const holder = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | undefined>(undefined)
   const marked = useRef(marks)
@@ -42,7 +44,7 @@ export function Chart({ label, x, lines, unit, height, isTime, marks = [] }: Cha
     const element = holder.current
     if (!element) return
     const made = new uPlot(
-      options(element, { lines, unit, height, isTime, marks: () => marked.current }),
+      options(element, { lines, unit, height, isTime, spansGaps, marks: () => marked.current }),
       dataOf(x, lines),
       element,
     )
@@ -76,10 +78,14 @@ interface Looks {
   unit: string
   height: number
   isTime: boolean
+  spansGaps: boolean
   marks(): readonly Mark[]
 }
 
-function options(element: HTMLElement, { lines, unit, height, isTime, marks }: Looks): uPlot.Options {
+function options(
+  element: HTMLElement,
+  { lines, unit, height, isTime, spansGaps, marks }: Looks,
+): uPlot.Options {
   const known = new Map<string, string>()
   const color = (name: string): string => {
     const found = known.get(name) ?? resolveColor(element, name)
@@ -96,7 +102,8 @@ function options(element: HTMLElement, { lines, unit, height, isTime, marks }: L
     height,
     legend: { show: false },
     cursor: { show: false },
-    padding: [8, 8, 0, 0],
+    // The last time of day needs room for its half.
+    padding: [8, isTime ? 26 : 8, 0, 0],
     scales: { x: { time: isTime }, y: { range: (_, least, most) => yRange(least, most) } },
     axes: [
       {
@@ -111,6 +118,7 @@ function options(element: HTMLElement, { lines, unit, height, isTime, marks }: L
         size: 54,
         ticks: { show: false },
         space: 26,
+        ...(unit === '' ? { incrs: wholeSteps } : {}),
         values: (_, ticks) => ticks.map((tick) => `${short(tick)}${unit}`),
       },
     ],
@@ -121,11 +129,15 @@ function options(element: HTMLElement, { lines, unit, height, isTime, marks }: L
         stroke: color(name),
         width: 1.5,
         points: { show: false },
+        spanGaps: spansGaps,
       })),
     ],
     hooks: { draw: [(plot) => drawMarks(plot, marks(), color)] },
   }
 }
+
+/** Of what is counted, there are no halves. */
+const wholeSteps = [1, 10, 100, 1000, 10_000, 100_000].flatMap((step) => [step, 2 * step, 5 * step])
 
 /** From zero, and never flat. */
 function yRange(least: number | null, most: number | null): [number, number] {

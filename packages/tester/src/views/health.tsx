@@ -1,6 +1,6 @@
 import type { Health, Plugin, Sample } from '../api/types.js'
 import type { Line, Mark } from '../parts/chart.js'
-import { count, duration, figure, megabytes, milliseconds, uptime } from '../parts/format.js'
+import { count, duration, figure, megabytes, uptime } from '../parts/format.js'
 import { Status } from '../parts/status.js'
 import { samples, timeline } from '../state/events.js'
 import { isRunning, plugins } from '../state/plugins.js'
@@ -43,14 +43,13 @@ export function HealthView() {
   )
 }
 
-/** What is marked on the charts, and how. */
-const markColors: Record<string, string> = { crash: '--bad', restart: '--wait', swap: '--busy' }
+/** What is marked on the charts, and how. What comes first is drawn first: nothing may hide a crash. */
+const markColors: Record<string, string> = { swap: '--busy', restart: '--wait', crash: '--bad' }
 
 function marksOf(happened: readonly Happening[]): Mark[] {
-  return happened.flatMap(({ at, kind }) => {
-    const color = markColors[kind]
-    return color === undefined ? [] : [{ at: at / 1000, color }]
-  })
+  return Object.entries(markColors).flatMap(([wanted, color]) =>
+    happened.flatMap(({ at, kind }) => (kind === wanted ? [{ at: at / 1000, color }] : [])),
+  )
 }
 
 const percentiles = ['p50', 'p95', 'p99'] as const
@@ -99,7 +98,6 @@ function HostHealth({ happened }: { happened: readonly Happening[] }) {
         <Measure
           name="Latency, slowest plugin"
           unit=" ms"
-          now={milliseconds(percentiles.map((each) => last && combined(last, `${each}_ms`, most)))}
           x={x}
           lines={percentiles.map((each, index) =>
             own(each, `--line-${index + 1}`, (sample) => combined(sample, `${each}_ms`, most)),
@@ -221,7 +219,6 @@ function PluginHealth({ plugin: { name, status }, happened }: PluginHealthProps)
         <Measure
           name="Latency"
           unit=" ms"
-          now={milliseconds(percentiles.map((each) => figure(details, `${each}_ms`)))}
           lines={percentiles.map((each, index) => line(each, `--line-${index + 1}`, detail(`${each}_ms`)))}
           {...shared}
           empty="No calls yet."

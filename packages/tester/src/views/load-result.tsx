@@ -87,6 +87,7 @@ export function LoadResult({ reports }: { reports: readonly LoadReport[] }) {
             height={180}
             isTime={false}
             marks={marks}
+            spansGaps
           />
         </div>
         <div class="measure">
@@ -110,6 +111,7 @@ export function LoadResult({ reports }: { reports: readonly LoadReport[] }) {
             height={180}
             isTime={false}
             marks={marks}
+            spansGaps
           />
         </div>
       </div>

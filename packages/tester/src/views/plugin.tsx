@@ -158,7 +158,7 @@ function Running({ plugin }: { plugin: Plugin }) {
             disabled={others.length === 0}
           >
             <option value="">
-              {others.length === 0 ? `no other ${plugin.contract} plugin` : 'swap for…'}
+              {others.length === 0 ? `no ${plugin.contract} plugin to swap in` : 'swap for…'}
             </option>
             {others.map(({ name }) => (
               <option value={name} key={name}>

@@ -2,7 +2,7 @@ import type { ComponentType } from 'preact'
 import { useEffect } from 'preact/hooks'
 import type { Plugin } from '../api/types.js'
 import { Invoker } from '../invoke/invoker.js'
-import { Status, StatusDot } from '../parts/status.js'
+import { StatusDot } from '../parts/status.js'
 import { connected } from '../state/events.js'
 import { discoveryError, plugins, refreshPlugins, selected } from '../state/plugins.js'
 import { addressOf, go, route, type Section, sections } from '../state/route.js'
@@ -134,7 +134,6 @@ function PluginList() {
             </option>
           ))}
         </select>
-        {current && <Status status={current.valid ? current.status : 'ERROR'} />}
       </label>
       <ul class="plugin-list">
         {all.map(({ name, path, status, valid, contract }) => (
