@@ -32,7 +32,7 @@ describe.skipIf(chromium === undefined)(
       await page.getByRole('heading', { name: 'Health', exact: true }).waitFor()
       await page.locator('.skip').focus()
       await page.keyboard.press('Enter')
-      expect(await page.evaluate(() => document.activeElement?.id)).toBe('main')
+      await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('main')
       expect(new URL(page.url()).hash).toBe('#/health/')
       await page.getByRole('heading', { name: 'Health', exact: true }).waitFor()
     })
@@ -42,7 +42,7 @@ describe.skipIf(chromium === undefined)(
       await page.getByRole('link', { name: 'Plugin', exact: true }).focus()
       await page.keyboard.press('6')
       await page.getByRole('heading', { name: 'Logs' }).waitFor()
-      expect(await page.evaluate(() => document.activeElement?.id)).toBe('main')
+      await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('main')
     })
 
     it('shows what happened to each plugin, a swap as one row', async () => {
@@ -58,7 +58,7 @@ describe.skipIf(chromium === undefined)(
       const card = page.getByRole('region', { name: 'Health of chatty' })
       for (const name of ['Memory', 'Event-loop delay', 'Calls in flight', 'Restarts', 'Noise'])
         await card.getByRole('img', { name: new RegExp(`^${name}, the last minutes; now `) }).waitFor()
-      expect(await card.innerText()).toContain('No calls yet.')
+      await card.getByText('No calls yet.').waitFor()
       await page
         .getByRole('region', { name: 'Host' })
         .getByRole('img', { name: /^Restarts/ })
@@ -97,13 +97,13 @@ describe.skipIf(chromium === undefined)(
       const texts = (): Promise<string[]> => page.locator('.log-text').allInnerTexts()
       await page.getByLabel('Least level').selectOption('WARNING')
       await expect.poll(texts).toEqual(expect.arrayContaining(['careful', 'went wrong']))
-      expect(await texts()).not.toContain('needle in the hay')
+      await expect.poll(texts).not.toContain('needle in the hay')
       await page.getByLabel('Least level').selectOption('ERROR')
       await expect.poll(texts).not.toContain('careful')
       await page.getByLabel('Least level').selectOption('DEBUG')
       await page.getByRole('searchbox').fill('NEEDLE')
       await expect.poll(async () => [...new Set(await texts())]).toEqual(['needle in the hay'])
-      expect(await page.locator('.log-text mark').first().innerText()).toBe('needle')
+      await expect.poll(() => page.locator('.log-text mark').first().innerText()).toBe('needle')
       await page.getByRole('searchbox').fill('')
     })
 
@@ -118,7 +118,7 @@ describe.skipIf(chromium === undefined)(
       await expect.poll(() => page.locator('.log-detail pre').innerText()).toBe(first)
       await page.getByRole('button', { name: 'Clear' }).click()
       await page.getByText('Nothing yet.').waitFor()
-      expect(await page.locator('.log-detail').count()).toBe(0)
+      await expect.poll(() => page.locator('.log-detail').count()).toBe(0)
       await page.locator('.rail').getByRole('link', { name: 'chatty' }).click()
       await visit(page, 'invoke', 'chatty')
       await page.locator('.chips button', { hasText: 'get_voices' }).click()
@@ -179,8 +179,8 @@ describe.skipIf(chromium === undefined)(
         ['Theme: auto', dark],
       ] as const) {
         await button.click()
-        expect(await button.innerText()).toBe(name)
-        expect(await background()).toBe(color)
+        await expect.poll(() => button.innerText()).toBe(name)
+        await expect.poll(background).toBe(color)
       }
       await page.emulateMedia({ colorScheme: null })
     })
@@ -193,7 +193,7 @@ describe.skipIf(chromium === undefined)(
       await expect.poll(() => button.isEnabled()).toBe(true)
       await tester.stop()
       await page.getByRole('alert').filter({ hasText: 'The tester is gone' }).waitFor()
-      expect(await button.isDisabled()).toBe(true)
+      await expect.poll(() => button.isDisabled()).toBe(true)
       problems.length = 0
     })
   },
