@@ -102,8 +102,8 @@ function options(
     height,
     legend: { show: false },
     cursor: { show: false },
-    // The last time of day needs room for its half.
-    padding: [8, isTime ? 26 : 8, 0, 0],
+    // The last label of the time needs room for its half.
+    padding: [8, ({ width }) => (isTime && width > 200 ? 26 : 16), 0, 0],
     scales: { x: { time: isTime }, y: { range: (_, least, most) => yRange(least, most) } },
     axes: [
       {
@@ -115,9 +115,9 @@ function options(
       },
       {
         ...axis,
-        size: 54,
+        size: (_, labels) => widthOf(labels),
         ticks: { show: false },
-        space: 26,
+        space: unit === '' ? 18 : 26,
         ...(unit === '' ? { incrs: wholeSteps } : {}),
         values: (_, ticks) => ticks.map((tick) => `${short(tick)}${unit}`),
       },
@@ -134,6 +134,11 @@ function options(
     ],
     hooks: { draw: [(plot) => drawMarks(plot, marks(), color)] },
   }
+}
+
+/** Of an axis, in pixels. */
+function widthOf(labels: readonly string[] | null): number {
+  return 12 + 6.5 * Math.max(1, ...(labels ?? []).map((label) => label.length))
 }
 
 /** Of what is counted, there are no halves. */
