@@ -55,7 +55,8 @@ describe.each(documents)('$file', ({ file, text }) => {
 
   it('has links to what is there', () => {
     const prose = proseOf(text)
-    for (const [, target = ''] of prose.matchAll(/\]\((?!\w+:)([^)]*)\)/g)) {
+    for (const [, link, picture] of prose.matchAll(/\]\((?!\w+:)([^)]*)\)|\bsrc(?:set)?="([^"]*)"/g)) {
+      const target = link ?? picture ?? ''
       const [path = '', anchor] = target.split('#')
       const linked = path === '' ? join(root, file) : join(root, dirname(file), path)
       expect(existsSync(linked), target).toBe(true)

@@ -1,6 +1,6 @@
 import { decodeWav as decodeReference, encodeWav as encodeReference } from '@appfactory/sdk'
 import { expect, it } from 'vitest'
-import { decodeWav, duration, encodeWav, joinSounds, peaksOf } from '../src/audio/wav.js'
+import { decodeWav, duration, encodeWav, isPlainWav, joinSounds, peaksOf, wrapPcm } from '../src/audio/wav.js'
 
 const tone = Int16Array.from({ length: 800 }, (_, index) => Math.sin(index / 5) * 20_000)
 
@@ -22,11 +22,33 @@ it.each([
   expect(decodeWav(bytes)).toBeUndefined()
 })
 
+/** A WAV file of one channel with samples of any kind. */
+function wavOf(format: number, bits: number, data: Uint8Array): Uint8Array {
+  const file = wrapPcm(data, { sampleRate: 8000 })
+  const view = new DataView(file.buffer)
+  view.setUint16(20, format, true)
+  view.setUint16(34, bits, true)
+  return file
+}
+
+it.each([
+  ['8 bits', 1, 8, Uint8Array.of(0x80, 0xc0, 0x00)],
+  ['24 bits', 1, 24, Uint8Array.of(0, 0, 0, 0, 0, 0x40, 0, 0, 0x80)],
+  ['32 bits', 1, 32, new Uint8Array(Int32Array.of(0, 0x40000000, -0x80000000).buffer)],
+  ['floats', 3, 32, new Uint8Array(Float32Array.of(0, 0.5, -1).buffer)],
+])('reads samples of %s', (_what, format, bits, data) => {
+  const file = wavOf(format, bits, data)
+  expect([...(decodeWav(file)?.samples ?? [])]).toEqual([0, 0.5, -1])
+  expect(isPlainWav(file)).toBe(false)
+  expect(isPlainWav(encodeReference(tone, { sampleRate: 8000 }))).toBe(true)
+})
+
 it('joins sounds of one rate, and draws their peaks', () => {
   const one = { samples: new Float32Array([0, 0.5]), sampleRate: 10 }
   const two = { samples: new Float32Array([-1, 0]), sampleRate: 10 }
   const both = joinSounds([one, two])
-  expect(both && [...both.samples]).toEqual([0, 0.5, -1, 0])
-  expect(both && [...peaksOf(both, 2)]).toEqual([0.5, 1])
-  expect(joinSounds([one, { ...two, sampleRate: 20 }])).toBeUndefined()
+  expect([...both.samples]).toEqual([0, 0.5, -1, 0])
+  expect([...peaksOf(both, 2)]).toEqual([0.5, 1])
+  const faster = joinSounds([one, { samples: new Float32Array([0, 0.5, 1, 1]), sampleRate: 20 }])
+  expect([...faster.samples]).toEqual([0, 0.5, 0, 1])
 })

@@ -6,10 +6,9 @@ import { toSnakeCase } from '@appfactory/sdk/wire'
 import { type DevelopmentEvent, type PluginWatch, pluginsDirOf, watchPlugins } from '../dev.js'
 import { reasonOf } from '../discovery.js'
 import type { HostEvents } from '../host.js'
-import type { Tester } from '../tester/serve.js'
 import { type CommonOptions, paint, type Streams } from './output.js'
 import { createHost, serveClient } from './serve.js'
-import { startTester } from './tester.js'
+import { checkPort, startTester } from './tester.js'
 import { UsageError } from './usage-error.js'
 
 interface DevCommand extends Omit<CommonOptions, 'logDir' | 'pluginsDir'> {
@@ -18,11 +17,17 @@ interface DevCommand extends Omit<CommonOptions, 'logDir' | 'pluginsDir'> {
   logDir: string | undefined
   syncMode: boolean
   tester: boolean
+  port: number | undefined
+  open: boolean
 }
 
 /** `appfactory-host dev DIR`: serves plugins like `appfactory-host`, and swaps each for itself when it is saved. */
 export async function dev(streams: Streams, options: DevCommand): Promise<number> {
   if (options.pluginsDir !== undefined) throw new UsageError('dev takes the folder without --plugins-dir')
+  const { tester: isTested, port = 0, open } = options
+  if (!isTested && (open || options.port !== undefined))
+    throw new UsageError('--port and --open go with --tester')
+  checkPort(port)
   const dir = resolve(options.dir)
   if (!isFolder(dir)) throw new UsageError(`${dir} is not a folder`)
   const host = createHost({ ...options, pluginsDir: [pluginsDirOf(dir)] }, { preferSource: true })
@@ -30,7 +35,7 @@ export async function dev(streams: Streams, options: DevCommand): Promise<number
   host.on('log', report.log)
   host.on('crash', report.crash)
   let watching: PluginWatch | undefined
-  let tester: Tester | undefined
+  let tester: Awaited<ReturnType<typeof startTester>> | undefined
   try {
     return await serveClient(host, {
       input: endless(process.stdin),
@@ -38,14 +43,14 @@ export async function dev(streams: Streams, options: DevCommand): Promise<number
       begin: async () => {
         watching = await watchPlugins(host, { dir, configDir: options.configDir, onEvent: report.event })
         report.watching()
-        if (!options.tester) return
-        tester = await startTester(host, { configDir: options.configDir })
-        report.tester(tester.issueUrl())
+        if (!isTested) return
+        tester = await startTester(host, { port, open, configDir: options.configDir })
+        report.tester(tester.url)
       },
     })
   } finally {
     await watching?.close()
-    await tester?.close()
+    await tester?.[Symbol.asyncDispose]()
   }
 }
 

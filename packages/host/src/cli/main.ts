@@ -160,6 +160,8 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
           },
           'sync-mode': syncMode,
           tester: { type: 'boolean', default: false, describe: 'Serve the Plugin Tester too' },
+          port: { type: 'number', requiresArg: true, describe: 'Its port on 127.0.0.1 [default: any]' },
+          open: { type: 'boolean', default: false, describe: 'Open its page in the browser' },
           json: { type: 'boolean', default: false, describe: 'Tell what happens as JSON lines on stderr' },
         } as const),
       (args) => settle(dev(streams, args as never)),

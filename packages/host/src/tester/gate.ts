@@ -7,6 +7,9 @@ export interface Refusal {
   reason: string
 }
 
+/** How long a token that nobody uses opens the door, in ms. */
+const tokenLifeMs = 60 * 60 * 1000
+
 /** Sec-Fetch-Site of requests that our own page, or a person, makes. */
 const ownSites = new Set(['same-origin', 'none'])
 
@@ -17,7 +20,8 @@ const ownSites = new Set(['same-origin', 'none'])
 export class Gate {
   readonly #host: string
   readonly #cookieName: string
-  readonly #tokens: Buffer[] = []
+  /** Each with the time of its end. */
+  #tokens: { digest: Buffer; until: number }[] = []
   readonly #sessions: Buffer[] = []
 
   constructor(port: number) {
@@ -30,14 +34,21 @@ export class Gate {
     return `http://${this.#host}`
   }
 
-  /** A token that opens the door once. */
+  /** A token that opens the door once, within an hour. */
   issueToken(): string {
-    return issue(this.#tokens)
+    const { secret, digest } = makeSecret()
+    this.#tokens.push({ digest, until: Date.now() + tokenLifeMs })
+    return secret
   }
 
   /** Why a request comes from elsewhere, if it does. `isVisit`: it may be a link that a person has followed. */
-  refuseForeign({ headers, method }: IncomingMessage, isVisit: boolean): Refusal | undefined {
-    if (headers.host !== this.#host) return { status: 403, reason: `This is ${this.#host}` }
+  refuseForeign(
+    { headers, headersDistinct, method }: IncomingMessage,
+    isVisit: boolean,
+  ): Refusal | undefined {
+    // Of several names, each reader would believe another one.
+    if (headers.host !== this.#host || headersDistinct.host?.length !== 1)
+      return { status: 403, reason: `This is ${this.#host}` }
     const isChange = method !== 'GET' && method !== 'HEAD'
     const isOwn = headers.origin === this.origin || (headers.origin === undefined && !isChange)
     if (!isOwn || (isElsewhere(headers) && !(isVisit && isNavigation(headers))))
@@ -53,10 +64,13 @@ export class Gate {
 
   /** Makes a cookie out of a token; undefined where it is not, or no longer, good. */
   exchange(token: string): string | undefined {
-    const index = this.#tokens.findIndex((known) => timingSafeEqual(known, digest(token)))
+    this.#tokens = this.#tokens.filter(({ until }) => Date.now() < until)
+    const index = this.#tokens.findIndex((known) => timingSafeEqual(known.digest, digestOf(token)))
     if (index < 0) return undefined
     this.#tokens.splice(index, 1)
-    return `${this.#cookieName}=${issue(this.#sessions)}; HttpOnly; SameSite=Strict; Path=/`
+    const { secret, digest } = makeSecret()
+    this.#sessions.push(digest)
+    return `${this.#cookieName}=${secret}; HttpOnly; SameSite=Strict; Path=/`
   }
 
   #cookieOf({ cookie = '' }: IncomingHttpHeaders): string {
@@ -75,17 +89,16 @@ function isNavigation({ 'sec-fetch-dest': destination }: IncomingHttpHeaders): b
   return destination === 'document'
 }
 
-/** Makes a secret of 32 bytes; only its digest is kept. */
-function issue(digests: Buffer[]): string {
+/** A secret of 32 bytes; only its digest is kept. */
+function makeSecret(): { secret: string; digest: Buffer } {
   const secret = randomBytes(32).toString('base64url')
-  digests.push(digest(secret))
-  return secret
+  return { secret, digest: digestOf(secret) }
 }
 
 function takes(digests: readonly Buffer[], given: string): boolean {
-  return digests.some((known) => timingSafeEqual(known, digest(given)))
+  return digests.some((known) => timingSafeEqual(known, digestOf(given)))
 }
 
-function digest(secret: string): Buffer {
+function digestOf(secret: string): Buffer {
   return createHash('sha256').update(secret).digest()
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { errorName, isPluginError } from '@appfactory/sdk'
 import type { IncomingCall } from '@appfactory/sdk/wire'
 import type { PluginHost } from '../host.js'
+import { withRawBytes } from './bytes.js'
 import { Histogram } from './histogram.js'
 
 export interface LoadPlan {
@@ -16,14 +17,19 @@ export interface LoadPlan {
 
 /** Time between two reports, in ms. */
 const reportMs = 250
+/** How long calls may go on when the time is over, in ms: most are about to end. */
+const graceMs = 1000
 
-/** Calls a method from many callers until the time is over, or the caller has had enough. */
+/**
+ * Calls a method from many callers until the time is over, or the caller has had enough. What is under way then is
+ * cancelled, in the plugin too.
+ */
 export async function runLoad(host: PluginHost, plan: LoadPlan, call: IncomingCall): Promise<unknown> {
   const { contract } = await host.describe(plan.plugin)
   const isStream = contract.methods.some(({ wire, kind }) => wire === plan.method && kind === 'stream')
-  const run = new LoadRun(host, plan, isStream)
+  const run = new LoadRun(host, { ...plan, args: withRawBytes(plan.args) }, isStream)
   const pieces = call.openStream(Number.POSITIVE_INFINITY)
-  call.onCancel = () => run.stop()
+  call.onCancel = () => run.cancel()
   const finished = run.finish()
   const ended = finished.then(() => true)
   while (!(await Promise.race([ended, delay(reportMs, false)]))) await pieces.send(run.report())
@@ -35,12 +41,16 @@ class LoadRun {
   readonly #plan: LoadPlan
   readonly #isStream: boolean
   readonly #begun = performance.now()
+  /** No call is begun any more. */
   readonly #stopping = new AbortController()
+  /** Those that are under way are cancelled. */
+  readonly #cancelling = new AbortController()
   readonly #all = new Histogram()
   #recent = new Histogram()
   #reported = { at: performance.now(), answered: 0 }
   #calls = 0
   #answered = 0
+  #cancelled = 0
   readonly #errors: Record<string, number> = {}
   #firstError: string | null = null
   #swap: Record<string, unknown> | null = null
@@ -51,17 +61,21 @@ class LoadRun {
     this.#isStream = isStream
   }
 
-  /** No call is begun any more; those in flight end by themselves. */
-  stop(): void {
+  /** Ends the run at once. */
+  cancel(): void {
     this.#stopping.abort()
+    this.#cancelling.abort()
   }
 
   async finish(): Promise<Record<string, unknown>> {
     const { callers, seconds } = this.#plan
-    const timer = setTimeout(() => this.stop(), seconds * 1000)
+    const timers = [
+      setTimeout(() => this.#stopping.abort(), seconds * 1000),
+      setTimeout(() => this.cancel(), seconds * 1000 + graceMs),
+    ]
     const swapping = this.#swapInTheMiddle()
     await Promise.all(Array.from({ length: callers }, () => this.#keepCalling()))
-    clearTimeout(timer)
+    timers.forEach(clearTimeout)
     await swapping
     return { ...this.report(), done: true }
   }
@@ -77,9 +91,10 @@ class LoadRun {
       elapsed_ms: now - this.#begun,
       calls: this.#calls,
       answered: this.#answered,
-      in_flight: this.#calls - this.#answered - failed,
-      // A call that brought no result is lost, whoever is to blame.
+      in_flight: this.#calls - this.#answered - failed - this.#cancelled,
+      // A call that brought no result is lost, whoever is to blame; but for those that the end of the run has cut off.
       lost: failed,
+      cancelled: this.#cancelled,
       errors: this.#errors,
       first_error: this.#firstError,
       per_second: ((this.#answered - since.answered) * 1000) / Math.max(now - since.at, 1),
@@ -99,6 +114,10 @@ class LoadRun {
         this.#answered += 1
         this.#count(performance.now() - begun)
       } catch (error) {
+        if (this.#cancelling.signal.aborted) {
+          this.#cancelled += 1
+          return
+        }
         this.#fail(error)
         // A plugin that is gone refuses at once: the callers must not take all of the processor.
         await delay(10)
@@ -108,8 +127,9 @@ class LoadRun {
 
   async #callOnce(): Promise<void> {
     const { plugin, method, args } = this.#plan
-    if (!this.#isStream) await this.#host.call(plugin, method, args)
-    else for await (const _piece of this.#host.stream(plugin, method, args));
+    const options = { signal: this.#cancelling.signal }
+    if (!this.#isStream) await this.#host.call(plugin, method, args, options)
+    else for await (const _piece of this.#host.stream(plugin, method, args, options));
   }
 
   #count(ms: number): void {

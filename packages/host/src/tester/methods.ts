@@ -9,19 +9,12 @@ import {
   type ServerMethod,
   serverMethods,
 } from '../server/methods.js'
+import { withRawBytes } from './bytes.js'
 import { runPluginChecks } from './checks.js'
 import { runLoad } from './load.js'
 
 /** Of the server's methods, those that take neither a path nor end the host. */
-const shared = [
-  'status',
-  'plugin/list',
-  'plugin/describe',
-  'plugin/load',
-  'plugin/unload',
-  'plugin/call',
-  'plugin/health',
-]
+const shared = ['status', 'plugin/list', 'plugin/describe', 'plugin/load', 'plugin/unload', 'plugin/health']
 
 const pluginName = z.string().regex(namePattern)
 
@@ -44,6 +37,7 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
       preserve_state: z.boolean().optional(),
     }),
   ),
+  'plugin/call': rawCall(),
   'errors/list': method('Every error code, and what to do about it.', z.strictObject({}), () => errorTable),
   'checks/run': method(
     'Checks that a plugin does what its contract says; tells each result.',
@@ -82,9 +76,23 @@ export async function runTesterMethod(methods: TesterMethods, context: ServerCon
   )
 }
 
+/** `plugin/call` with arguments as large as the tester takes them. */
+function rawCall(): ServerMethod {
+  const original = serverMethod('plugin/call')
+  return {
+    ...original,
+    run: (params: { args?: Record<string, unknown> }, context) =>
+      original.run({ ...params, args: withRawBytes(params.args ?? {}) } as never, context),
+  }
+}
+
 /** A method of the server with fewer parameters. */
 function narrowed(name: string, params: ServerMethod['params']): ServerMethod {
-  const original = serverMethods[name]
-  if (!original) throw new TypeError(`There is no ${name}`)
-  return { ...original, params }
+  return { ...serverMethod(name), params }
+}
+
+function serverMethod(name: string): ServerMethod {
+  const found = serverMethods[name]
+  if (!found) throw new TypeError(`There is no ${name}`)
+  return found
 }

@@ -22,6 +22,7 @@ export function answerCalls(
     input: request,
     output: response,
     maxBatch: 0,
+    maxMessageBytes: maxBodyBytes,
     handle: (call) => runTesterMethod(methods, { host, call, subscribe: () => {}, shutDown: () => {} }),
     onEnd: () => void finish(),
   })

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import type { PluginHost } from '../host.js'
 import { sendEvents } from './events.js'
-import { Gate } from './gate.js'
+import { Gate, type Refusal } from './gate.js'
 import { testerMethods } from './methods.js'
 import { readPage, safeHeaders, sendAsset, sendNotice } from './page.js'
 import { Recorder } from './recorder.js'
@@ -47,23 +47,40 @@ export async function serveTester(
     },
   }
 
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     for (const [name, value] of Object.entries(safeHeaders)) response.setHeader(name, value)
+    const refusal = admit(request, response)
+    if (refusal) sendNotice(response, refusal.status, refusal.reason)
+    else serve(request, response)
+  }
+
+  function serve(request: IncomingMessage, response: ServerResponse): void {
+    const { path } = targetOf(request)
+    const asset = request.method === 'GET' ? page.get(path) : undefined
+    const route = routes[`${request.method} ${path}`]
+    // Who waits to be asked for the body is asked now, and no sooner.
+    if (request.headers.expect !== undefined) response.writeContinue()
+    if (asset) sendAsset(response, asset)
+    else if (route) route(request, response)
+    else sendNotice(response, 404, 'There is nothing here')
+  }
+
+  /** Why a request gets nothing. A token that is good opens the door. */
+  function admit(request: IncomingMessage, response: ServerResponse): Refusal | undefined {
     const { path, token } = targetOf(request)
     const isVisit = path === '/' && request.method === 'GET'
     const foreign = gate.refuseForeign(request, isVisit)
-    if (foreign) return sendNotice(response, foreign.status, foreign.reason)
+    if (foreign) return foreign
     // No redirect: a strict cookie would not be sent along where another site's link has led here.
     const cookie = isVisit && token !== undefined ? gate.exchange(token) : undefined
-    if (cookie !== undefined) response.setHeader('set-cookie', cookie)
-    const stranger = cookie === undefined ? gate.refuseStranger(request) : undefined
-    if (stranger) return sendNotice(response, stranger.status, stranger.reason)
-    const asset = request.method === 'GET' ? page.get(path) : undefined
-    if (asset) return sendAsset(response, asset)
-    const route = routes[`${request.method} ${path}`]
-    if (!route) return sendNotice(response, 404, 'There is nothing here')
-    route(request, response)
-  })
+    if (cookie === undefined) return gate.refuseStranger(request)
+    response.setHeader('set-cookie', cookie)
+    return undefined
+  }
+
+  server.on('request', answer)
+  // Otherwise Node would ask for the body, whoever wants to send it.
+  server.on('checkContinue', answer)
 
   return {
     port: boundPort,

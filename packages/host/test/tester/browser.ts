@@ -3,13 +3,14 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished } from 'vitest'
 import { PluginHost } from '../../src/index.js'
-import { writePlugin } from '../fixtures/plugins.js'
+import { makeFolder, writePlugin } from '../fixtures/plugins.js'
 
 export const examples = fileURLToPath(new URL('../../../../examples/plugins', import.meta.url))
 const command = fileURLToPath(new URL('../../bin/appfactory-host.js', import.meta.url))
 
-/** An LLM plugin that never stops by itself, and says so when it is cancelled. */
+/** An LLM plugin that never stops by itself, and says so when it is cancelled. Its chats have 40 words. */
 const endless = `
 import { LLMContract } from '@appfactory/sdk'
 export default class extends LLMContract {
@@ -19,6 +20,12 @@ export default class extends LLMContract {
   async complete(prompt) { return { text: prompt, finishReason: 'stop' } }
   async chat(messages) { return messages[0] }
   async getModels() { return [] }
+  async *streamChat([{ content }]) {
+    for (let at = 1; at <= 40; at++) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      yield content + at + ' '
+    }
+  }
   async *streamComplete(prompt, { signal }) {
     try {
       for (let at = 1; !signal.aborted; at++) {
@@ -73,6 +80,7 @@ export async function startCommand(root: string): Promise<RunningTester> {
     url,
     upMs: performance.now() - begun,
     stop: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return
       child.kill('SIGTERM')
       await once(child, 'exit')
     },
@@ -81,7 +89,74 @@ export async function startCommand(root: string): Promise<RunningTester> {
 
 export function launch(executablePath: string): Promise<Browser> {
   // As root, as in a container, Chromium has no sandbox of its own.
-  return chromium.launch({ executablePath, args: ['--no-sandbox'] })
+  const args = ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream']
+  return chromium.launch({ executablePath, args })
+}
+
+/** What the tests of a file share: a tester, and a page of it in a browser. */
+export interface OpenPage {
+  readonly tester: RunningTester
+  readonly page: Page
+  /** Errors of the page since the test began; a test that expects some empties it. */
+  readonly problems: string[]
+}
+
+/** Opens a page before the tests of a `describe`; each of them fails on an error in the page. */
+export function openPage(executablePath: string, prepare: (root: string) => void = () => {}): OpenPage {
+  const folder = makeFolder()
+  const problems: string[] = []
+  let tester: RunningTester | undefined
+  let browser: Browser | undefined
+  let page: Page | undefined
+
+  beforeAll(async () => {
+    prepare(folder.path)
+    ;[tester, browser] = await Promise.all([startCommand(folder.path), launch(executablePath)])
+    const context = await browser.newContext({
+      viewport: { width: 1280, height: 800 },
+      permissions: ['microphone', 'clipboard-read', 'clipboard-write'],
+    })
+    page = await context.newPage()
+    page.on('pageerror', ({ message }) => problems.push(message))
+    page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
+    await page.goto(tester.url)
+    await page.locator('.plugin-list a').first().waitFor()
+  })
+
+  afterAll(async () => {
+    await browser?.close()
+    await tester?.stop()
+    folder.remove()
+  })
+
+  beforeEach(() => {
+    problems.length = 0
+    onTestFinished(() => expect(problems).toEqual([]))
+  })
+
+  return {
+    problems,
+    get tester() {
+      return opened(tester)
+    },
+    get page() {
+      return opened(page)
+    },
+  }
+}
+
+function opened<Value>(value: Value | undefined): Value {
+  if (value === undefined) throw new Error('It is not open yet')
+  return value
+}
+
+/** Invokes the method that is shown, and waits for what comes of it. */
+export async function invoke(page: Page): Promise<void> {
+  const entries = page.locator('.history li')
+  const before = await entries.count()
+  await page.getByRole('button', { name: /^Invoke/ }).click()
+  await expect.poll(() => entries.count()).toBe(before + 1)
+  await page.locator('.result:not([data-state=running])').waitFor()
 }
 
 /** Goes to a section of a plugin by the address. */
@@ -101,6 +176,8 @@ export async function load(page: Page, plugin: string): Promise<void> {
   await button.or(invoke).first().waitFor()
   if (await button.isVisible()) await button.click()
   await invoke.waitFor()
+  // It is there while the plugin starts.
+  await page.locator('.title .status.good').waitFor()
 }
 
 /** Chooses a method in the Method Invoker. */

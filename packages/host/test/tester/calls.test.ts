@@ -79,6 +79,66 @@ test('a load run says which calls brought no result', async () => {
   expect(errors).toEqual({ TTS_SYNTHESIS_FAILED: lost })
 })
 
+const streamed = {
+  plugin: 'endless',
+  method: 'synthesize_stream',
+  args: { text: 'x' },
+  callers: 3,
+  seconds: 0.3,
+}
+
+test('a load run on endless streams ends with its seconds; what it cut off is cancelled, not lost', async () => {
+  const { tester, host, root } = await startTester()
+  writePlugin(join(root, 'plugins'), 'endless', ttsPlugin(endless))
+  await host.load('endless')
+  const last = (await rpc(tester, await enter(tester), 'load/run', streamed)).at(-1)?.['result']
+  expect(last).toMatchObject({ answered: 0, lost: 0, in_flight: 0, cancelled: 3, errors: {}, done: true })
+  await expect.poll(async () => (await host.health('endless')).details).toMatchObject({ open_streams: 0 })
+})
+
+test('a page that goes away ends its load run, and the streams of it in the plugin', async () => {
+  const { tester, host, root } = await startTester()
+  writePlugin(join(root, 'plugins'), 'endless', ttsPlugin(endless))
+  await host.load('endless')
+  const body = `${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'load/run', params: { ...streamed, seconds: 600 } })}\n`
+  const sent = request({
+    host: '127.0.0.1',
+    port: tester.port,
+    method: 'POST',
+    path: '/rpc',
+    headers: { ...(await enter(tester)), 'content-length': body.length },
+  })
+  sent.end(body)
+  const openStreams = async (): Promise<unknown> => (await host.health('endless')).details?.['open_streams']
+  await expect.poll(openStreams).toBe(3)
+  sent.on('error', () => {}).destroy()
+  await expect.poll(openStreams).toBe(0)
+})
+
+test('a plugin gets bytes that are longer than its longest message', async () => {
+  const { tester, host, root } = await startTester()
+  const ears = `
+    import { STTContract } from '@appfactory/sdk'
+    export default class extends STTContract {
+      async initialize() {}
+      async shutdown() {}
+      async healthCheck() { return { status: this.status } }
+      async transcribe(audio) { return String(audio.length) }
+      async getLanguages() { return [] }
+    }`
+  writePlugin(join(root, 'plugins'), 'ears', ears, { contract: 'stt' })
+  await host.load('ears')
+  const size = 12 * 1024 * 1024
+  const audio = Buffer.alloc(size, 7).toString('base64')
+  const params = { plugin: 'ears', method: 'transcribe', args: { audio_b64: audio } }
+  const headers = await enter(tester)
+  expect(await rpc(tester, headers, 'plugin/call', params)).toMatchObject([
+    { result: { text: String(size) } },
+  ])
+  const plan = { ...params, callers: 1, seconds: 0.1 }
+  expect((await rpc(tester, headers, 'load/run', plan)).at(-1)).toMatchObject({ result: { lost: 0 } })
+})
+
 test('a page is told what was, and what happens from now on', async () => {
   const { tester, host } = await startTester()
   await host.load('one')

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
@@ -38,6 +39,45 @@ test('dev --tester serves it too, and leaves stdout to the protocol', async () =
   expect(await process.result('ping', {})).toBe('pong')
   expect(process.garbage).toEqual([])
 })
+
+test('dev --tester takes a port', async () => {
+  const { tester } = await startTester()
+  const { port } = tester
+  await tester.close()
+  const process = run('dev', 'plugins', '--tester', '--port', String(port))
+  expect((await urlIn(() => process.stderr)).port).toBe(String(port))
+})
+
+test.each(['--open', '--port=1'])('dev %s without --tester: exit status 2', async (flag) => {
+  const process = run('dev', 'plugins', flag)
+  expect(await process.exited).toMatchObject({ code: 2 })
+  expect(process.stderr).toMatch(/go with --tester/)
+})
+
+test.skipIf(process.platform !== 'linux')(
+  '--open tells the browser the URL in a file of this user alone, not in its arguments',
+  async () => {
+    const root = temporaryFolder()
+    writePlugin(join(root, 'plugins'), 'one', ttsPlugin())
+    const browser = join(root, 'xdg-open')
+    writeFileSync(browser, '#!/bin/sh\nprintf %s "$*" > "$OPENED.part" && mv "$OPENED.part" "$OPENED"\n', {
+      mode: 0o755,
+    })
+    const opened = join(root, 'opened')
+    const env = { ...process.env, OPENED: opened, PATH: `${root}:${process.env['PATH']}` }
+    const started = new LinesProcess(command, ['tester', '--open'], { cwd: root, env })
+    await expect.poll(() => existsSync(opened)).toBe(true)
+    const target = readFileSync(opened, 'utf8')
+    expect(target).not.toContain('token')
+    const file = fileURLToPath(target)
+    expect(statSync(file).mode & 0o077).toBe(0)
+    const { href } = await urlIn(() => started.garbage.join('\n'))
+    expect(readFileSync(file, 'utf8')).toContain(`url=${href}"`)
+    started.child.kill('SIGTERM')
+    await started.exited
+    expect(existsSync(file)).toBe(false)
+  },
+)
 
 test.each([
   [['--port', 'x'], 2, /--port must be a whole number/],

@@ -154,6 +154,19 @@ describe.skipIf(chromium === undefined)(
       expect(Number(await page.locator('.written').getAttribute('data-pieces'))).toBeGreaterThan(10)
     })
 
+    it('shows a chat while it grows', async () => {
+      await choose(page, 'endless', 'stream_chat')
+      await page.getByLabel('content required').fill('word')
+      await watchTexts(page)
+      await page.getByRole('button', { name: /^Invoke/ }).click()
+      await page.locator('.result[data-state=done]').waitFor()
+      const texts = await seenTexts(page)
+      const whole = texts.at(-1) ?? ''
+      expect(whole).toMatch(/^word1 word2 .*word40 $/)
+      expect(texts.length).toBeGreaterThan(3)
+      for (const text of texts) expect(whole.startsWith(text)).toBe(true)
+    })
+
     it('shows pieces as they come, and cancels in the plugin too', async () => {
       await choose(page, 'endless', 'stream_complete')
       await page.getByLabel('prompt required').fill('piece')
@@ -171,7 +184,7 @@ describe.skipIf(chromium === undefined)(
       await load(page, 'tts_tone')
       await visit(page, 'health')
       const card = page.getByRole('region', { name: 'Health of tts_tone' })
-      const pid = card.locator('.tiles div', { hasText: 'process' }).locator('dd')
+      const pid = card.locator('.figures div', { hasText: 'process' }).locator('dd')
       await expect.poll(() => pid.innerText()).toMatch(/^\d+$/)
       const before = await pid.innerText()
       await watchClasses(page, '[aria-label="Health of tts_tone"] .status')

@@ -1,11 +1,14 @@
-import { describe, expect, it } from 'vitest'
-import { enter, rpc, type Sent, send, startTester } from './visitor.js'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { enter, rpc, type Sent, send, sendRaw, startTester } from './visitor.js'
 
 /** Every route, and some that are none. */
 const routes: Sent[] = [
   { path: '/' },
   { path: '/index.html' },
   { path: '/icon.svg' },
+  { path: '/assets/index.js' },
+  { path: '/assets/index.css' },
+  { path: `/?token=${'A'.repeat(43)}` },
   { path: '/events' },
   { path: '/rpc', method: 'POST' },
   { path: '/rpc' },
@@ -46,6 +49,7 @@ describe.each(routes.map((route) => [nameOf(route), route] as const))('faults 30
     const { tester } = await startTester()
     const { cookie = '', origin = '' } = await enter(tester)
     const [name] = cookie.split('=')
+    // A token that is none is no way in either.
     for (const wrong of ['', `${name}=`, `${name}=x`, `other=${cookie}`])
       expect(await send(tester.port, { ...route, headers: { origin, cookie: wrong } })).toMatchObject({
         status: 401,
@@ -81,6 +85,44 @@ describe('faults 30: the door', () => {
       await send(tester.port, { ...endless, headers: { ...length, origin } }),
     ].map(({ status }) => status)
     expect(statuses).toEqual([403, 403, 401])
+  })
+
+  it('asks nobody for a body whom it refuses: 403 comes in place of 100 Continue', async () => {
+    const { tester } = await startTester()
+    const { cookie = '', origin = '' } = await enter(tester)
+    const post = (host: string): string =>
+      [
+        'POST /rpc HTTP/1.1',
+        `Host: ${host}`,
+        `Cookie: ${cookie}`,
+        `Origin: ${origin}`,
+        'Expect: 100-continue',
+        'Content-Length: 1000',
+        '\r\n',
+      ].join('\r\n')
+    expect(await sendRaw(tester.port, post('evil.example'), /HTTP/)).toMatch(/^HTTP\/1\.1 403/)
+    expect(await sendRaw(tester.port, post(`127.0.0.1:${tester.port}`), /HTTP/)).toMatch(/^HTTP\/1\.1 100/)
+  })
+
+  it('refuses a request under two names of hosts', async () => {
+    const { tester } = await startTester()
+    const { cookie = '' } = await enter(tester)
+    const own = `127.0.0.1:${tester.port}`
+    for (const other of ['evil.example', own]) {
+      const text = `GET / HTTP/1.1\r\nHost: ${own}\r\nHost: ${other}\r\nCookie: ${cookie}\r\n\r\n`
+      expect(await sendRaw(tester.port, text, /HTTP/)).toMatch(/^HTTP\/1\.1 40[03]/)
+    }
+  })
+
+  it('opens to a token for an hour', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const { tester } = await startTester()
+    const [late, inTime] = [tester.issueUrl(), tester.issueUrl()].map((url) => `/${new URL(url).search}`)
+    vi.advanceTimersByTime(59 * 60_000)
+    expect(await send(tester.port, { path: inTime ?? '' })).toMatchObject({ status: 200 })
+    vi.advanceTimersByTime(2 * 60_000)
+    expect(await send(tester.port, { path: late ?? '' })).toMatchObject({ status: 401 })
   })
 
   it('refuses a change that names no origin', async () => {

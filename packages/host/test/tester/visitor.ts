@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { PluginHost } from '../../src/index.js'
@@ -55,6 +57,21 @@ export interface Sent {
   path?: string
   headers?: OutgoingHttpHeaders
   body?: string
+}
+
+/** Sends bytes as they are, and gives what comes back until the server closes, or `until` has come. */
+export async function sendRaw(port: number, text: string, until: RegExp): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  let received = ''
+  socket.on('data', (chunk) => {
+    received += String(chunk)
+  })
+  const closed = once(socket, 'close')
+  socket.write(text)
+  const has = (): boolean => until.test(received)
+  while (!has() && !socket.destroyed) await Promise.race([closed, once(socket, 'data').catch(() => {})])
+  socket.destroy()
+  return received
 }
 
 /** Opens the URL of a tester, and gives the headers that its page sends from then on. */

@@ -1,3 +1,5 @@
+import { bytes } from '../parts/format.js'
+
 /** What a call came to that brought no result. */
 export class CallError extends Error {
   override readonly name = 'CallError'
@@ -27,6 +29,9 @@ interface Message {
   error?: { code: number; message: string; data?: unknown }
 }
 
+/** Most that the tester takes at once, in bytes. */
+const maxBodyBytes = 64 * 1024 * 1024
+
 let lastId = 0
 
 /**
@@ -40,7 +45,8 @@ export async function call<Result>(
 ): Promise<Result> {
   const id = ++lastId
   const lines = [{ jsonrpc: '2.0', id, method, params }, ...inputLines(id, input)]
-  const body = lines.map((line) => `${JSON.stringify(line)}\n`).join('')
+  const body = new Blob(lines.map((line) => `${JSON.stringify(line)}\n`))
+  if (body.size > maxBodyBytes) throw tooLarge(body.size)
   const response = await fetch('/rpc', { method: 'POST', body, ...(signal ? { signal } : {}) }).catch(explain)
   if (!response.ok || !response.body) throw refused(response.status)
   let last: Message | undefined
@@ -77,6 +83,12 @@ async function* messagesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Mes
   }
 }
 
+/** Told before it is sent: a server that refuses a body cuts it off, and the browser can't say why. */
+function tooLarge(size: number): CallError {
+  const text = `The call has ${bytes(size)} with its bytes in base64; the limit is ${bytes(maxBodyBytes)}. Use a shorter sound, or “in pieces”.`
+  return new CallError(text, -32053)
+}
+
 function explain(error: unknown): never {
   if (error instanceof DOMException && error.name === 'AbortError')
     throw new CallError('You cancelled the call.', -32800)
@@ -86,7 +98,6 @@ function explain(error: unknown): never {
 }
 
 function refused(status: number): CallError {
-  if (status === 413) return new CallError('That is too much for one call. Use a shorter recording.', -32053)
   if (status === 401 || status === 403)
     return new CallError('This page is of an earlier tester. Open the URL that the running one has printed.')
   return new CallError(`The tester answered with status ${status}.`)

@@ -1,12 +1,16 @@
-import { decodeWav, encodeWav } from './wav.js'
+import { decodeWav, encodeWav, isPlainWav, type Sound } from './wav.js'
 
 /** What recognisers are made for. */
 const speechRate = 16_000
 
 /** A recording that is under way. */
 export interface Recording {
+  /** How loud it is at this moment, from 0 to 1. */
+  level(): number
   /** Ends it and gives it back as a WAV file. */
   stop(): Promise<Uint8Array<ArrayBuffer>>
+  /** Ends it for nothing; the microphone is let go of. */
+  discard(): void
 }
 
 export async function record(): Promise<Recording> {
@@ -16,20 +20,55 @@ export async function record(): Promise<Recording> {
   recorder.addEventListener('dataavailable', ({ data }) => parts.push(data))
   const stopped = new Promise((resolve) => recorder.addEventListener('stop', resolve))
   recorder.start()
+  const meter = new Meter(stream)
+  const end = (): void => {
+    if (recorder.state !== 'inactive') recorder.stop()
+    for (const track of stream.getTracks()) track.stop()
+    meter.close()
+  }
   return {
+    level: () => meter.level(),
+    discard: end,
     stop: async () => {
       recorder.stop()
       await stopped
-      for (const track of stream.getTracks()) track.stop()
-      return toWav(await new Blob(parts).arrayBuffer())
+      end()
+      return toWav(new Uint8Array(await new Blob(parts).arrayBuffer()))
     },
   }
 }
 
-/** Makes a WAV file of whatever the browser can play; a WAV file stays as it is. */
-export async function toWav(file: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>> {
-  const original = new Uint8Array(file)
-  if (decodeWav(original)) return original
+/** Tells how loud a stream is. */
+class Meter {
+  readonly #context = new AudioContext()
+  readonly #analyser = this.#context.createAnalyser()
+  readonly #samples = new Float32Array(this.#analyser.fftSize)
+
+  constructor(stream: MediaStream) {
+    this.#context.createMediaStreamSource(stream).connect(this.#analyser)
+  }
+
+  level(): number {
+    this.#analyser.getFloatTimeDomainData(this.#samples)
+    return Math.min(
+      1,
+      this.#samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0),
+    )
+  }
+
+  close(): void {
+    void this.#context.close()
+  }
+}
+
+/** Makes a WAV file of whatever the browser can play; one of 16-bit samples stays as it is. */
+export async function toWav(file: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  if (isPlainWav(file)) return file
+  return encodeWav(decodeWav(file) ?? (await decode(file.buffer)))
+}
+
+/** The samples of whatever the browser can play, at the rate of speech. */
+export async function decode(file: ArrayBuffer): Promise<Sound> {
   const decoded = await new OfflineAudioContext(1, 1, speechRate).decodeAudioData(file.slice(0))
   const context = new OfflineAudioContext(1, Math.ceil(decoded.duration * speechRate), speechRate)
   const source = context.createBufferSource()
@@ -37,5 +76,5 @@ export async function toWav(file: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>>
   source.connect(context.destination)
   source.start()
   const mono = await context.startRendering()
-  return encodeWav({ samples: mono.getChannelData(0), sampleRate: speechRate })
+  return { samples: mono.getChannelData(0), sampleRate: speechRate }
 }

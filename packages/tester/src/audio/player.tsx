@@ -1,11 +1,13 @@
-import { useEffect, useMemo, useRef } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import type { Clip } from '../form/clips.js'
 import { bytes as sizeOf } from '../parts/format.js'
 import { themeVersion } from '../state/theme.js'
+import { decode } from './microphone.js'
 import { decodeWav, duration, peaksOf, type Sound } from './wav.js'
 
-/** Sound that can be played, with its waveform. */
-export function Player({ content, url, label }: { content: Uint8Array; url: string; label: string }) {
-  const sound = useMemo(() => decodeWav(content), [content])
+/** Sound that can be played and saved, with its waveform. */
+export function Player({ clip: { bytes, url, label } }: { clip: Clip }) {
+  const sound = useSound(bytes)
   return (
     <figure class="player">
       {sound && <Waveform sound={sound} label={label} />}
@@ -14,10 +16,32 @@ export function Player({ content, url, label }: { content: Uint8Array; url: stri
       <figcaption class="quiet">
         {label}
         {sound && ` · ${duration(sound).toFixed(2)} s · ${sound.sampleRate.toLocaleString('en')} Hz`}
-        {` · ${sizeOf(content.length)}`}
+        {` · ${sizeOf(bytes.length)} · `}
+        <a href={url} download={label}>
+          Save
+        </a>
       </figcaption>
     </figure>
   )
+}
+
+/** The samples of a file of sound; of what is no WAV file, the browser knows them. */
+function useSound(content: Uint8Array<ArrayBuffer>): Sound | undefined {
+  const read = useMemo(() => decodeWav(content), [content])
+  const [decoded, setDecoded] = useState<Sound>()
+  useEffect(() => {
+    let isGone = false
+    setDecoded(undefined)
+    if (!read)
+      decode(content.buffer).then(
+        (sound) => isGone || setDecoded(sound),
+        () => {},
+      )
+    return () => {
+      isGone = true
+    }
+  }, [content, read])
+  return read ?? decoded
 }
 
 function Waveform({ sound, label }: { sound: Sound; label: string }) {

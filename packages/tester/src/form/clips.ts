@@ -1,10 +1,13 @@
 import { signal } from '@preact/signals'
-import { decodeWav } from '../audio/wav.js'
+import type { JsonObject, Schema } from '../api/types.js'
+import { typeOf } from '../audio/format.js'
+import { kindOf, resolve } from './schema.js'
 
 /** Bytes that a call may be given: a file, a recording, or what a plugin has said. */
 export interface Clip {
   /** What stands for it in JSON: `@clip-1`. */
   id: string
+  /** A name for its file; no two clips have the same one. */
   label: string
   bytes: Uint8Array<ArrayBuffer>
   base64: string
@@ -15,16 +18,24 @@ export const clips = signal<readonly Clip[]>([])
 /** The last speech that a plugin has made. */
 export const lastSpeech = signal<Clip | undefined>(undefined)
 
+/** What may name clips: forms, the history. Only a clip that none of them names may go. */
+export const clipHolders: (() => unknown)[] = [() => lastSpeech.value?.id]
+
+/** Clips that are kept although nothing names them. */
 const keptClips = 12
 let count = 0
 
 export function addClip(label: string, content: Uint8Array<ArrayBuffer>): Clip {
   count += 1
-  const type = decodeWav(content) ? 'audio/wav' : ''
-  const url = URL.createObjectURL(new Blob([content], { type }))
-  const clip = { id: `@clip-${count}`, label, bytes: content, base64: toBase64(content), url }
-  for (const old of clips.value.slice(0, -keptClips)) URL.revokeObjectURL(old.url)
-  clips.value = [...clips.value.slice(-keptClips), clip]
+  const url = URL.createObjectURL(new Blob([content], { type: typeOf(content) }))
+  const clip = {
+    id: `@clip-${count}`,
+    label: uniqueLabel(label),
+    bytes: content,
+    base64: toBase64(content),
+    url,
+  }
+  clips.value = [...withoutForgotten(clips.value), clip]
   return clip
 }
 
@@ -32,12 +43,70 @@ export function clipOf(value: unknown): Clip | undefined {
   return clips.value.find(({ id }) => id === value)
 }
 
-/** Puts the bytes in where a clip stands for them. */
-export function withBytes(value: unknown): unknown {
-  if (typeof value === 'string') return clipOf(value)?.base64 ?? value
-  if (Array.isArray(value)) return value.map(withBytes)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, withBytes(each)]))
+/** Puts bytes in where a clip stands for them. A text that only looks like a clip's name stays as it is. */
+export function withBytes(value: JsonObject, schema: Schema): JsonObject {
+  return mapClips(value, schema, ({ base64 }) => base64)
+}
+
+/** Replaces the clips in arguments, where the schema says that there are bytes. */
+export function mapClips(value: JsonObject, schema: Schema, replace: (clip: Clip) => unknown): JsonObject {
+  return mapProperties(value, schema, schema, replace)
+}
+
+/** The clips in arguments. */
+export function clipsIn(value: JsonObject, schema: Schema): Clip[] {
+  const found: Clip[] = []
+  mapClips(value, schema, (clip) => found.push(clip))
+  return found
+}
+
+function mapProperties(
+  value: object,
+  { properties = {} }: Schema,
+  root: Schema,
+  replace: (clip: Clip) => unknown,
+): JsonObject {
+  return Object.fromEntries(
+    Object.entries(value).map(([name, each]) => [
+      name,
+      mapValue(each, properties[name] ?? {}, root, replace),
+    ]),
+  )
+}
+
+function mapValue(value: unknown, schema: Schema, root: Schema, replace: (clip: Clip) => unknown): unknown {
+  const resolved = resolve(schema, root)
+  const kind = kindOf(resolved)
+  if (kind === 'bytes') {
+    const clip = clipOf(value)
+    return clip ? replace(clip) : value
+  }
+  if (kind === 'list' && Array.isArray(value))
+    return value.map((item) => mapValue(item, resolved.items ?? {}, root, replace))
+  if (kind === 'object' && typeof value === 'object' && value !== null)
+    return mapProperties(value, resolved, root, replace)
+  return value
+}
+
+function withoutForgotten(all: readonly Clip[]): Clip[] {
+  const named = new Set(JSON.stringify(clipHolders.map((holder) => holder())).match(/@clip-\d+/g))
+  const surplus = new Set(
+    all
+      .filter(({ id }) => !named.has(id))
+      .slice(0, -keptClips)
+      .map(({ id }) => id),
+  )
+  for (const { id, url } of all) if (surplus.has(id)) URL.revokeObjectURL(url)
+  return all.filter(({ id }) => !surplus.has(id))
+}
+
+/** `recording.wav`, then `recording-2.wav`. */
+function uniqueLabel(label: string): string {
+  const [, name = label, ending = ''] = /^(.+?)(\.\w+)?$/.exec(label) ?? []
+  const isTaken = (wanted: string): boolean => clips.value.some((clip) => clip.label === wanted)
+  let unique = label
+  for (let number = 2; isTaken(unique); number += 1) unique = `${name}-${number}${ending}`
+  return unique
 }
 
 export function toBase64(content: Uint8Array): string {

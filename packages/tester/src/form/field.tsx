@@ -1,4 +1,5 @@
 import type { JsonObject, Schema } from '../api/types.js'
+import { NumberInput } from '../parts/number-input.js'
 import { BytesField } from './bytes-field.js'
 import { Fields } from './form.js'
 import { JsonField } from './json-field.js'
@@ -62,19 +63,16 @@ function Choice({ id, options, isRequired, value, schema, onChange }: FieldProps
 
 function NumberField({ id, schema, value, onChange }: FieldProps) {
   return (
-    <input
+    <NumberInput
       id={id}
-      type="number"
       inputMode="decimal"
       aria-describedby={`${id}-hint`}
       min={schema.minimum}
       max={schema.maximum}
       step={kindOf(schema) === 'integer' ? 1 : 'any'}
       placeholder={schema.default === undefined ? '' : `default: ${String(schema.default)}`}
-      value={typeof value === 'number' ? value : ''}
-      onInput={({ currentTarget }) =>
-        onChange(Number.isNaN(currentTarget.valueAsNumber) ? undefined : currentTarget.valueAsNumber)
-      }
+      value={typeof value === 'number' ? value : undefined}
+      onChange={onChange}
     />
   )
 }

@@ -1,4 +1,5 @@
-import { useId } from 'preact/hooks'
+import type { ComponentChildren } from 'preact'
+import { useEffect, useId, useState } from 'preact/hooks'
 import type { JsonObject, Schema } from '../api/types.js'
 import { Field } from './field.js'
 import { labelOf } from './schema.js'
@@ -33,13 +34,33 @@ export function Fields({ schema, root, value, onChange }: FieldsProps) {
   return (
     <div class="fields">
       {first.map(field)}
-      <details class="fold" open={given > 0}>
-        <summary>
-          {rest.length} optional{given > 0 && `, ${given} given`}
-        </summary>
+      <Fold count={rest.length} given={given}>
         <div class="fields">{rest.map(field)}</div>
-      </details>
+      </Fold>
     </div>
+  )
+}
+
+interface FoldProps {
+  count: number
+  given: number
+  children: ComponentChildren
+}
+
+/** Opens where something in it is given, and stays as it is while somebody types. */
+function Fold({ count, given, children }: FoldProps) {
+  const [isOpen, setOpen] = useState(given > 0)
+  const isGiven = given > 0
+  useEffect(() => {
+    if (isGiven) setOpen(true)
+  }, [isGiven])
+  return (
+    <details class="fold" open={isOpen} onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
+      <summary>
+        {count} optional{isGiven && `, ${given} given`}
+      </summary>
+      {children}
+    </details>
   )
 }
 

@@ -1,6 +1,8 @@
 import { useState } from 'preact/hooks'
-import { duration } from '../parts/format.js'
-import { copyFormats } from './copy-as.js'
+import type { Clip } from '../form/clips.js'
+import { bytes, duration } from '../parts/format.js'
+import { connected } from '../state/events.js'
+import { type CopyFormat, copyFormats, filesOf } from './copy-as.js'
 import { begin, history, type Invocation, type Run } from './run.js'
 
 interface HistoryProps {
@@ -34,7 +36,12 @@ export function History({ plugin, onEdit, onShow }: HistoryProps) {
               <span class="quiet history-args">{JSON.stringify(run.invocation.args)}</span>
             </button>
             <span class="quiet">{duration(run.totalMs)}</span>
-            <button type="button" class="small" onClick={() => replay(run)}>
+            <button
+              type="button"
+              class="small"
+              disabled={connected.value === false}
+              onClick={() => replay(run)}
+            >
               Replay
             </button>
             <CopyAs invocation={run.invocation} />
@@ -54,12 +61,13 @@ const tones: Record<Run['state'], string> = {
 
 function CopyAs({ invocation }: { invocation: Invocation }) {
   const [told, setTold] = useState('')
-  const copy = async (name: string): Promise<void> => {
-    const make = Object.entries(copyFormats).find(([each]) => each === name)?.[1]
-    if (!make) return
+  const [files, setFiles] = useState<readonly Clip[]>([])
+  const copy = async (format: CopyFormat): Promise<void> => {
+    const text = copyFormats[format](invocation)
     try {
-      await navigator.clipboard.writeText(make(invocation))
-      setTold('Copied')
+      await navigator.clipboard.writeText(text)
+      setTold(text.length < longText ? 'Copied' : `Copied ${bytes(text.length)}`)
+      setFiles(filesOf(invocation, format))
     } catch {
       setTold('The browser does not let this page copy')
     }
@@ -71,19 +79,29 @@ function CopyAs({ invocation }: { invocation: Invocation }) {
         aria-label={`Copy ${invocation.method.name} as`}
         value=""
         onChange={({ currentTarget }) => {
-          const { value } = currentTarget
+          const format = formats.find((name) => name === currentTarget.value)
           currentTarget.value = ''
-          void copy(value)
+          if (format) void copy(format)
         }}
       >
         <option value="">Copy as…</option>
-        {Object.keys(copyFormats).map((name) => (
+        {formats.map((name) => (
           <option key={name}>{name}</option>
         ))}
       </select>
-      <span role="status" class="quiet">
-        {told}
+      <span class="quiet copied">
+        <span role="status">{told}</span>
+        {files.map(({ id, url, label }) => (
+          <a key={id} href={url} download={label}>
+            Save {label} beside it
+          </a>
+        ))}
       </span>
     </>
   )
 }
+
+const formats = Object.keys(copyFormats) as CopyFormat[]
+
+/** From this length on, a person should know how much was copied. */
+const longText = 10_000

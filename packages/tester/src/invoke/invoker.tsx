@@ -1,57 +1,45 @@
 import { signal } from '@preact/signals'
-import { useEffect, useState } from 'preact/hooks'
-import type { Description, JsonObject, Method, Plugin } from '../api/types.js'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import type { JsonObject, Method, Plugin } from '../api/types.js'
+import { clipHolders, clipsIn } from '../form/clips.js'
 import { Fields } from '../form/form.js'
 import { JsonField } from '../form/json-field.js'
 import { requiredValues } from '../form/schema.js'
+import { NumberInput } from '../parts/number-input.js'
 import { Problem } from '../parts/problem.js'
 import { Status } from '../parts/status.js'
-import { describe, isRunning } from '../state/plugins.js'
-import { addressOf } from '../state/route.js'
+import { useValidForm } from '../parts/use-valid-form.js'
+import { loadedConfigOf } from '../state/configs.js'
+import { connected } from '../state/events.js'
+import { isRunning, useDescription } from '../state/plugins.js'
+import { NotLoaded } from '../views/not-loaded.js'
+import { chooseMethod, chosenMethod, isImplemented } from './chosen.js'
 import { History } from './history.js'
 import { Result } from './result.js'
 import { begin, history, type Invocation } from './run.js'
 
 /** What was last filled in for each method, so that another section or plugin is no loss. */
 const drafts = new Map<string, JsonObject>()
-const chosenMethods = new Map<string, string>()
+clipHolders.push(() => [...drafts.values()])
 const shownRun = signal<number | undefined>(undefined)
 
 /** The Method Invoker: choose a method, fill it in as a form or as JSON, see what comes of it. */
 export function Invoker({ plugin }: { plugin: Plugin }) {
-  const [description, setDescription] = useState<Description>()
-  const [error, setError] = useState<unknown>()
-  const running = isRunning(plugin)
-  const { name, version, path } = plugin
-  useEffect(() => {
-    if (running) describe(plugin).then(setDescription, setError)
-  }, [running, name, version, path])
-  if (!running)
-    return (
-      <section class="empty">
-        <h2>{plugin.name} is not loaded</h2>
-        <p>Load it, then come back to call its methods.</p>
-        <a class="button primary" href={addressOf({ section: 'plugin', plugin: plugin.name })}>
-          Go to {plugin.name}
-        </a>
-      </section>
-    )
+  const { description, error } = useDescription(plugin)
+  if (!isRunning(plugin)) return <NotLoaded plugin={plugin} purpose="to call its methods" />
   if (error !== undefined) return <Problem error={error} />
   if (!description) return <p class="quiet">Asking {plugin.name} for its methods…</p>
   return <Methods plugin={plugin} methods={description.methods} />
 }
 
 function Methods({ plugin, methods }: { plugin: Plugin; methods: readonly Method[] }) {
-  const [chosen, setChosen] = useState(chosenMethods.get(plugin.name) ?? methods[0]?.name)
-  const method = methods.find(({ name }) => name === chosen) ?? methods[0]
+  const method = chosenMethod(plugin, methods)
   if (!method) return <p>{plugin.name} has no methods.</p>
-  const choose = (name: string): void => {
-    chosenMethods.set(plugin.name, name)
-    setChosen(name)
-  }
   const edit = ({ method: { name }, args }: Invocation): void => {
-    drafts.set(draftKey(plugin, name), args)
-    choose(name)
+    // A copy, so that the form notices even where it has the same values.
+    drafts.set(draftKey(plugin, name), { ...args })
+    edits.value += 1
+    chooseMethod(plugin, name)
   }
   return (
     <>
@@ -60,50 +48,87 @@ function Methods({ plugin, methods }: { plugin: Plugin; methods: readonly Method
         <Status status={plugin.status} />
       </header>
       <fieldset class="chips" aria-label="Methods">
-        {methods.map(({ name, kind }) => (
-          <button type="button" key={name} aria-pressed={name === method.name} onClick={() => choose(name)}>
-            {name}
-            {kind === 'stream' && <span class="tag">stream</span>}
-          </button>
+        {methods.map((each) => (
+          <MethodChip
+            key={each.name}
+            method={each}
+            isChosen={each.name === method.name}
+            isImplemented={isImplemented(plugin, each)}
+            onChoose={() => chooseMethod(plugin, each.name)}
+          />
         ))}
       </fieldset>
-      <Call plugin={plugin} method={method} key={method.name} />
+      <Call plugin={plugin} method={method} key={`${method.name} ${edits.value}`} />
       <History plugin={plugin.name} onEdit={edit} onShow={(id) => (shownRun.value = id)} />
     </>
   )
 }
 
+/** Counts what came into the form from elsewhere: it then begins anew. */
+const edits = signal(0)
+
+interface MethodChipProps {
+  method: Method
+  isChosen: boolean
+  isImplemented: boolean
+  onChoose(): void
+}
+
+function MethodChip({ method: { name, kind }, isChosen, isImplemented, onChoose }: MethodChipProps) {
+  return (
+    <button type="button" aria-pressed={isChosen} disabled={!isImplemented} onClick={onChoose}>
+      {name}
+      {!isImplemented && <span class="tag">not implemented</span>}
+      {isImplemented && kind === 'stream' && <span class="tag">stream</span>}
+    </button>
+  )
+}
+
 function Call({ plugin, method }: { plugin: Plugin; method: Method }) {
   const key = draftKey(plugin, method.name)
+  const form = useRef<HTMLFormElement>(null)
   const [args, setArgs] = useState(() => drafts.get(key) ?? requiredValues(method.args, method.args))
-  const [isValid, setValid] = useState(true)
+  const [isJsonValid, setJsonValid] = useState(true)
   const [timeout, setTimeout] = useState<number>()
   const [inPieces, setInPieces] = useState(true)
+  const validity = useValidForm()
   const own = history.value.filter(
     ({ invocation }) => invocation.plugin === plugin.name && invocation.method.name === method.name,
   )
   const run = own.find(({ id }) => id === shownRun.value) ?? own[0]
   const isRunningNow = run?.state === 'running'
+  const canInvoke = isJsonValid && connected.value !== false
 
   const change = (next: JsonObject): void => {
     drafts.set(key, next)
     setArgs(next)
   }
   const invoke = (): void => {
-    if (!isValid) return
+    if (!canInvoke || !form.current || !validity.check(form.current)) return
     const pluginsDir = plugin.path.replace(/[\\/][^\\/]+$/, '')
-    shownRun.value = begin({ plugin: plugin.name, pluginsDir, method, args, timeout, inPieces })
+    const config = loadedConfigOf(plugin)
+    shownRun.value = begin({ plugin: plugin.name, pluginsDir, method, args, config, timeout, inPieces })
   }
   const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
-      event.preventDefault()
-      invoke()
-    } else if (event.key === 'Escape') run?.cancel()
+    if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return
+    event.preventDefault()
+    invoke()
   }
+  // Wherever the focus is, for as long as the call is on the page.
+  useEffect(() => {
+    if (!run || !isRunningNow) return
+    const onEscape = ({ key: pressed }: KeyboardEvent): void => {
+      if (pressed === 'Escape') run.cancel()
+    }
+    document.addEventListener('keydown', onEscape)
+    return () => document.removeEventListener('keydown', onEscape)
+  }, [run?.id, isRunningNow])
 
   return (
     <form
       class="call"
+      ref={form}
+      {...validity.props}
       onKeyDown={onKeyDown}
       onSubmit={(event) => {
         event.preventDefault()
@@ -122,17 +147,18 @@ function Call({ plugin, method }: { plugin: Plugin; method: Method }) {
             id="args-json"
             label="Arguments as JSON"
             value={args}
+            isObject
             rows={Math.min(18, Math.max(6, JSON.stringify(args, null, 2).split('\n').length + 1))}
-            onValid={setValid}
-            onChange={(next) => change(isObject(next) ? next : {})}
+            onValid={setJsonValid}
+            onChange={(next) => change(next as JsonObject)}
           />
-          {JSON.stringify(args).includes('"@clip-') && (
+          {clipsIn(args, method.args).length > 0 && (
             <p class="hint">@clip-… stands for bytes of this page: a file, a recording, speech.</p>
           )}
         </section>
       </div>
       <div class="actions invoke-bar">
-        <button type="submit" class="primary" disabled={!isValid}>
+        <button type="submit" class="primary" disabled={!canInvoke}>
           Invoke <kbd>Ctrl+Enter</kbd>
         </button>
         <button type="button" onClick={() => run?.cancel()} disabled={!isRunningNow}>
@@ -148,19 +174,24 @@ function Call({ plugin, method }: { plugin: Plugin; method: Method }) {
             in pieces
           </label>
         )}
-        <label class="check">
-          Timeout
-          <input
-            type="number"
+        <span class="check">
+          <label for="timeout">Timeout</label>
+          <NumberInput
+            id="timeout"
             min="1"
             placeholder="60000"
             class="short"
-            value={timeout ?? ''}
-            onInput={({ currentTarget }) => setTimeout(currentTarget.valueAsNumber || undefined)}
+            value={timeout}
+            onChange={setTimeout}
           />
           ms
-        </label>
+        </span>
       </div>
+      {validity.trouble !== undefined && (
+        <p class="problem" role="alert">
+          Not called. {validity.trouble}
+        </p>
+      )}
       {run ? <Result run={run} /> : <p class="card quiet">The result comes here.</p>}
     </form>
   )
@@ -168,8 +199,4 @@ function Call({ plugin, method }: { plugin: Plugin; method: Method }) {
 
 function draftKey({ path }: Plugin, method: string): string {
   return `${path} ${method}`
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,8 +1,5 @@
-import { useEffect, useState } from 'preact/hooks'
 import type { JsonObject } from '../api/types.js'
 import { Player } from '../audio/player.js'
-import { decodeWav, encodeWav, joinSounds } from '../audio/wav.js'
-import { addClip, type Clip, fromBase64, lastSpeech } from '../form/clips.js'
 import { bytes, count, duration } from '../parts/format.js'
 import { Problem } from '../parts/problem.js'
 import type { Run } from './run.js'
@@ -64,32 +61,10 @@ function Figures({ run }: { run: Run }) {
 }
 
 /** Sound of the result, or of all pieces together. */
-function Spoken({ run: { state, result, pieces, invocation } }: { run: Run }) {
-  const [clip, setClip] = useState<Clip>()
-  useEffect(() => {
-    setClip(undefined)
-    if (state === 'running') return
-    const parts = [...pieces, result].flatMap((each) => audioOf(each) ?? [])
-    const whole = parts.length > 1 ? join(parts) : parts[0]
-    if (!whole) return
-    const made = addClip(`${invocation.plugin}-${invocation.method.name}.wav`, whole)
-    lastSpeech.value = made
-    setClip(made)
-  }, [state, result, pieces, invocation])
+function Spoken({ run: { state, pieces, speech } }: { run: Run }) {
   if (state === 'running' && pieces.some((piece) => 'audio_b64' in piece))
     return <p class="quiet">Speech of {pieces.length} pieces has arrived…</p>
-  return clip ? <Player content={clip.bytes} url={clip.url} label={clip.label} /> : null
-}
-
-function audioOf(value: unknown): Uint8Array<ArrayBuffer> | undefined {
-  if (typeof value !== 'object' || value === null || !('audio_b64' in value)) return undefined
-  return typeof value.audio_b64 === 'string' ? fromBase64(value.audio_b64) : undefined
-}
-
-function join(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> | undefined {
-  const sounds = parts.flatMap((part) => decodeWav(part) ?? [])
-  const whole = sounds.length === parts.length ? joinSounds(sounds) : undefined
-  return whole ? encodeWav(whole) : parts[0]
+  return speech ? <Player clip={speech} /> : null
 }
 
 /** Text that streams in, or a transcript: what is final, and what may still change. */

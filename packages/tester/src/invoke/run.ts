@@ -1,7 +1,10 @@
 import { type Signal, signal } from '@preact/signals'
 import { CallError, call } from '../api/rpc.js'
 import type { JsonObject, Method } from '../api/types.js'
-import { clipOf, withBytes } from '../form/clips.js'
+import { endingOf } from '../audio/format.js'
+import { fileOf, type SpeechPart } from '../audio/speech.js'
+import { addClip, type Clip, clipHolders, clipOf, fromBase64, lastSpeech, withBytes } from '../form/clips.js'
+import { kindOf, resolve } from '../form/schema.js'
 import { Throttle } from '../parts/throttle.js'
 
 /** What is called. */
@@ -10,6 +13,8 @@ export interface Invocation {
   pluginsDir: string
   method: Method
   args: JsonObject
+  /** What the plugin was loaded with; undefined where this page does not know. */
+  config: JsonObject | undefined
   /** In ms; undefined: the host's own. */
   timeout: number | undefined
   /** Whether a stream method answers in pieces. */
@@ -27,6 +32,8 @@ export interface Run {
   error: unknown
   firstPieceMs: number | undefined
   totalMs: number | undefined
+  /** What was said, all pieces together. */
+  speech: Clip | undefined
   cancel(): void
 }
 
@@ -37,6 +44,7 @@ const leastPieceBytes = 8000
 
 /** All calls of this page, the newest first. */
 export const history: Signal<readonly Run[]> = signal([])
+clipHolders.push(() => history.value.map(({ invocation, speech }) => [invocation.args, speech?.id]))
 
 let count = 0
 
@@ -54,6 +62,7 @@ export function begin(invocation: Invocation): number {
     error: undefined,
     firstPieceMs: undefined,
     totalMs: undefined,
+    speech: undefined,
     cancel: () => stopping.abort(),
   }
   history.value = [run, ...history.value].slice(0, keptRuns)
@@ -71,7 +80,9 @@ async function finish({ id, invocation, startedAt }: Run, stop: AbortSignal): Pr
   let firstPieceMs: number | undefined
   const end = (change: Partial<Run>): void => {
     tell.cancel()
-    update(id, { ...change, firstPieceMs, pieces, totalMs: elapsed() })
+    const totalMs = elapsed()
+    const speech = speechOf(invocation, [...pieces, change.result])
+    update(id, { ...change, firstPieceMs, pieces, totalMs, speech })
   }
   try {
     const result = await call(
@@ -96,13 +107,35 @@ async function finish({ id, invocation, startedAt }: Run, stop: AbortSignal): Pr
 
 /** The arguments with their bytes; sound that can be sent piece by piece is. */
 function prepare({ method, args, inPieces }: Invocation): { args: unknown; input: readonly unknown[] } {
-  const { input } = method
-  const clip = input === null ? undefined : clipOf(args[input])
-  if (input === null || !clip || !inPieces) return { args: withBytes(args), input: [] }
+  const { input, args: schema } = method
+  const property = schema.properties?.[input ?? ''] ?? {}
+  const isBytes = kindOf(resolve(property, schema)) === 'bytes'
+  const clip = input !== null && isBytes ? clipOf(args[input]) : undefined
+  if (input === null || !clip || !inPieces) return { args: withBytes(args, schema), input: [] }
   // Whole bytes of base64: three of them are four characters.
   const size = Math.ceil(Math.max(leastPieceBytes, clip.bytes.length / mostPieces) / 3) * 4
   const pieces = clip.base64.match(new RegExp(`.{1,${size}}`, 'g')) ?? []
-  return { args: withBytes({ ...args, [input]: { $input: true } }), input: pieces }
+  return { args: { ...withBytes(args, schema), [input]: { $input: true } }, input: pieces }
+}
+
+/** Makes a clip of the sound in answers, if there is any. */
+function speechOf({ plugin, method }: Invocation, answers: readonly unknown[]): Clip | undefined {
+  const file = fileOf(answers.flatMap((each) => partOf(each) ?? []))
+  if (!file) return undefined
+  const speech = addClip(`${plugin}-${method.name}.${endingOf(file) ?? 'bin'}`, file)
+  lastSpeech.value = speech
+  return speech
+}
+
+function partOf(answer: unknown): SpeechPart | undefined {
+  const { audio_b64: audio, format, sample_rate: sampleRate, channels } = asObject(answer ?? {})
+  if (typeof audio !== 'string') return undefined
+  return {
+    bytes: fromBase64(audio),
+    format: typeof format === 'string' ? format : undefined,
+    sampleRate: typeof sampleRate === 'number' ? sampleRate : undefined,
+    channels: typeof channels === 'number' ? channels : undefined,
+  }
 }
 
 function update(id: number, change: Partial<Run>): void {

@@ -9,6 +9,13 @@ export interface Line {
   values: readonly (number | null)[]
 }
 
+/** A moment that is marked. */
+export interface Mark {
+  /** As `x`. */
+  at: number
+  color: string
+}
+
 interface ChartProps {
   /** What it shows, for who can't see it; with the newest value. */
   label: string
@@ -19,12 +26,13 @@ interface ChartProps {
   height: number
   /** Whether `x` is a time of day. */
   isTime: boolean
-  /** Moments that are marked. */
-  marks?: readonly number[]
+  marks?: readonly Mark[]
+  /** Whether a line goes on where a value is missing. Default: false. */
+  spansGaps?: boolean
 }
 
 /** A chart of lines over time. */
-export function Chart({ label, x, lines, unit, height, isTime, marks = [] }: ChartProps) {
+export function Chart({ label, x, lines, unit, height, isTime, marks = [], spansGaps = false }: ChartProps) {
   const holder = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | undefined>(undefined)
   const marked = useRef(marks)
@@ -36,7 +44,7 @@ export function Chart({ label, x, lines, unit, height, isTime, marks = [] }: Cha
     const element = holder.current
     if (!element) return
     const made = new uPlot(
-      options(element, { lines, unit, height, isTime, marks: () => marked.current }),
+      options(element, { lines, unit, height, isTime, spansGaps, marks: () => marked.current }),
       dataOf(x, lines),
       element,
     )
@@ -70,11 +78,20 @@ interface Looks {
   unit: string
   height: number
   isTime: boolean
-  marks(): readonly number[]
+  spansGaps: boolean
+  marks(): readonly Mark[]
 }
 
-function options(element: HTMLElement, { lines, unit, height, isTime, marks }: Looks): uPlot.Options {
-  const color = (name: string): string => resolveColor(element, name)
+function options(
+  element: HTMLElement,
+  { lines, unit, height, isTime, spansGaps, marks }: Looks,
+): uPlot.Options {
+  const known = new Map<string, string>()
+  const color = (name: string): string => {
+    const found = known.get(name) ?? resolveColor(element, name)
+    known.set(name, found)
+    return found
+  }
   const axis = {
     stroke: color('--quiet'),
     font: '11px system-ui',
@@ -85,21 +102,23 @@ function options(element: HTMLElement, { lines, unit, height, isTime, marks }: L
     height,
     legend: { show: false },
     cursor: { show: false },
-    padding: [8, 8, 0, 0],
+    // The last label of the time needs room for its half.
+    padding: [8, ({ width }) => (isTime && width > 200 ? 26 : 16), 0, 0],
     scales: { x: { time: isTime }, y: { range: (_, least, most) => yRange(least, most) } },
     axes: [
       {
         ...axis,
         size: 22,
         ticks: { show: false },
-        space: 56,
+        space: 64,
         values: (_, ticks) => ticks.map((tick) => (isTime ? timeOfDay(tick) : `${tick} s`)),
       },
       {
         ...axis,
-        size: 52,
+        size: (_, labels) => widthOf(labels),
         ticks: { show: false },
-        space: 28,
+        space: unit === '' ? 18 : 26,
+        ...(unit === '' ? { incrs: wholeSteps } : {}),
         values: (_, ticks) => ticks.map((tick) => `${short(tick)}${unit}`),
       },
     ],
@@ -110,12 +129,20 @@ function options(element: HTMLElement, { lines, unit, height, isTime, marks }: L
         stroke: color(name),
         width: 1.5,
         points: { show: false },
-        spanGaps: true,
+        spanGaps: spansGaps,
       })),
     ],
-    hooks: { draw: [(plot) => drawMarks(plot, marks(), color('--busy'))] },
+    hooks: { draw: [(plot) => drawMarks(plot, marks(), color)] },
   }
 }
+
+/** Of an axis, in pixels. */
+function widthOf(labels: readonly string[] | null): number {
+  return 12 + 6.5 * Math.max(1, ...(labels ?? []).map((label) => label.length))
+}
+
+/** Of what is counted, there are no halves. */
+const wholeSteps = [1, 10, 100, 1000, 10_000, 100_000].flatMap((step) => [step, 2 * step, 5 * step])
 
 /** From zero, and never flat. */
 function yRange(least: number | null, most: number | null): [number, number] {
@@ -131,13 +158,19 @@ function short(value: number): string {
   return String(Number(value.toPrecision(3)))
 }
 
-function drawMarks({ ctx, bbox, valToPos }: uPlot, marks: readonly number[], color: string): void {
+function drawMarks(
+  { ctx, bbox, scales, valToPos }: uPlot,
+  marks: readonly Mark[],
+  color: (name: string) => string,
+): void {
+  const { min = 0, max = 0 } = scales['x'] ?? {}
   ctx.save()
-  ctx.strokeStyle = color
   ctx.lineWidth = 2
   ctx.setLineDash([4, 4])
   for (const mark of marks) {
-    const at = valToPos(mark, 'x', true)
+    if (mark.at < (min ?? 0) || mark.at > (max ?? 0)) continue
+    const at = valToPos(mark.at, 'x', true)
+    ctx.strokeStyle = color(mark.color)
     ctx.beginPath()
     ctx.moveTo(at, bbox.top)
     ctx.lineTo(at, bbox.top + bbox.height)

@@ -7,12 +7,6 @@ export function duration(ms: number | null | undefined): string {
   return `${(ms / 1000).toFixed(2)} s`
 }
 
-/** 4.2 · 85 · 112 ms. */
-export function milliseconds(values: readonly (number | undefined)[]): string {
-  const shown = values.map((value) => (value === undefined ? '–' : value.toFixed(value < 10 ? 1 : 0)))
-  return `${shown.join(' · ')} ms`
-}
-
 /** 42 s, 3 min 12 s, 2 h 5 min. */
 export function uptime(seconds: number | undefined): string {
   if (seconds === undefined) return '–'
@@ -37,6 +31,11 @@ export function bytes(value: number): string {
 
 export function clock(at: number): string {
   return new Date(at).toLocaleTimeString('en-GB')
+}
+
+/** With milliseconds. */
+export function exactClock(at: number): string {
+  return `${clock(at)}.${String(at % 1000).padStart(3, '0')}`
 }
 
 /** A number among the details that a plugin or the host gave. */

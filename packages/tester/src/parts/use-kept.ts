@@ -1,6 +1,8 @@
 import { useState } from 'preact/hooks'
+import { clipHolders } from '../form/clips.js'
 
 const kept = new Map<string, unknown>()
+clipHolders.push(() => [...kept.values()])
 
 /** State that is still there when somebody comes back to a section. */
 export function useKept<Value>(key: string, initial: () => Value): [Value, (value: Value) => void] {

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals'
 import type { LogLine, Sample, TimelineEvent } from '../api/types.js'
 import { addLogs } from './logs.js'
-import { applySample, applyStatus, refreshPlugins } from './plugins.js'
+import { applySample, applyStart, applyStatus, refreshPlugins } from './plugins.js'
 
 /** Whether the tester tells us what happens. */
 export const connected = signal<boolean | undefined>(undefined)
@@ -43,7 +43,10 @@ function take({ samples: fresh, timeline: events, logs, dropped_lines: dropped =
   for (const sample of fresh) applySample(sample)
   if (events.length > 0) {
     timeline.value = [...timeline.value, ...events].slice(-keptEvents)
-    for (const event of events) applyStatus(event)
+    for (const event of events) {
+      applyStatus(event)
+      applyStart(event)
+    }
     void refreshPlugins()
   }
   if (logs.length > 0) addLogs(logs, dropped)

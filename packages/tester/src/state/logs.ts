@@ -9,10 +9,12 @@ export const logLines: LogLine[] = []
 export const logVersion = signal(0)
 /** Lines that came too fast to be sent. */
 export const droppedLines = signal(0)
+/** The newest line that was cleared; it and those before it do not come back. */
+export const clearedSeq = signal(0)
 
 export function addLogs(lines: readonly LogLine[], dropped: number): void {
   // After a reconnect, the recorded lines come again.
-  const newest = logLines.at(-1)?.seq ?? 0
+  const newest = Math.max(clearedSeq.value, logLines.at(-1)?.seq ?? 0)
   for (const line of lines) if (line.seq > newest) logLines.push(line)
   if (logLines.length > keptLines * 1.1) logLines.splice(0, logLines.length - keptLines)
   if (dropped > 0) droppedLines.value += dropped
@@ -20,10 +22,8 @@ export function addLogs(lines: readonly LogLine[], dropped: number): void {
 }
 
 export function clearLogs(): void {
-  const last = logLines.at(-1)
+  clearedSeq.value = logLines.at(-1)?.seq ?? clearedSeq.value
   logLines.length = 0
-  // Keeps the count, so that what was cleared does not come back.
-  if (last) logLines.push({ ...last, level: 'INFO', message: '— cleared —' })
   droppedLines.value = 0
   logVersion.value += 1
 }

@@ -1,4 +1,5 @@
 import { computed, signal } from '@preact/signals'
+import { useEffect, useState } from 'preact/hooks'
 import { type CallError, call } from '../api/rpc.js'
 import type { Description, ErrorRow, Found, Manifest, Plugin, Sample, TimelineEvent } from '../api/types.js'
 import { route } from './route.js'
@@ -92,15 +93,49 @@ export function applySample({ plugins: healths }: Sample): void {
   if (next.some((plugin, index) => plugin !== plugins.value?.[index])) plugins.value = next
 }
 
-const descriptions = new Map<string, Promise<Description>>()
+const descriptions = new Map<string, { name: string; asked: Promise<Description> }>()
+/** Counts the plugins that may have other methods now. */
+const changes = signal(0)
 
-/** The methods of a plugin. The same version is asked once. */
-export function describe({ name, version, path }: Plugin): Promise<Description> {
+/** The methods of a plugin. It is asked again once it was started anew: a new build may have other ones. */
+function describe({ name, version, path }: Plugin): Promise<Description> {
   const key = `${path} ${version}`
-  const known = descriptions.get(key) ?? call<Description>('plugin/describe', { name })
-  descriptions.set(key, known)
-  known.catch(() => descriptions.delete(key))
-  return known
+  const known = descriptions.get(key)
+  if (known) return known.asked
+  const asked = call<Description>('plugin/describe', { name })
+  descriptions.set(key, { name, asked })
+  asked.catch(() => descriptions.delete(key))
+  return asked
+}
+
+/** Forgets the methods of what has been started. */
+export function applyStart({ type, plugin, status, replacement, step }: TimelineEvent): void {
+  const isStart = (type === 'status' && status === 'READY') || (type === 'swap' && step === 'confirm')
+  if (!isStart) return
+  for (const [key, { name }] of descriptions)
+    if (name === plugin || name === replacement) descriptions.delete(key)
+  changes.value += 1
+}
+
+/** What a loaded plugin says of its methods. The last answer stands until there is a new one. */
+export function useDescription(plugin: Plugin): { description?: Description | undefined; error?: unknown } {
+  const [answer, setAnswer] = useState<{ description?: Description; error?: unknown }>({})
+  const running = isRunning(plugin)
+  const { name, version, path } = plugin
+  const change = changes.value
+  useEffect(() => {
+    // A plugin that is not loaded would be started for it.
+    if (!running) return
+    let isOld = false
+    describe({ ...plugin, name, version, path }).then(
+      (description) => isOld || setAnswer({ description }),
+      (error: unknown) => isOld || setAnswer({ error }),
+    )
+    return () => {
+      isOld = true
+    }
+  }, [running, name, version, path, change])
+  return answer
 }
 
 /** What the error table says of a code. */

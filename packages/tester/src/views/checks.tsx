@@ -2,8 +2,8 @@ import { signal } from '@preact/signals'
 import { call } from '../api/rpc.js'
 import type { Plugin } from '../api/types.js'
 import { count, duration } from '../parts/format.js'
+import { Job } from '../parts/job.js'
 import { Problem } from '../parts/problem.js'
-import { useAction } from '../parts/use-action.js'
 
 interface Check {
   id: string
@@ -15,7 +15,13 @@ interface Check {
 
 /** What the checks of each plugin have told; still there when somebody comes back. */
 const results = signal<ReadonlyMap<string, readonly Check[]>>(new Map())
-const running = new Map<string, AbortController>()
+const jobs = new Map<string, Job>()
+
+function jobOf(path: string): Job {
+  const job = jobs.get(path) ?? new Job()
+  jobs.set(path, job)
+  return job
+}
 
 const tones: Record<Check['status'], string> = {
   running: 'busy',
@@ -27,11 +33,11 @@ const tones: Record<Check['status'], string> = {
 
 /** Contract checks: does the plugin do what its contract says? */
 export function ChecksView({ plugin }: { plugin: Plugin }) {
-  const { error, run, busy } = useAction()
+  const job = jobOf(plugin.path)
   const checks = results.value.get(plugin.path) ?? []
-  const isRunning = busy !== undefined || running.has(plugin.path)
+  const { isRunning, error } = job
   const start = (only?: string): void =>
-    run('checks', () => runChecks(plugin, only === undefined ? undefined : [only]))
+    void job.run((stop) => runChecks(plugin, only === undefined ? undefined : [only], stop))
   return (
     <>
       <header class="title">
@@ -43,7 +49,7 @@ export function ChecksView({ plugin }: { plugin: Plugin }) {
           <button type="button" class="primary" disabled={isRunning || !plugin.valid} onClick={() => start()}>
             {isRunning ? 'Checking…' : 'Run all'}
           </button>
-          <button type="button" disabled={!isRunning} onClick={() => running.get(plugin.path)?.abort()}>
+          <button type="button" disabled={!isRunning} onClick={() => job.stop()}>
             Stop
           </button>
           <Counts checks={checks} />
@@ -112,26 +118,25 @@ function Counts({ checks }: { checks: readonly Check[] }) {
 }
 
 /** Runs them all, or some again: their rows then change in place. */
-async function runChecks({ path, name }: Plugin, only: readonly string[] | undefined): Promise<void> {
-  const stopping = new AbortController()
-  running.set(path, stopping)
-  if (!only) results.value = new Map([...results.value, [path, []]])
+async function runChecks(
+  { path, name }: Plugin,
+  only: readonly string[] | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const rowsOf = (): readonly Check[] => results.value.get(path) ?? []
+  const show = (rows: readonly Check[]): void => {
+    results.value = new Map([...results.value, [path, rows]])
+  }
+  if (!only) show([])
   const onPieces = (pieces: unknown[]): void => {
-    const rows = new Map((results.value.get(path) ?? []).map((check) => [check.id, check]))
+    const rows = new Map(rowsOf().map((check) => [check.id, check]))
     for (const check of pieces as Check[]) rows.set(check.id, check)
-    results.value = new Map([...results.value, [path, [...rows.values()]]])
+    show([...rows.values()])
   }
   try {
-    await call(
-      'checks/run',
-      { plugin: name, ...(only ? { only } : {}) },
-      { signal: stopping.signal, onPieces },
-    )
-  } catch (error) {
-    if (!stopping.signal.aborted) throw error
-    const ended = (results.value.get(path) ?? []).filter(({ status }) => status !== 'running')
-    results.value = new Map([...results.value, [path, ended]])
+    await call('checks/run', { plugin: name, ...(only ? { only } : {}) }, { signal, onPieces })
   } finally {
-    running.delete(path)
+    // Of what was stopped, nothing more is told.
+    show(rowsOf().filter(({ status }) => status !== 'running'))
   }
 }

@@ -1,7 +1,7 @@
 import { useMemo } from 'preact/hooks'
 import { Chart } from '../parts/chart.js'
 import { count, duration } from '../parts/format.js'
-import { Tiles } from './health.js'
+import { Tiles } from '../parts/tiles.js'
 
 interface Percentiles {
   p50_ms: number
@@ -17,6 +17,8 @@ export interface LoadReport {
   answered: number
   in_flight: number
   lost: number
+  /** Under way when the time was over, or when somebody stopped the run. */
+  cancelled: number
   errors: Record<string, number>
   first_error: string | null
   per_second: number
@@ -40,14 +42,14 @@ export function LoadResult({ reports }: { reports: readonly LoadReport[] }) {
   const curves = useMemo(() => curvesOf(reports), [reports])
   if (!last) return null
   const { all, swap, errors, first_error: firstError } = last
-  const marks = swap ? [swap.at_ms / 1000] : []
+  const marks = swap ? [{ at: swap.at_ms / 1000, color: '--busy' }] : []
   const throughput = (last.answered * 1000) / Math.max(1, last.elapsed_ms)
   return (
     <section class="card" aria-label="Load result" data-done={last.done}>
       <div class="health-head">
         <h3>{last.done ? 'Result' : last.stopped ? 'Stopped' : 'Running'}</h3>
         <span class="quiet">{duration(last.elapsed_ms)}</span>
-        <span class={`lost ${last.lost === 0 ? 'good' : 'bad'}`} role="status">
+        <span class={`lost ${lossTone(last)}`} role="status">
           {count(last.lost)} lost
         </span>
       </div>
@@ -56,6 +58,7 @@ export function LoadResult({ reports }: { reports: readonly LoadReport[] }) {
           ['calls/s', count(throughput)],
           ['answered', count(last.answered)],
           ['in flight', count(last.in_flight)],
+          ['cancelled', count(last.cancelled)],
           ['p50', duration(all?.p50_ms)],
           ['p95', duration(all?.p95_ms)],
           ['p99', duration(all?.p99_ms)],
@@ -84,6 +87,7 @@ export function LoadResult({ reports }: { reports: readonly LoadReport[] }) {
             height={180}
             isTime={false}
             marks={marks}
+            spansGaps
           />
         </div>
         <div class="measure">
@@ -107,11 +111,18 @@ export function LoadResult({ reports }: { reports: readonly LoadReport[] }) {
             height={180}
             isTime={false}
             marks={marks}
+            spansGaps
           />
         </div>
       </div>
     </section>
   )
+}
+
+/** Nothing lost is good news only where something was answered. */
+function lossTone({ lost, answered }: LoadReport): string {
+  if (lost > 0) return 'bad'
+  return answered > 0 ? 'good' : 'quiet'
 }
 
 function curvesOf(reports: readonly LoadReport[]) {

@@ -1,44 +1,64 @@
 import { signal } from '@preact/signals'
-import { useEffect, useState } from 'preact/hooks'
+import { useId, useState } from 'preact/hooks'
 import { call } from '../api/rpc.js'
-import type { Description, JsonObject, Method, Plugin } from '../api/types.js'
+import type { JsonObject, Method, Plugin } from '../api/types.js'
 import { withBytes } from '../form/clips.js'
 import { Fields } from '../form/form.js'
 import { JsonField } from '../form/json-field.js'
 import { requiredValues } from '../form/schema.js'
+import { isImplemented } from '../invoke/chosen.js'
+import { Job } from '../parts/job.js'
+import { NumberInput } from '../parts/number-input.js'
 import { Problem } from '../parts/problem.js'
-import { useAction } from '../parts/use-action.js'
 import { useKept } from '../parts/use-kept.js'
-import { describe, isRunning, plugins } from '../state/plugins.js'
-import { addressOf } from '../state/route.js'
+import { useValidForm } from '../parts/use-valid-form.js'
+import { connected } from '../state/events.js'
+import { isRunning, plugins, useDescription } from '../state/plugins.js'
 import { type LoadReport, LoadResult } from './load-result.js'
+import { NotLoaded } from './not-loaded.js'
 
 /** What the last run has told; it goes on while another section is shown. */
 const reports = signal<readonly LoadReport[]>([])
-let stopping: AbortController | undefined
+const job = new Job()
 
 /** Many callers at once, from the server: throughput and percentiles, with a swap in the middle. */
 export function LoadView({ plugin }: { plugin: Plugin }) {
-  const [description, setDescription] = useState<Description>()
-  const running = isRunning(plugin)
-  const { name, version, path } = plugin
-  useEffect(() => {
-    if (running) describe(plugin).then(setDescription, () => {})
-  }, [running, name, version, path])
+  const { description, error } = useDescription(plugin)
   return (
     <>
       <h2>Load</h2>
-      {running && description ? (
-        <Plan plugin={plugin} methods={description.methods} />
-      ) : (
-        <p class="card quiet">
-          {running ? `Asking ${name} for its methods…` : `${name} is not loaded. `}
-          {!running && <a href={addressOf({ section: 'plugin', plugin: name })}>Load it first</a>}
-        </p>
-      )}
+      {!isRunning(plugin) && <NotLoaded plugin={plugin} purpose="to put it under load" />}
+      {isRunning(plugin) && error !== undefined && <Problem error={error} />}
+      {isRunning(plugin) &&
+        error === undefined &&
+        (description ? (
+          <Plan
+            plugin={plugin}
+            methods={description.methods.filter((method) => isImplemented(plugin, method))}
+          />
+        ) : (
+          <p class="card quiet">Asking {plugin.name} for its methods…</p>
+        ))}
       {reports.value.length > 0 && <LoadResult reports={reports.value} />}
     </>
   )
+}
+
+/** Runs a plan, and tells what it reports. */
+async function runPlan(plan: object, stop: AbortSignal): Promise<void> {
+  reports.value = []
+  const tell = (fresh: readonly LoadReport[]): void => {
+    reports.value = [...reports.value, ...fresh]
+  }
+  try {
+    const onPieces = (pieces: unknown[]): void => tell(pieces as LoadReport[])
+    tell([await call<LoadReport>('load/run', plan, { signal: stop, onPieces })])
+  } finally {
+    const last = reports.value.at(-1)
+    // What was under way is cancelled in the plugin; nobody is there to count it.
+    if (last && !last.done)
+      tell([{ ...last, in_flight: 0, cancelled: last.cancelled + last.in_flight, stopped: true }])
+  }
 }
 
 function Plan({ plugin, methods }: { plugin: Plugin; methods: readonly Method[] }) {
@@ -48,48 +68,25 @@ function Plan({ plugin, methods }: { plugin: Plugin; methods: readonly Method[] 
   const [args, setArgs] = useKept<JsonObject>(`${key} args`, () =>
     method ? requiredValues(method.args, method.args) : {},
   )
-  const [callers, setCallers] = useKept(`${key} callers`, () => 8)
-  const [seconds, setSeconds] = useKept(`${key} seconds`, () => 10)
+  const [callers, setCallers] = useKept<number | undefined>(`${key} callers`, () => 8)
+  const [seconds, setSeconds] = useKept<number | undefined>(`${key} seconds`, () => 10)
   const [swapTo, setSwapTo] = useKept(`${key} swap`, () => '')
-  const { busy, error, run } = useAction()
-  const isUnderWay = busy !== undefined || stopping !== undefined
+  const [isJsonValid, setJsonValid] = useState(true)
+  const validity = useValidForm()
+  const { isRunning: isUnderWay, error } = job
 
   const choose = (name: string): void => {
     const next = methods.find((each) => each.name === name)
     setChosen(name)
     if (next) setArgs(requiredValues(next.args, next.args))
   }
-  const start = (): void =>
-    run('load', async () => {
-      stopping = new AbortController()
-      reports.value = []
-      try {
-        const last = await call<LoadReport>(
-          'load/run',
-          {
-            plugin: plugin.name,
-            method: chosen,
-            args: withBytes(args),
-            callers,
-            seconds,
-            ...(swapTo === '' ? {} : { swap_to: swapTo }),
-          },
-          {
-            signal: stopping.signal,
-            onPieces: (pieces) => {
-              reports.value = [...reports.value, ...(pieces as LoadReport[])]
-            },
-          },
-        )
-        reports.value = [...reports.value, last]
-      } catch (thrown) {
-        if (!stopping.signal.aborted) throw thrown
-        const [last] = reports.value.slice(-1)
-        if (last) reports.value = [...reports.value, { ...last, stopped: true }]
-      } finally {
-        stopping = undefined
-      }
-    })
+  const start = (form: HTMLFormElement): void => {
+    if (!method || !validity.check(form)) return
+    const given = withBytes(args, method.args)
+    const swap = swapTo === '' ? {} : { swap_to: swapTo }
+    const plan = { plugin: plugin.name, method: method.name, args: given, callers, seconds, ...swap }
+    void job.run((stop) => runPlan(plan, stop))
+  }
 
   const sameContract = (plugins.value ?? []).filter(
     ({ contract, valid, loaded, name }) =>
@@ -99,9 +96,10 @@ function Plan({ plugin, methods }: { plugin: Plugin; methods: readonly Method[] 
   return (
     <form
       class="card"
+      {...validity.props}
       onSubmit={(event) => {
         event.preventDefault()
-        start()
+        start(event.currentTarget)
       }}
     >
       <div class="plan">
@@ -113,8 +111,8 @@ function Plan({ plugin, methods }: { plugin: Plugin; methods: readonly Method[] 
             ))}
           </select>
         </label>
-        <NumberOf label="Callers" most={256} value={callers} onChange={setCallers} />
-        <NumberOf label="Seconds" most={3600} value={seconds} onChange={setSeconds} />
+        <NumberOf label="Callers" least={1} most={256} value={callers} onChange={setCallers} />
+        <NumberOf label="Seconds" least={0.1} most={3600} value={seconds} onChange={setSeconds} />
         <label class="property">
           <span class="label">In the middle</span>
           <select value={swapTo} onChange={({ currentTarget }) => setSwapTo(currentTarget.value)}>
@@ -134,17 +132,28 @@ function Plan({ plugin, methods }: { plugin: Plugin; methods: readonly Method[] 
           label="Arguments as JSON"
           value={args}
           rows={6}
-          onChange={(next) => setArgs(typeof next === 'object' && next !== null ? { ...next } : {})}
+          isObject
+          onValid={setJsonValid}
+          onChange={(next) => setArgs(next as JsonObject)}
         />
       </div>
       <div class="actions">
-        <button type="submit" class="primary" disabled={isUnderWay}>
+        <button
+          type="submit"
+          class="primary"
+          disabled={isUnderWay || !isJsonValid || connected.value === false}
+        >
           {isUnderWay ? 'Running…' : 'Start'}
         </button>
-        <button type="button" disabled={!isUnderWay} onClick={() => stopping?.abort()}>
+        <button type="button" disabled={!isUnderWay} onClick={() => job.stop()}>
           Stop
         </button>
       </div>
+      {validity.trouble !== undefined && (
+        <p class="problem" role="alert">
+          Not started. {validity.trouble}
+        </p>
+      )}
       {error !== undefined && <Problem error={error} />}
     </form>
   )
@@ -153,22 +162,27 @@ function Plan({ plugin, methods }: { plugin: Plugin; methods: readonly Method[] 
 interface NumberProps {
   label: string
   most: number
-  value: number
-  onChange(value: number): void
+  least: number
+  value: number | undefined
+  onChange(value: number | undefined): void
 }
 
-function NumberOf({ label, most, value, onChange }: NumberProps) {
+function NumberOf({ label, least, most, value, onChange }: NumberProps) {
+  const id = useId()
   return (
-    <label class="property">
-      <span class="label">{label}</span>
-      <input
-        type="number"
-        min="1"
+    <div class="property">
+      <label class="label" for={id}>
+        {label}
+      </label>
+      <NumberInput
+        id={id}
+        min={least}
         max={most}
+        step={least < 1 ? 'any' : 1}
         required
         value={value}
-        onInput={({ currentTarget }) => onChange(currentTarget.valueAsNumber)}
+        onChange={onChange}
       />
-    </label>
+    </div>
   )
 }

@@ -1,15 +1,24 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import { call } from '../api/rpc.js'
-import type { Description, JsonObject, Plugin, SwapAnswer } from '../api/types.js'
+import type { JsonObject, Method, Plugin, SwapAnswer } from '../api/types.js'
 import { Fields } from '../form/form.js'
 import { JsonField } from '../form/json-field.js'
-import { configDefaults } from '../form/schema.js'
+import { chooseMethod, isImplemented } from '../invoke/chosen.js'
 import { duration } from '../parts/format.js'
 import { Problem } from '../parts/problem.js'
 import { Status } from '../parts/status.js'
 import { useAction } from '../parts/use-action.js'
-import { useKept } from '../parts/use-kept.js'
-import { describe, isRunning, manifestOf, plugins, refreshPlugins, warningsOf } from '../state/plugins.js'
+import { useValidForm } from '../parts/use-valid-form.js'
+import { loadPlugin, unloadPlugin, useConfig } from '../state/configs.js'
+import { connected } from '../state/events.js'
+import {
+  isRunning,
+  manifestOf,
+  plugins,
+  refreshPlugins,
+  useDescription,
+  warningsOf,
+} from '../state/plugins.js'
 import { addressOf, go } from '../state/route.js'
 import { LogView } from './logs.js'
 
@@ -55,23 +64,18 @@ function Reasons({ plugin: { errors, path } }: { plugin: Plugin }) {
 }
 
 function Start({ plugin }: { plugin: Plugin }) {
-  const manifest = manifestOf(plugin)
-  const schema = manifest?.config_schema
-  const [config, setConfig] = useKept<JsonObject>(`config ${plugin.path}`, () =>
-    configDefaults(schema ?? {}, manifest?.default_config),
-  )
+  const schema = manifestOf(plugin)?.config_schema
+  const [config, setConfig] = useConfig(plugin)
+  const [isJsonValid, setJsonValid] = useState(true)
+  const validity = useValidForm()
   const { busy, error, run } = useAction()
-  const load = (): void =>
-    run('load', async () => {
-      await call('plugin/load', { name: plugin.name, config })
-      await refreshPlugins()
-    })
   return (
     <form
       class="card"
+      {...validity.props}
       onSubmit={(event) => {
         event.preventDefault()
-        load()
+        if (validity.check(event.currentTarget)) run('load', () => loadPlugin(plugin, config))
       }}
     >
       <h3>Configuration</h3>
@@ -88,16 +92,27 @@ function Start({ plugin }: { plugin: Plugin }) {
             id="config-json"
             value={config}
             rows={4}
-            onChange={(next) => setConfig((next ?? {}) as JsonObject)}
+            isObject
+            onValid={setJsonValid}
+            onChange={(next) => setConfig(next as JsonObject)}
           />
           <p class="hint">The manifest has no config_schema, so there is no form.</p>
         </div>
       )}
       <div class="actions">
-        <button type="submit" class="primary" disabled={busy !== undefined}>
+        <button
+          type="submit"
+          class="primary"
+          disabled={busy !== undefined || !isJsonValid || connected.value === false}
+        >
           {busy ? 'Loading…' : 'Load'}
         </button>
       </div>
+      {validity.trouble !== undefined && (
+        <p class="problem" role="alert">
+          Not loaded. {validity.trouble}
+        </p>
+      )}
       {error !== undefined && <Problem error={error} />}
     </form>
   )
@@ -122,11 +137,7 @@ function Running({ plugin }: { plugin: Plugin }) {
       await refreshPlugins()
       if (name !== plugin.name) go({ plugin: name })
     })
-  const unload = (): void =>
-    run('unload', async () => {
-      await call('plugin/unload', { name: plugin.name })
-      await refreshPlugins()
-    })
+  const unload = (): void => run('unload', () => unloadPlugin(plugin))
   return (
     <div class="card">
       <div class="actions">
@@ -147,7 +158,7 @@ function Running({ plugin }: { plugin: Plugin }) {
             disabled={others.length === 0}
           >
             <option value="">
-              {others.length === 0 ? `no other ${plugin.contract} plugin` : 'swap for…'}
+              {others.length === 0 ? `no ${plugin.contract} plugin to swap in` : 'swap for…'}
             </option>
             {others.map(({ name }) => (
               <option value={name} key={name}>
@@ -175,12 +186,7 @@ function Running({ plugin }: { plugin: Plugin }) {
 
 function Declared({ plugin }: { plugin: Plugin }) {
   const manifest = manifestOf(plugin)
-  const [description, setDescription] = useState<Description>()
-  const running = isRunning(plugin)
-  useEffect(() => {
-    // A plugin that is not loaded would be started for it.
-    if (running) describe(plugin).then(setDescription, () => {})
-  }, [running, plugin])
+  const { description } = useDescription(plugin)
   const rows: [string, unknown][] = [
     [
       'Contract',
@@ -212,19 +218,34 @@ function Declared({ plugin }: { plugin: Plugin }) {
       </dl>
       {description && (
         <ul class="methods">
-          {description.methods.map(({ name, kind, required, description: about }) => (
-            <li key={name}>
-              <a href={addressOf({ section: 'invoke', plugin: plugin.name })}>
-                <code>{name}</code>
-              </a>{' '}
-              {kind === 'stream' && <span class="tag">stream</span>}
-              {!required && <span class="tag">optional</span>}
-              <span class="quiet"> {about}</span>
-            </li>
+          {description.methods.map((method) => (
+            <MethodRow key={method.name} plugin={plugin} method={method} />
           ))}
         </ul>
       )}
     </section>
+  )
+}
+
+function MethodRow({ plugin, method }: { plugin: Plugin; method: Method }) {
+  const { name, kind, required, description } = method
+  const isThere = isImplemented(plugin, method)
+  return (
+    <li>
+      {isThere ? (
+        <a
+          href={addressOf({ section: 'invoke', plugin: plugin.name })}
+          onClick={() => chooseMethod(plugin, name)}
+        >
+          <code>{name}</code>
+        </a>
+      ) : (
+        <code class="quiet">{name}</code>
+      )}{' '}
+      {kind === 'stream' && <span class="tag">stream</span>}{' '}
+      {!required && <span class="tag">{isThere ? 'optional' : 'not implemented'}</span>}
+      <span class="quiet"> {description}</span>
+    </li>
   )
 }
 

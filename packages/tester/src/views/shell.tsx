@@ -2,7 +2,7 @@ import type { ComponentType } from 'preact'
 import { useEffect } from 'preact/hooks'
 import type { Plugin } from '../api/types.js'
 import { Invoker } from '../invoke/invoker.js'
-import { Status, StatusDot } from '../parts/status.js'
+import { StatusDot } from '../parts/status.js'
 import { connected } from '../state/events.js'
 import { discoveryError, plugins, refreshPlugins, selected } from '../state/plugins.js'
 import { addressOf, go, route, type Section, sections } from '../state/route.js'
@@ -31,7 +31,16 @@ export function Shell() {
   const { section } = route.value
   return (
     <>
-      <a class="skip" href="#main">
+      {/* biome-ignore lint/a11y/useValidAnchor: a link that skips goes to a place of this page, as people expect */}
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          // The address says which section is shown; #main is none.
+          event.preventDefault()
+          focusMain()
+        }}
+      >
         Skip to the content
       </a>
       <header class="rail">
@@ -63,10 +72,25 @@ export function Shell() {
         </div>
       </header>
       <main id="main" tabIndex={-1}>
+        {connected.value === false && <Gone />}
         <Content section={section} />
       </main>
     </>
   )
+}
+
+/** Nothing on the page is true any more, and nothing can be asked for. */
+function Gone() {
+  return (
+    <p class="gone" role="alert">
+      <b>The tester is gone.</b> What is shown is what was. Start <code>appfactory-host tester</code> again
+      and open the URL that it prints; where it only was out of reach, the page goes on by itself.
+    </p>
+  )
+}
+
+function focusMain(): void {
+  document.getElementById('main')?.focus()
 }
 
 const pluginViews: Record<'plugin' | 'invoke' | 'load' | 'checks', ComponentType<{ plugin: Plugin }>> = {
@@ -86,9 +110,13 @@ function Content({ section }: { section: Section }) {
   return <View plugin={plugin} key={plugin.path} />
 }
 
+const aboutAll: ReadonlySet<Section> = new Set(['health', 'logs'])
+
 function PluginList() {
   const all = plugins.value ?? []
   const current = selected.value
+  // Health and logs are about all of them.
+  const isAboutOne = !aboutAll.has(route.value.section)
   return (
     <div class="plugins">
       <div class="plugins-head">
@@ -106,12 +134,14 @@ function PluginList() {
             </option>
           ))}
         </select>
-        {current && <Status status={current.valid ? current.status : 'ERROR'} />}
       </label>
       <ul class="plugin-list">
         {all.map(({ name, path, status, valid, contract }) => (
           <li key={path}>
-            <a href={addressOf({ plugin: name })} aria-current={path === current?.path ? 'true' : undefined}>
+            <a
+              href={addressOf({ plugin: name })}
+              aria-current={isAboutOne && path === current?.path ? 'true' : undefined}
+            >
               {valid ? (
                 <StatusDot status={status} />
               ) : (
@@ -137,9 +167,9 @@ function Connection() {
       live
     </span>
   ) : (
-    <span class="status bad" role="alert">
+    <span class="status bad">
       <span class="dot" aria-hidden="true" />
-      tester gone – start it again
+      gone
     </span>
   )
 }
@@ -150,8 +180,10 @@ function onKey(event: KeyboardEvent): void {
   const isTyping = target instanceof HTMLElement && target.matches('input, textarea, select')
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return
   const section = sections[Number(event.key) - 1]
-  if (section) go({ section })
-  else if (event.key === '/') {
+  if (section) {
+    go({ section })
+    focusMain()
+  } else if (event.key === '/') {
     event.preventDefault()
     document.querySelector<HTMLInputElement>('input[type=search]')?.focus()
   }
