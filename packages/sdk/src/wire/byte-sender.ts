@@ -4,13 +4,13 @@ import { lastPayloadNumber, pieceBytes, writeHeader } from './byte-frames.js'
 import { type BytesReference, type PayloadCollector, stringifyWith } from './bytes.js'
 
 /** Pieces that are written before the event loop gets its turn. */
-const piecesPerTurn = 8
+const piecesPerTurn = 4
 
 /**
  * Most payloads of several pieces that take turns. The others wait, so that the receiver makes room for a few at a time
  * and can let go of each soon. Payloads of one piece need not wait.
  */
-const largeInTurn = 4
+const largeInTurn = 2
 
 /** The payloads of one message. */
 interface Batch {

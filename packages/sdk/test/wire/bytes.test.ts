@@ -91,7 +91,7 @@ describe('payloads', () => {
     const order: number[] = []
     for (let at = 0; at < frames.length; at += 16 + frames.readUInt32BE(at + 12))
       order.push(frames.readUInt32BE(at))
-    expect(order).toEqual([1, 2, 3, 4, 7, 1, 2, 3, 4, 5, 6, 5, 6])
+    expect(order).toEqual([1, 2, 7, 1, 2, 3, 4, 3, 4, 5, 6, 5, 6])
   })
 
   it('of other messages are not waited for', async () => {
