@@ -12,7 +12,7 @@ const runningMs = 20
 export interface Ending {
   /** How long it went on, in ms. */
   elapsedMs: number
-  /** Whether the plugin answered nothing else meanwhile. */
+  /** Whether the plugin answered nothing else for most of that time. */
   wasDeaf: boolean
 }
 
@@ -45,14 +45,15 @@ export async function atBest<Measured extends { elapsedMs: number }>(
   return measured.elapsedMs < promptMs ? measured : measure()
 }
 
-/** Asks for a plugin's health, to tell later whether it answers anything. */
-export function listenFor(plugin: RunningPlugin): { isDeaf: boolean } {
-  const heard = { isDeaf: true }
+/** Asks for a plugin's health. Returns what tells for how long it has answered nothing since, in ms. */
+export function listenFor(plugin: RunningPlugin): () => number {
+  const asked = performance.now()
+  let heard: number | undefined
   const hear = (): void => {
-    heard.isDeaf = false
+    heard = performance.now()
   }
   plugin.health().then(hear, hear)
-  return heard
+  return () => (heard ?? performance.now()) - asked
 }
 
 /** Tries long arguments that nobody has given until the plugin takes some. */
@@ -97,11 +98,11 @@ async function cancelWith(
   const lateMs = performance.now() - begun - runningMs
   const wasDone = isDone
   controller.abort()
-  const heard = listenFor(plugin)
+  const deafMs = listenFor(plugin)
   const error = await ended
   const elapsedMs = performance.now() - begun - runningMs
   if (wasDone && error === undefined) context.note(notCancelled(method))
-  return { error, elapsedMs, wasDeaf: heard.isDeaf || lateMs > elapsedMs / 2 }
+  return { error, elapsedMs, wasDeaf: Math.max(deafMs(), lateMs) > elapsedMs / 2 }
 }
 
 /** Why nothing was cancelled. */

@@ -91,9 +91,10 @@ async function leaveWith(context: CheckContext, method: MethodDescriptor, args: 
   else readPiece(context, method, value, 0)
   const before = performance.now()
   const left = stream.return?.() ?? Promise.resolve()
-  const heard = listenFor(plugin)
+  const deafMs = listenFor(plugin)
   await withLimit(left, context.timeoutMs)
-  return { elapsedMs: performance.now() - before, wasDeaf: heard.isDeaf }
+  const elapsedMs = performance.now() - before
+  return { elapsedMs, wasDeaf: deafMs() > elapsedMs / 2 }
 }
 
 async function withLimit(work: Promise<unknown>, timeoutMs: number): Promise<void> {
