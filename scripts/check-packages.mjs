@@ -11,11 +11,11 @@ import { pack, published, root } from './lib/pack.mjs'
 
 /** Largest sizes in KB (1,000 bytes), packed, with the reason. */
 const ceilings = {
-  // Every plugin downloads it: its code, its types, and the contracts as JSON.
-  sdk: { packed: 150, files: /^(dist\/.*\.(js|d\.ts|json)|package\.json|README\.md|LICENSE)$/ },
-  // Applications download it once; 55 of it are the page of the Plugin Tester.
+  // Every plugin downloads it: its code, its types, the contracts as JSON, and, a third of it, the checks of contracts.
+  sdk: { packed: 170, files: /^(dist\/.*\.(js|d\.ts|json)|package\.json|README\.md|LICENSE)$/ },
+  // Applications download it once; 60 of it are the page of the Plugin Tester.
   host: {
-    packed: 150,
+    packed: 160,
     files:
       /^(dist\/.*\.(js|d\.ts)|dist\/tester\/page\/.*\.(html|css|svg)|bin\/.*\.js|package\.json|README\.md|LICENSE)$/,
   },
