@@ -1,9 +1,8 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { makeFolder } from '../fixtures/plugins.js'
-import { choose, hostile, launch, load, type RunningTester, speak, startCommand, visit } from './browser.js'
+import type { Page } from 'playwright-core'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { choose, hostile, load, openPage, speak, visit } from './browser.js'
 import { findChromium } from './chromium.js'
 
 const chromium = findChromium()
@@ -12,39 +11,20 @@ describe.skipIf(chromium === undefined)(
   'the page of the Plugin Tester, in Chromium',
   { timeout: 120_000 },
   () => {
-    const folder = makeFolder()
-    let tester: RunningTester
-    let browser: Browser
+    const open = openPage(chromium ?? '')
+    const { problems } = open
     let page: Page
-    const problems: string[] = []
 
-    beforeAll(async () => {
-      ;[tester, browser] = await Promise.all([startCommand(folder.path), launch(chromium ?? '')])
-      const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
-      page = await context.newPage()
-      page.on('pageerror', ({ message }) => problems.push(message))
-      page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
-      await page.goto(tester.url)
-      await page.locator('.plugin-list a').first().waitFor()
-    })
-
-    afterAll(async () => {
-      await browser?.close()
-      await tester?.stop()
-      folder.remove()
-    })
-
-    beforeEach(() => {
-      problems.length = 0
-      onTestFinished(() => expect(problems).toEqual([]))
+    beforeAll(() => {
+      page = open.page
     })
 
     it('has no token in its address once it is open, and the URL opens it in no second browser', async () => {
       expect(page.url()).not.toContain('token')
-      const stranger = await browser.newContext()
-      const answer = await (await stranger.newPage()).goto(tester.url)
+      const stranger = await page.context().browser()?.newContext()
+      const answer = await (await stranger?.newPage())?.goto(open.tester.url)
       expect(answer?.status()).toBe(401)
-      await stranger.close()
+      await stranger?.close()
     })
 
     it('lists what is there, and says of what is not valid why', async () => {
