@@ -2,7 +2,7 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { reopenAsBytePipe } from '@appfactory/sdk/wire'
 import { execa } from 'execa'
-import { guardGroup, releaseGroup } from './orphan-guard.js'
+import { ProcessGroup } from './process-group.js'
 
 export interface Exit {
   code: number | undefined
@@ -34,8 +34,7 @@ export class ChildProcess {
   /** Resolves when the process has ended; never rejects. A process that could not be started has no code. */
   readonly exited: Promise<Exit>
   readonly #child: ReturnType<typeof spawn>
-  /** Another process may get the id of this one from then on. */
-  #isGone = false
+  readonly #group: ProcessGroup
 
   constructor(launch: Launch) {
     this.#child = spawn(launch)
@@ -44,21 +43,21 @@ export class ChildProcess {
     this.stderr = this.#child.stderr
     this.bytes = reopenAsBytePipe(this.#child.stdio[3] as unknown as Duplex)
     this.pid = this.#child.pid
-    if (this.pid !== undefined) guardGroup(this.pid)
+    this.#group = new ProcessGroup(this.pid)
     this.exited = new Promise((resolve) => {
       this.#child.once('exit', (code, signal) =>
         resolve({ code: code ?? undefined, signal: signal ?? undefined }),
       )
       this.#child.once('error', () => resolve({ code: undefined, signal: undefined }))
     })
-    void this.exited.then(() => this.#endGroup())
+    void this.exited.then(() => this.#group.end())
   }
 
   /** Asks the process to leave, ever more firmly. Resolves when it has ended. */
   async stop({ endMs, termMs }: Patience): Promise<void> {
     this.stdin.end()
     if (await this.#exitsWithin(endMs)) return
-    this.#signalGroup('SIGTERM')
+    this.#group.signal('SIGTERM')
     if (await this.#exitsWithin(termMs)) return
     this.kill()
     await this.exited
@@ -66,7 +65,7 @@ export class ChildProcess {
 
   /** Ends the process and its children at once. */
   kill(): void {
-    this.#signalGroup('SIGKILL')
+    this.#group.signal('SIGKILL')
   }
 
   async #exitsWithin(ms: number): Promise<boolean> {
@@ -77,26 +76,6 @@ export class ChildProcess {
     ])
     timer.abort()
     return outcome
-  }
-
-  /** What the process has left running ends with it. */
-  #endGroup(): void {
-    this.#signalGroup('SIGKILL')
-    this.#isGone = true
-    if (this.pid !== undefined) releaseGroup(this.pid)
-  }
-
-  #signalGroup(signal: 'SIGTERM' | 'SIGKILL'): void {
-    if (this.pid === undefined || this.#isGone) return
-    if (process.platform === 'win32') {
-      void execa('taskkill', ['/pid', String(this.pid), '/t', '/f'], { reject: false })
-      return
-    }
-    try {
-      process.kill(-this.pid, signal)
-    } catch {
-      // ESRCH: nobody of the group is left.
-    }
   }
 }
 

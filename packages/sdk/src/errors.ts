@@ -261,6 +261,12 @@ export function describeThrown(error: unknown): { name: string; message: string 
   }
 }
 
+/** The code of an error of the system, such as `ENOENT`, whichever realm made it; undefined where it has none. */
+export function systemCodeOf(error: unknown): string | undefined {
+  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined
+  return typeof code === 'string' ? code : undefined
+}
+
 /** The PluginError for an error that came over the wire. */
 export function fromErrorObject({ code, message, data }: ErrorObject): PluginError {
   return new PluginError(Number.isSafeInteger(code) ? code : ErrorCodes.INTERNAL_ERROR, String(message), data)

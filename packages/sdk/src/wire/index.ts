@@ -9,7 +9,7 @@ export {
   nameValue,
 } from '../contracts/codec.js'
 export { toCamelCase, toSnakeCase } from '../contracts/names.js'
-export { describeThrown, fromErrorObject, toErrorObject } from '../errors.js'
+export { describeThrown, fromErrorObject, systemCodeOf, toErrorObject } from '../errors.js'
 export type { WireHealthStatus } from '../health.js'
 export { reopenAsBytePipe } from './byte-pipe.js'
 export { Bytes } from './bytes.js'

@@ -1,0 +1,35 @@
+import { execa } from 'execa'
+import { guardGroup, releaseGroup } from './orphan-guard.js'
+
+/** A process that leads a group of its own, with all that it has started. The group does not outlive the host. */
+export class ProcessGroup {
+  readonly #pid: number | undefined
+  /** Another process may get the id of the leader from then on. */
+  #isGone = false
+
+  /** @param pid Of the leader, started `detached`; undefined where it could not be started. */
+  constructor(pid: number | undefined) {
+    this.#pid = pid
+    if (pid !== undefined) guardGroup(pid)
+  }
+
+  signal(signal: 'SIGTERM' | 'SIGKILL'): void {
+    if (this.#pid === undefined || this.#isGone) return
+    if (process.platform === 'win32') {
+      void execa('taskkill', ['/pid', String(this.#pid), '/t', '/f'], { reject: false })
+      return
+    }
+    try {
+      process.kill(-this.#pid, signal)
+    } catch {
+      // ESRCH: nobody of the group is left.
+    }
+  }
+
+  /** The leader has ended: what it has left running ends with it. */
+  end(): void {
+    this.signal('SIGKILL')
+    this.#isGone = true
+    if (this.#pid !== undefined) releaseGroup(this.#pid)
+  }
+}
