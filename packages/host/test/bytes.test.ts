@@ -36,6 +36,10 @@ const speaker = ttsPlugin(`
   async *synthesizeStream(text) { for (const size of text.split(' ')) yield { ...(await this.synthesize(size)), text: size } }
 `)
 
+function digestOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
 function expected(size: number): Buffer {
   return Buffer.alloc(size, Buffer.from(Array.from({ length: 251 }, (_, index) => index)))
 }
@@ -54,9 +58,7 @@ test('bytes of every size reach a plugin and come back from it, as they are', as
   )
   const recordings = sizes.map((size) => randomBytes(size))
   const heard = await Promise.all(recordings.map((audio) => stt.transcribe(audio)))
-  expect(heard.map(({ text }) => text)).toEqual(
-    recordings.map((audio) => createHash('sha256').update(audio).digest('hex')),
-  )
+  expect(heard.map(({ text }) => text)).toEqual(recordings.map(digestOf))
 })
 
 test('pieces stay in order, though some bring bytes beside them and others within', async () => {
@@ -77,8 +79,24 @@ test('pieces stay in order, though some bring bytes beside them and others withi
   }
   const heard: (string | null)[] = []
   for await (const { partial } of stt.transcribeStream(speak())) heard.push(partial)
-  expect(heard).toEqual(chunks.map((chunk) => createHash('sha256').update(chunk).digest('hex')))
+  expect(heard).toEqual(chunks.map(digestOf))
 })
+
+test.each([2048, 4000, 60_000, 300_000])(
+  'one buffer of %i bytes that is filled again for each item arrives torn, or with the content of a later one',
+  async (size) => {
+    const root = temporaryFolder()
+    writePlugin(root, 'listener', listener, { contract: 'stt' })
+    await using host = new PluginHost({ pluginsDir: root })
+    const stt = await host.load<STTContract>('listener')
+    async function* speak(buffer = Buffer.alloc(size)) {
+      for (let item = 0; item < 100; item++) yield buffer.fill(item)
+    }
+    const heard: (string | null)[] = []
+    for await (const { partial } of stt.transcribeStream(speak())) heard.push(partial)
+    expect(heard).toEqual(Array.from({ length: 100 }, (_, item) => digestOf(Buffer.alloc(size, item))))
+  },
+)
 
 test('a client that speaks plain JSON gets base64', async () => {
   const root = temporaryFolder()

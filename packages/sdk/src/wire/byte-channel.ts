@@ -36,7 +36,12 @@ export class ByteChannel {
     return this.#sender.sendCollected()
   }
 
-  /** Resolves when the bytes of the message that was made last have been written; undefined when they have already. */
+  /** Bytes that wait to be sent. */
+  get unsentBytes(): number {
+    return this.#sender.unsentBytes
+  }
+
+  /** Resolves when the system has taken the bytes of the message that was made last; undefined when it has already. */
   caughtUp(): Promise<void> | undefined {
     return this.#sender.caughtUp()
   }

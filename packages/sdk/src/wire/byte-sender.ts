@@ -14,6 +14,7 @@ const largeInTurn = 2
 
 /** The payloads of one message. */
 interface Batch {
+  /** Those that the system has not taken yet. */
   left: number
   readonly waiters: (() => void)[]
 }
@@ -36,6 +37,9 @@ export class ByteSender implements PayloadCollector {
   readonly #waiting: Payload[] = []
   #largeInTurn = 0
   #largeBytesInTurn = 0
+  #unwrittenBytes = 0
+  /** Messages whose payloads the system has not taken yet. */
+  readonly #batches = new Set<Batch>()
   #collected: Uint8Array[] = []
   #batch: Batch = { left: 0, waiters: [] }
   #lastNumber = 0
@@ -71,12 +75,18 @@ export class ByteSender implements PayloadCollector {
     const payloads = this.#collected
     this.#collected = []
     this.#batch = { left: payloads.length, waiters: [] }
+    this.#batches.add(this.#batch)
     for (const data of payloads) this.#enqueue(data, this.#batch)
     if (!this.#blocked) this.#pumpSoon()
     return true
   }
 
-  /** Resolves when the bytes of the message that was made last have been written; undefined when they have already. */
+  /** Bytes that wait here, and in the stream. */
+  get unsentBytes(): number {
+    return this.#unwrittenBytes + this.#stream.writableLength
+  }
+
+  /** Resolves when the system has taken the bytes of the message that was made last; undefined when it has already. */
   caughtUp(): Promise<void> | undefined {
     const batch = this.#batch
     if (batch.left === 0 || this.#stopped) return undefined
@@ -91,8 +101,10 @@ export class ByteSender implements PayloadCollector {
   /** Sends nothing any more: messages carry base64 from now on. */
   stop(): void {
     this.#stopped = true
-    for (const { batch } of [...this.#inTurn.splice(0), ...this.#waiting.splice(0)])
-      for (const resolve of batch.waiters.splice(0)) resolve()
+    this.#inTurn.length = 0
+    this.#waiting.length = 0
+    this.#unwrittenBytes = 0
+    for (const batch of this.#batches) this.#release(batch)
   }
 
   #canSend(): boolean {
@@ -102,6 +114,7 @@ export class ByteSender implements PayloadCollector {
 
   #enqueue(data: Uint8Array, batch: Batch): void {
     const payload = { number: ++this.#lastNumber, data, batch, offset: 0 }
+    this.#unwrittenBytes += data.length
     if (data.length <= pieceBytes) this.#inTurn.push(payload)
     else {
       this.#waiting.push(payload)
@@ -144,20 +157,34 @@ export class ByteSender implements PayloadCollector {
     if (!next) return
     const { number, data, offset } = next
     const piece = data.subarray(offset, offset + pieceBytes)
+    next.offset += piece.length
+    this.#unwrittenBytes -= piece.length
+    const isLast = next.offset === data.length
     this.#stream.cork()
     this.#stream.write(writeHeader({ number, total: data.length, offset, length: piece.length }))
-    const hasRoom = this.#stream.write(piece)
+    // Written is not gone: as long as the pipe is full, the stream refers to the caller's own memory.
+    const hasRoom = isLast
+      ? this.#stream.write(piece, () => this.#countTaken(next.batch))
+      : this.#stream.write(piece)
     this.#stream.uncork()
     // A blocking pipe has taken all by now, whatever write() says; and only a write() without room brings a 'drain'.
     this.#blocked = !hasRoom && this.#stream.writableLength > 0
-    next.offset += piece.length
-    if (next.offset < data.length) this.#inTurn.push(next)
-    else this.#finish(next)
+    if (isLast) this.#endTurns(next)
+    else this.#inTurn.push(next)
   }
 
-  #finish({ data, batch }: Payload): void {
+  /** The system has taken all of a payload. */
+  #countTaken(batch: Batch): void {
     batch.left -= 1
-    if (batch.left === 0) for (const resolve of batch.waiters.splice(0)) resolve()
+    if (batch.left === 0) this.#release(batch)
+  }
+
+  #release(batch: Batch): void {
+    this.#batches.delete(batch)
+    for (const resolve of batch.waiters.splice(0)) resolve()
+  }
+
+  #endTurns({ data }: Payload): void {
     if (data.length <= pieceBytes) return
     this.#largeInTurn -= 1
     this.#largeBytesInTurn -= data.length

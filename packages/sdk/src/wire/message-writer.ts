@@ -45,10 +45,12 @@ export class MessageWriter {
     }
   }
 
-  /** Writes one item of a stream. Resolves when the reader has caught up. */
+  /** Writes one item of a stream. Resolves when the reader has caught up, and the item's bytes belong to the caller again. */
   writeItem(method: string, params: unknown): Promise<void> | undefined {
     const hasBytes = this.writeChecked(createJSONRPCNotification(method, params))
-    return this.#lines.caughtUp() ?? (hasBytes ? this.channel?.caughtUp() : undefined)
+    const lines = this.#lines.caughtUp()
+    const bytes = hasBytes ? this.channel?.caughtUp() : undefined
+    return lines && bytes ? Promise.all([lines, bytes]).then(() => {}) : (lines ?? bytes)
   }
 
   notify(method: string, params: unknown): void {
