@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { namePattern } from './name-pattern.js'
+import { shortened } from './quote.js'
 
 export { namePattern }
 
@@ -7,13 +8,29 @@ export { namePattern }
 const versionPattern =
   /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$/
 
-/** `zod`, `zod@^4`, `@scope/name@>=1.2` or, as pip writes it, `zod>=4`. */
-export const dependencyPattern = /^(@[a-z0-9~][\w.~-]*\/)?[a-z0-9~][\w.~-]*(\s*@\s*[^\s@].*|\s*[<>=^~].*)?$/
+/**
+ * `zod`, `zod@^4`, `@scope/name@>=1.2` or, as pip writes it, `zod>=4`. No part can begin with what the part before it may
+ * end with, so that the time to match is linear in the length.
+ */
+export const dependencyPattern = /^(@[a-z0-9][\w.-]*\/)?[a-z0-9][\w.-]*(\s*@\s*[^\s@].*|\s*[<>=^~].*)?$/
+
+/** Most characters of the strings of a manifest, by what they are. */
+const longest = { name: 100, version: 256, label: 200, text: 10_000, address: 2000, path: 1000, range: 300 }
+
+/** Most items of a manifest's lists. */
+const mostItems = { dependencies: 1000, other: 100 }
+
+/** Most errors, and most warnings, that a check lists. */
+const mostReported = 20
 
 const jsonObject = z.record(z.string(), z.unknown())
 
-const permission = z.union([z.boolean(), z.string(), z.array(z.string())], {
-  error: 'must be true, false, a path or an array of paths',
+const label = z.string().max(longest.label)
+const address = z.string().max(longest.address)
+const path = z.string().max(longest.path)
+
+const permission = z.union([z.boolean(), path, z.array(path).max(mostItems.other)], {
+  error: `must be true, false, a path or an array of at most ${mostItems.other} paths of at most ${longest.path} characters`,
 })
 
 /**
@@ -22,43 +39,53 @@ const permission = z.union([z.boolean(), z.string(), z.array(z.string())], {
  */
 export const manifestSchema = z
   .looseObject({
-    $schema: z.string().optional().describe('Gives completion in an editor.'),
+    $schema: address.optional().describe('Gives completion in an editor.'),
     name: z
       .string()
       .regex(namePattern, 'must be lower-case words joined by _ or -')
-      .max(100)
+      .max(longest.name)
       .describe('Unique identifier; equals the name of the folder.'),
     version: z
       .string()
       .regex(versionPattern, 'must be a semantic version such as 1.0.0')
+      .max(longest.version)
       .describe('Semantic version, such as 1.0.0.'),
     contract: z
       .string()
       .regex(namePattern, 'must be lower-case words joined by _ or -')
+      .max(longest.name)
       .describe('Contract type: tts, stt, llm, or one of your own.'),
-    entry_point: z
-      .string()
+    entry_point: path
       .min(1)
       .describe('Module path inside the folder, with or without its extension: dist/index.js.'),
-    display_name: z.string().optional().describe('Human-readable name.'),
-    description: z.string().optional().describe('What the plugin does.'),
-    author: z.string().optional().describe('Who wrote it.'),
-    license: z.string().optional().describe('SPDX identifier, such as MIT.'),
-    repository: z.string().optional().describe('Where the source is.'),
-    homepage: z.string().optional().describe('Where to read more.'),
+    display_name: label.optional().describe('Human-readable name.'),
+    description: z.string().max(longest.text).optional().describe('What the plugin does.'),
+    author: label.optional().describe('Who wrote it.'),
+    license: label.optional().describe('SPDX identifier, such as MIT.'),
+    repository: address.optional().describe('Where the source is.'),
+    homepage: address.optional().describe('Where to read more.'),
     runtime: z.enum(['node', 'python']).default('node').describe('What runs the entry point.'),
     engines: z
-      .record(z.string(), z.string())
+      .record(z.string(), z.string().max(longest.range))
+      .refine(
+        (engines) => Object.keys(engines).length <= mostItems.other,
+        `has more than ${mostItems.other} keys`,
+      )
       .optional()
       .describe('Semver ranges of the host and of node: {"host": ">=0.1", "node": ">=20"}.'),
     platforms: z
-      .array(z.string())
+      .array(label)
+      .max(mostItems.other)
       .optional()
       .describe('Where it runs, as process.platform names it: linux, darwin, win32.'),
     dependencies: z
       .array(
-        z.string().regex(dependencyPattern, 'must be an npm package with an optional range, such as zod@^4'),
+        z
+          .string()
+          .regex(dependencyPattern, 'must be an npm package with an optional range, such as zod@^4')
+          .max(longest.range),
       )
+      .max(mostItems.dependencies)
       .default([])
       .describe('npm packages that must be there, each with an optional range: zod@^4.'),
     gpu_required: z.boolean().optional().describe('Does not run without a GPU.'),
@@ -67,14 +94,18 @@ export const manifestSchema = z
     config_schema: jsonObject.optional().describe('JSON Schema of the configuration.'),
     default_config: jsonObject.optional().describe('Configuration that is used where nobody says otherwise.'),
     capabilities: z
-      .union([z.array(z.string()), jsonObject])
+      .union([z.array(label).max(mostItems.other), jsonObject])
       .optional()
       .describe('What it can do, for people and programs that choose.'),
-    tags: z.array(z.string()).optional().describe('Words to find it by.'),
-    icon: z.string().optional().describe('Path of a picture inside the folder.'),
-    screenshots: z.array(z.string()).optional().describe('Paths of pictures inside the folder.'),
+    tags: z.array(label).max(mostItems.other).optional().describe('Words to find it by.'),
+    icon: path.optional().describe('Path of a picture inside the folder.'),
+    screenshots: z
+      .array(path)
+      .max(mostItems.other)
+      .optional()
+      .describe('Paths of pictures inside the folder.'),
     permissions: z
-      .union([z.array(z.string()), z.record(z.string(), permission)])
+      .union([z.array(path).max(mostItems.other), z.record(z.string(), permission)])
       .optional()
       .describe('What it asks to be allowed.'),
   })
@@ -88,21 +119,31 @@ export type ManifestCheck =
   | { valid: true; manifest: Manifest; warnings: string[] }
   | { valid: false; errors: string[]; warnings: string[] }
 
-/** Checks `value` (the parsed JSON of a manifest). Every message starts with the key that it is about. */
+/**
+ * Checks `value` (the parsed JSON of a manifest) in a time that is linear in its size. Every message starts with the key that
+ * it is about; of very many, the first 20 are listed, and how many more there are.
+ */
 export function checkManifest(value: unknown): ManifestCheck {
-  const warnings = unknownKeys(value).map((key) => `${key}: unknown key, ignored`)
+  const warnings = firstOf(unknownKeys(value), (key) => `${shortened(key)}: unknown key, ignored`)
   const parsed = manifestSchema.safeParse(value)
   if (parsed.success) return { valid: true, manifest: parsed.data, warnings }
-  const errors = parsed.error.issues
-    .map(narrowed)
-    .map(({ path, message }) => `${path.map(String).join('.') || 'manifest'}: ${message}`)
+  const errors = firstOf(parsed.error.issues, (issue) => {
+    const { path: keys, message } = narrowed(issue)
+    return `${shortened(keys.map(String).join('.')) || 'manifest'}: ${message}`
+  })
   return { valid: false, errors, warnings }
+}
+
+function firstOf<Item>(items: readonly Item[], say: (item: Item) => string): string[] {
+  const more = items.length - mostReported
+  const first = items.slice(0, mostReported).map(say)
+  return more > 0 ? [...first, `manifest: ... ${more} more of the kind`] : first
 }
 
 /** Where the value fits none of several forms: what is wrong with it in the form that it comes closest to. */
 function narrowed(issue: z.core.$ZodIssue): { path: PropertyKey[]; message: string } {
   if (issue.code !== 'invalid_union') return issue
-  const closest = issue.errors.flat().find(({ path }) => path.length > 0)
+  const closest = issue.errors.flat().find(({ path, code }) => path.length > 0 || code === 'too_big')
   return closest === undefined ? issue : narrowed({ ...closest, path: [...issue.path, ...closest.path] })
 }
 

@@ -122,6 +122,51 @@ describe('not valid', () => {
   })
 })
 
+describe('a manifest of very many, or very long, parts', () => {
+  const long = 'x'.repeat(100_000)
+  const many = (item: unknown): unknown[] => Array.from({ length: 2000 }, () => item)
+
+  it.each([
+    ['$schema', long],
+    ['version', `1.0.0-${long}`],
+    ['contract', long],
+    ['entry_point', long],
+    ['display_name', long],
+    ['description', long],
+    ['author', long],
+    ['license', long],
+    ['repository', long],
+    ['homepage', long],
+    ['icon', long],
+    ['engines.node', { node: long }],
+    ['engines', Object.fromEntries(many(0).map((_, index) => [`e${index}`, '*']))],
+    ['platforms', many('linux')],
+    ['platforms.0', [long]],
+    ['dependencies', many('zod')],
+    ['dependencies.0', [`zod@${long}`]],
+    ['capabilities', many('fast')],
+    ['tags', many('fast')],
+    ['tags.0', [long]],
+    ['screenshots', many('one.png')],
+    ['permissions', many('network')],
+    ['permissions.fs_read', { fs_read: many('./a') }],
+    ['permissions.fs_read', { fs_read: long }],
+  ])('is not valid: %s', (key, value) => {
+    const check = checkManifest({ ...minimal, [String(key).split('.')[0] as string]: value })
+    expect(check.valid ? [] : check.errors).toEqual([expect.stringMatching(`^${key.replace('$', '\\$')}: `)])
+    expect(JSON.stringify(check).length).toBeLessThan(2000)
+  })
+
+  it('has its first errors and warnings listed, and the others counted', () => {
+    const unknown = Object.fromEntries(many(0).map((_, index) => [`key${index}${long}`, 1]))
+    const check = checkManifest({ ...minimal, ...unknown, dependencies: many('left pad').slice(1500) })
+    expect(check.valid ? [] : check.errors).toHaveLength(21)
+    expect(check.warnings).toHaveLength(21)
+    expect(check.warnings.at(-1)).toContain('1980 more')
+    expect(JSON.stringify(check).length).toBeLessThan(10_000)
+  })
+})
+
 describe('dependencies', () => {
   it.each([
     'zod',

@@ -11,6 +11,7 @@ export {
 export { toCamelCase, toSnakeCase } from '../contracts/names.js'
 export { describeThrown, fromErrorObject, systemCodeOf, toErrorObject } from '../errors.js'
 export type { WireHealthStatus } from '../health.js'
+export { listed, quoted, shortened } from '../quote.js'
 export { reopenAsBytePipe } from './byte-pipe.js'
 export { Bytes } from './bytes.js'
 export { type Cancellation, IncomingCall } from './call.js'
