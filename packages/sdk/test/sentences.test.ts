@@ -75,7 +75,86 @@ describe('sentencesOf', () => {
       }),
     )
   })
+
+  it('splits as the rule says, whole and character by character', async () => {
+    const part = fc.constantFrom(
+      ...['a', 'Dr.', 'Mr', 'e.g.', 'etc.', 'A', '.', '!', '?', '…', '"', "'", '”', ')', '3.14', '😀'],
+      ...[' ', '  ', '\n', '\n\n', '\t', '\u3000', '\u2028', '. ', '! ', '." '],
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(part, { maxLength: 40 }), async (parts) => {
+        const text = parts.join('')
+        expect(await split(text)).toEqual(splitByRule(text))
+        expect(await split(parts)).toEqual(splitByRule(text))
+        expect(await split(Array.from(text))).toEqual(splitByRule(text))
+      }),
+      { numRuns: 500 },
+    )
+  })
 })
+
+describe('a text that is made to be slow', () => {
+  const units = ['.', '!!!!', '！！！！', 'A. ', 'Dr. ', '."', ' ', '\n', '\n \n', 'x', 'word ', '😀', 'a.) ']
+
+  it.each(units)(
+    'of %j, 100,000 times, takes no longer than others, whole and token by token',
+    async (unit) => {
+      const tokens = Array<string>(100_000).fill(unit)
+      const text = `${tokens.join('')}a`
+      const started = performance.now()
+      const whole = await split(text)
+      const streamed = await split([...tokens, 'a'])
+      expect(performance.now() - started).toBeLessThan(5000)
+      for (const sentences of [whole, streamed]) {
+        expect(sentences.join('').replace(/\s/g, '')).toBe(text.replace(/\s/g, ''))
+        expect(Math.max(...sentences.map(({ length }) => length))).toBeLessThanOrEqual(1000)
+      }
+      expect(await split('Hello. World.')).toEqual(['Hello.', 'World.'])
+    },
+  )
+})
+
+describe('a text without marks', () => {
+  it('is spoken before it ends, in parts of whole words', async () => {
+    let asked = 0
+    async function* source(): AsyncGenerator<string> {
+      for (; asked < 10_000; asked++) yield `word${asked} `
+    }
+    const iterator = sentencesOf(source())
+    const { value: first } = await iterator.next()
+    expect(asked).toBeLessThan(1000)
+    const rest: string[] = []
+    for await (const sentence of iterator) rest.push(sentence)
+    const words = [first, ...rest].join(' ').split(' ')
+    expect(words).toEqual(Array.from({ length: 10_000 }, (_, index) => `word${index}`))
+  })
+
+  it('and without white space is cut, never inside of a character', async () => {
+    const text = `x${'😀'.repeat(2000)}`
+    const sentences = await split(text)
+    expect(sentences.join('')).toBe(text)
+    expect(sentences.length).toBeGreaterThan(3)
+    for (const sentence of sentences) expect(sentence.isWellFormed()).toBe(true)
+  })
+
+  it('leaves a sentence of 1,000 characters whole', async () => {
+    const long = `${'many words '.repeat(90)}in 1,000.`.padStart(1000, 'x')
+    expect(await split(`${long} Then another.`)).toEqual([long, 'Then another.'])
+  })
+})
+
+/** The rule as regular expressions: right, but slow on some texts. */
+function splitByRule(text: string): string[] {
+  const sentences: string[] = []
+  let start = 0
+  for (const { 0: match, index } of text.matchAll(/[.!?…]+["'”’)\]]*\s+|\n\s*\n/g)) {
+    const sentence = text.slice(start, index + match.length)
+    if (/(?:^|\s)(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|e\.g|i\.e|[A-Z])\.\s+$/.test(sentence)) continue
+    sentences.push(sentence.trim())
+    start = index + match.length
+  }
+  return [...sentences, text.slice(start).trim()].filter((sentence) => sentence !== '')
+}
 
 function cut(text: string, lengths: readonly number[]): string[] {
   const parts: string[] = []
