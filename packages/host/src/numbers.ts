@@ -31,11 +31,6 @@ export const size: NumberRule = {
   fits: (value) => isWhole(value, 1),
 }
 
-export const port: NumberRule = {
-  takes: 'a whole number from 0 to 65535',
-  fits: (value) => isWhole(value, 0) && value <= 65_535,
-}
-
 /** What is wrong with the first of the options that is not as its rule says; undefined: nothing is. */
 export function wrongNumber(
   options: object,

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { PluginHost } from '../src/index.js'
 import { Instance } from '../src/instance.js'
-import { instanceLimitsOf } from '../src/limits.js'
+import { defaultInstanceLimits } from '../src/limits.js'
 import {
   notesProcess,
   processesOf,
@@ -168,7 +168,7 @@ test('a start that fails leaves no listener on the signal that could have ended 
     dir,
     manifest: { name: 'broken', version: '1.0.0', contract: 'tts', entry_point: 'index.js' },
     entryFile: `${dir}/index.js`,
-    limits: instanceLimitsOf({}),
+    limits: defaultInstanceLimits,
     env: {},
     configure: () => ({}),
     log: () => {},
