@@ -1,3 +1,5 @@
+import { repeatEvery } from './waiting.js'
+
 export interface HeartbeatOptions {
   /** Asks for a sign of life. */
   ping(): Promise<unknown>
@@ -5,7 +7,7 @@ export interface HeartbeatOptions {
   received(): number
   /** Whether what it says is not read for now. */
   isHeld(): boolean
-  /** The longest silence that is taken for life, in ms. */
+  /** The longest silence that is taken for life, in ms; Infinity: any. */
   timeoutMs: number
   onSilence(): void
 }
@@ -18,15 +20,14 @@ export class Heartbeat {
   /** How long the last ping took there and back, in ms; long where the event loop is held up. Undefined: none yet. */
   delayMs: number | undefined
   readonly #options: HeartbeatOptions
-  readonly #timer: NodeJS.Timeout
+  readonly #timer: NodeJS.Timeout | undefined
   #received = 0
   #missed = 0
   #waiting = false
 
   constructor(options: HeartbeatOptions) {
     this.#options = options
-    this.#timer = setInterval(() => this.#beat(), Math.max(1, options.timeoutMs / beatsOfSilence))
-    this.#timer.unref()
+    this.#timer = repeatEvery(options.timeoutMs / beatsOfSilence, () => this.#beat())
   }
 
   stop(): void {

@@ -1,24 +1,33 @@
 import { EventEmitter } from 'node:events'
 import { resolve } from 'node:path'
-import { type ContractDescriptor, type HealthStatus, PluginError, PluginStatus } from '@appfactory/sdk'
+import { type ContractDescriptor, type HealthStatus, PluginStatus } from '@appfactory/sdk'
 import { shippedContracts } from '@appfactory/sdk/contracts'
-import { decodeState, encodeState, type WireState } from '@appfactory/sdk/wire'
+import { decodeState, describeThrown, encodeState, type WireState } from '@appfactory/sdk/wire'
 import type { Room } from './backpressure.js'
 import type { Config } from './config.js'
 import { type DiscoveredPlugin, type Discovery, discoverPlugins } from './discovery.js'
 import type { EntryOptions } from './entry.js'
 import { createHandle, type PluginHandle } from './handle.js'
-import type { CallOptions } from './instance.js'
-import { defaultInstanceLimits, defaultSlotLimits, type InstanceLimits, type SlotLimits } from './limits.js'
+import type { CallOptions, Instance } from './instance.js'
+import { type InstanceLimits, instanceLimitsOf, type SlotLimits, slotLimitsOf } from './limits.js'
 import { type LogLevel, Logs } from './logs.js'
-import { noActivePlugin, pluginAlreadyLoaded, pluginNotLoaded, pluginReplaced } from './messages.js'
+import {
+  hostClosed,
+  noActivePlugin,
+  pluginAlreadyLoaded,
+  pluginNotLoaded,
+  pluginReplaced,
+  requestCancelled,
+} from './messages.js'
 import { PieceStream } from './pieces.js'
-import { defaultRestartPolicy, type RestartPolicy } from './restart.js'
+import { type RestartPolicy, restartPolicyOf } from './restart.js'
+import { SharedWork } from './shared-work.js'
 import { Slot } from './slot.js'
 import { type Source, Sources } from './sources.js'
 import { type PluginSummary, summarise } from './summary.js'
 import { refuseSecondSwap, type SwapProgress, type SwapResult, swap } from './swap.js'
 import { hostVersion } from './version.js'
+import { within } from './waiting.js'
 
 export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits>, EntryOptions {
   /** Folders that hold plugins, each in a folder of its own. Default: `./plugins`. */
@@ -75,6 +84,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #limits: InstanceLimits
   readonly #sources: Sources
   readonly #slotLimits: SlotLimits
+  readonly #restartPolicy: RestartPolicy
   readonly #logs: Logs
   readonly #slots = new Map<string, Slot>()
   /** Names of plugins that were swapped out, each with the slot that it was in: calls by the old name go there. */
@@ -83,20 +93,21 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #namesInSwaps = new Set<string>()
   /** Names of loaded plugins, the one that was loaded last at the end. */
   #loadOrder: string[] = []
-  readonly #started = Date.now()
+  /** Processes that answer `describe()`, by the plugin's folder. */
+  readonly #describing = new SharedWork<ContractDescriptor>()
+  readonly #started = performance.now()
   readonly #counters = { requests: 0, errors: 0, total: 0 }
   #closed: Promise<void> | undefined
   #room: Room = () => undefined
 
+  /** @throws TypeError where a number among the options means nothing; it names the option. */
   constructor(options: HostOptions = {}) {
     super()
     this.#options = options
     this.#dirs = [options.pluginsDir ?? './plugins'].flat().map((dir) => resolve(dir))
-    this.#limits = {
-      ...defaultInstanceLimits,
-      ...definedOnly(options, [...Object.keys(defaultInstanceLimits), 'maxHeapMb']),
-    }
-    this.#slotLimits = { ...defaultSlotLimits, ...definedOnly(options, Object.keys(defaultSlotLimits)) }
+    this.#limits = instanceLimitsOf(options)
+    this.#slotLimits = slotLimitsOf(options)
+    this.#restartPolicy = restartPolicyOf(options.restart ?? {})
     this.#sources = new Sources({
       dirs: this.#dirs,
       configDir: options.configDir ?? './config',
@@ -130,8 +141,15 @@ export class PluginHost extends EventEmitter<HostEvents> {
   /** The plugins that are there, loaded or not; those that are not valid only if asked for. */
   async list({ includeInvalid = false }: { includeInvalid?: boolean } = {}): Promise<PluginSummary[]> {
     const { plugins } = await this.discover()
-    return plugins
-      .filter(({ valid }) => valid || includeInvalid)
+    const slots = [...this.#slots.values()]
+    // What runs is shown where it runs, also where no folder of that name leads to it.
+    const elsewhere = slots.filter(
+      ({ name, source }) => source.path !== undefined || !plugins.some((plugin) => plugin.name === name),
+    )
+    const found = await Promise.all(elsewhere.map(inspectRunning))
+    const others = plugins.filter(({ name }) => !elsewhere.some((slot) => slot.name === name))
+    return [...others, ...found]
+      .filter(({ name, valid }) => valid || includeInvalid || this.#slots.has(name))
       .map((plugin) => summarise(plugin, this.#slots.get(plugin.name)))
   }
 
@@ -139,22 +157,31 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * Starts a plugin and initializes it.
    *
    * @param config Laid over `config/<name>.json`, the manifest's `default_config` and the schema's defaults.
+   * @param options `signal`: an abort ends this load, and only this one: nothing of it is left running.
    * @throws PluginError PLUGIN_NOT_FOUND, PLUGIN_ALREADY_LOADED, MANIFEST_MISSING, MANIFEST_INVALID, DEPENDENCY_MISSING,
-   *   CONTRACT_MISMATCH, CONFIG_INVALID, PLUGIN_LOAD_FAILED, PLUGIN_INITIALIZE_FAILED or PROTOCOL_VERSION_UNSUPPORTED.
+   *   CONTRACT_MISMATCH, CONFIG_INVALID, PLUGIN_LOAD_FAILED, PLUGIN_INITIALIZE_FAILED, PROTOCOL_VERSION_UNSUPPORTED or
+   *   REQUEST_CANCELLED.
    */
-  async load<Contract = unknown>(name: string, config: Config = {}): Promise<PluginHandle<Contract>> {
-    if (this.#closed) throw new PluginError('PLUGIN_NOT_READY', 'The host is closed')
+  async load<Contract = unknown>(
+    name: string,
+    config: Config = {},
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<PluginHandle<Contract>> {
+    if (this.#closed) throw hostClosed()
+    if (signal?.aborted) throw requestCancelled()
     if (this.#isTaken(name)) throw pluginAlreadyLoaded(name)
     const slot = this.#createSlot(this.#sources.byName(name, config))
-    this.#formerNames.delete(name)
     // From here on, calls to the plugin wait for it.
     this.#slots.set(name, slot)
     try {
-      const instance = await slot.open()
+      const { contract, manifest } = await openUnlessAborted(slot, signal)
+      const handle = this.#handle<Contract>(slot, contract)
+      if (this.#formerNames.get(name) !== slot) this.#formerNames.delete(name)
       if (!this.#loadOrder.includes(slot.name)) this.#loadOrder.push(slot.name)
-      this.#logs.launcher('INFO', 'plugin loaded', { plugin: name, version: instance.manifest.version })
-      return this.#handle<Contract>(slot, instance.contract)
+      this.#logs.launcher('INFO', 'plugin loaded', { plugin: name, version: manifest.version })
+      return handle
     } catch (error) {
+      await slot.close(true).catch(() => {})
       this.#forget(slot)
       this.#logs.launcher('ERROR', 'plugin could not be loaded', { plugin: name, error: String(error) })
       throw error
@@ -280,12 +307,25 @@ export class PluginHost extends EventEmitter<HostEvents> {
     )
   }
 
-  /** The contract of a plugin: its methods and their schemas. A plugin that is not loaded is started for it and stopped again. */
-  async describe(name: string): Promise<{ plugin: DiscoveredPlugin; contract: ContractDescriptor }> {
+  /**
+   * The contract of a plugin: its methods and their schemas. A plugin that is not loaded is started for it and stopped again,
+   * once for all who ask meanwhile.
+   *
+   * @param options `signal`: an abort ends the wait, and the process if nobody else waits for it.
+   * @throws PluginError as `load` does, and PLUGIN_NOT_READY where the host is closed.
+   */
+  async describe(
+    name: string,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<{ plugin: DiscoveredPlugin; contract: ContractDescriptor }> {
+    if (this.#closed) throw hostClosed()
     const plugin = await this.#inspectLoadedOrNot(name)
+    if (this.#closed) throw hostClosed()
     const loaded = this.#slots.get(name)
-    if (loaded) return { plugin, contract: (await loaded.ready()).contract }
-    return { plugin, contract: await this.#sources.contractOf(plugin) }
+    if (loaded) return { plugin, contract: (await within(loaded.ready(), { signal })).contract }
+    const start = (ending: AbortSignal): Promise<ContractDescriptor> =>
+      this.#sources.contractOf(plugin, ending)
+    return { plugin, contract: await this.#describing.join(plugin.dir, start, signal) }
   }
 
   /**
@@ -329,7 +369,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   status(): HostStatus {
     return {
       version: hostVersion,
-      uptimeSeconds: (Date.now() - this.#started) / 1000,
+      uptimeSeconds: (performance.now() - this.#started) / 1000,
       pluginsLoaded: this.#slots.size,
       pluginsTotal: Math.max(this.#counters.total, this.#slots.size),
       requestsProcessed: this.#counters.requests,
@@ -398,7 +438,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
   }
 
   async #close(force: boolean): Promise<void> {
-    await Promise.allSettled([...this.#slots.values()].map((slot) => slot.close(force)))
+    await Promise.allSettled([
+      this.#describing.close(hostClosed()),
+      ...[...this.#slots.values()].map((slot) => slot.close(force)),
+    ])
     this.#slots.clear()
     this.#formerNames.clear()
     this.#loadOrder = []
@@ -413,7 +456,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   #createSlot(source: Source): Slot {
     const slot: Slot = new Slot({
       source,
-      restartPolicy: { ...defaultRestartPolicy, ...this.#options.restart },
+      restartPolicy: this.#restartPolicy,
       limits: this.#slotLimits,
       events: {
         status: (status, previous) => this.#announce('status', { plugin: slot.name, status, previous }),
@@ -498,15 +541,35 @@ export class PluginHost extends EventEmitter<HostEvents> {
     } catch (error) {
       return {
         status: PluginStatus.ERROR,
-        message: error instanceof Error ? error.message : String(error),
+        message: describeThrown(error).message,
         details: {},
       }
     }
   }
 }
 
-function definedOnly(options: HostOptions, keys: readonly string[]): Partial<InstanceLimits> {
-  return Object.fromEntries(
-    Object.entries(options).filter(([key, value]) => keys.includes(key) && value !== undefined),
-  )
+/** The first instance of a slot. An abort closes the slot: the load is ended, and what it has started. */
+async function openUnlessAborted(slot: Slot, signal: AbortSignal | undefined): Promise<Instance> {
+  const close = (): void => void slot.close(true).catch(() => {})
+  signal?.addEventListener('abort', close, { once: true })
+  try {
+    const instance = await slot.open()
+    if (signal?.aborted) throw requestCancelled()
+    return instance
+  } catch (error) {
+    throw signal?.aborted ? requestCancelled() : error
+  } finally {
+    signal?.removeEventListener('abort', close)
+  }
+}
+
+/** What is known of a plugin that runs, or is about to, even where its folder is gone. */
+async function inspectRunning({ name, source, instance }: Slot): Promise<DiscoveredPlugin> {
+  try {
+    return await source.inspect()
+  } catch (error) {
+    const manifest = instance ? { manifest: instance.manifest } : {}
+    const dir = instance?.dir ?? source.path ?? ''
+    return { name, dir, valid: false, errors: [describeThrown(error).message], warnings: [], ...manifest }
+  }
 }

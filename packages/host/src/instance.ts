@@ -14,16 +14,17 @@ import {
   byteStreamWindow,
   type CallParams,
   type Cancellation,
-  creditOf,
+  describeThrown,
   type HandshakeParams,
   type HandshakeResult,
-  type HealthResult,
   inputMarker,
   Peer,
   pluginMethods,
   protocolVersions,
+  type RequestOptions,
   streamWindow,
 } from '@appfactory/sdk/wire'
+import { checkHandshake, checkHealth, verdictOf } from './answers.js'
 import { type Room, readWithin } from './backpressure.js'
 import type { Config } from './config.js'
 import { Heartbeat } from './heartbeat.js'
@@ -35,6 +36,7 @@ import {
   exhausted,
   healthCheckTimeout,
   initializeCrashed,
+  initializeRefused,
   initializeTimeout,
   pluginCrashed,
   pluginStopping,
@@ -43,6 +45,7 @@ import {
   startTimeout,
   stateTimeout,
 } from './messages.js'
+import { repeats, size, time, wrongNumber } from './numbers.js'
 import { PieceStream } from './pieces.js'
 import { ChildProcess, type Exit } from './process.js'
 import { StderrLog } from './stderr.js'
@@ -58,10 +61,15 @@ export interface InstanceOptions extends LaunchOptions {
   signal?: AbortSignal
 }
 
+/** A TypeError where a number means nothing. */
 export interface CallOptions {
+  /**
+   * In ms, above 0; Infinity: never. The call is then cancelled and fails with CALL_TIMEOUT. For a stream: time between two
+   * pieces. Default: `callTimeoutMs` of the host.
+   */
   timeoutMs?: number | undefined
   signal?: AbortSignal | undefined
-  /** How often to call again where the plugin crashes meanwhile. Only for methods that the contract marks idempotent. */
+  /** How often to call again where the plugin crashes meanwhile. Only for methods that the contract marks idempotent. Default: 0. */
   retry?: number | undefined
   /** As `signal`, for who has no use for one otherwise. Takes its `onCancel`. */
   cancellation?: Cancellation | undefined
@@ -71,6 +79,16 @@ export interface CallOptions {
   credit?: number | undefined
   /** The argument that follows while the call runs, in the form of the wire. */
   input?: { name: string; items: AsyncIterable<unknown> } | undefined
+}
+
+const callRules = { timeoutMs: time, retry: repeats, credit: size }
+
+/** Why a call can't be made with these options, if it can't. */
+export function wrongCallOption(options: CallOptions): TypeError | undefined {
+  if (options.timeoutMs === undefined && options.retry === undefined && options.credit === undefined)
+    return undefined
+  const wrong = wrongNumber(options, callRules)
+  return wrong === undefined ? undefined : new TypeError(wrong)
 }
 
 /** Windows may hold a write on a pipe back as long as it is also read there: bytes are base64 in their messages then. */
@@ -119,11 +137,8 @@ export class Instance {
   static async start(options: InstanceOptions): Promise<Instance> {
     options.signal?.throwIfAborted()
     const instance = new Instance(options)
-    const abort = (): void => instance.#child.kill()
-    options.signal?.addEventListener('abort', abort, { once: true })
     try {
-      await instance.#begin()
-      options.signal?.removeEventListener('abort', abort)
+      await instance.#unlessAborted(() => instance.#begin())
       return instance
     } catch (error) {
       instance.#status = PluginStatus.ERROR
@@ -134,9 +149,10 @@ export class Instance {
 
   /** The contract that a plugin implements: its process is started for the question only. */
   static async contractOf(options: InstanceOptions): Promise<ContractDescriptor> {
+    options.signal?.throwIfAborted()
     const instance = new Instance(options)
     try {
-      return (await instance.#shakeHands()).contract
+      return (await instance.#unlessAborted(() => instance.#shakeHands())).contract
     } finally {
       await instance.#kill()
     }
@@ -163,6 +179,11 @@ export class Instance {
     this.#peer.receiveBytes(this.#child.bytes, this.#byteNonce)
     for (const stream of this.#answers) readWithin(() => this.#room(), stream)
     this.crashed = this.#watchExit()
+  }
+
+  /** The folder that it was started from. */
+  get dir(): string {
+    return this.#options.dir
   }
 
   get contract(): ContractDescriptor {
@@ -229,7 +250,7 @@ export class Instance {
     const before = performance.now()
     this.#calls += 1
     const params = this.#callParams(method, args, options)
-    return this.#peer.request(pluginMethods.call, params, this.#requestOptions(options)).then(
+    return this.#peer.request(pluginMethods.call, params, this.#requestOptions(method, options)).then(
       (result) => {
         this.#answered += 1
         this.#endCall(before)
@@ -238,7 +259,7 @@ export class Instance {
       (error: unknown) => {
         this.#failed += 1
         this.#endCall(before)
-        throw this.#explain(error, method, options)
+        throw error
       },
     )
   }
@@ -254,12 +275,14 @@ export class Instance {
       open: () => {
         const { maxStreams } = this.#options.limits
         if (this.#streams >= maxStreams) throw exhausted(this.manifest.name, 'maxStreams', maxStreams)
-        this.#streams += 1
         const window = this.#window(method, options)
         const params: CallParams = { ...this.#callParams(method, args, options), stream: { credit: window } }
-        return this.#peer.stream(pluginMethods.call, params, { ...this.#requestOptions(options), window })
+        const request = { ...this.#requestOptions(method, options), window }
+        const pieces = this.#peer.stream(pluginMethods.call, params, request)
+        // Counted last: one that could not be begun never ends.
+        this.#streams += 1
+        return pieces
       },
-      explain: (error) => this.#explain(error, method, options),
       onEnd: () => {
         this.#streams -= 1
       },
@@ -274,9 +297,10 @@ export class Instance {
   async health(): Promise<HealthStatus> {
     const { healthTimeoutMs } = this.#options.limits
     const before = performance.now()
-    const answer = (await this.#ask(pluginMethods.health, {}, healthTimeoutMs, () =>
+    const answer = await this.#ask(pluginMethods.health, {}, healthTimeoutMs, () =>
       healthCheckTimeout(this.manifest.name, healthTimeoutMs),
-    )) as HealthResult
+    )
+    checkHealth(this.manifest.name, answer)
     const latencyMs = answer.latency_ms ?? performance.now() - before
     return {
       status: answer.status,
@@ -354,23 +378,29 @@ export class Instance {
     }
   }
 
-  /** A timeout names the plugin and the method; the wire knows neither. */
-  #explain(
-    error: unknown,
-    method: string,
-    { timeoutMs = this.#options.limits.callTimeoutMs }: CallOptions,
-  ): unknown {
-    const isTimeout = error instanceof PluginError && error.codeName === 'CALL_TIMEOUT'
-    return isTimeout ? callTimeout(this.manifest.name, method, timeoutMs) : error
+  /** An abort ends the process, and with it what is asked of it. */
+  async #unlessAborted<T>(work: () => Promise<T>): Promise<T> {
+    const { signal } = this.#options
+    const abort = (): void => this.#child.kill()
+    signal?.addEventListener('abort', abort, { once: true })
+    try {
+      return await work()
+    } finally {
+      signal?.removeEventListener('abort', abort)
+    }
   }
 
   async #begin(): Promise<void> {
     const { manifest, limits, configure } = this.#options
     const { config_schema: schema } = await this.#shakeHands()
     const config = configure(manifest.config_schema ?? schema ?? undefined)
-    await this.#ask(pluginMethods.initialize, { config }, limits.initializeTimeoutMs, () =>
-      initializeTimeout(manifest.name, limits.initializeTimeoutMs),
+    const initialized = await this.#ask(
+      pluginMethods.initialize,
+      { config },
+      limits.initializeTimeoutMs,
+      () => initializeTimeout(manifest.name, limits.initializeTimeoutMs),
     )
+    if (initialized === false) throw initializeRefused(manifest.name)
     this.#status = PluginStatus.READY
     this.#heartbeat = new Heartbeat({
       ping: () => this.#peer.request(pluginMethods.ping, {}),
@@ -393,10 +423,12 @@ export class Instance {
       byte_channels: byteChannels,
       byte_nonce: this.#byteNonce,
     }
-    const answer = (await this.#ask(pluginMethods.handshake, hello, limits.startTimeoutMs, () =>
+    const answer = await this.#ask(pluginMethods.handshake, hello, limits.startTimeoutMs, () =>
       startTimeout(manifest.name, limits.startTimeoutMs),
-    )) as HandshakeResult
-    this.#checkVersion(answer)
+    ).catch((error: unknown) => {
+      throw verdictOf(error)
+    })
+    checkHandshake(manifest, answer)
     this.#handshake = answer
     for (const { wire, session, idempotent, piece } of answer.contract.methods) {
       if (piece && JSON.stringify(piece).includes('"contentEncoding":"base64"'))
@@ -408,40 +440,26 @@ export class Instance {
     return answer
   }
 
-  #checkVersion({ protocol_version: version, sdk_version: sdk }: HandshakeResult): void {
-    if (protocolVersions.includes(version)) return
-    throw new PluginError(
-      'PROTOCOL_VERSION_UNSUPPORTED',
-      `Plugin "${this.manifest.name}" (SDK ${sdk}) speaks protocol version ${version}, this host ${protocolVersions.join(', ')}. Update the older of the two`,
-    )
-  }
-
-  async #ask(method: string, params: unknown, timeoutMs: number, late: () => PluginError): Promise<unknown> {
-    try {
-      return await this.#peer.request(method, params, { timeoutMs })
-    } catch (error) {
-      throw error instanceof PluginError && error.codeName === 'CALL_TIMEOUT' ? late() : error
-    }
+  #ask(method: string, params: unknown, timeoutMs: number, late: () => PluginError): Promise<unknown> {
+    return this.#peer.request(method, params, { timeoutMs, late })
   }
 
   /** Pieces that may be on their way before the reader has taken one. */
   #window(method: string, { credit }: CallOptions): number {
     const most = this.#windows.get(method) ?? streamWindow
-    return credit === undefined ? most : Math.min(most, creditOf(credit))
+    return credit === undefined ? most : Math.min(most, credit)
   }
 
   #callParams(method: string, args: Config, { input }: CallOptions): CallParams {
     return { method, args: input ? { ...args, [input.name]: inputMarker } : args }
   }
 
-  #requestOptions({
-    timeoutMs = this.#options.limits.callTimeoutMs,
-    signal,
-    cancellation,
-    input,
-    inlineBytes,
-  }: CallOptions): object {
-    return { timeoutMs, signal, cancellation, input: input?.items, inlineBytes }
+  #requestOptions(
+    method: string,
+    { timeoutMs = this.#options.limits.callTimeoutMs, signal, cancellation, input, inlineBytes }: CallOptions,
+  ): RequestOptions {
+    const late = (): PluginError => callTimeout(this.manifest.name, method, timeoutMs)
+    return { timeoutMs, late, signal, cancellation, input: input?.items, inlineBytes }
   }
 
   async #shutDown(): Promise<void> {
@@ -455,7 +473,7 @@ export class Instance {
       await this.#ask(pluginMethods.shutdown, {}, shutdownTimeoutMs, late)
     } catch (error) {
       const isTold = error instanceof PluginError && error.codeName === 'PLUGIN_SHUTDOWN_FAILED'
-      throw isTold ? error : shutdownFailed(name, error instanceof Error ? error.message : String(error))
+      throw isTold ? error : shutdownFailed(name, describeThrown(error).message)
     } finally {
       await this.#child.stop({ endMs: 2000, termMs: 2000 })
       this.#status = PluginStatus.STOPPED

@@ -1,6 +1,7 @@
 import { defaultMaxMessageBytes } from '@appfactory/sdk/wire'
+import { checkedNumbers, count, type NumberRule, size, time } from './numbers.js'
 
-/** Limits of one running plugin. Times in ms. */
+/** Limits of one running plugin. Times in ms; Infinity is never, and of a number that there is no limit. */
 export interface InstanceLimits {
   /** From the start of the process to the answer of the handshake. */
   startTimeoutMs: number
@@ -39,7 +40,7 @@ export const defaultInstanceLimits: InstanceLimits = {
   maxStreams: 1000,
 }
 
-/** Limits of what waits in front of a plugin. Times in ms. */
+/** Limits of what waits in front of a plugin. Times in ms; Infinity is never, and of a number that there is no limit. */
 export interface SlotLimits {
   /** Between two health checks. */
   healthIntervalMs: number
@@ -59,4 +60,37 @@ export const defaultSlotLimits: SlotLimits = {
   retireTimeoutMs: 60_000,
   maxQueuedCalls: 10_000,
   maxSessions: 1000,
+}
+
+const instanceRules: Record<keyof InstanceLimits, NumberRule> = {
+  startTimeoutMs: time,
+  initializeTimeoutMs: time,
+  shutdownTimeoutMs: time,
+  healthTimeoutMs: time,
+  callTimeoutMs: time,
+  unresponsiveTimeoutMs: time,
+  stateTimeoutMs: time,
+  maxMessageBytes: size,
+  maxStateBytes: size,
+  maxCallsInFlight: count,
+  maxStreams: count,
+  maxHeapMb: size,
+}
+
+const slotRules: Record<keyof SlotLimits, NumberRule> = {
+  healthIntervalMs: time,
+  drainTimeoutMs: time,
+  retireTimeoutMs: time,
+  maxQueuedCalls: count,
+  maxSessions: count,
+}
+
+/** @throws TypeError that names the option. */
+export function instanceLimitsOf(options: Partial<InstanceLimits>): InstanceLimits {
+  return { ...defaultInstanceLimits, ...checkedNumbers(options, instanceRules) }
+}
+
+/** @throws TypeError that names the option. */
+export function slotLimitsOf(options: Partial<SlotLimits>): SlotLimits {
+  return { ...defaultSlotLimits, ...checkedNumbers(options, slotRules) }
 }

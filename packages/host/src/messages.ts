@@ -1,8 +1,13 @@
-import { isPluginError, PluginError } from '@appfactory/sdk'
-import { closest, describeThrown } from '@appfactory/sdk/wire'
+import { type ErrorName, isPluginError, PluginError } from '@appfactory/sdk'
+import { closest, describeThrown, isAnswer } from '@appfactory/sdk/wire'
 import type { RestartPolicy } from './restart.js'
 
 // The wording of the host's errors: what happened, to which plugin, and what to do next.
+
+/** Whether an error is of that code and of the host's own: a plugin may throw any code, and means what it throws. */
+export function isHostError(error: unknown, code: ErrorName): error is PluginError {
+  return isPluginError(error) && error.codeName === code && !isAnswer(error)
+}
 
 export function pluginNotFound(name: string, known: readonly string[]): PluginError {
   const meant = closest(name, known)
@@ -12,6 +17,14 @@ export function pluginNotFound(name: string, known: readonly string[]): PluginEr
       ? `; there is ${known.join(', ')}`
       : '; the plugins folders are empty'
   return new PluginError('PLUGIN_NOT_FOUND', `There is no plugin "${name}"${hint}`, { plugin: name })
+}
+
+export function hostClosed(): PluginError {
+  return new PluginError('PLUGIN_NOT_READY', 'The host is closed')
+}
+
+export function requestCancelled(): PluginError {
+  return new PluginError('REQUEST_CANCELLED', 'The request was cancelled')
 }
 
 export function pluginNotLoaded(name: string): PluginError {
@@ -40,11 +53,19 @@ export function pluginCrashed(name: string, how: string, stderr: string): Plugin
 
 export function pluginQuarantined(name: string, policy: RestartPolicy): PluginError {
   const { maxCrashes, windowMs, retryQuarantinedMs } = policy
+  const times = `${maxCrashes} times${inMinutes(windowMs)}`
+  const next = Number.isFinite(retryQuarantinedMs)
+    ? `is tried again${inMinutes(retryQuarantinedMs)} only`
+    : 'is not tried again'
   return new PluginError(
     'PLUGIN_QUARANTINED',
-    `Plugin "${name}" crashed ${maxCrashes} times in ${windowMs / 60_000} minutes and is tried again in ${retryQuarantinedMs / 60_000} minutes only. Mend it, then swap it for itself, or unload and load it`,
+    `Plugin "${name}" crashed ${times} and ${next}. Mend it, then swap it for itself, or unload and load it`,
     { plugin: name, retry_ms: retryQuarantinedMs },
   )
+}
+
+function inMinutes(ms: number): string {
+  return Number.isFinite(ms) ? ` in ${ms / 60_000} minutes` : ''
 }
 
 /** A limit is an option of the host: its name says which to raise. */
@@ -69,6 +90,14 @@ export function noSession(name: string, id: string): PluginError {
     'INVALID_PARAMS',
     `Plugin "${name}": session_id: there is no session "${id}" (any more). Begin another`,
     { plugin: name, issues: [{ path: 'session_id', message: 'there is no such session' }] },
+  )
+}
+
+export function noSessionId(name: string, method: string): PluginError {
+  return new PluginError(
+    'CONTRACT_MISMATCH',
+    `Plugin "${name}": the answer of ${method} has no session_id that is a string`,
+    { plugin: name, method, issues: [{ path: 'session_id', message: 'must be a string' }] },
   )
 }
 
@@ -261,6 +290,14 @@ export function initializeCrashed(name: string, how: string, stderr: string): Pl
     'PLUGIN_INITIALIZE_FAILED',
     `The process of plugin "${name}" ${how} in initialize()`,
     { plugin: name, exit: how, stderr },
+  )
+}
+
+export function initializeRefused(name: string): PluginError {
+  return new PluginError(
+    'PLUGIN_INITIALIZE_FAILED',
+    `Plugin "${name}" could not be initialized: it answered false. Look for the reason in its log`,
+    { plugin: name },
   )
 }
 

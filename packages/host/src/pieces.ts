@@ -3,8 +3,6 @@ export interface PieceStreamOptions<Piece> {
   open(): AsyncIterator<unknown> | Promise<AsyncIterator<unknown>>
   /** Makes of each piece what the reader gets. Default: the piece itself. */
   map?(piece: unknown): Piece
-  /** Makes of an error of the stream what the reader gets. */
-  explain?(error: unknown): unknown
   /** Called once, when the stream has ended, failed or been left, if it was begun. */
   onEnd?(): void
 }
@@ -57,7 +55,7 @@ export class PieceStream<Piece = unknown> implements AsyncIterableIterator<Piece
 
   readonly #fail = (error: unknown): never => {
     this.#end()
-    throw this.#options.explain?.(error) ?? error
+    throw error
   }
 
   #end(): void {

@@ -1,4 +1,6 @@
-/** When a plugin that crashed is started again. Times in ms. */
+import { checkedNumbers, count, type NumberRule, time } from './numbers.js'
+
+/** When a plugin that crashed is started again. Times in ms; Infinity is never, and of a number that there is no limit. */
 export interface RestartPolicy {
   /** The longest wait before the first restart; it doubles with each crash. Default: 200. */
   firstDelayMs: number
@@ -23,6 +25,20 @@ export const defaultRestartPolicy: RestartPolicy = {
   maxMissedHealthChecks: 3,
 }
 
+const rules: Record<keyof RestartPolicy, NumberRule> = {
+  firstDelayMs: time,
+  maxDelayMs: time,
+  maxCrashes: count,
+  windowMs: time,
+  retryQuarantinedMs: time,
+  maxMissedHealthChecks: count,
+}
+
+/** @throws TypeError that names the option. */
+export function restartPolicyOf(options: Partial<RestartPolicy>): RestartPolicy {
+  return { ...defaultRestartPolicy, ...checkedNumbers(options, rules, 'restart.') }
+}
+
 /** Counts the crashes of one plugin. */
 export class RestartCounter {
   readonly #policy: RestartPolicy
@@ -34,7 +50,7 @@ export class RestartCounter {
   }
 
   /** Notes a crash. Returns how long to wait before the restart, in ms, or undefined where the plugin is quarantined. */
-  crashed(now: number = Date.now()): number | undefined {
+  crashed(now: number = performance.now()): number | undefined {
     const { firstDelayMs, maxDelayMs, maxCrashes, windowMs, retryQuarantinedMs } = this.#policy
     this.#crashes = [...this.#crashes.filter((time) => now - time < windowMs), now]
     // After a quarantine there is one try: it has to last for the whole window.
@@ -44,6 +60,6 @@ export class RestartCounter {
       return undefined
     }
     // Full jitter: plugins that crashed together do not come back together.
-    return Math.random() * Math.min(maxDelayMs, firstDelayMs * 2 ** (this.#crashes.length - 1))
+    return (1 - Math.random()) * Math.min(maxDelayMs, firstDelayMs * 2 ** (this.#crashes.length - 1))
   }
 }

@@ -1,18 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import {
-  type ContractDescriptor,
-  type HealthStatus,
-  isPluginError,
-  PluginError,
-  PluginStatus,
-} from '@appfactory/sdk'
+import { type ContractDescriptor, type HealthStatus, PluginError, PluginStatus } from '@appfactory/sdk'
+import { isAnswer } from '@appfactory/sdk/wire'
 import type { Config } from './config.js'
-import type { CallOptions, Instance } from './instance.js'
+import { type CallOptions, type Instance, wrongCallOption } from './instance.js'
 import type { SlotLimits } from './limits.js'
 import {
   callTimeout,
   exhausted,
+  isHostError,
   noSession,
+  noSessionId,
   notDrained,
   notIdempotent,
   pluginQuarantined,
@@ -22,7 +18,7 @@ import { PieceStream } from './pieces.js'
 import { RestartCounter, type RestartPolicy } from './restart.js'
 import { type Session, Sessions } from './sessions.js'
 import type { Source } from './sources.js'
-import { timeLeft, waitUntil, within } from './waiting.js'
+import { pause, repeatEvery, timeLeft, waitUntil, within } from './waiting.js'
 
 export interface SlotEvents {
   status(status: PluginStatus, previous: PluginStatus): void
@@ -51,8 +47,13 @@ const lasting = new Set([
   'PLUGIN_NOT_FOUND',
 ])
 
-/** A handshake that failed would fail again, unless the process was ended from outside, or the host could not start it. */
-function isLasting({ codeName, data }: PluginError): boolean {
+/**
+ * A handshake that failed would fail again, unless the process was ended from outside, or the host could not start it. What a
+ * plugin threw may be over next time, whatever its code.
+ */
+function isLasting(error: PluginError): boolean {
+  const { codeName, data } = error
+  if (isAnswer(error)) return false
   if (codeName !== 'PLUGIN_LOAD_FAILED') return lasting.has(codeName ?? '')
   return data !== undefined && Reflect.get(Object(data), 'transient') !== true
 }
@@ -140,6 +141,8 @@ export class Slot {
   }
 
   call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
+    const wrong = wrongCallOption(options)
+    if (wrong) return Promise.reject(wrong)
     const serving = this.#serving()
     if (options.retry) return this.#callWithRetry(method, args, options)
     if (serving) return this.#callOn(serving, method, args, options)
@@ -160,6 +163,8 @@ export class Slot {
   stream(method: string, args: Config, options: CallOptions = {}): AsyncIterableIterator<unknown> {
     return new PieceStream({
       open: () => {
+        const wrong = wrongCallOption(options)
+        if (wrong) throw wrong
         const serving = this.#serving()
         return serving ? serving.stream(method, args, options) : this.#openLater(method, args, options)
       },
@@ -200,8 +205,7 @@ export class Slot {
       try {
         return await this.call(method, args, { ...others, ...rest })
       } catch (error) {
-        const isCrash = isPluginError(error) && error.codeName === 'PLUGIN_CRASHED'
-        if (left <= 0 || !isCrash || this.#closed) throw error
+        if (left <= 0 || !isHostError(error, 'PLUGIN_CRASHED') || this.#closed) throw error
       }
     }
   }
@@ -214,12 +218,12 @@ export class Slot {
   ): Promise<unknown> {
     const { maxSessions } = this.limits
     if (this.#sessions.size >= maxSessions) throw exhausted(this.name, 'maxSessions', maxSessions)
-    const answer = instance.call(method, args, options) as Promise<Config>
+    const answer = instance.call(method, args, options)
     const id = await this.#sessions.open(
       instance,
-      answer.then((result) => String(result['session_id'])),
+      answer.then((result) => sessionIdOf(this.name, method, result)),
     )
-    return { ...(await answer), session_id: id }
+    return { ...Object(await answer), session_id: id }
   }
 
   /** A session stays with the instance that began it. */
@@ -341,6 +345,7 @@ export class Slot {
   replace(instance: Instance, source: Source, canComeBack: () => boolean): Instance | undefined {
     if (this.#closed) throw pluginStopping(this.name)
     const previous = { instance: this.#instance, source: this.#source }
+    this.#watchCrash(instance)
     this.#serve(instance, source)
     this.#comeback = () => {
       if (!previous.instance?.isRunning || !canComeBack()) return false
@@ -367,7 +372,7 @@ export class Slot {
     this.#source = source
     this.#options.events.replaced(previous)
     this.#setStatus(PluginStatus.READY)
-    this.#watch(instance)
+    this.#watchHealth(instance)
   }
 
   /** Stops an instance that was replaced, once its calls, streams and sessions have ended or their time is over. */
@@ -405,7 +410,9 @@ export class Slot {
   async #close(): Promise<void> {
     this.#closing.abort()
     clearInterval(this.#healthTimer)
-    this.#setStatus(PluginStatus.SHUTTING_DOWN)
+    // What never came up has nothing to shut down: it stays at ERROR.
+    const cameUp = this.#contract !== undefined || this.#failure === undefined
+    if (cameUp) this.#setStatus(PluginStatus.SHUTTING_DOWN)
     this.#hold?.release()
     await this.swapping?.catch(() => {})
     const instance = this.#instance ?? (await this.#starting?.catch(() => undefined))
@@ -417,7 +424,7 @@ export class Slot {
       // An instance may have come while this one was closed.
       clearInterval(this.#healthTimer)
       this.#instance = undefined
-      this.#setStatus(PluginStatus.STOPPED)
+      if (cameUp) this.#setStatus(PluginStatus.STOPPED)
     }
   }
 
@@ -439,7 +446,8 @@ export class Slot {
       this.#contract = instance.contract
       this.#failure = undefined
       this.#setStatus(PluginStatus.READY)
-      this.#watch(instance)
+      this.#watchCrash(instance)
+      this.#watchHealth(instance)
       return instance
     } catch (error) {
       if (this.#closed) throw pluginStopping(this.name)
@@ -451,17 +459,20 @@ export class Slot {
     }
   }
 
-  #watch(instance: Instance): void {
+  /** Once for each instance: it may come back after a swap that failed. */
+  #watchCrash(instance: Instance): void {
     void instance.crashed.then((error) => this.#recover(instance, error))
+  }
+
+  #watchHealth(instance: Instance): void {
     clearInterval(this.#healthTimer)
     let missed = 0
-    this.#healthTimer = setInterval(async () => {
+    this.#healthTimer = repeatEvery(this.limits.healthIntervalMs, async () => {
       if (instance.isHeld) return
       missed = (await this.#checkHealth(instance)) ? 0 : missed + 1
       if (missed === this.#options.restartPolicy.maxMissedHealthChecks)
         instance.giveUp(`failed ${missed} health checks in a row and was stopped`)
-    }, this.limits.healthIntervalMs)
-    this.#healthTimer.unref()
+    })
   }
 
   /** Returns whether the plugin answered. */
@@ -515,7 +526,7 @@ export class Slot {
   async #pause(ms: number, replaced: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([this.closing, replaced])
     // Nobody waits for a plugin in quarantine.
-    await delay(ms, undefined, { signal, ref: this.#failure === undefined }).catch(() => {})
+    await pause(ms, { signal, ref: this.#failure === undefined })
   }
 
   /** Calls fail at once from now on; returns the wait until one more try. */
@@ -531,4 +542,11 @@ export class Slot {
     this.#status = status
     this.#options.events.status(status, previous)
   }
+}
+
+/** The id in the answer to a method that opens a session. */
+function sessionIdOf(plugin: string, method: string, answer: unknown): string {
+  const id: unknown = Reflect.get(Object(answer), 'session_id')
+  if (typeof id !== 'string') throw noSessionId(plugin, method)
+  return id
 }

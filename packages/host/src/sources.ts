@@ -19,6 +19,8 @@ export interface Source {
   name: string
   /** What the caller gave. */
   config: Config
+  /** The folder that it was named by; undefined: it was found by its name. */
+  path: string | undefined
   inspect(): Promise<DiscoveredPlugin>
   /** Starts an instance, each time from the files as they are then. An abort ends the start. */
   start(signal: AbortSignal): Promise<Instance>
@@ -45,14 +47,13 @@ export class Sources {
 
   /** A plugin by its name, in the first folder that has one. */
   byName(name: string, config: Config): Source {
-    return this.#source(name, config, () => this.inspect(name))
+    return this.#source({ name, config, path: undefined, inspect: () => this.inspect(name) })
   }
 
-  #source(name: string, config: Config, inspect: () => Promise<DiscoveredPlugin>): Source {
+  #source(origin: Omit<Source, 'start'>): Source {
+    const { name, config, inspect } = origin
     return {
-      name,
-      config,
-      inspect,
+      ...origin,
       start: async (signal) => {
         const plugin = await inspect()
         const { manifest } = loadable(plugin)
@@ -73,19 +74,22 @@ export class Sources {
     if (typeof replacement === 'string' && isPath(replacement)) {
       const { name } = await inspectInside(this.#options.dirs, replacement, this.#options)
       const kept = name === current.name ? current.config : {}
-      return this.#source(name, config ?? kept, () =>
-        inspectInside(this.#options.dirs, replacement, this.#options),
-      )
+      return this.#source({
+        name,
+        config: config ?? kept,
+        path: replacement,
+        inspect: () => inspectInside(this.#options.dirs, replacement, this.#options),
+      })
     }
     await this.inspect(replacement)
     return replacement === current.name
-      ? this.#source(replacement, config ?? current.config, current.inspect)
+      ? this.#source({ ...current, config: config ?? current.config })
       : this.byName(replacement, config ?? {})
   }
 
-  /** The contract of a plugin that is not loaded: its process is started for the question only. */
-  contractOf(plugin: DiscoveredPlugin): Promise<ContractDescriptor> {
-    return Instance.contractOf(this.#instanceOptions(plugin, { config: {}, grants: [] }))
+  /** The contract of a plugin that is not loaded: its process is started for the question only. An abort ends it. */
+  contractOf(plugin: DiscoveredPlugin, signal: AbortSignal): Promise<ContractDescriptor> {
+    return Instance.contractOf({ ...this.#instanceOptions(plugin, { config: {}, grants: [] }), signal })
   }
 
   /** The plugin of that name in the first folder that has one. */

@@ -1,6 +1,7 @@
-import { type ContractDescriptor, isPluginError, PluginError, PluginStatus } from '@appfactory/sdk'
+import { type ContractDescriptor, PluginError, PluginStatus } from '@appfactory/sdk'
+import { describeThrown } from '@appfactory/sdk/wire'
 import type { Instance } from './instance.js'
-import { swapFailed, swapNotUndone, swapUnderWay } from './messages.js'
+import { isHostError, swapFailed, swapNotUndone, swapUnderWay } from './messages.js'
 import type { Slot } from './slot.js'
 import type { Source } from './sources.js'
 
@@ -98,11 +99,18 @@ class Swap {
 
   /** An ERROR before its first call would be one after it too. */
   async #probe(candidate: Instance): Promise<void> {
-    const { contract } = this.#slot
-    if (contract) checkFits(contract, candidate.contract)
+    await this.#checkFits(candidate)
     const { status, message } = await candidate.health()
     if (status === PluginStatus.ERROR)
       throw new PluginError('PLUGIN_NOT_READY', message || 'its health is ERROR')
+  }
+
+  /** While the first instance has yet to come, only the manifest says of which contract it will be. */
+  async #checkFits(candidate: Instance): Promise<void> {
+    const { contract, source } = this.#slot
+    if (contract) return checkFits(contract, candidate.contract)
+    const { manifest } = await source.inspect()
+    if (manifest) checkName(manifest.contract, candidate.contract)
   }
 
   /** Returns whether state was carried over. */
@@ -165,7 +173,7 @@ class Swap {
       tell()
       return result
     } catch (error) {
-      tell(error instanceof Error ? error.message : String(error))
+      tell(describeThrown(error).message)
       throw error
     }
   }
@@ -173,12 +181,16 @@ class Swap {
 
 /** Whoever holds a handle of the old plugin calls its methods on the new one. */
 function checkFits(old: ContractDescriptor, candidate: ContractDescriptor): void {
-  if (candidate.name !== old.name)
-    throw new PluginError('CONTRACT_MISMATCH', `it is of the contract "${candidate.name}", not "${old.name}"`)
+  checkName(old.name, candidate)
   const methods = new Set(candidate.methods.map(({ wire }) => wire))
   const missing = old.methods.map(({ wire }) => wire).filter((wire) => !methods.has(wire))
   if (missing.length > 0)
     throw new PluginError('CONTRACT_MISMATCH', `its version of the contract lacks ${missing.join(', ')}`)
+}
+
+function checkName(wanted: string, { name }: ContractDescriptor): void {
+  if (name !== wanted)
+    throw new PluginError('CONTRACT_MISMATCH', `it is of the contract "${name}", not "${wanted}"`)
 }
 
 async function restore(old: Instance, candidate: Instance, state: unknown): Promise<void> {
@@ -198,8 +210,7 @@ async function restore(old: Instance, candidate: Instance, state: unknown): Prom
 async function confirm(candidate: Instance, slot: Slot): Promise<void> {
   const health = candidate.health().then(
     () => undefined,
-    (error: unknown) =>
-      isPluginError(error) && error.codeName === 'PLUGIN_CRASHED' ? candidate.crashed : undefined,
+    (error: unknown) => (isHostError(error, 'PLUGIN_CRASHED') ? candidate.crashed : undefined),
   )
   const watched = slot.unlessClosed(Promise.race([health, candidate.crashed]))
   const crash = await watched.catch(() => undefined)

@@ -1,11 +1,32 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { PluginError } from '@appfactory/sdk'
-import { type Cancellation, maxTimerMs } from '@appfactory/sdk/wire'
+import type { PluginError } from '@appfactory/sdk'
+import { type Cancellation, maxTimerMs, startTimer } from '@appfactory/sdk/wire'
+import { requestCancelled } from './messages.js'
 
 /** At least 1 ms: 0 would mean no time at all, which is not what was asked for. */
 export function timeLeft(timeoutMs: number, since: number): number {
   return Math.max(1, timeoutMs - (performance.now() - since))
+}
+
+/** As `setInterval`, for any time in ms, as `startTimer` is `setTimeout`. Keeps no process alive. */
+export function repeatEvery(ms: number, work: () => void): NodeJS.Timeout | undefined {
+  return ms === Number.POSITIVE_INFINITY ? undefined : setInterval(work, Math.min(ms, maxTimerMs)).unref()
+}
+
+/** Resolves after any time in ms, or when `signal` is aborted. With `ref` false it keeps no process alive. */
+export function pause(ms: number, { signal, ref }: { signal: AbortSignal; ref: boolean }): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    const done = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = startTimer(ms, done)
+    if (!ref) timer?.unref()
+    signal.addEventListener('abort', done, { once: true })
+  })
 }
 
 /** Whether `condition` came true in time. It is first looked at when what runs now has run, then ever less often. */
@@ -35,11 +56,8 @@ interface WaitOptions {
 export function within<T>(promise: Promise<T>, options: WaitOptions): Promise<T> {
   const { signal, cancellation, timeoutMs, late } = options
   return new Promise((resolve, reject) => {
-    const abort = (): void => reject(new PluginError('REQUEST_CANCELLED', 'The request was cancelled'))
-    const timer =
-      timeoutMs === undefined
-        ? undefined
-        : setTimeout(() => reject(late?.()), Math.min(timeoutMs, maxTimerMs))
+    const abort = (): void => reject(requestCancelled())
+    const timer = timeoutMs === undefined ? undefined : startTimer(timeoutMs, () => reject(late?.()))
     if (signal?.aborted || cancellation?.cancelled) abort()
     // Any number of calls may wait with the same signal.
     if (signal) setMaxListeners(0, signal)

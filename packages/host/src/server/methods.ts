@@ -70,14 +70,14 @@ export const serverMethods: Record<string, ServerMethod> = {
   'plugin/describe': method(
     'A plugin’s manifest, and its methods with the schemas of arguments and results.',
     z.strictObject({ name: z.string() }),
-    async ({ name }, { host }) => describe(host, name),
+    async ({ name }, { host, call }) => describe(host, name, call.signal),
   ),
   'plugin/load': method(
     'Starts a plugin.',
     z.strictObject({ name: z.string(), config: args }),
     async ({ name, config }, { host, call }) => {
       refuseGrants('plugin/load', config)
-      await loadUnlessCancelled(host, call, name, config)
+      await host.load(name, config, { signal: call.signal })
       return { success: true, plugin: wireSummary(await host.summary(name)) }
     },
   ),
@@ -248,25 +248,6 @@ function wireSwap(result: SwapResult): Record<string, unknown> {
   }
 }
 
-/** A cancelled load leaves nothing running. */
-async function loadUnlessCancelled(
-  host: PluginHost,
-  call: IncomingCall,
-  name: string,
-  config: Record<string, unknown> | undefined,
-): Promise<void> {
-  const abandon = (): void => void host.unload(name, { force: true }).catch(() => {})
-  const loading = host.load(name, config)
-  call.signal.addEventListener('abort', abandon, { once: true })
-  try {
-    await loading
-  } catch (error) {
-    throw call.cancelled ?? error
-  } finally {
-    call.signal.removeEventListener('abort', abandon)
-  }
-}
-
 interface PluginCall {
   plugin: string
   method: string
@@ -299,8 +280,8 @@ async function sendPieces(
   return { pieces: outgoing.count }
 }
 
-async function describe(host: PluginHost, name: string): Promise<unknown> {
-  const { plugin, contract } = await host.describe(name)
+async function describe(host: PluginHost, name: string, signal: AbortSignal): Promise<unknown> {
+  const { plugin, contract } = await host.describe(name, { signal })
   const methods = contract.methods.map(
     ({ wire, description, kind, required, idempotent, input, args: schema, result, piece }) => ({
       name: wire,

@@ -37,7 +37,7 @@ export class Gate {
   /** A token that opens the door once, within an hour. */
   issueToken(): string {
     const { secret, digest } = makeSecret()
-    this.#tokens.push({ digest, until: Date.now() + tokenLifeMs })
+    this.#tokens.push({ digest, until: performance.now() + tokenLifeMs })
     return secret
   }
 
@@ -64,7 +64,7 @@ export class Gate {
 
   /** Makes a cookie out of a token; undefined where it is not, or no longer, good. */
   exchange(token: string): string | undefined {
-    this.#tokens = this.#tokens.filter(({ until }) => Date.now() < until)
+    this.#tokens = this.#tokens.filter(({ until }) => performance.now() < until)
     const index = this.#tokens.findIndex((known) => timingSafeEqual(known.digest, digestOf(token)))
     if (index < 0) return undefined
     this.#tokens.splice(index, 1)

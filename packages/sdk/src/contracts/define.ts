@@ -10,6 +10,7 @@ import {
   type MethodBehaviour,
   type MethodDefinition,
 } from './contract.js'
+import { methodNamePattern, reservedNames } from './names.js'
 
 type Methods = Record<string, MethodDefinition>
 
@@ -42,26 +43,6 @@ export type DefinedContract<M extends Methods> = {
   readonly [contractSymbol]: ContractBinding
   readonly definition: ContractDefinition<M>
 }
-
-/** Names that a handle or a plugin has already. */
-const reserved = new Set([
-  'initialize',
-  'shutdown',
-  'healthCheck',
-  'captureState',
-  'restoreState',
-  'manifest',
-  'name',
-  'version',
-  'status',
-  'contract',
-  'constructor',
-  'then',
-  'health',
-  'unload',
-  'call',
-  'stream',
-])
 
 /**
  * Makes a contract of your own.
@@ -108,9 +89,9 @@ function checkDefinition({ name, methods }: ContractDefinition): void {
     throw new TypeError(`A contract's name is lower-case words joined by _ or -, not "${name}"`)
   }
   for (const [method, { kind, piece }] of Object.entries(methods)) {
-    if (!/^[a-z][A-Za-z0-9]*$/.test(method))
+    if (!methodNamePattern.test(method))
       throw new TypeError(`${name}: a method's name is in camelCase, not "${method}"`)
-    if (reserved.has(method))
+    if (reservedNames.has(method))
       throw new TypeError(`${name}: the name "${method}" is taken by every plugin; choose another`)
     if (kind === 'stream' && !piece)
       throw new TypeError(`${name}.${method}: a stream needs the schema of a piece`)

@@ -8,7 +8,7 @@ export {
   MethodCodecs,
   nameValue,
 } from '../contracts/codec.js'
-export { toCamelCase, toSnakeCase } from '../contracts/names.js'
+export { isMethodName, toCamelCase, toSnakeCase } from '../contracts/names.js'
 export { describeThrown, fromErrorObject, systemCodeOf, toErrorObject } from '../errors.js'
 export type { WireHealthStatus } from '../health.js'
 export { listed, quoted, shortened } from '../quote.js'
@@ -17,7 +17,14 @@ export { Bytes } from './bytes.js'
 export { type Cancellation, IncomingCall } from './call.js'
 export { defaultMaxMessageBytes } from './lines.js'
 export { parseJson, type RequestId } from './message.js'
-export { byteStreamWindow, maxTimerMs, type RequestOptions, streamWindow } from './outgoing.js'
+export {
+  byteStreamWindow,
+  isAnswer,
+  maxTimerMs,
+  type RequestOptions,
+  startTimer,
+  streamWindow,
+} from './outgoing.js'
 export { Peer, type PeerOptions } from './peer.js'
 export * from './protocol.js'
 export { decodeState, encodeState } from './state.js'

@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events'
 import { createJSONRPCRequest } from 'json-rpc-2.0'
-import { fromErrorObject, PluginError } from '../errors.js'
+import { type ErrorObject, fromErrorObject, isPluginError, PluginError, toErrorObject } from '../errors.js'
 import type { Cancellation } from './call.js'
 import type { RequestId, Response } from './message.js'
 import type { MessageWriter } from './message-writer.js'
-import { cancelled, errorResponse } from './replies.js'
+import { cancelled } from './replies.js'
 import { IncomingStream, OutgoingStream } from './streams.js'
 
 export interface RequestOptions {
@@ -14,6 +14,8 @@ export interface RequestOptions {
   cancellation?: Cancellation | undefined
   /** In ms. The call is cancelled and fails with CALL_TIMEOUT. For a stream: time between two pieces. Default: none. */
   timeoutMs?: number | undefined
+  /** Makes the error of a call that took too long. Default: CALL_TIMEOUT with the name of the wire's method. */
+  late?: (() => PluginError) | undefined
   /** Sent as `$/input` while the call runs. */
   input?: AsyncIterable<unknown> | undefined
   /** For a stream: pieces that the other end was told it may send before the reader has taken one. Default: `streamWindow`. */
@@ -30,7 +32,7 @@ interface OutgoingCall {
   pieces: IncomingStream | undefined
   stopListening?(): void
   input?: OutgoingStream
-  timer?: NodeJS.Timeout
+  timer?: NodeJS.Timeout | undefined
 }
 
 /** Pieces that may be on their way before the reader has taken one: of text, and of bytes, which are large. */
@@ -39,6 +41,19 @@ export const byteStreamWindow = 8
 
 /** The longest time that Node's timers can wait, in ms: 24.8 days. */
 export const maxTimerMs = 2 ** 31 - 1
+
+/** `setTimeout` for any time in ms: Infinity never comes, and what Node's timers can't wait for comes after 24.8 days. */
+export function startTimer(ms: number, work: () => void): NodeJS.Timeout | undefined {
+  return ms === Number.POSITIVE_INFINITY ? undefined : setTimeout(work, Math.min(ms, maxTimerMs))
+}
+
+/** Errors that came over a wire. What this end has found out itself, such as a timeout, is not among them. */
+const answers = new WeakSet<PluginError>()
+
+/** Whether the other end answered with this error, which says then what the other end thinks, whatever its code. */
+export function isAnswer(error: unknown): boolean {
+  return isPluginError(error) && answers.has(error)
+}
 
 /** The calls that this end makes of the other. */
 export class OutgoingCalls {
@@ -85,15 +100,27 @@ export class OutgoingCalls {
 
   /** Ends a call with a response. Returns false where there is no such call. */
   settle(id: RequestId, response: Response): boolean {
-    const call = this.#calls.get(id)
+    const call = this.#take(id)
     if (!call) return false
+    if (response.error) call.reject(answerOf(response.error))
+    else call.resolve(response.result)
+    return true
+  }
+
+  /** Ends a call with an error of this end. */
+  #reject(id: RequestId, error: unknown): void {
+    this.#take(id)?.reject(isPluginError(error) ? error : fromErrorObject(toErrorObject(error)))
+  }
+
+  /** The call of that id, which is over. */
+  #take(id: RequestId): OutgoingCall | undefined {
+    const call = this.#calls.get(id)
+    if (!call) return undefined
     this.#calls.delete(id)
     clearTimeout(call.timer)
     call.input?.fail(cancelled())
     call.stopListening?.()
-    if (response.error) call.reject(fromErrorObject(response.error))
-    else call.resolve(response.result)
-    return true
+    return call
   }
 
   /** Takes a piece of an answer. Returns false where there is no such call. */
@@ -108,7 +135,7 @@ export class OutgoingCalls {
 
   breakStream(id: RequestId, problem: string): void {
     this.#cancel(id)
-    this.settle(id, errorResponse(id, new PluginError('INTERNAL_ERROR', `The stream is broken: ${problem}`)))
+    this.#reject(id, new PluginError('INTERNAL_ERROR', `The stream is broken: ${problem}`))
   }
 
   /** The callee has taken items of the argument that is sent while the call runs. Returns false where there is no such call. */
@@ -121,7 +148,7 @@ export class OutgoingCalls {
   /** Ends all calls with `error`. With `forGood`, later ones fail with it too. */
   fail(error: PluginError, forGood = false): void {
     if (forGood) this.#closed = error
-    for (const id of [...this.#calls.keys()]) this.settle(id, errorResponse(id, error))
+    for (const id of [...this.#calls.keys()]) this.#reject(id, error)
   }
 
   #call(
@@ -149,15 +176,16 @@ export class OutgoingCalls {
     try {
       this.#writer.writeChecked(createJSONRPCRequest(id, method, params))
     } catch (error) {
-      this.settle(id, errorResponse(id, error))
+      this.#reject(id, error)
     }
   }
 
   /** Starts what may end the call early, and what feeds it. */
-  #watch(id: number, call: OutgoingCall, { signal, cancellation, timeoutMs, input }: RequestOptions): void {
+  #watch(id: number, call: OutgoingCall, options: RequestOptions): void {
+    const { signal, cancellation, timeoutMs, input } = options
     if (!this.#calls.has(id)) return
-    if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY)
-      call.timer = setTimeout(() => this.#timeOut(id, call, timeoutMs), Math.min(timeoutMs, maxTimerMs))
+    if (timeoutMs !== undefined)
+      call.timer = startTimer(timeoutMs, () => this.#timeOut(id, call, timeoutMs, options.late))
     if (input) void this.#feed(id, call, input)
     if (cancellation) cancellation.onCancel = () => this.#cancel(id)
     if (!signal) return
@@ -168,10 +196,10 @@ export class OutgoingCalls {
     call.stopListening = () => signal.removeEventListener('abort', cancel)
   }
 
-  #timeOut(id: number, { method }: OutgoingCall, timeoutMs: number): void {
+  #timeOut(id: number, { method }: OutgoingCall, timeoutMs: number, late: RequestOptions['late']): void {
     this.#cancel(id)
     const message = `${method} took longer than ${timeoutMs} ms and was cancelled`
-    this.settle(id, errorResponse(id, new PluginError('CALL_TIMEOUT', message, { timeout_ms: timeoutMs })))
+    this.#reject(id, late?.() ?? new PluginError('CALL_TIMEOUT', message, { timeout_ms: timeoutMs }))
   }
 
   /** Sends the argument that arrives while the call runs; its failure cancels the call. */
@@ -186,11 +214,17 @@ export class OutgoingCalls {
     } catch (error) {
       if (!this.#calls.has(id)) return
       this.#cancel(id)
-      this.settle(id, errorResponse(id, error))
+      this.#reject(id, error)
     }
   }
 
   #cancel(id: RequestId): void {
     this.#writer.notify('$/cancelRequest', { id })
   }
+}
+
+function answerOf(response: ErrorObject): PluginError {
+  const error = fromErrorObject(response)
+  answers.add(error)
+  return error
 }

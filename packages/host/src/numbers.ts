@@ -1,0 +1,70 @@
+import { nameValue } from '@appfactory/sdk/wire'
+
+/** Which numbers an option takes. */
+export interface NumberRule {
+  /** In words, for the error. */
+  takes: string
+  fits(value: number): boolean
+}
+
+/** A time after which something is done, in ms. */
+export const time: NumberRule = {
+  takes: 'a number of ms above 0, or Infinity for never',
+  fits: (value) => value > 0,
+}
+
+/** How many there may be. */
+export const count: NumberRule = {
+  takes: 'a whole number above 0, or Infinity for no limit',
+  fits: (value) => isWhole(value, 1) || value === Number.POSITIVE_INFINITY,
+}
+
+/** How often something is done again. */
+export const repeats: NumberRule = {
+  takes: 'a whole number, 0 or more, or Infinity for no limit',
+  fits: (value) => isWhole(value, 0) || value === Number.POSITIVE_INFINITY,
+}
+
+/** A size, in bytes or MB: what the other end is told, so that there has to be one. */
+export const size: NumberRule = {
+  takes: 'a whole number above 0',
+  fits: (value) => isWhole(value, 1),
+}
+
+/** What is wrong with the first of the options that is not as its rule says; undefined: nothing is. */
+export function wrongNumber(
+  options: object,
+  rules: Readonly<Record<string, NumberRule>>,
+  prefix = '',
+): string | undefined {
+  for (const name of Object.keys(rules)) {
+    const value: unknown = Reflect.get(options, name)
+    const rule = rules[name]
+    if (value === undefined || !rule || (typeof value === 'number' && rule.fits(value))) continue
+    return `${prefix}${name} takes ${rule.takes}, not ${nameValue(value)}`
+  }
+  return undefined
+}
+
+/**
+ * Those of the options that have a rule and a value.
+ *
+ * @param prefix Stands before their names in the error.
+ * @throws TypeError with the name of one that is not as its rule says, and its value.
+ */
+export function checkedNumbers<Options extends object>(
+  options: Options,
+  rules: Readonly<Record<keyof Options & string, NumberRule>>,
+  prefix = '',
+): Partial<Options> {
+  const wrong = wrongNumber(options, rules, prefix)
+  if (wrong !== undefined) throw new TypeError(wrong)
+  const given = Object.entries(options).filter(
+    ([name, value]) => value !== undefined && Object.hasOwn(rules, name),
+  )
+  return Object.fromEntries(given) as Partial<Options>
+}
+
+function isWhole(value: number, least: number): boolean {
+  return Number.isSafeInteger(value) && value >= least
+}
