@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { resolve } from 'node:path'
 import { type ContractDescriptor, type HealthStatus, PluginError, PluginStatus } from '@appfactory/sdk'
 import { shippedContracts } from '@appfactory/sdk/contracts'
-import { decodeState, encodeState, type WireState } from '@appfactory/sdk/wire'
+import { decodeState, describeThrown, encodeState, type WireState } from '@appfactory/sdk/wire'
 import type { Room } from './backpressure.js'
 import type { Config } from './config.js'
 import { type DiscoveredPlugin, type Discovery, discoverPlugins } from './discovery.js'
@@ -156,7 +156,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
       return this.#handle<Contract>(slot, instance.contract)
     } catch (error) {
       this.#forget(slot)
-      this.#logs.launcher('ERROR', 'plugin could not be loaded', { plugin: name, error: String(error) })
+      this.#logs.launcher('ERROR', 'plugin could not be loaded', {
+        plugin: name,
+        error: describeThrown(error).message,
+      })
       throw error
     }
   }
@@ -462,7 +465,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     try {
       this.emit(event, ...([details] as never))
     } catch (error) {
-      this.#logs.launcher('ERROR', `a listener of "${event}" threw`, { error: String(error) })
+      this.#logs.launcher('ERROR', `a listener of "${event}" threw`, { error: describeThrown(error).message })
     }
   }
 
@@ -498,7 +501,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     } catch (error) {
       return {
         status: PluginStatus.ERROR,
-        message: error instanceof Error ? error.message : String(error),
+        message: describeThrown(error).message,
         details: {},
       }
     }

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import {
   type ContractDescriptor,
   type HealthStatus,
+  isPluginError,
   type JsonSchema,
   type Manifest,
   PluginError,
@@ -15,6 +16,7 @@ import {
   type CallParams,
   type Cancellation,
   creditOf,
+  describeThrown,
   type HandshakeParams,
   type HandshakeResult,
   type HealthResult,
@@ -360,7 +362,7 @@ export class Instance {
     method: string,
     { timeoutMs = this.#options.limits.callTimeoutMs }: CallOptions,
   ): unknown {
-    const isTimeout = error instanceof PluginError && error.codeName === 'CALL_TIMEOUT'
+    const isTimeout = isPluginError(error) && error.codeName === 'CALL_TIMEOUT'
     return isTimeout ? callTimeout(this.manifest.name, method, timeoutMs) : error
   }
 
@@ -420,7 +422,7 @@ export class Instance {
     try {
       return await this.#peer.request(method, params, { timeoutMs })
     } catch (error) {
-      throw error instanceof PluginError && error.codeName === 'CALL_TIMEOUT' ? late() : error
+      throw isPluginError(error) && error.codeName === 'CALL_TIMEOUT' ? late() : error
     }
   }
 
@@ -454,8 +456,8 @@ export class Instance {
       const late = (): PluginError => shutdownFailed(name, `it did not finish in ${shutdownTimeoutMs} ms`)
       await this.#ask(pluginMethods.shutdown, {}, shutdownTimeoutMs, late)
     } catch (error) {
-      const isTold = error instanceof PluginError && error.codeName === 'PLUGIN_SHUTDOWN_FAILED'
-      throw isTold ? error : shutdownFailed(name, error instanceof Error ? error.message : String(error))
+      const isTold = isPluginError(error) && error.codeName === 'PLUGIN_SHUTDOWN_FAILED'
+      throw isTold ? error : shutdownFailed(name, describeThrown(error).message)
     } finally {
       await this.#child.stop({ endMs: 2000, termMs: 2000 })
       this.#status = PluginStatus.STOPPED

@@ -6,6 +6,7 @@ import {
   PluginError,
   PluginStatus,
 } from '@appfactory/sdk'
+import { describeThrown } from '@appfactory/sdk/wire'
 import type { Config } from './config.js'
 import type { CallOptions, Instance } from './instance.js'
 import type { SlotLimits } from './limits.js'
@@ -445,8 +446,9 @@ export class Slot {
       if (this.#closed) throw pluginStopping(this.name)
       if (replaced.aborted) return this.ready()
       this.#setStatus(PluginStatus.ERROR)
-      this.#failure =
-        error instanceof PluginError ? error : new PluginError('PLUGIN_LOAD_FAILED', String(error))
+      this.#failure = isPluginError(error)
+        ? error
+        : new PluginError('PLUGIN_LOAD_FAILED', describeThrown(error).message)
       throw this.#failure
     }
   }
@@ -505,7 +507,7 @@ export class Slot {
         this.#setStatus(PluginStatus.INITIALIZING)
         return await this.#begin()
       } catch (error) {
-        if (error instanceof PluginError && isLasting(error)) throw error
+        if (isPluginError(error) && isLasting(error)) throw error
         if (this.closing.aborted || replaced.aborted) throw error
         this.#failure = undefined
       }

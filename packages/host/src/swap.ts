@@ -1,4 +1,5 @@
 import { type ContractDescriptor, isPluginError, PluginError, PluginStatus } from '@appfactory/sdk'
+import { describeThrown } from '@appfactory/sdk/wire'
 import type { Instance } from './instance.js'
 import { swapFailed, swapNotUndone, swapUnderWay } from './messages.js'
 import type { Slot } from './slot.js'
@@ -165,7 +166,7 @@ class Swap {
       tell()
       return result
     } catch (error) {
-      tell(error instanceof Error ? error.message : String(error))
+      tell(describeThrown(error).message)
       throw error
     }
   }
