@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { describeThrown } from '@appfactory/sdk/wire'
 import type { Answer, Question, Surroundings } from './answers.js'
 import { Cancelled } from './failures.js'
 import { asMeant, checkGiven, type Given, openQuestions, problemOf, withDefaults } from './read-answers.js'
@@ -43,7 +44,7 @@ function busyFolder(name: string): string | undefined {
     checkFolder(resolve(name))
     return undefined
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return describeThrown(error).message
   }
 }
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { version } from 'virtual:versions'
+import { describeThrown } from '@appfactory/sdk/wire'
 import type { Answers, Surroundings } from './answers.js'
 import { type Arguments, parseArguments } from './arguments.js'
 import { repeatCommand } from './command-line.js'
@@ -92,8 +93,8 @@ async function carryOut(
 
 /** Says what went wrong, for a person or as JSON, and returns the exit status. */
 function fail(error: unknown, json: boolean): number {
-  const message = error instanceof Error ? error.message : String(error)
-  const usage = error instanceof UsageError || (error instanceof Error && error.name === 'YError')
+  const message = describeThrown(error).message
+  const usage = error instanceof UsageError || describeThrown(error).name === 'YError'
   if (json) {
     const details = { message, ...detailsOf(error) }
     process.stdout.write(`${JSON.stringify({ error: details }, null, 2)}\n`)

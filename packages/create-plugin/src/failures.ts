@@ -1,3 +1,5 @@
+import { describeThrown } from '@appfactory/sdk/wire'
+
 /** Exit status of the command, as documented. */
 export const exitCodes = { done: 0, failure: 1, usage: 2, cancelled: 130 } as const
 
@@ -46,7 +48,7 @@ export class UndoFailed extends AggregateError {
   readonly kept: string
 
   constructor(kept: string, errors: readonly unknown[]) {
-    const [cause, ...failed] = errors.map((error) => (error instanceof Error ? error.message : String(error)))
+    const [cause, ...failed] = errors.map((error) => describeThrown(error).message)
     super(
       errors,
       `${cause}\nNot everything could be put back as it was:\n${failed.map((line) => `  ${line}`).join('\n')}\nWhat was overwritten is kept in ${kept}, each file with .old behind its name`,

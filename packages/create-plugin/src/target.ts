@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync, type Stats } from 'node:fs'
 import { join, posix } from 'node:path'
+import { systemCodeOf } from '@appfactory/sdk/wire'
 import { TargetBusy } from './failures.js'
 import type { PlannedFile } from './plan.js'
 
@@ -92,7 +93,7 @@ export function statOf(path: string): Stats | undefined {
   try {
     return lstatSync(path)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = systemCodeOf(error)
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     throw error
   }

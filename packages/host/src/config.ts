@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type JsonSchema, type Manifest, PluginError } from '@appfactory/sdk'
-import { configInvalid, parseJson } from '@appfactory/sdk/wire'
+import { configInvalid, parseJson, systemCodeOf } from '@appfactory/sdk/wire'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormatsModule from 'ajv-formats'
@@ -48,7 +48,7 @@ async function readConfigFile(file: string): Promise<Config> {
   try {
     value = parseJson(await readFile(file, 'utf8'))
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {}
+    if (systemCodeOf(error) === 'ENOENT') return {}
     throw new PluginError('CONFIG_INVALID', `${file} can’t be read: ${reasonOf(error)}`, { path: file })
   }
   if (isObject(value)) return value

@@ -2,7 +2,7 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
 import { checkManifest } from '@appfactory/sdk/manifest'
-import { parseJson } from '@appfactory/sdk/wire'
+import { describeThrown, parseJson, systemCodeOf } from '@appfactory/sdk/wire'
 import semver from 'semver'
 import { type EntryOptions, isInside, resolveEntry } from './entry.js'
 import { discoveryFailed, manifestMissing, outsidePlugins } from './messages.js'
@@ -185,9 +185,10 @@ function stripByteOrderMark(text: string): string {
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+  const code = systemCodeOf(error)
+  return code === 'ENOENT' || code === 'ENOTDIR'
 }
 
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return describeThrown(error).message
 }

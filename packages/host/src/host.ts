@@ -183,7 +183,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
     } catch (error) {
       await slot.close(true).catch(() => {})
       this.#forget(slot)
-      this.#logs.launcher('ERROR', 'plugin could not be loaded', { plugin: name, error: String(error) })
+      this.#logs.launcher('ERROR', 'plugin could not be loaded', {
+        plugin: name,
+        error: describeThrown(error).message,
+      })
       throw error
     }
   }
@@ -505,7 +508,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     try {
       this.emit(event, ...([details] as never))
     } catch (error) {
-      this.#logs.launcher('ERROR', `a listener of "${event}" threw`, { error: String(error) })
+      this.#logs.launcher('ERROR', `a listener of "${event}" threw`, { error: describeThrown(error).message })
     }
   }
 

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import {
   type ContractDescriptor,
   type HealthStatus,
+  isPluginError,
   type JsonSchema,
   type Manifest,
   PluginError,
@@ -472,7 +473,7 @@ export class Instance {
       const late = (): PluginError => shutdownFailed(name, `it did not finish in ${shutdownTimeoutMs} ms`)
       await this.#ask(pluginMethods.shutdown, {}, shutdownTimeoutMs, late)
     } catch (error) {
-      const isTold = error instanceof PluginError && error.codeName === 'PLUGIN_SHUTDOWN_FAILED'
+      const isTold = isPluginError(error) && error.codeName === 'PLUGIN_SHUTDOWN_FAILED'
       throw isTold ? error : shutdownFailed(name, describeThrown(error).message)
     } finally {
       await this.#child.stop({ endMs: 2000, termMs: 2000 })

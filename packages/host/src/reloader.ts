@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { isPluginError } from '@appfactory/sdk'
+import { describeThrown } from '@appfactory/sdk/wire'
 import type { DevelopmentEvent } from './dev.js'
 import { inspectPlugin } from './discovery.js'
 import type { PluginHost } from './host.js'
@@ -105,7 +106,7 @@ export class Reloader {
     if (isPassing(error)) this.#retryLater()
     const cause = rootOf(error)
     const place = knownPlace(cause) ?? (await placeOfSyntaxError(cause, dir, this.#suspects))
-    const failure = `${place}: ${cause instanceof Error ? cause.message : String(cause)}`
+    const failure = `${place}: ${describeThrown(cause).message}`
     const repeated = failure === this.#lastFailure
     this.#lastFailure = failure
     onEvent({ type: 'failed', plugin: name, serving: host.isLoaded(name), repeated, error: cause, place })

@@ -1,5 +1,11 @@
-import { type ContractDescriptor, type HealthStatus, PluginError, PluginStatus } from '@appfactory/sdk'
-import { isAnswer } from '@appfactory/sdk/wire'
+import {
+  type ContractDescriptor,
+  type HealthStatus,
+  isPluginError,
+  PluginError,
+  PluginStatus,
+} from '@appfactory/sdk'
+import { describeThrown, isAnswer } from '@appfactory/sdk/wire'
 import type { Config } from './config.js'
 import { type CallOptions, type Instance, wrongCallOption } from './instance.js'
 import type { SlotLimits } from './limits.js'
@@ -453,8 +459,9 @@ export class Slot {
       if (this.#closed) throw pluginStopping(this.name)
       if (replaced.aborted) return this.ready()
       this.#setStatus(PluginStatus.ERROR)
-      this.#failure =
-        error instanceof PluginError ? error : new PluginError('PLUGIN_LOAD_FAILED', String(error))
+      this.#failure = isPluginError(error)
+        ? error
+        : new PluginError('PLUGIN_LOAD_FAILED', describeThrown(error).message)
       throw this.#failure
     }
   }
@@ -516,7 +523,7 @@ export class Slot {
         this.#setStatus(PluginStatus.INITIALIZING)
         return await this.#begin()
       } catch (error) {
-        if (error instanceof PluginError && isLasting(error)) throw error
+        if (isPluginError(error) && isLasting(error)) throw error
         if (this.closing.aborted || replaced.aborted) throw error
         this.#failure = undefined
       }

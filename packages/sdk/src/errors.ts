@@ -1,3 +1,5 @@
+import { isMap, isSet } from 'node:util/types'
+
 /** One row of the error table: a number on the wire, a name in code, and what a person should know about it. */
 export interface ErrorRow {
   readonly code: number
@@ -228,7 +230,7 @@ export function errorName(code: number): ErrorName | undefined {
 
 /** Whether `error` is a PluginError, made by this copy of the SDK or another one. */
 export function isPluginError(error: unknown): error is PluginError {
-  return typeof error === 'object' && error !== null && pluginErrorMark in error
+  return read(error, pluginErrorMark) === true
 }
 
 /** The `error` member of a JSON-RPC response. */
@@ -244,26 +246,137 @@ export function toErrorObject(error: unknown): ErrorObject {
     return {
       code: error.code,
       message: error.message,
-      ...(error.data === undefined ? {} : { data: error.data }),
+      ...(error.data === undefined ? {} : { data: toJson(error.data) }),
     }
   }
   const { name, message } = describeThrown(error)
   return { code: ErrorCodes.INTERNAL_ERROR, message: `Internal error: ${message}`, data: { error: name } }
 }
 
-/** The name and message of whatever was thrown, even where looking at it throws again. */
+/** How deep causes and data are followed. */
+const maxDepth = 20
+
+/** Of several errors in one, how many are named. */
+const maxErrorsNamed = 3
+
+/** Longest text made of an object without a message, in characters. */
+const maxObjectText = 300
+
+/**
+ * The name and message of whatever was thrown, of any realm, with those of its causes, even where looking at it throws
+ * again.
+ */
 export function describeThrown(error: unknown): { name: string; message: string } {
+  return { name: nameOf(error), message: wordsOf(error, []) }
+}
+
+function nameOf(error: unknown): string {
+  const name = read(error, 'name')
+  return typeof name === 'string' && name !== '' ? name : 'Error'
+}
+
+/** @param parents The errors that have it as their cause: a circle ends there. */
+function wordsOf(thrown: unknown, parents: readonly unknown[]): string {
+  if (!isObject(thrown)) return String(thrown)
+  const inner =
+    parents.length < maxDepth ? innerErrors(thrown).filter((error) => !parents.includes(error)) : []
+  const further = inner.slice(0, maxErrorsNamed).map((error) => wordsOf(error, [...parents, thrown]))
+  const left = inner.length - maxErrorsNamed
+  const causes = left > 0 ? `${further.join('; ')}; and ${left} more` : further.join('; ')
+  const own = ownWords(thrown, causes !== '')
+  if (causes === '' || own.includes(causes)) return own
+  return own === '' ? causes : `${own}: ${causes}`
+}
+
+/** The cause of an error, or the errors that an AggregateError holds. */
+function innerErrors(error: object): unknown[] {
+  const cause = read(error, 'cause')
+  const errors = read(error, 'errors')
+  const several = Array.isArray(errors) ? errors : []
+  return [...new Set([...(cause === undefined || cause === null ? [] : [cause]), ...several])]
+}
+
+/** What it says itself; nothing where it is an error without a message, and its causes say more. */
+function ownWords(thrown: object, hasCauses: boolean): string {
+  const message = read(thrown, 'message')
+  const code = read(thrown, 'code')
+  const isError = typeof read(thrown, 'stack') === 'string'
+  if (typeof message === 'string' && message !== '')
+    return isError || !isShort(code) || message.includes(String(code)) ? message : `${message} (code ${code})`
+  if (hasCauses) return ''
+  if (isError) return isShort(code) ? String(code) : nameOf(thrown)
+  // Clients of HTTP throw what the server said: { error: { message } }.
+  const nested = read(thrown, 'error')
+  if (typeof nested === 'string') return nested
+  if (isObject(nested) && typeof read(nested, 'message') === 'string') return ownWords(nested, false)
+  return objectText(thrown)
+}
+
+function isShort(code: unknown): code is string | number {
+  return typeof code === 'number' || (typeof code === 'string' && code !== '')
+}
+
+/** What its own `toString()` says or, where that is nothing but `[object Object]`, what it holds. */
+function objectText(thrown: object): string {
   try {
-    const { name, message } = error instanceof Error ? error : new Error(String(error))
-    return { name: String(name), message: String(message) }
+    const text = String(thrown)
+    const told = text.startsWith('[object ') ? JSON.stringify(toJson(thrown)) : text
+    return told.length > maxObjectText ? `${told.slice(0, maxObjectText)}…` : told
   } catch {
-    return { name: 'Error', message: `a ${typeof error} that can’t be shown` }
+    return `a ${typeof thrown} that can’t be shown`
+  }
+}
+
+/**
+ * A copy that is JSON: errors, maps and sets keep what they hold, large numbers become text, and what can't be read or goes
+ * round in a circle is told as such in its place.
+ */
+function toJson(value: unknown, parents: readonly unknown[] = []): unknown {
+  if (typeof value === 'bigint') return String(value)
+  if (!isObject(value) || typeof value === 'function') return value
+  if (parents.includes(value)) return '[circular]'
+  if (parents.length >= maxDepth) return '[too deep]'
+  const within = [...parents, value]
+  const copy = (item: unknown): unknown => toJson(item, within)
+  try {
+    if (typeof read(value, 'toJSON') === 'function')
+      return copy(Reflect.apply(read(value, 'toJSON') as () => unknown, value, []))
+    if (Array.isArray(value)) return value.map(copy)
+    if (isMap(value)) return [...value].map(copy)
+    if (isSet(value)) return [...value].map(copy)
+    if (ArrayBuffer.isView(value))
+      return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
+    const members = Object.entries(value).map(([key, item]) => [key, copy(item)])
+    const about = typeof read(value, 'stack') === 'string' ? errorMembers(value, copy) : {}
+    return { ...about, ...Object.fromEntries(members) }
+  } catch (error) {
+    return `[can’t be read: ${describeThrown(error).message}]`
+  }
+}
+
+/** What an error keeps where JSON does not look; its stack stays here. */
+function errorMembers(error: object, copy: (item: unknown) => unknown): Record<string, unknown> {
+  const { name, message } = { name: read(error, 'name'), message: read(error, 'message') }
+  const cause = read(error, 'cause')
+  return { name: copy(name), message: copy(message), ...(cause === undefined ? {} : { cause: copy(cause) }) }
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
+}
+
+/** A property of anything; undefined where it has none, or where looking throws. */
+export function read(value: unknown, key: string | symbol): unknown {
+  try {
+    return isObject(value) ? Reflect.get(value, key) : undefined
+  } catch {
+    return undefined
   }
 }
 
 /** The code of an error of the system, such as `ENOENT`, whichever realm made it; undefined where it has none. */
 export function systemCodeOf(error: unknown): string | undefined {
-  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined
+  const code = read(error, 'code')
   return typeof code === 'string' ? code : undefined
 }
 

@@ -1,6 +1,7 @@
 import { fstatSync, statSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { PassThrough, type Readable } from 'node:stream'
+import { isNativeError } from 'node:util/types'
 import { isPluginError } from '@appfactory/sdk'
 import { toSnakeCase } from '@appfactory/sdk/wire'
 import { type DevelopmentEvent, type PluginWatch, pluginsDirOf, watchPlugins } from '../dev.js'
@@ -90,7 +91,7 @@ function reportJson({ error: stderr }: Streams): Report {
 
 function plain(value: unknown): unknown {
   if (isPluginError(value)) return { code: value.code, name: value.codeName, message: value.message }
-  return value instanceof Error ? { message: value.message } : value
+  return isNativeError(value) ? { message: value.message } : value
 }
 
 /** For people. */

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import { isPluginError } from '@appfactory/sdk'
+import { describeThrown } from '@appfactory/sdk/wire'
 import { UsageError } from './usage-error.js'
 
 /** Exit status of the command, as documented. */
@@ -31,7 +32,7 @@ export function printJson(streams: Streams, value: unknown): void {
 
 /** Says what went wrong, for a person or as JSON, and returns the exit status. */
 export function fail(streams: Streams, error: unknown, json: boolean): number {
-  const usage = error instanceof UsageError || (error instanceof Error && error.name === 'YError')
+  const usage = error instanceof UsageError || describeThrown(error).name === 'YError'
   const { code, message, data } = describe(error)
   if (json) printJson(streams, { error: { code, message, ...(data === undefined ? {} : { data }) } })
   else
@@ -46,7 +47,7 @@ function describe(error: unknown): { code: number | null; message: string; data?
     const { code, codeName, message, data } = error
     return { code, message: codeName ? `${message} (${codeName})` : message, data }
   }
-  return { code: null, message: error instanceof Error ? error.message : String(error) }
+  return { code: null, message: describeThrown(error).message }
 }
 
 /** Colours, on a terminal only. */

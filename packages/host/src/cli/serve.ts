@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { describeThrown } from '@appfactory/sdk/wire'
 import { type HostOptions, PluginHost } from '../host.js'
 import { serveStdio } from '../server/stdio.js'
 import { type CommonOptions, exitCodes, type Streams } from './output.js'
@@ -75,7 +76,7 @@ export function createHost(
 /** Starts to load all valid plugins. What fails is told on stderr, and the others go on. */
 async function beginLoading(host: PluginHost, stderr: NodeJS.WritableStream): Promise<void> {
   const complain = (error: unknown): void => {
-    stderr.write(`appfactory-host: ${error instanceof Error ? error.message : String(error)}\n`)
+    stderr.write(`appfactory-host: ${describeThrown(error).message}\n`)
   }
   const plugins = await host.list().catch((error: unknown) => {
     complain(error)

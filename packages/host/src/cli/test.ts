@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { type CheckReport, type CheckResult, runChecks, type Samples } from '@appfactory/sdk/testing'
+import { describeThrown } from '@appfactory/sdk/wire'
 import { reasonOf } from '../discovery.js'
 import { pluginTarget } from '../testing.js'
 import { parseObject } from './call.js'
@@ -72,7 +73,7 @@ async function check(
     })
   } catch (error) {
     // Of a sample that does not fit, or an --only that means nothing.
-    if (error instanceof TypeError) throw new UsageError(error.message)
+    if (describeThrown(error).name === 'TypeError') throw new UsageError(reasonOf(error))
     throw error
   }
 }

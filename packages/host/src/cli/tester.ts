@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { systemCodeOf } from '@appfactory/sdk/wire'
 import type { PluginHost } from '../host.js'
 import type { Tester, TesterOptions } from '../tester/serve.js'
 import { openInBrowser } from './browser.js'
@@ -66,7 +67,7 @@ async function listen(host: PluginHost, options: TesterOptions): Promise<Tester>
   try {
     return await serveTester(host, options)
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
+    if (systemCodeOf(error) !== 'EADDRINUSE') throw error
     throw new Error(`Port ${options.port} is in use; give another --port, or none for any that is free`)
   }
 }

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { JsonSchema } from '@appfactory/sdk'
+import { describeThrown } from '@appfactory/sdk/wire'
 import { codeSchemaOf } from '../code-schema.js'
 import { compile } from '../config.js'
 import { type DiscoveredPlugin, discoverPlugins, inspectPlugin, reasonOf } from '../discovery.js'
@@ -49,7 +50,7 @@ function withSchemaCheck(plugin: DiscoveredPlugin): DiscoveredPlugin {
     return {
       ...plugin,
       valid: false,
-      errors: [...plugin.errors, error instanceof Error ? error.message : String(error)],
+      errors: [...plugin.errors, describeThrown(error).message],
     }
   }
 }

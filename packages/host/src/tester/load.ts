@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorName, isPluginError } from '@appfactory/sdk'
-import type { IncomingCall } from '@appfactory/sdk/wire'
+import { describeThrown, type IncomingCall } from '@appfactory/sdk/wire'
 import type { PluginHost } from '../host.js'
 import { withRawBytes } from './bytes.js'
 import { Histogram } from './histogram.js'
@@ -140,7 +140,7 @@ class LoadRun {
   #fail(error: unknown): void {
     const name = isPluginError(error) ? (errorName(error.code) ?? String(error.code)) : 'ERROR'
     this.#errors[name] = (this.#errors[name] ?? 0) + 1
-    this.#firstError ??= error instanceof Error ? error.message : String(error)
+    this.#firstError ??= describeThrown(error).message
   }
 
   async #swapInTheMiddle(): Promise<void> {
@@ -160,7 +160,7 @@ class LoadRun {
         held_calls: heldCalls,
       }
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
+      const message = describeThrown(error).message
       this.#swap = { state: 'failed', at_ms: atMs, to: swapTo, message }
     }
   }

@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-import { toSnakeCase, type WireHealthStatus } from '@appfactory/sdk/wire'
+import { describeThrown, toSnakeCase, type WireHealthStatus } from '@appfactory/sdk/wire'
 import type { HostEvents, PluginHost } from '../host.js'
 import { wireHealth } from '../server/methods.js'
 
@@ -145,7 +145,7 @@ export class Recorder {
     try {
       this.#last[plugin] = wireHealth(await this.#host.health(plugin))
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
+      const message = describeThrown(error).message
       this.#last[plugin] = { status: 'ERROR', message, details: {}, latency_ms: null, memory_mb: null }
     } finally {
       this.#asking.delete(plugin)

@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types'
 import { closest } from '../closest.js'
 import { Bytes } from '../wire/bytes.js'
 import type { JsonSchema, MethodDescriptor } from './contract.js'
@@ -320,7 +321,7 @@ function lookUp(reference: string, root: JsonSchema): JsonSchema {
 
 function decodeBytes(value: unknown, path: Path, issues: Issue[]): unknown {
   if (value instanceof Bytes) return value.data
-  if (value instanceof Uint8Array) return value
+  if (isUint8Array(value)) return value
   if (typeof value !== 'string') return wrong(value, 'base64 text', path, issues)
   const decoded = Buffer.from(value, 'base64')
   const digits = value.length - (value.endsWith('==') ? 2 : value.endsWith('=') ? 1 : 0)
@@ -330,7 +331,7 @@ function decodeBytes(value: unknown, path: Path, issues: Issue[]): unknown {
 }
 
 function encodeBytes(value: unknown, path: Path, issues: Issue[]): unknown {
-  return value instanceof Uint8Array ? new Bytes(value) : wrong(value, 'a Uint8Array', path, issues)
+  return isUint8Array(value) ? new Bytes(value) : wrong(value, 'a Uint8Array', path, issues)
 }
 
 function wrong(value: unknown, expected: string, path: Path, issues: Issue[]): unknown {
@@ -356,15 +357,13 @@ export function nameValue(value: unknown): string {
       ? `the string ${JSON.stringify(value.slice(0, 40))}…`
       : `the string ${JSON.stringify(value)}`
   if (Array.isArray(value)) return `an array of ${value.length}`
-  return value instanceof Uint8Array
+  return isUint8Array(value)
     ? `${value.length} bytes`
     : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
-  )
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isUint8Array(value)
 }
 
 /** `['messages', 0, 'role']` → `messages[0].role` */

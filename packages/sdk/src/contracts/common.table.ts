@@ -1,7 +1,8 @@
+import { isUint8Array } from 'node:util/types'
 import { z } from 'zod'
 
 /** Raw bytes in TypeScript; a base64 string in a `…_b64` field of a JSON message. */
-export const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'must be a Uint8Array')
+export const bytes = z.custom<Uint8Array>((value) => isUint8Array(value), 'must be a Uint8Array')
 
 /** A map that belongs to the author: its keys are never renamed. */
 export const authorMap = z.record(z.string(), z.unknown())

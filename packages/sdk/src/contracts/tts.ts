@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types'
 import type { z } from 'zod'
 import { decodeWav, sniffAudio, wrapWav } from '../audio.js'
 import { PluginError } from '../errors.js'
@@ -82,7 +83,7 @@ export abstract class TTSContract<Config = Record<string, unknown>> extends Plug
       options?.signal?.throwIfAborted()
       const speech = await this.synthesize(sentence, voiceId, options)
       yield {
-        ...describeAudio(speech instanceof Uint8Array ? { audio: speech } : speech, options),
+        ...describeAudio(isUint8Array(speech) ? { audio: speech } : speech, options),
         text: sentence,
       }
     }
@@ -106,7 +107,7 @@ function describeAudio(
   speech: Record<string, unknown>,
   { voiceId, format, sampleRate }: { voiceId?: unknown; format?: unknown; sampleRate?: unknown } = {},
 ): SynthesisResult {
-  if (!(speech['audio'] instanceof Uint8Array)) {
+  if (!isUint8Array(speech['audio'])) {
     throw new TypeError('synthesize must return a Uint8Array, or an object whose `audio` is one')
   }
   const sniffed = sniffAudio(speech['audio'])

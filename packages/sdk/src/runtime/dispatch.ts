@@ -1,3 +1,4 @@
+import { isPromise, isUint8Array } from 'node:util/types'
 import { type AnyPlugin, countCall } from '../contracts/base.js'
 import { type Codec, type Issue, issuesText, MethodCodecs } from '../contracts/codec.js'
 import type { ContractBinding, ContractDescriptor, MethodDescriptor } from '../contracts/contract.js'
@@ -43,7 +44,7 @@ export class Dispatcher {
       const answer = await this.#invoke(method, args, call)
       const finished = this.#finish(codecs, answer, args, outgoing)
       // An await costs a turn of the microtask queue even where there is nothing to wait for.
-      const result = finished instanceof Promise ? await finished : finished
+      const result = isPromise(finished) ? await finished : finished
       if (call.cancelled) throw call.cancelled
       return result
     } catch (error) {
@@ -106,7 +107,7 @@ export class Dispatcher {
     if (issues.length > 0) throw invalidArguments(this.#plugin.name, method.wire, issues)
     const checked = this.#checkWithOwnSchema(method, value as Args, streamed)
     if (streamed && method.input) return { ...checked, [method.input]: decodeInput(codecs, call.input) }
-    if (method.input && checked[method.input] instanceof Uint8Array) {
+    if (method.input && isUint8Array(checked[method.input])) {
       return { ...checked, [method.input]: once(checked[method.input]) }
     }
     return checked
@@ -181,7 +182,7 @@ function argumentList({ parameters }: MethodDescriptor, args: Args, call: Incomi
 }
 
 function wrapBare({ bare }: MethodDescriptor, answer: unknown): unknown {
-  const isBare = typeof answer !== 'object' || answer === null || answer instanceof Uint8Array
+  const isBare = typeof answer !== 'object' || answer === null || isUint8Array(answer)
   return bare && isBare ? { [bare]: answer } : answer
 }
 

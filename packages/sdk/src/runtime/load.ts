@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url'
 import type { AnyPlugin } from '../contracts/base.js'
 import { type ContractBinding, contractBindingOf, contractSymbol } from '../contracts/contract.js'
-import { describeThrown, PluginError } from '../errors.js'
+import { describeThrown, PluginError, systemCodeOf } from '../errors.js'
 import { placeOf } from './place.js'
 import { importTypeScript, type TypeScriptOptions } from './typescript.js'
 
@@ -55,10 +55,12 @@ async function importEntry(entryFile: string, options: TypeScriptOptions): Promi
 
 /** The package of a failed bare import; undefined for any other failure. */
 function missingPackage(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined
-  if (error.code !== 'ERR_MODULE_NOT_FOUND' && error.code !== 'MODULE_NOT_FOUND') return undefined
-  const specifier = /Cannot find (?:package|module) '([^']+)'/.exec(error.message)?.[1]
-  return specifier && /^[a-z@]/i.test(specifier) && !/^[a-z]:/i.test(specifier) ? specifier : undefined
+  const code = systemCodeOf(error)
+  if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') return undefined
+  const specifier = /Cannot find (?:package|module) '([^']+)'/.exec(describeThrown(error).message)?.[1]
+  if (!specifier || /^[a-z]:[\\/]/i.test(specifier)) return undefined
+  // Of a path inside a package, npm installs the package; it would take lodash/fp for a repository.
+  return /^(?:@[\w.~-]+\/)?[a-z0-9][\w.~-]*/i.exec(specifier)?.[0]
 }
 
 /** A class under a contract; the contracts themselves, exported along, do not count. */

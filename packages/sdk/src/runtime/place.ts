@@ -1,5 +1,6 @@
 import { sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { read } from '../errors.js'
 
 /** The plugin's folder, unless its code goes elsewhere later. */
 const folder = process.cwd() + sep
@@ -9,7 +10,7 @@ const folder = process.cwd() + sep
  * tell.
  */
 export function placeOf(error: unknown): string | undefined {
-  const stack: unknown = error instanceof Error ? error.stack : undefined
+  const stack = read(error, 'stack')
   if (typeof stack !== 'string') return undefined
   return stack
     .split('\n')

@@ -1,8 +1,10 @@
 // How a plugin's process imports an entry point in TypeScript: Node strips the types where it can by itself, and jiti,
 // whose address the host gives, does what is left.
+
 import { existsSync, readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { describeThrown, systemCodeOf } from '../errors.js'
 
 export interface TypeScriptOptions {
   /** URL of jiti. Absent: what Node can't do fails. */
@@ -47,10 +49,11 @@ export function registerHooks(hooks: object): boolean {
 
 /** Enums, parameter properties, types imported as if they were values: found before any of the plugin's code has run. */
 function needsMoreThanStripping(error: unknown): boolean {
-  if (!(error instanceof SyntaxError)) return false
+  const { name, message } = describeThrown(error)
+  if (name !== 'SyntaxError') return false
   return (
-    Reflect.get(error, 'code') === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX' ||
-    /does not provide an export named/.test(error.message)
+    systemCodeOf(error) === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX' ||
+    /does not provide an export named/.test(message)
   )
 }
 

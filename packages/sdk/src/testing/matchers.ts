@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types'
 import { decodeWav, sniffAudio, toMono16 } from '../audio.js'
 
 /** What a WAV file is expected to be. What is left out is not looked at. */
@@ -69,10 +70,10 @@ export const audioMatchers = {
 }
 
 function bytesOf(received: unknown): Uint8Array {
-  if (received instanceof Uint8Array) return received
+  if (isUint8Array(received)) return received
   const audio: unknown =
     typeof received === 'object' && received !== null ? Reflect.get(received, 'audio') : undefined
-  return audio instanceof Uint8Array ? audio : new Uint8Array()
+  return isUint8Array(audio) ? audio : new Uint8Array()
 }
 
 /** Samples without a header, with what is needed to play them. */
@@ -85,7 +86,7 @@ function isRaw(received: unknown, bytes: Uint8Array): boolean {
 function describe(received: unknown): string {
   const bytes = bytesOf(received)
   if (bytes.length === 0)
-    return received instanceof Uint8Array ? 'no bytes' : `something without audio (${typeof received})`
+    return isUint8Array(received) ? 'no bytes' : `something without audio (${typeof received})`
   const { format, sampleRate } = sniffAudio(bytes) ?? {}
   return format
     ? `${bytes.length} bytes of ${format}, ${sampleRate} Hz`

@@ -15,7 +15,7 @@ export function pluginFolderAbove(from: string): string | undefined {
 }
 
 export function pathOf(dir: string | URL): string {
-  return resolve(dir instanceof URL ? fileURLToPath(dir) : dir)
+  return resolve(typeof dir === 'string' ? dir : fileURLToPath(dir.href))
 }
 
 /** @throws Error where the manifest is missing or not valid. */

@@ -1,3 +1,4 @@
+import { isPromise } from 'node:util/types'
 import type { AnyPlugin } from '../contracts/base.js'
 
 /** One call of a method of the contract, whoever made it: a test, or another method of the plugin. */
@@ -32,7 +33,7 @@ export function recordCalls(plugin: AnyPlugin, methods: readonly string[]): Reco
 function follow(call: RecordedCall, begin: () => unknown): unknown {
   try {
     const answer = begin()
-    if (answer instanceof Promise) return followPromise(call, answer)
+    if (isPromise(answer)) return followPromise(call, answer)
     if (isAsyncIterable(answer)) return followPieces(call, answer)
     call.result = answer
     return answer

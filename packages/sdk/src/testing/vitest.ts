@@ -1,4 +1,5 @@
 import { basename, dirname } from 'node:path'
+import { isUint8Array } from 'node:util/types'
 import { afterAll, describe, expect, type TestAPI, test } from 'vitest'
 import { decodeWav } from '../audio.js'
 import type { AnyPlugin } from '../contracts/base.js'
@@ -233,7 +234,7 @@ function folderOf({ plugin, dir }: PluginTestOptions<AnyPlugin>, testFile: strin
 }
 
 function soundOf(audio: Uint8Array | SampleAudioOptions = {}): SampleSound {
-  const wav = audio instanceof Uint8Array ? audio : sampleAudio(audio)
+  const wav = isUint8Array(audio) ? audio : sampleAudio(audio)
   const decoded = decodeWav(wav)
   if (!decoded) throw new TypeError('pluginTest: `audio` must be a WAV file')
   const { sampleRate, channels, bitsPerSample, data } = decoded

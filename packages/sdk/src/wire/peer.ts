@@ -1,6 +1,7 @@
 import type { Duplex, Readable, Writable } from 'node:stream'
+import { isPromise } from 'node:util/types'
 import { createJSONRPCSuccessResponse } from 'json-rpc-2.0'
-import { PluginError } from '../errors.js'
+import { describeThrown, PluginError } from '../errors.js'
 import { type Attachment, callOf, findAttachments } from './attachments.js'
 import { ByteChannel } from './byte-channel.js'
 import { Bytes } from './bytes.js'
@@ -213,7 +214,7 @@ export class Peer {
       })
       return message
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = describeThrown(error).message
       await before
       return this.#withoutBytes(message, reason)
     }
@@ -364,7 +365,7 @@ export class Peer {
       this.#lastAnswer = Promise.all([answer, this.#lastAnswer]).then(([owed]) => {
         if (owed) this.#writer.write(owed)
       })
-    } else if (answer instanceof Promise) void answer.then(this.#writeOwed)
+    } else if (isPromise(answer)) void answer.then(this.#writeOwed)
     else this.#writer.write(answer)
   }
 

@@ -1,5 +1,5 @@
 import { createJSONRPCErrorResponse, type JSONRPCErrorResponse } from 'json-rpc-2.0'
-import { isPluginError, PluginError, toErrorObject } from '../errors.js'
+import { describeThrown, isPluginError, PluginError, toErrorObject } from '../errors.js'
 import type { RequestId } from './message.js'
 
 /** The response that tells an error; one that nobody foresaw becomes INTERNAL_ERROR. */
@@ -19,6 +19,6 @@ export function cancelled(): PluginError {
 /** Why a result could not be written. */
 export function unwritable(error: unknown): PluginError {
   if (isPluginError(error)) return error
-  const { name, message } = error instanceof Error ? error : new Error(String(error))
+  const { name, message } = describeThrown(error)
   return new PluginError('INTERNAL_ERROR', `The result can’t be written as JSON: ${message}`, { error: name })
 }

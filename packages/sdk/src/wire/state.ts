@@ -1,4 +1,5 @@
-import { PluginError } from '../errors.js'
+import { isUint8Array } from 'node:util/types'
+import { describeThrown, PluginError } from '../errors.js'
 import { Bytes } from './bytes.js'
 import { parseJson } from './message.js'
 import type { WireState } from './protocol.js'
@@ -36,7 +37,7 @@ export function encodeState(state: unknown, maxBytes: number): WireState {
     if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
     if (typeof value === 'number' && Number.isFinite(value)) return value
     if (typeof value !== 'object') throw notJson(value, path)
-    if (value instanceof Uint8Array) {
+    if (isUint8Array(value)) {
       bytes.push({ path: [...path], data_b64: new Bytes(value), length: value.length })
       return null
     }
@@ -80,7 +81,7 @@ function parseText(text: Uint8Array): unknown {
   try {
     return parseJson(Buffer.from(text).toString())
   } catch (error) {
-    throw new PluginError('INVALID_PARAMS', `state_b64: ${error instanceof Error ? error.message : error}`)
+    throw new PluginError('INVALID_PARAMS', `state_b64: ${describeThrown(error).message}`)
   }
 }
 
@@ -95,7 +96,8 @@ function member(holder: unknown, key: string | number): unknown {
 
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
+  // That of another realm is none of ours, but has none above it either.
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 function notJson(value: unknown, path: Path): PluginError {
