@@ -146,9 +146,15 @@ export class PluginHost extends EventEmitter<HostEvents> {
     const elsewhere = slots.filter(
       ({ name, source }) => source.path !== undefined || !plugins.some((plugin) => plugin.name === name),
     )
-    const found = await Promise.all(elsewhere.map(inspectRunning))
-    const others = plugins.filter(({ name }) => !elsewhere.some((slot) => slot.name === name))
-    return [...others, ...found]
+    const running = new Map(
+      await Promise.all(elsewhere.map(async (slot) => [slot.name, await inspectRunning(slot)] as const)),
+    )
+    const listed = plugins.map((plugin) => {
+      const found = running.get(plugin.name) ?? plugin
+      running.delete(plugin.name)
+      return found
+    })
+    return [...listed, ...running.values()]
       .filter(({ name, valid }) => valid || includeInvalid || this.#slots.has(name))
       .map((plugin) => summarise(plugin, this.#slots.get(plugin.name)))
   }

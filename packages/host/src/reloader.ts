@@ -6,6 +6,7 @@ import { describeThrown } from '@appfactory/sdk/wire'
 import type { DevelopmentEvent } from './dev.js'
 import { inspectPlugin } from './discovery.js'
 import type { PluginHost } from './host.js'
+import { isHostError } from './messages.js'
 
 export interface ReloaderOptions {
   host: PluginHost
@@ -121,13 +122,13 @@ export class Reloader {
 
 /** Whether it is no fault of the source: calls in flight did not end in time. */
 function isPassing(error: unknown): boolean {
-  if (!isPluginError(error) || error.codeName !== 'HOTSWAP_FAILED') return false
+  if (!isHostError(error, 'HOTSWAP_FAILED')) return false
   return Reflect.get(Object(error.data), 'step') === 'drain'
 }
 
 /** What made a swap fail says more than that it failed. */
 function rootOf(error: unknown): unknown {
-  return isPluginError(error) && error.codeName === 'HOTSWAP_FAILED' ? (error.cause ?? error) : error
+  return isHostError(error, 'HOTSWAP_FAILED') ? (error.cause ?? error) : error
 }
 
 function knownPlace(error: unknown): string | undefined {

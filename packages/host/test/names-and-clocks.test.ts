@@ -1,6 +1,7 @@
 import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { TTSContract } from '@appfactory/sdk'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { PluginHost } from '../src/index.js'
 import { Gate } from '../src/tester/gate.js'
@@ -52,7 +53,7 @@ test('a swap during the first load takes no plugin of another contract', async (
   writePlugin(root, 'writer', counter('writer'), llm)
   writePlugin(root, 'other', ttsPlugin())
   await using host = new PluginHost({ pluginsDir: root })
-  const loading = host.load<{ synthesize(text: string): Promise<unknown> }>('speaker')
+  const loading = host.load<TTSContract>('speaker')
   await expect(host.swap('speaker', 'writer')).rejects.toMatchObject({
     codeName: 'HOTSWAP_FAILED',
     data: { cause: { name: 'CONTRACT_MISMATCH' } },
