@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path'
 import { afterAll, describe, expect, type TestAPI, test } from 'vitest'
 import { decodeWav } from '../audio.js'
+import { claimsOf } from '../claims.js'
 import type { AnyPlugin } from '../contracts/base.js'
 import type { ClientOf } from '../contracts/client.js'
 import { contractSymbol } from '../contracts/contract.js'
@@ -14,7 +15,7 @@ import { entryFileOf, importHost, pathOf, pluginFolderAbove, readManifest } from
 import { type RecordedCall, recordCalls } from './record-calls.js'
 import { CheckRun, defaultTimeoutMs, type RunChecksOptions } from './run.js'
 import { type SampleAudioOptions, sampleAudio } from './sample-audio.js'
-import { type CheckTarget, claimsOf } from './target.js'
+import type { CheckTarget } from './target.js'
 
 export type { ExpectedSilence, ExpectedWav } from './matchers.js'
 export type { RecordedCall } from './record-calls.js'
