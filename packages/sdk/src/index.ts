@@ -25,12 +25,14 @@ export {
   type ChatMessage,
   type ChatResult,
   type CompletionResult,
+  type ContentPart,
   type GenerationOptions,
   type LLMClient,
   LLMContract,
   type Model,
   type TextChunk,
   type ToolCall,
+  textOf,
 } from './contracts/llm.js'
 export {
   type Language,

@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream'
-import type { PluginBase } from '@appfactory/sdk'
+import type { Manifest, PluginBase } from '@appfactory/sdk'
 import { contractBindingOf } from '@appfactory/sdk'
 import { type CallParams, Peer, pluginMethods, type RequestOptions, streamWindow } from '@appfactory/sdk/wire'
 import { setManifest } from '../dist/contracts/base.js'
@@ -8,7 +8,7 @@ import { Dispatcher } from '../dist/runtime/dispatch.js'
 type Args = Record<string, unknown>
 
 /** A plugin behind a real connection: called by wire names, with arguments and results as they are on the wire. */
-export async function connect(pluginClass: new () => PluginBase<never>) {
+export async function connect(pluginClass: new () => PluginBase<never>, manifest: Partial<Manifest> = {}) {
   const plugin = new pluginClass()
   const binding = contractBindingOf(pluginClass)
   if (!binding) throw new Error('not a plugin class')
@@ -19,6 +19,7 @@ export async function connect(pluginClass: new () => PluginBase<never>) {
     entry_point: 'index.js',
     runtime: 'node',
     dependencies: [],
+    ...manifest,
   })
   const dispatcher = new Dispatcher(plugin, binding, await binding.describe())
   const [toPlugin, toHost] = [new PassThrough(), new PassThrough()]

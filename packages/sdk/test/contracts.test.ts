@@ -13,6 +13,7 @@ import {
   STTContract,
   type SynthesisOptions,
   TTSContract,
+  textOf,
 } from '@appfactory/sdk'
 import {
   describeContract,
@@ -472,6 +473,144 @@ describe('an LLM plugin', () => {
       },
       finish_reason: 'tool_calls',
     })
+  })
+})
+
+describe('the content of a chat message', () => {
+  class Listening extends LeastLlm {
+    heard: ChatMessage[] = []
+    override chat(messages: ChatMessage[]): ChatMessage {
+      this.heard = messages
+      return { role: 'assistant', content: 'fine' }
+    }
+  }
+  const text = (words: string) => ({ type: 'text', text: words })
+  const image = { type: 'image', image_b64: 'AQI=', media_type: 'image/png' }
+  const audio = { type: 'audio', audio_b64: 'AwQ=', format: 'wav' }
+  const parts = (...content: unknown[]) => ({ messages: [{ role: 'user', content }] })
+
+  it('may be null, as of an assistant that only calls tools', async () => {
+    const { call, plugin } = await connect(Listening)
+    const toolCalls = [{ id: '1', name: 'clock', arguments: { time_zone: 'UTC' } }]
+    const messages = [
+      { role: 'assistant', content: null, tool_calls: toolCalls },
+      { role: 'tool', content: 'noon', tool_call_id: '1', name: null },
+    ]
+    expect(await call('chat', { messages, model: null, max_tokens: null, tools: null })).toMatchObject({
+      message: { content: 'fine' },
+    })
+    expect((plugin as Listening).heard).toEqual([
+      { role: 'assistant', content: null, toolCalls },
+      { role: 'tool', content: 'noon', toolCallId: '1' },
+    ])
+  })
+
+  it('may be null in an answer, whole and streamed', async () => {
+    class Calling extends LeastLlm {
+      override chat(): ChatMessage {
+        return { role: 'assistant', content: null, toolCalls: [{ id: '1', name: 'clock', arguments: {} }] }
+      }
+    }
+    const { call, stream } = await connect(Calling)
+    const asked = { messages: [{ role: 'user', content: 'x' }] }
+    expect(await call('chat', asked)).toMatchObject({ message: { content: null, tool_calls: [{ id: '1' }] } })
+    expect(await all(stream('stream_chat', asked))).toMatchObject([{ text: '', tool_calls: [{ id: '1' }] }])
+  })
+
+  it.each(['chat', 'stream_chat'])(
+    'that is parts arrives as text where %s takes no other',
+    async (method) => {
+      const { call, plugin } = await connect(Listening)
+      await call(method, parts(text('Hello '), text('world')))
+      expect((plugin as Listening).heard).toEqual([{ role: 'user', content: 'Hello world' }])
+      await call(method, parts())
+      expect((plugin as Listening).heard).toEqual([{ role: 'user', content: '' }])
+    },
+  )
+
+  it.each([
+    ['an image', undefined, image, 1],
+    ['audio', undefined, audio, 1],
+    ['audio', ['image_input'], audio, 1],
+    ['an image', { audio_input: true, image_input: false }, image, 1],
+  ])('with %s is refused before a plugin that says %j is called', async (_, capabilities, part, index) => {
+    for (const method of ['chat', 'stream_chat']) {
+      const { call, plugin } = await connect(Listening, capabilities && { capabilities })
+      await expect(call(method, parts(text('x'), part))).rejects.toMatchObject({
+        codeName: 'INVALID_PARAMS',
+        data: { issues: [{ path: `messages[0].content[${index}]` }] },
+      })
+      expect((plugin as Listening).heard).toEqual([])
+      expect(await call(method, parts(text('x')))).toMatchObject({ message: { content: 'fine' } })
+    }
+  })
+
+  it.each([
+    [
+      'image',
+      ['image_input', 'tools'],
+      image,
+      { type: 'image', image: Buffer.of(1, 2), mediaType: 'image/png' },
+    ],
+    ['audio', { audio_input: true }, audio, { type: 'audio', audio: Buffer.of(3, 4), format: 'wav' }],
+  ])(
+    'with %s arrives in parts, with bytes as bytes, where the plugin takes them',
+    async (_, capabilities, part, local) => {
+      const { call, plugin } = await connect(Listening, { capabilities })
+      await call('chat', parts(text('What is this?'), part))
+      expect((plugin as Listening).heard).toEqual([
+        { role: 'user', content: [{ type: 'text', text: 'What is this?' }, local] },
+      ])
+    },
+  )
+
+  it.each([
+    ['a number', 5],
+    ['a part without type', [{ text: 'x' }]],
+    ['a part of another type', [{ type: 'video', video_b64: '' }]],
+    ['an image without bytes', [{ type: 'image', media_type: 'image/png' }]],
+  ])('that is %s is refused', async (_, content) => {
+    const { call } = await connect(Listening, { capabilities: ['image_input'] })
+    await expect(call('chat', { messages: [{ role: 'user', content }] })).rejects.toMatchObject({
+      codeName: 'INVALID_PARAMS',
+    })
+  })
+
+  it('is text for who wants no more', () => {
+    expect(textOf({ content: 'a' })).toBe('a')
+    expect(textOf({ content: null })).toBe('')
+    const photo = { type: 'image' as const, image: Uint8Array.of(1), mediaType: 'image/png' }
+    expect(textOf({ content: [{ type: 'text', text: 'a' }, photo, { type: 'text', text: 'b' }] })).toBe('ab')
+  })
+})
+
+describe('null for an optional argument', () => {
+  it.each([
+    ['tts', LeastTts, 'synthesize', { text: 'x', voice_id: null, speed: null, provider_options: null }],
+    ['stt', LeastStt, 'transcribe', { audio_b64: '', language: null, word_timestamps: null }],
+    [
+      'llm',
+      LeastLlm,
+      'complete',
+      { prompt: 'x', max_tokens: null, response_format: { type: 'json', schema: null }, tool_choice: null },
+    ],
+  ] as const)('counts as absent: %s', async (_, Plugin, method, args) => {
+    const { call } = await connect(Plugin)
+    const result = await call(method, args)
+    expect(result).not.toHaveProperty('voice_id')
+    expect(result).toBeTruthy()
+  })
+
+  it('gives the default', async () => {
+    const { call, plugin } = await connect(LeastLlm)
+    await call('complete', { prompt: 'x', max_tokens: null, temperature: null, stop_sequences: null })
+    expect((plugin as LeastLlm).options).toMatchObject({ maxTokens: 1024, temperature: 0.7 })
+    expect((plugin as LeastLlm).options).not.toHaveProperty('stopSequences')
+  })
+
+  it('is still refused for one that is required', async () => {
+    const { call } = await connect(LeastTts)
+    await expect(call('synthesize', { text: null })).rejects.toMatchObject({ codeName: 'INVALID_PARAMS' })
   })
 })
 

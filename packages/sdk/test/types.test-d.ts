@@ -5,6 +5,7 @@ import {
   type ChatResult,
   type ClientOf,
   type CompletionResult,
+  type ContentPart,
   type DefinedClient,
   defineContract,
   ErrorCodes,
@@ -22,6 +23,7 @@ import {
   type TranscriptionResult,
   type TranscriptUpdate,
   TTSContract,
+  textOf,
   type Voice,
 } from '@appfactory/sdk'
 import { expectTypeOf } from 'vitest'
@@ -200,6 +202,46 @@ expectTypeOf<Parameters<ImplementationOf<Methods>['embed']>[0]>().toEqualTypeOf<
   texts: string[]
   norm: number
 }>()
+
+// What arrives is what the schema makes; what is given is what it takes.
+const Changing = defineContract({
+  name: 'changing',
+  version: '1.0.0',
+  methods: {
+    run: {
+      args: z.object({
+        at: z.coerce.date(),
+        n: z.number().default(1),
+        file: z.instanceof(Uint8Array).optional(),
+      }),
+      result: z.object({ n: z.number().default(1), length: z.string().transform((text) => text.length) }),
+    },
+    watch: {
+      kind: 'stream',
+      args: z.object({}),
+      piece: z.object({ length: z.string().transform((text) => text.length) }),
+      result: z.array(z.object({ length: z.number() })),
+    },
+  },
+})
+type ChangingMethods = typeof Changing.definition.methods
+type ChangingClient = ClientOf<InstanceType<typeof Changing>>
+type ChangingPlugin = ImplementationOf<ChangingMethods>
+
+expectTypeOf<ChangingClient['run']>().returns.toEqualTypeOf<Promise<{ n: number; length: number }>>()
+expectTypeOf<Parameters<ChangingClient['run']>[0]['at']>().toBeUnknown()
+expectTypeOf<Parameters<ChangingClient['run']>[0]['n']>().toEqualTypeOf<number | undefined>()
+expectTypeOf<ChangingClient['watch']>().returns.toEqualTypeOf<AsyncIterable<{ length: number }>>()
+expectTypeOf<Parameters<ChangingPlugin['run']>[0]['at']>().toEqualTypeOf<Date>()
+expectTypeOf<Parameters<ChangingPlugin['run']>[0]['n']>().toEqualTypeOf<number>()
+expectTypeOf<ChangingPlugin['run']>().returns.toEqualTypeOf<
+  Awaitable<{ n?: number | undefined; length: string }>
+>()
+expectTypeOf<ChangingPlugin['watch']>().returns.toEqualTypeOf<AsyncIterable<{ length: string }>>()
+
+expectTypeOf<ChatMessage['content']>().toEqualTypeOf<string | null | ContentPart[]>()
+expectTypeOf<Extract<ContentPart, { type: 'image' }>['image']>().toEqualTypeOf<Uint8Array>()
+expectTypeOf(textOf).returns.toBeString()
 
 // ── Errors ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,4 +1,4 @@
-import { type ChatMessage, PluginError } from '@appfactory/sdk'
+import { type ChatMessage, PluginError, textOf } from '@appfactory/sdk'
 import type { ChatHistoryItem, ChatWrapper, LlamaText } from 'node-llama-cpp'
 
 export interface Prompt {
@@ -13,7 +13,9 @@ export interface Prompt {
  * what the user says is put in lower case and loses its punctuation.
  */
 export function plainPrompt(messages: readonly ChatMessage[]): Prompt {
-  const lines = messages.flatMap(({ role, content }) => {
+  const lines = messages.flatMap((message) => {
+    const { role } = message
+    const content = textOf(message)
     if (role === 'user') return [`User: ${asHeard(content)}`]
     if (role === 'assistant') return [`Bot: ${content.replace(/\s+/g, ' ').trim()}`]
     return []
@@ -35,7 +37,9 @@ export function plainPrompt(messages: readonly ChatMessage[]): Prompt {
 
 /** A conversation as the model's own chat template writes it. */
 export function templatePrompt(messages: readonly ChatMessage[], wrapper: ChatWrapper): Prompt {
-  const chatHistory: ChatHistoryItem[] = messages.map(({ role, content }) => {
+  const chatHistory: ChatHistoryItem[] = messages.map((message) => {
+    const { role } = message
+    const content = textOf(message)
     if (role === 'assistant') return { type: 'model', response: [content] }
     return { type: role === 'system' ? 'system' : 'user', text: content }
   })

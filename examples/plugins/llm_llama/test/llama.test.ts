@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ChatMessage, PluginStatus, type TextChunk } from '@appfactory/sdk'
+import { type ChatMessage, PluginStatus, type TextChunk, textOf } from '@appfactory/sdk'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import LlamaPlugin from '../src/index.js'
 import { plainPrompt } from '../src/prompt.js'
@@ -19,7 +19,7 @@ afterAll(async () => {
 
 async function ask(content: string): Promise<string> {
   const { message } = await plugin.chat([{ role: 'user', content }], { temperature: 0 })
-  return message.content
+  return textOf(message)
 }
 
 async function gather(chunks: AsyncIterable<TextChunk>): Promise<TextChunk[]> {

@@ -2,7 +2,7 @@ import { isUint8Array } from 'node:util/types'
 import { closest } from '../closest.js'
 import { Bytes } from '../wire/bytes.js'
 import type { JsonSchema, MethodDescriptor } from './contract.js'
-import { toCamelCase, toSnakeCase } from './names.js'
+import { toCamelCase } from './names.js'
 
 /** What is wrong with a value, and where: `messages[0].role`. */
 export interface Issue {
@@ -24,13 +24,44 @@ export type Codec = (value: unknown) => Converted
 
 type Direction = 'decode' | 'encode'
 type Path = (string | number)[]
-type Convert = (value: unknown, path: Path, issues: Issue[]) => unknown
+type Convert = (value: unknown, path: Path, issues: Issues) => unknown
+
+/** How many issues are told one by one; of more, how many there are. */
+export const maxIssues = 20
+
+/** How deep a value may be nested: deeper ones would overflow the stack. */
+const maxDepth = 1000
+
+export interface CodecOptions {
+  /** Defaults are filled in by `decode`. Default: true; false where the author's own schema does it. */
+  fillsDefaults?: boolean
+  /** What the schema leaves open must be what JSON can carry, or `encode` says where it is not. Default: false. */
+  strict?: boolean
+}
 
 /** What all parts of one schema share while it is compiled. */
-interface Scope {
+interface Scope extends CodecOptions {
   direction: Direction
   root: JsonSchema
   references: Map<string, Convert>
+}
+
+/** The issues of one value: the first of them, and how many there are. */
+class Issues {
+  readonly first: Issue[] = []
+  count = 0
+
+  /** @param message Made only if it is kept. */
+  add(path: Path, message: string | (() => string)): void {
+    this.count += 1
+    if (this.count > maxIssues) return
+    this.first.push({ path: pathText(path), message: typeof message === 'string' ? message : message() })
+  }
+
+  addAll({ first, count }: Issues): void {
+    this.first.push(...first.slice(0, maxIssues - this.first.length))
+    this.count += count
+  }
 }
 
 interface Property {
@@ -38,7 +69,10 @@ interface Property {
   from: string
   to: string
   required: boolean
-  fallback: unknown
+  /** Whether null stands for an absent value: it does where the property is optional and can't be null. */
+  nullIsAbsent: boolean
+  /** Makes the value of an absent one. */
+  fallback: (() => unknown) | undefined
   convert: Convert
 }
 
@@ -48,26 +82,34 @@ export class MethodCodecs {
   /** The wire name of the argument that may arrive as a stream. */
   readonly inputName: string | undefined
 
-  constructor(method: MethodDescriptor) {
+  readonly #options: CodecOptions
+
+  /** @param options.checked The author's own schema checks arguments and results too, and fills in defaults. Default: false. */
+  constructor(method: MethodDescriptor, { checked = false }: { checked?: boolean } = {}) {
     this.method = method
+    this.#options = checked ? { fillsDefaults: false, strict: true } : {}
     const { properties = {} } = objectSchema(method.args)
     this.inputName = Object.keys(properties).find(
       (wire) => localName(wire, properties[wire] ?? {}) === method.input,
     )
   }
 
-  readonly decodeArgs: Codec = lazyCodec(() => this.method.args, 'decode')
-  readonly encodeArgs: Codec = lazyCodec(() => this.method.args, 'encode')
-  readonly decodeResult: Codec = lazyCodec(() => this.method.result, 'decode')
-  readonly encodeResult: Codec = lazyCodec(() => this.method.result, 'encode')
-  readonly decodePiece: Codec = lazyCodec(() => this.method.piece ?? {}, 'decode')
-  readonly encodePiece: Codec = lazyCodec(() => this.method.piece ?? {}, 'encode')
-  /** The arguments but for the one that arrives as a stream. */
-  readonly decodeArgsWithoutInput: Codec = lazyCodec(() => this.#argsWithoutInput(), 'decode')
-  readonly encodeArgsWithoutInput: Codec = lazyCodec(() => this.#argsWithoutInput(), 'encode')
+  readonly decodeArgs: Codec = lazyCodec(() => this.#compile(this.method.args, 'decode'))
+  readonly encodeArgs: Codec = lazyCodec(() => this.#compile(this.method.args, 'encode'))
+  readonly decodeResult: Codec = lazyCodec(() => this.#compile(this.method.result, 'decode'))
+  readonly encodeResult: Codec = lazyCodec(() => this.#compile(this.method.result, 'encode'))
+  readonly decodePiece: Codec = lazyCodec(() => this.#compile(this.method.piece ?? {}, 'decode'))
+  readonly encodePiece: Codec = lazyCodec(() => this.#compile(this.method.piece ?? {}, 'encode'))
+  /** The arguments but for the one that arrives as a stream. Nobody but the codec fills in their defaults. */
+  readonly decodeArgsWithoutInput: Codec = lazyCodec(() => compileCodec(this.#argsWithoutInput(), 'decode'))
+  readonly encodeArgsWithoutInput: Codec = lazyCodec(() => compileCodec(this.#argsWithoutInput(), 'encode'))
   /** One item of the argument that arrives as a stream. */
-  readonly decodeInput: Codec = lazyCodec(() => this.#inputSchema(), 'decode')
-  readonly encodeInput: Codec = lazyCodec(() => this.#inputSchema(), 'encode')
+  readonly decodeInput: Codec = lazyCodec(() => compileCodec(this.#inputSchema(), 'decode'))
+  readonly encodeInput: Codec = lazyCodec(() => compileCodec(this.#inputSchema(), 'encode'))
+
+  #compile(schema: JsonSchema, direction: Direction): Codec {
+    return compileCodec(schema, direction, this.#options)
+  }
 
   #inputSchema(): JsonSchema {
     const { properties = {} } = objectSchema(this.method.args)
@@ -85,10 +127,10 @@ export class MethodCodecs {
   }
 }
 
-function lazyCodec(schema: () => JsonSchema, direction: Direction): Codec {
+function lazyCodec(compile: () => Codec): Codec {
   let codec: Codec | undefined
   return (value) => {
-    codec ??= compileCodec(schema(), direction)
+    codec ??= compile()
     return codec(value)
   }
 }
@@ -98,17 +140,28 @@ function objectSchema(schema: JsonSchema): { properties?: Record<string, JsonSch
 }
 
 /** Compiles a schema of the wire. Keywords that it does not know are left to the author's own schema to check. */
-export function compileCodec(schema: JsonSchema, direction: Direction): Codec {
-  const convert = compile(schema, { direction, root: schema, references: new Map() })
+export function compileCodec(schema: JsonSchema, direction: Direction, options: CodecOptions = {}): Codec {
+  const convert = compile(schema, { ...options, direction, root: schema, references: new Map() })
   return (value) => {
-    const issues: Issue[] = []
-    return { value: convert(value, [], issues), issues }
+    const issues = new Issues()
+    const converted = convert(value, [], issues)
+    return {
+      value: converted,
+      issues: issues.count === 0 ? issues.first : firstIssues(issues.first, issues.count),
+    }
   }
+}
+
+/** Of many issues the first, and how many more there are. */
+export function firstIssues(issues: readonly Issue[], count = issues.length): Issue[] {
+  const first = issues.slice(0, maxIssues)
+  return count > maxIssues ? [...first, { path: '', message: `and ${count - maxIssues} more` }] : first
 }
 
 function compile(schema: JsonSchema, scope: Scope): Convert {
   if (schema['contentEncoding'] === 'base64') return scope.direction === 'decode' ? decodeBytes : encodeBytes
   if (typeof schema['$ref'] === 'string') return compileReference(schema['$ref'], scope)
+  if (Array.isArray(schema['allOf'])) return compileAllOf(schema['allOf'] as JsonSchema[], scope)
   const alternatives = schema['anyOf'] ?? schema['oneOf']
   if (Array.isArray(alternatives)) return compileAnyOf(alternatives as JsonSchema[], scope)
   if (Array.isArray(schema['enum'])) return compileEnum(schema['enum'])
@@ -135,54 +188,47 @@ function compile(schema: JsonSchema, scope: Scope): Convert {
     case 'null':
       return (value, path, issues) => (value === null ? value : wrong(value, 'null', path, issues))
     default:
-      return (value) => value
+      return scope.strict && scope.direction === 'encode' ? requireJson : keep
   }
 }
 
 function compileObject(schema: JsonSchema, scope: Scope): Convert {
   const properties = propertiesOf(schema, scope)
+  if (isTaggedBytes(properties)) return compileTaggedBytes(properties, scope)
   const { additionalProperties = true } = schema
+  // Keys that the schema does not know belong to whoever wrote them: they are never renamed.
   const convertOther =
-    typeof additionalProperties === 'object' ? compile(additionalProperties as JsonSchema, scope) : undefined
-  // A map (an object without known properties) belongs to its author: its keys are never renamed.
-  const renameOther =
-    properties.length === 0 ? keep : scope.direction === 'decode' ? toCamelCase : toSnakeCase
-  const decodes = scope.direction === 'decode'
+    typeof additionalProperties === 'object'
+      ? compile(additionalProperties as JsonSchema, scope)
+      : compile({}, scope)
   const byName = new Map(properties.map((property) => [property.from, property]))
   const taken = new Set(properties.map((property) => property.to))
-  const expected = properties.filter(
-    ({ required, fallback }) => required || (fallback !== undefined && decodes),
-  )
+  const expected = properties.filter(({ required, fallback }) => required || fallback)
   return (value, path, issues) => {
     if (!isPlainObject(value)) return wrong(value, 'an object', path, issues)
+    if (path.length > maxDepth) return tooDeep(value, issues)
     const converted: Record<string, unknown> = {}
     for (const key of Object.keys(value)) {
       const item = value[key]
       if (item === undefined) continue
       const property = byName.get(key)
+      if (property?.nullIsAbsent && item === null) continue
       path.push(key)
       if (property) converted[property.to] = property.convert(item, path, issues)
-      else if (renameOther(key) === '__proto__')
-        issues.push({ path: pathText(path), message: 'this name is not allowed' })
-      else if (additionalProperties === false)
-        issues.push({ path: pathText(path), message: unknownKey(key, byName) })
-      else if (taken.has(renameOther(key)))
-        issues.push({ path: pathText(path), message: unknownKey(key, byName) })
-      else converted[renameOther(key)] = convertOther ? convertOther(item, path, issues) : item
+      else if (key === '__proto__') issues.add(path, 'this name is not allowed')
+      else if (additionalProperties === false || taken.has(key))
+        issues.add(path, () => unknownKey(key, byName))
+      else converted[key] = convertOther(item, path, issues)
       path.pop()
     }
-    for (const property of expected) {
-      if (value[property.from] !== undefined) continue
-      if (property.fallback !== undefined && decodes) converted[property.to] = property.fallback
-      else if (property.required)
-        issues.push({ path: pathText([...path, property.from]), message: 'is required' })
+    for (const { from, to, required, nullIsAbsent, fallback } of expected) {
+      const given = Object.hasOwn(value, from) ? value[from] : undefined
+      if (given !== undefined && !(nullIsAbsent && given === null)) continue
+      if (fallback) converted[to] = fallback()
+      else if (required) issues.add([...path, from], 'is required')
     }
     return converted
   }
-}
-
-function keep(name: string): string {
-  return name
 }
 
 function propertiesOf(schema: JsonSchema, scope: Scope): Property[] {
@@ -193,14 +239,42 @@ function propertiesOf(schema: JsonSchema, scope: Scope): Property[] {
   return Object.entries(properties).map(([wire, property]) => {
     const local = localName(wire, property)
     const [from, to] = scope.direction === 'decode' ? [wire, local] : [local, wire]
+    const isRequired = required.includes(wire)
+    const convert = compile(property, scope)
     return {
       from,
       to,
-      required: required.includes(wire),
-      fallback: property['default'],
-      convert: compile(property, scope),
+      required: isRequired,
+      nullIsAbsent: !isRequired && !takesNull(property, scope.root),
+      fallback: fallbackOf(property['default'], convert, scope),
+      convert,
     }
   })
+}
+
+/** Each call gets a default of its own: what it does to it must not reach the next one. */
+function fallbackOf(value: unknown, convert: Convert, scope: Scope): (() => unknown) | undefined {
+  const { direction, fillsDefaults = true } = scope
+  if (value === undefined || direction === 'encode' || !fillsDefaults) return undefined
+  return () => convert(structuredClone(value), [], new Issues())
+}
+
+/** Whether a schema says that a value may be null. Where null is as good as any other value, it is one. */
+function takesNull(schema: JsonSchema, root: JsonSchema, followed = 0): boolean {
+  if (typeof schema['$ref'] === 'string')
+    return followed < maxDepth && takesNull(lookUp(schema['$ref'], root), root, followed + 1)
+  const alternatives = schema['anyOf'] ?? schema['oneOf']
+  if (Array.isArray(alternatives))
+    return (alternatives as JsonSchema[]).some((each) => !isOpen(each) && takesNull(each, root, followed + 1))
+  if (Array.isArray(schema['enum'])) return schema['enum'].includes(null)
+  if ('const' in schema) return schema['const'] === null
+  if (Array.isArray(schema['type'])) return schema['type'].includes('null')
+  return schema['type'] === 'null' || isOpen(schema)
+}
+
+/** Whether a schema does not say of which type a value is. */
+function isOpen(schema: JsonSchema): boolean {
+  return !['type', '$ref', 'anyOf', 'oneOf', 'allOf', 'enum', 'const'].some((keyword) => keyword in schema)
 }
 
 function localName(wire: string, schema: JsonSchema): string {
@@ -214,16 +288,14 @@ function compileArray(schema: JsonSchema, scope: Scope): Convert {
   }
   const { prefixItems = [], items } = schema as { prefixItems?: JsonSchema[]; items?: JsonSchema | boolean }
   const converts = prefixItems.map((item) => compile(item, scope))
-  const convertOther = typeof items === 'object' ? compile(items, scope) : undefined
+  const convertOther = compile(typeof items === 'object' ? items : {}, scope)
   return (value, path, issues) => {
     if (!Array.isArray(value)) return wrong(value, 'an array', path, issues)
-    if (value.length < minItems)
-      issues.push({ path: pathText(path), message: `needs at least ${minItems} item(s)` })
-    if (value.length > maxItems)
-      issues.push({ path: pathText(path), message: `takes at most ${maxItems} item(s)` })
+    if (path.length > maxDepth) return tooDeep(value, issues)
+    if (value.length < minItems) issues.add(path, `needs at least ${minItems} item(s)`)
+    if (value.length > maxItems) issues.add(path, `takes at most ${maxItems} item(s)`)
     return value.map((item, index) => {
       const convert = converts[index] ?? convertOther
-      if (!convert) return item
       path.push(index)
       const converted = convert(item, path, issues)
       path.pop()
@@ -239,10 +311,8 @@ function compileString(schema: JsonSchema): Convert {
   }
   return (value, path, issues) => {
     if (typeof value !== 'string') return wrong(value, 'a string', path, issues)
-    if (value.length < minLength)
-      issues.push({ path: pathText(path), message: `must have at least ${minLength} character(s)` })
-    if (value.length > maxLength)
-      issues.push({ path: pathText(path), message: `must have at most ${maxLength} characters` })
+    if (value.length < minLength) issues.add(path, `must have at least ${minLength} character(s)`)
+    if (value.length > maxLength) issues.add(path, `must have at most ${maxLength} characters`)
     return value
   }
 }
@@ -260,15 +330,15 @@ function compileNumber(schema: JsonSchema): Convert {
       return wrong(value, integer ? 'an integer' : 'a number', path, issues)
     if (integer && !Number.isInteger(value)) return wrong(value, 'an integer', path, issues)
     if (value < minimum || value <= exclusiveMinimum)
-      issues.push({
-        path: pathText(path),
-        message: `must be ${value < minimum ? `at least ${minimum}` : `more than ${exclusiveMinimum}`}, not ${value}`,
-      })
+      issues.add(
+        path,
+        `must be ${value < minimum ? `at least ${minimum}` : `more than ${exclusiveMinimum}`}, not ${value}`,
+      )
     if (value > maximum || value >= exclusiveMaximum)
-      issues.push({
-        path: pathText(path),
-        message: `must be ${value > maximum ? `at most ${maximum}` : `less than ${exclusiveMaximum}`}, not ${value}`,
-      })
+      issues.add(
+        path,
+        `must be ${value > maximum ? `at most ${maximum}` : `less than ${exclusiveMaximum}`}, not ${value}`,
+      )
     return value
   }
 }
@@ -282,26 +352,48 @@ function compileEnum(values: readonly unknown[]): Convert {
 function compileAnyOf(alternatives: readonly JsonSchema[], scope: Scope): Convert {
   const converts = alternatives.map((schema) => compile(schema, scope))
   return (value, path, issues) => {
-    let closest: Issue[] | undefined
+    let closest: Issues | undefined
     for (const convert of converts) {
-      const own: Issue[] = []
+      const own = new Issues()
       const converted = convert(value, path, own)
-      if (own.length === 0) return converted
+      if (own.count === 0) return converted
       if (!closest || isCloser(own, closest)) closest = own
     }
-    issues.push(...(closest ?? []))
+    if (closest) issues.addAll(closest)
     return value
   }
 }
 
 /** An alternative is closer where it fails deeper inside, or as deep in fewer places. */
-function isCloser(issues: readonly Issue[], others: readonly Issue[]): boolean {
+function isCloser(issues: Issues, others: Issues): boolean {
   const difference = deepest(issues) - deepest(others)
-  return difference > 0 || (difference === 0 && issues.length < others.length)
+  return difference > 0 || (difference === 0 && issues.count < others.count)
 }
 
-function deepest(issues: readonly Issue[]): number {
-  return Math.max(...issues.map(({ path }) => (path === '' ? 0 : path.split(/[.[]/).length)))
+function deepest({ first }: Issues): number {
+  return Math.max(...first.map(({ path }) => (path === '' ? 0 : path.split(/[.[]/).length)))
+}
+
+/** Each part of an intersection converts what it knows of an object; what no part knows stays as it is. */
+function compileAllOf(parts: readonly JsonSchema[], scope: Scope): Convert {
+  const converts = parts.map((schema) => compile(schema, scope))
+  return (value, path, issues) => {
+    if (!isPlainObject(value))
+      return converts.reduce((each, convert) => convert(each, path, issues), value as unknown)
+    const results = converts.map((convert) => convert(value, path, issues))
+    const converted: Record<string, unknown> = {}
+    // A key that a part has kept may be one that another part has renamed or converted.
+    const renamed = new Set(
+      Object.keys(value).filter((key) => results.some((result) => isPlainObject(result) && !(key in result))),
+    )
+    for (const result of results) {
+      for (const [key, item] of Object.entries(result as Record<string, unknown>)) {
+        const isKept = value[key] === item
+        if (!renamed.has(key) && !(isKept && key in converted)) converted[key] = item
+      }
+    }
+    return converted
+  }
 }
 
 /** A schema that contains itself is compiled when a value first gets that deep. */
@@ -313,13 +405,38 @@ function compileReference(reference: string, scope: Scope): Convert {
   }
 }
 
-/** `#` or `#/$defs/name`, as they are in what Zod makes. */
-function lookUp(reference: string, root: JsonSchema): JsonSchema {
+/** The schema that a reference names: `#` or `#/$defs/name`, in which `~1` stands for `/` and `~0` for `~`. */
+export function lookUp(reference: string, root: JsonSchema): JsonSchema {
   const keys = reference.split('/').slice(1)
-  return keys.reduce((schema, key) => (schema[key] ?? {}) as JsonSchema, root)
+  return keys.reduce(
+    (schema, key) => (schema[key.replaceAll('~1', '/').replaceAll('~0', '~')] ?? {}) as JsonSchema,
+    root,
+  )
 }
 
-function decodeBytes(value: unknown, path: Path, issues: Issue[]): unknown {
+/** The name of bytes where the same place may hold text: `{ "_b64": "AQID" }`. */
+export const bytesTag = '_b64'
+
+function isTaggedBytes([first, second]: readonly Property[]): boolean {
+  return first !== undefined && !second && (first.from === bytesTag || first.to === bytesTag)
+}
+
+function compileTaggedBytes([tagged]: readonly Property[], { direction }: Scope): Convert {
+  if (direction === 'encode') {
+    return (value, path, issues) => {
+      const encoded = encodeBytes(value, path, issues)
+      return encoded instanceof Bytes ? { [bytesTag]: encoded } : encoded
+    }
+  }
+  return (value, path, issues) => {
+    const holds = isPlainObject(value) && Object.keys(value).join() === bytesTag
+    return holds && tagged
+      ? tagged.convert(value[bytesTag], path, issues)
+      : wrong(value, `an object with base64 text as its ${bytesTag}`, path, issues)
+  }
+}
+
+function decodeBytes(value: unknown, path: Path, issues: Issues): unknown {
   if (value instanceof Bytes) return value.data
   if (isUint8Array(value)) return value
   if (typeof value !== 'string') return wrong(value, 'base64 text', path, issues)
@@ -330,13 +447,47 @@ function decodeBytes(value: unknown, path: Path, issues: Issue[]): unknown {
   return decoded
 }
 
-function encodeBytes(value: unknown, path: Path, issues: Issue[]): unknown {
+function encodeBytes(value: unknown, path: Path, issues: Issues): unknown {
   return isUint8Array(value) ? new Bytes(value) : wrong(value, 'a Uint8Array', path, issues)
 }
 
-function wrong(value: unknown, expected: string, path: Path, issues: Issue[]): unknown {
-  issues.push({ path: pathText(path), message: `must be ${expected}, not ${nameValue(value)}` })
+function wrong(value: unknown, expected: string, path: Path, issues: Issues): unknown {
+  issues.add(path, () => `must be ${expected}, not ${nameValue(value)}`)
   return value
+}
+
+function tooDeep(value: unknown, issues: Issues): unknown {
+  issues.add([], `is nested more than ${maxDepth} deep, or contains itself`)
+  return value
+}
+
+function keep(value: unknown): unknown {
+  return value
+}
+
+/** What a schema leaves open, as it is: of anything but this JSON would lose something without a word. */
+function requireJson(value: unknown, path: Path, issues: Issues): unknown {
+  if (path.length > maxDepth) return tooDeep(value, issues)
+  if (Array.isArray(value) || isJsonObject(value)) {
+    for (const [key, item] of Object.entries(value)) {
+      if (item === undefined && !Array.isArray(value)) continue
+      path.push(Array.isArray(value) ? Number(key) : key)
+      requireJson(item, path, issues)
+      path.pop()
+    }
+  } else if (!isJsonPrimitive(value) && !(value === undefined && path.length === 0))
+    wrong(value, 'what JSON can carry', path, issues)
+  return value
+}
+
+function isJsonPrimitive(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value)
+  return value === null || typeof value === 'string' || typeof value === 'boolean'
+}
+
+/** No Date, Map, RegExp and the like: their content is elsewhere than in their properties. */
+function isJsonObject(value: unknown): value is object {
+  return Object.prototype.toString.call(value) === '[object Object]'
 }
 
 function unknownKey(key: string, known: ReadonlyMap<string, unknown>): string {

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { Manifest } from '../manifest.js'
 
 /** A JSON Schema (draft 2020-12), as plain data. */
 export type JsonSchema = { readonly [keyword: string]: unknown }
@@ -38,7 +39,7 @@ export interface MethodDefinition {
   bare?: string
   /** The field of the result that a caller in TypeScript gets instead of the whole. */
   unwrap?: string
-  /** Kind `stream` only: makes the one answer from all pieces. Default: the array of them. */
+  /** Kind `stream` only: makes the one answer from all pieces, as `piece` has checked them. Default: the array of them. */
   aggregate?: (pieces: never[]) => unknown
 }
 
@@ -85,6 +86,8 @@ export interface ContractDescriptor {
 
 /** What turns an author's shorthand into a full result. Only what `bare` can't say needs one. */
 export interface MethodBehaviour {
+  /** Fits checked arguments to what the plugin's manifest says that it takes. Throws INVALID_PARAMS where it can't. */
+  prepare?(args: Record<string, unknown>, manifest: Manifest): Record<string, unknown>
   /** Completes a result (after `bare`). */
   normalise?(result: Record<string, unknown>, args: Record<string, unknown>): Record<string, unknown>
   /** Completes a piece of a stream (after `bare`). */
@@ -101,6 +104,10 @@ export interface ContractBinding {
   readonly behaviour: Readonly<Record<string, MethodBehaviour>>
   /** Live Zod schemas of the arguments, for contracts defined in code: refinements and transforms count. */
   readonly argumentSchemas?: Readonly<Record<string, z.ZodType>>
+  /** The same of the results: what leaves the plugin is what they make of it. */
+  readonly resultSchemas?: Readonly<Record<string, z.ZodType>>
+  /** The same of the pieces of streams. */
+  readonly pieceSchemas?: Readonly<Record<string, z.ZodType>>
 }
 
 /** Registered, so that a class made by another copy of the SDK is recognised. */

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
-import { namePattern } from '../name-pattern.js'
 import { type Awaitable, PluginBase } from './base.js'
+import { checkDefinition } from './check-definition.js'
 import type { CallOptions, clientType } from './client.js'
 import {
   type CallContext,
@@ -10,7 +10,7 @@ import {
   type MethodBehaviour,
   type MethodDefinition,
 } from './contract.js'
-import { methodNamePattern, reservedNames } from './names.js'
+import { ownDefaults } from './own-defaults.js'
 
 type Methods = Record<string, MethodDefinition>
 
@@ -45,9 +45,10 @@ export type DefinedContract<M extends Methods> = {
 }
 
 /**
- * Makes a contract of your own.
+ * Makes a contract of your own. In the plugin, arguments and results pass through its schemas: defaults, transforms and
+ * refinements count in both.
  *
- * @throws TypeError where a name breaks a rule.
+ * @throws TypeError where a name breaks a rule, a schema is none of Zod 4, or JSON can't carry what it describes.
  * @example
  * const EmbeddingContract = defineContract({
  *   name: 'embedding',
@@ -63,15 +64,18 @@ export function defineContract<const M extends Methods>(
   definition: ContractDefinition<M>,
 ): DefinedContract<M> {
   checkDefinition(definition)
+  for (const { args, result, piece } of Object.values<MethodDefinition>(definition.methods)) {
+    for (const schema of [args, result, piece]) if (schema) ownDefaults(schema)
+  }
   const binding: ContractBinding = {
     name: definition.name,
     describe: async () => (await import('./describe.js')).describeContract(definition),
     behaviour: Object.fromEntries(
       Object.entries(definition.methods).map(([name, method]) => [name, behaviourOf(method)]),
     ),
-    argumentSchemas: Object.fromEntries(
-      Object.entries(definition.methods).map(([name, { args }]) => [name, args]),
-    ),
+    argumentSchemas: schemasOf(definition.methods, ({ args }) => args),
+    resultSchemas: schemasOf(definition.methods, ({ result }) => result),
+    pieceSchemas: schemasOf(definition.methods, ({ piece }) => piece),
   }
   abstract class Contract extends PluginBase {
     static readonly [contractSymbol] = binding
@@ -84,16 +88,14 @@ function behaviourOf({ aggregate }: MethodDefinition): MethodBehaviour {
   return aggregate ? { aggregate: (pieces) => aggregate(pieces as never[]) } : {}
 }
 
-function checkDefinition({ name, methods }: ContractDefinition): void {
-  if (!namePattern.test(name)) {
-    throw new TypeError(`A contract's name is lower-case words joined by _ or -, not "${name}"`)
-  }
-  for (const [method, { kind, piece }] of Object.entries(methods)) {
-    if (!methodNamePattern.test(method))
-      throw new TypeError(`${name}: a method's name is in camelCase, not "${method}"`)
-    if (reservedNames.has(method))
-      throw new TypeError(`${name}: the name "${method}" is taken by every plugin; choose another`)
-    if (kind === 'stream' && !piece)
-      throw new TypeError(`${name}.${method}: a stream needs the schema of a piece`)
-  }
+function schemasOf(
+  methods: Methods,
+  pick: (method: MethodDefinition) => z.ZodType | undefined,
+): Record<string, z.ZodType> {
+  return Object.fromEntries(
+    Object.entries(methods).flatMap(([name, method]) => {
+      const schema = pick(method)
+      return schema ? [[name, schema]] : []
+    }),
+  )
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { authorMap, providerOptions, resultExtras } from './common.table.js'
+import { authorMap, bytes, providerOptions, resultExtras } from './common.table.js'
 import type { ContractDefinition } from './contract.js'
 
 export const toolCall = z.looseObject({
@@ -8,9 +8,21 @@ export const toolCall = z.looseObject({
   arguments: authorMap.describe('As the tool’s own schema says.'),
 })
 
+export const contentPart = z.discriminatedUnion('type', [
+  z.looseObject({ type: z.literal('text'), text: z.string() }),
+  z.looseObject({
+    type: z.literal('image'),
+    image: bytes,
+    mediaType: z.string().describe('Such as image/png.'),
+  }),
+  z.looseObject({ type: z.literal('audio'), audio: bytes, format: z.string().describe('Such as wav.') }),
+])
+
 export const chatMessage = z.looseObject({
   role: z.enum(['system', 'user', 'assistant', 'tool']),
-  content: z.string(),
+  content: z
+    .union([z.string(), z.array(contentPart), z.null()])
+    .describe('Text, or parts. null: an assistant that only calls tools.'),
   name: z.string().optional(),
   toolCalls: z.array(toolCall).optional().describe('Of an assistant: the tools that it wants to be called.'),
   toolCallId: z.string().optional().describe('Of a tool: the call that this answers.'),

@@ -1,4 +1,7 @@
 import type { z } from 'zod'
+import { claimsOf } from '../claims.js'
+import { PluginError } from '../errors.js'
+import type { Manifest } from '../manifest.js'
 import { type Awaitable, PluginBase } from './base.js'
 import type { CallOptions, clientType } from './client.js'
 import { contractSymbol, type MethodBehaviour } from './contract.js'
@@ -6,6 +9,7 @@ import type {
   chatMessage,
   chatResult,
   completionResult,
+  contentPart,
   llmDefinition,
   model,
   textChunk,
@@ -13,8 +17,15 @@ import type {
 } from './llm.table.js'
 import { shippedBinding } from './shipped.js'
 
-/** One turn of a conversation: `role` (system, user, assistant or tool), `content`, and tool calls. */
+/**
+ * One turn of a conversation: `role` (system, user, assistant or tool), `content` and tool calls. `content` is text, null
+ * (an assistant that only calls tools) or parts; `textOf(message)` is its text. A plugin gets parts only if its manifest
+ * has `image_input` or `audio_input` among its `capabilities`; any other gets their text, or null.
+ */
 export type ChatMessage = z.output<typeof chatMessage>
+
+/** A part of a message: text, an image or audio, with bytes as a Uint8Array. */
+export type ContentPart = z.output<typeof contentPart>
 
 /** A tool that an assistant wants to be called: `id`, `name`, `arguments`. */
 export type ToolCall = z.output<typeof toolCall>
@@ -49,9 +60,50 @@ export interface LLMClient {
 
 const behaviour: Record<string, MethodBehaviour> = {
   complete: { normalise: withFinishReason },
-  chat: { normalise: (result) => withFinishReason(asChatResult(result)) },
+  chat: { normalise: (result) => withFinishReason(asChatResult(result)), prepare: fitMessages },
   streamComplete: { aggregate: (chunks) => joinChunks(chunks) },
-  streamChat: { aggregate: (chunks) => asChatResult(joinChunks(chunks)) },
+  streamChat: { aggregate: (chunks) => asChatResult(joinChunks(chunks)), prepare: fitMessages },
+}
+
+/** The text of a message: that of its parts together; empty where it has none. */
+export function textOf({ content }: Pick<ChatMessage, 'content'>): string {
+  if (typeof content === 'string') return content
+  return (content ?? []).map((part) => (part.type === 'text' ? part.text : '')).join('')
+}
+
+/** The word of a manifest's `capabilities` that says that a plugin takes such parts. */
+const wordOfPart = { image: 'image_input', audio: 'audio_input' }
+
+/** Messages as the plugin takes them: where it takes no parts but text, their text. */
+function fitMessages(args: Record<string, unknown>, manifest: Manifest): Record<string, unknown> {
+  const messages = args['messages'] as ChatMessage[]
+  if (!messages.some(({ content }) => Array.isArray(content))) return args
+  const claims = claimsOf(manifest)
+  const takesParts = Object.values(wordOfPart).some((word) => claims.includes(word))
+  return {
+    ...args,
+    messages: messages.map((message, index) => {
+      if (!Array.isArray(message.content)) return message
+      checkParts(message.content, `messages[${index}].content`, manifest.name, claims)
+      return takesParts ? message : { ...message, content: textOf(message) }
+    }),
+  }
+}
+
+function checkParts(
+  parts: readonly ContentPart[],
+  path: string,
+  plugin: string,
+  claims: readonly string[],
+): void {
+  for (const [index, { type }] of parts.entries()) {
+    if (type === 'text' || claims.includes(wordOfPart[type])) continue
+    const issue = {
+      path: `${path}[${index}]`,
+      message: `${plugin} takes no ${type}: its manifest has no ${wordOfPart[type]} in capabilities`,
+    }
+    throw new PluginError('INVALID_PARAMS', `${issue.path}: ${issue.message}`, { plugin, issues: [issue] })
+  }
 }
 
 /**
@@ -87,7 +139,7 @@ export abstract class LLMContract<Config = Record<string, unknown>> extends Plug
   ): AsyncGenerator<string | TextChunk, void, undefined> {
     const answer = withFinishReason(asChatResult(await this.chat(messages, options)))
     const { message, ...rest } = answer as ChatResult
-    yield { ...rest, text: message.content, ...(message.toolCalls ? { toolCalls: message.toolCalls } : {}) }
+    yield { ...rest, text: textOf(message), ...(message.toolCalls ? { toolCalls: message.toolCalls } : {}) }
   }
 }
 

@@ -1,6 +1,14 @@
 import { isPromise, isUint8Array } from 'node:util/types'
+import type { z } from 'zod'
 import { type AnyPlugin, countCall } from '../contracts/base.js'
-import { type Codec, type Issue, issuesText, MethodCodecs } from '../contracts/codec.js'
+import {
+  type Codec,
+  firstIssues,
+  type Issue,
+  issuesText,
+  MethodCodecs,
+  maxIssues,
+} from '../contracts/codec.js'
 import type { ContractBinding, ContractDescriptor, MethodDescriptor } from '../contracts/contract.js'
 import { toSnakeCase } from '../contracts/names.js'
 import { describeThrown, isPluginError, PluginError } from '../errors.js'
@@ -22,7 +30,10 @@ export class Dispatcher {
   constructor(plugin: AnyPlugin, binding: ContractBinding, descriptor: ContractDescriptor) {
     this.#plugin = plugin
     this.#binding = binding
-    this.#codecs = new Map(descriptor.methods.map((method) => [method.wire, new MethodCodecs(method)]))
+    const checked = binding.resultSchemas !== undefined
+    this.#codecs = new Map(
+      descriptor.methods.map((method) => [method.wire, new MethodCodecs(method, { checked })]),
+    )
   }
 
   /** Calls `wireName` with arguments as they are on the wire; returns the result as it goes on the wire. */
@@ -32,7 +43,6 @@ export class Dispatcher {
     if (stream && method.kind !== 'stream') {
       throw new PluginError('INVALID_PARAMS', `stream: ${method.wire} answers once; call it without "stream"`)
     }
-    const args = this.#decodeArgs(codecs, wireArgs, call)
     const outgoing = stream
       ? call.openStream(
           stream === true ? Number.POSITIVE_INFINITY : creditOf((stream as { credit?: unknown }).credit),
@@ -41,6 +51,8 @@ export class Dispatcher {
     call.cancelGraceMs = cancelGraceMs
     countCall(this.#plugin, 1)
     try {
+      const decoded = this.#decodeArgs(codecs, wireArgs, call)
+      const args = isPromise(decoded) ? await decoded : decoded
       const answer = await this.#invoke(method, args, call)
       const finished = this.#finish(codecs, answer, args, outgoing)
       // An await costs a turn of the microtask queue even where there is nothing to wait for.
@@ -56,10 +68,8 @@ export class Dispatcher {
 
   /** What goes to the caller for what the author's method returned. */
   #finish(codecs: MethodCodecs, answer: unknown, args: Args, outgoing: OutgoingStream | undefined): unknown {
-    const { method } = codecs
-    if (method.kind === 'call')
-      return encode(codecs.encodeResult, this.#complete(method, answer, args), method)
-    const pieces = iterate(answer, method)
+    if (codecs.method.kind === 'call') return this.#encodeResult(codecs, answer, args)
+    const pieces = iterate(answer, codecs.method)
     return outgoing
       ? this.#sendPieces(codecs, pieces, args, outgoing)
       : this.#collectPieces(codecs, pieces, args)
@@ -67,11 +77,29 @@ export class Dispatcher {
 
   async #collectPieces(codecs: MethodCodecs, pieces: AsyncIterable<unknown>, args: Args): Promise<unknown> {
     const { method } = codecs
-    const collected: Args[] = []
-    for await (const piece of pieces) collected.push(this.#completePiece(method, piece, args) as Args)
     const aggregate = this.#binding.behaviour[method.name]?.aggregate
-    const whole = aggregate ? aggregate(collected, args) : collected
-    return encode(codecs.encodeResult, this.#complete(method, whole, args), method)
+    const collected: Args[] = []
+    for await (const piece of pieces) {
+      const complete = this.#completePiece(method, piece, args)
+      collected.push(
+        (aggregate
+          ? await this.#checkPiece(method, complete)
+          : await this.#listPiece(method, complete)) as Args,
+      )
+    }
+    return this.#encodeResult(codecs, aggregate ? aggregate(collected, args) : collected, args)
+  }
+
+  /** The result of a contract defined in code is what its own schema makes of it. */
+  #encodeResult(codecs: MethodCodecs, answer: unknown, args: Args): unknown {
+    const { method } = codecs
+    const complete = this.#complete(method, answer, args)
+    const schema = this.#binding.resultSchemas?.[method.name]
+    if (!schema) return encode(codecs.encodeResult, complete, method)
+    const checked = checkAnswer(schema, complete, method)
+    return isPromise(checked)
+      ? checked.then((result) => encode(codecs.encodeResult, result, method))
+      : encode(codecs.encodeResult, checked, method)
   }
 
   async #sendPieces(
@@ -82,9 +110,24 @@ export class Dispatcher {
   ): Promise<{ pieces: number }> {
     const { method } = codecs
     for await (const piece of pieces) {
-      await outgoing.send(encode(codecs.encodePiece, this.#completePiece(method, piece, args), method))
+      const checked = this.#checkPiece(method, this.#completePiece(method, piece, args))
+      const value = isPromise(checked) ? await checked : checked
+      await outgoing.send(encode(codecs.encodePiece, value, method))
     }
     return { pieces: outgoing.count }
+  }
+
+  #checkPiece(method: MethodDescriptor, piece: unknown): unknown {
+    const schema = this.#binding.pieceSchemas?.[method.name]
+    return schema ? checkAnswer(schema, piece, method) : piece
+  }
+
+  /** A piece for a result that is the list of them, which the result's own schema judges: none passes one schema twice. */
+  async #listPiece(method: MethodDescriptor, piece: unknown): Promise<unknown> {
+    const schema = this.#binding.pieceSchemas?.[method.name]
+    if (!schema || itemSchema(this.#binding.resultSchemas?.[method.name]) === schema) return piece
+    const { success, data } = await parse(schema, piece)
+    return success ? data : piece
   }
 
   #find(wireName: unknown): MethodCodecs {
@@ -97,7 +140,7 @@ export class Dispatcher {
     throw new PluginError('METHOD_NOT_FOUND', `${this.#plugin.name} ${reason}`)
   }
 
-  #decodeArgs(codecs: MethodCodecs, wireArgs: unknown, call: IncomingCall): Args {
+  #decodeArgs(codecs: MethodCodecs, wireArgs: unknown, call: IncomingCall): Args | Promise<Args> {
     const { method, inputName } = codecs
     const args = (wireArgs ?? {}) as Args
     const streamed = inputName !== undefined && isInputMarker(args[inputName])
@@ -105,25 +148,29 @@ export class Dispatcher {
       ? codecs.decodeArgsWithoutInput({ ...args, [inputName]: undefined })
       : codecs.decodeArgs(args)
     if (issues.length > 0) throw invalidArguments(this.#plugin.name, method.wire, issues)
-    const checked = this.#checkWithOwnSchema(method, value as Args, streamed)
-    if (streamed && method.input) return { ...checked, [method.input]: decodeInput(codecs, call.input) }
-    if (method.input && isUint8Array(checked[method.input])) {
-      return { ...checked, [method.input]: once(checked[method.input]) }
-    }
-    return checked
+    if (streamed && method.input)
+      return { ...this.#prepare(method, value as Args), [method.input]: decodeInput(codecs, call.input) }
+    const schema = this.#binding.argumentSchemas?.[method.name]
+    const parsed = schema && parse(schema, value)
+    if (!parsed) return this.#prepare(method, value as Args)
+    return isPromise(parsed)
+      ? parsed.then((result) => this.#takeArgs(method, result))
+      : this.#takeArgs(method, parsed)
   }
 
   /** A contract defined in code may check and transform more than its JSON Schema tells. */
-  #checkWithOwnSchema(method: MethodDescriptor, args: Args, streamed: boolean): Args {
-    const schema = streamed ? undefined : this.#binding.argumentSchemas?.[method.name]
-    if (!schema) return args
-    const parsed = schema.safeParse(args)
-    if (parsed.success) return parsed.data as Args
-    const issues = parsed.error.issues.map(({ path, message }) => ({
-      path: path.map((part) => toSnakeCase(String(part))).join('.'),
-      message,
-    }))
-    throw invalidArguments(this.#plugin.name, method.wire, issues)
+  #takeArgs(method: MethodDescriptor, { success, data, error }: Parsed): Args {
+    if (success) return this.#prepare(method, data as Args)
+    throw invalidArguments(this.#plugin.name, method.wire, issuesOf(error, toSnakeCase))
+  }
+
+  /** The arguments as this plugin takes them. */
+  #prepare(method: MethodDescriptor, args: Args): Args {
+    const prepare = this.#binding.behaviour[method.name]?.prepare
+    const prepared = prepare ? prepare(args, this.#plugin.manifest) : args
+    if (method.input && isUint8Array(prepared[method.input]))
+      return { ...prepared, [method.input]: once(prepared[method.input]) }
+    return prepared
   }
 
   #invoke(method: MethodDescriptor, args: Args, call: IncomingCall): unknown {
@@ -181,15 +228,68 @@ function argumentList({ parameters }: MethodDescriptor, args: Args, call: Incomi
   return [...parameters.map((name) => args[name]), options]
 }
 
+/** What of `safeParse()` is used. */
+interface Parsed {
+  success: boolean
+  data?: unknown
+  error?: z.ZodError | undefined
+}
+
+/** Schemas of asynchronous refinements or transforms, which `safeParse()` throws at. */
+const asynchronous = new WeakSet<z.ZodType>()
+
+function parse(schema: z.ZodType, value: unknown): Parsed | Promise<Parsed> {
+  if (asynchronous.has(schema)) return schema.safeParseAsync(value)
+  try {
+    return schema.safeParse(value)
+  } catch {
+    // What is no matter of time throws again.
+    asynchronous.add(schema)
+    return schema.safeParseAsync(value)
+  }
+}
+
+function issuesOf(error: z.ZodError | undefined, nameOf: (key: string) => string): Issue[] {
+  const all = error?.issues ?? []
+  const first = all.slice(0, maxIssues).map(({ path, message }) => ({
+    path: path.map((part) => nameOf(String(part))).join('.'),
+    message,
+  }))
+  return firstIssues(first, all.length)
+}
+
+/** What the author's own schema makes of an answer. */
+function checkAnswer(schema: z.ZodType, answer: unknown, method: MethodDescriptor): unknown {
+  const take = ({ success, data, error }: Parsed) => {
+    if (success) return data
+    throw notAllowed(
+      method,
+      issuesOf(error, (key) => key),
+    )
+  }
+  const parsed = parse(schema, answer)
+  return isPromise(parsed) ? parsed.then(take) : take(parsed)
+}
+
+/** The schema of a list's items. */
+function itemSchema(schema: z.ZodType | undefined): unknown {
+  const def = schema?._zod.def as { type?: string; element?: unknown } | undefined
+  return def?.type === 'array' ? def.element : undefined
+}
+
 function wrapBare({ bare }: MethodDescriptor, answer: unknown): unknown {
   const isBare = typeof answer !== 'object' || answer === null || isUint8Array(answer)
   return bare && isBare ? { [bare]: answer } : answer
 }
 
-function encode(codec: Codec, result: unknown, { wire }: MethodDescriptor): unknown {
+function encode(codec: Codec, result: unknown, method: MethodDescriptor): unknown {
   const { value, issues } = codec(result)
   if (issues.length === 0) return value
-  throw new TypeError(`${wire} returned what its contract does not allow: ${issuesText(issues)}`)
+  throw notAllowed(method, issues)
+}
+
+function notAllowed({ wire }: MethodDescriptor, issues: readonly Issue[]): TypeError {
+  return new TypeError(`${wire} returned what its contract does not allow: ${issuesText(issues)}`)
 }
 
 function iterate(answer: unknown, { wire }: MethodDescriptor): AsyncIterable<unknown> {

@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream'
+import { claimsOf } from '../claims.js'
 import type { AnyPlugin } from '../contracts/base.js'
 import { type ContractDescriptor, contractBindingOf } from '../contracts/contract.js'
 import { PluginError } from '../errors.js'
@@ -20,13 +21,7 @@ import { streamWindow } from '../wire/outgoing.js'
 import { Peer } from '../wire/peer.js'
 import { type CallParams, inputMarker, pluginMethods } from '../wire/protocol.js'
 import { decodeState, encodeState } from '../wire/state.js'
-import {
-  type CheckTarget,
-  claimsOf,
-  type RunningPlugin,
-  type TargetCallOptions,
-  type WireArgs,
-} from './target.js'
+import type { CheckTarget, RunningPlugin, TargetCallOptions, WireArgs } from './target.js'
 
 /** A class that extends a contract. */
 export type TestedClass<Plugin extends AnyPlugin = AnyPlugin> = new () => Plugin

@@ -1,3 +1,4 @@
+export { claimsOf } from '../claims.js'
 export { type Check, type CheckContext, CheckFailure } from './check.js'
 export { type CheckedContract, contractChecks } from './checks.js'
 export { classTarget, type TestedClass, type TestManifest } from './class-target.js'
@@ -10,10 +11,9 @@ export {
 } from './run.js'
 export { type SampleAudioOptions, sampleAudio } from './sample-audio.js'
 export type { MethodSamples, Samples } from './samples.js'
-export {
-  type CheckTarget,
-  claimsOf,
-  type RunningPlugin,
-  type TargetCallOptions,
-  type WireArgs,
+export type {
+  CheckTarget,
+  RunningPlugin,
+  TargetCallOptions,
+  WireArgs,
 } from './target.js'

@@ -1,3 +1,4 @@
+import { lookUp } from '../contracts/codec.js'
 import type { JsonSchema } from '../contracts/contract.js'
 import { sampleAudio } from './sample-audio.js'
 
@@ -37,17 +38,28 @@ function sampleBytes(variant: number): string {
 }
 
 function sampleObject(schema: JsonSchema, variant: number, root: JsonSchema): Record<string, unknown> {
-  const { properties = {}, required = [] } = schema as {
+  const {
+    properties = {},
+    required = [],
+    additionalProperties = {},
+  } = schema as {
     properties?: Record<string, JsonSchema>
     required?: string[]
+    additionalProperties?: JsonSchema
   }
-  return Object.fromEntries(required.map((name) => [name, sampleOf(properties[name] ?? {}, variant, root)]))
+  return Object.fromEntries(
+    required.map((name) => [name, sampleOf(properties[name] ?? additionalProperties, variant, root)]),
+  )
 }
 
 function sampleArray(schema: JsonSchema, variant: number, root: JsonSchema): unknown[] {
-  const { minItems = 1, items } = schema as { minItems?: number; items?: JsonSchema }
+  const {
+    minItems = 1,
+    prefixItems = [],
+    items = {},
+  } = schema as { minItems?: number; prefixItems?: JsonSchema[]; items?: JsonSchema }
   return Array.from({ length: Math.max(1, minItems) }, (_, index) =>
-    sampleOf(items ?? {}, variant + index, root),
+    sampleOf(prefixItems[index] ?? items, variant + index, root),
   )
 }
 
@@ -77,9 +89,4 @@ function sampleNumber(schema: JsonSchema, variant: number): number {
   // Zod writes the limits of an integer that has none.
   const start = least !== undefined && least > Number.MIN_SAFE_INTEGER ? least : Math.min(1, most ?? 1)
   return Math.min(start + variant * step, most ?? Number.POSITIVE_INFINITY)
-}
-
-function lookUp(reference: string, root: JsonSchema): JsonSchema {
-  const keys = reference.split('/').slice(1)
-  return keys.reduce((schema, key) => (schema[key] ?? {}) as JsonSchema, root)
 }

@@ -1,6 +1,5 @@
 import type { ContractDescriptor } from '../contracts/contract.js'
 import type { HealthStatus, PluginStatus } from '../health.js'
-import type { Manifest } from '../manifest.js'
 
 export type WireArgs = Record<string, unknown>
 
@@ -44,10 +43,4 @@ export interface CheckTarget {
   claims?(): Promise<readonly string[]>
   /** Starts a new instance and initializes it. Throws a PluginError. */
   start(config: Record<string, unknown>): Promise<RunningPlugin>
-}
-
-/** The words of a manifest's `capabilities`; where that is an object, the keys that are not false or empty. */
-export function claimsOf({ capabilities = [] }: Pick<Manifest, 'capabilities'>): readonly string[] {
-  if (Array.isArray(capabilities)) return capabilities
-  return Object.entries(capabilities).flatMap(([word, value]) => (value ? [word] : []))
 }

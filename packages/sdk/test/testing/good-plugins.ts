@@ -16,6 +16,7 @@ import {
   type TranscriptionOptions,
   type TranscriptUpdate,
   TTSContract,
+  textOf,
   type Voice,
 } from '@appfactory/sdk'
 import { z } from 'zod'
@@ -147,6 +148,11 @@ async function listen(bytes: number, signal: AbortSignal | undefined): Promise<s
   return `${bytes} bytes`
 }
 
+function lastText(messages: readonly ChatMessage[]): string {
+  const last = messages.at(-1)
+  return last ? textOf(last) : ''
+}
+
 /** Says what it was told, word by word. */
 export class GoodLlm extends LLMContract {
   initialize(): void {}
@@ -158,7 +164,7 @@ export class GoodLlm extends LLMContract {
     return echo(prompt, options)
   }
   async chat(messages: ChatMessage[], options: GenerationOptions = {}): Promise<ChatMessage> {
-    return { role: 'assistant', content: await echo(messages.at(-1)?.content ?? '', options) }
+    return { role: 'assistant', content: await echo(lastText(messages), options) }
   }
   async getModels() {
     return [{ id: 'echo' }]
@@ -168,7 +174,7 @@ export class GoodLlm extends LLMContract {
     yield* text.split(/(?<= )/)
   }
   override async *streamChat(messages: ChatMessage[], options: GenerationOptions = {}) {
-    const text = await echo(messages.at(-1)?.content ?? '', options)
+    const text = await echo(lastText(messages), options)
     yield* text.split(/(?<= )/)
   }
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ContractDescriptor, MethodDescriptor } from '../../contracts/contract.js'
-import type { ChatResult, CompletionResult, TextChunk } from '../../contracts/llm.js'
+import { type ChatResult, type CompletionResult, type TextChunk, textOf } from '../../contracts/llm.js'
 import { type Check, type CheckContext, must } from '../check.js'
 import { streamForPieces } from './calls.js'
 import { methodOf } from './find-method.js'
@@ -61,7 +61,8 @@ async function checkJoined(
   // A model that never says the same thing twice can't be compared.
   if (!isSteady) return context.note(notSteady(twin))
   if (!isDeepStrictEqual(text, joined(again))) return context.note(notSteady(stream))
-  const whole = textOf(result)
+  const { text: completion, message } = result as Partial<CompletionResult & ChatResult>
+  const whole = message ? textOf(message) : (completion ?? '')
   must(
     text.trim() === whole.trim(),
     `${twin.wire} says ${JSON.stringify(whole)}, the pieces together ${JSON.stringify(text)}`,
@@ -70,9 +71,4 @@ async function checkJoined(
 
 function joined(pieces: readonly TextChunk[]): string {
   return pieces.map(({ text }) => text).join('')
-}
-
-function textOf(result: unknown): string {
-  const { text, message } = result as Partial<CompletionResult & ChatResult>
-  return text ?? message?.content ?? ''
 }
