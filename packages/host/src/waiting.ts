@@ -1,7 +1,6 @@
-import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
-import { type Cancellation, maxTimerMs } from '@appfactory/sdk/wire'
+import { allowListeners, type Cancellation, cancelledBy, maxTimerMs } from '@appfactory/sdk/wire'
 
 /** At least 1 ms: 0 would mean no time at all, which is not what was asked for. */
 export function timeLeft(timeoutMs: number, since: number): number {
@@ -35,14 +34,19 @@ interface WaitOptions {
 export function within<T>(promise: Promise<T>, options: WaitOptions): Promise<T> {
   const { signal, cancellation, timeoutMs, late } = options
   return new Promise((resolve, reject) => {
-    const abort = (): void => reject(new PluginError('REQUEST_CANCELLED', 'The request was cancelled'))
+    const abort = (): void =>
+      reject(
+        signal?.aborted
+          ? cancelledBy(signal)
+          : new PluginError('REQUEST_CANCELLED', 'The request was cancelled'),
+      )
     const timer =
       timeoutMs === undefined
         ? undefined
         : setTimeout(() => reject(late?.()), Math.min(timeoutMs, maxTimerMs))
     if (signal?.aborted || cancellation?.cancelled) abort()
     // Any number of calls may wait with the same signal.
-    if (signal) setMaxListeners(0, signal)
+    if (signal) allowListeners(signal)
     signal?.addEventListener('abort', abort, { once: true })
     if (cancellation) cancellation.onCancel = abort
     promise.then(resolve, reject).finally(() => {

@@ -16,8 +16,15 @@ export { Bytes } from './bytes.js'
 export { type Cancellation, IncomingCall } from './call.js'
 export { defaultMaxMessageBytes } from './lines.js'
 export { parseJson, type RequestId } from './message.js'
-export { byteStreamWindow, maxTimerMs, type RequestOptions, streamWindow } from './outgoing.js'
+export {
+  allowListeners,
+  byteStreamWindow,
+  maxTimerMs,
+  type RequestOptions,
+  streamWindow,
+} from './outgoing.js'
 export { Peer, type PeerOptions } from './peer.js'
 export * from './protocol.js'
+export { cancelledBy } from './replies.js'
 export { decodeState, encodeState } from './state.js'
 export { creditOf, type OutgoingStream } from './streams.js'

@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events'
 import { createJSONRPCRequest } from 'json-rpc-2.0'
-import { fromErrorObject, PluginError } from '../errors.js'
+import { describeThrown, fromErrorObject, isPluginError, PluginError } from '../errors.js'
 import type { Cancellation } from './call.js'
 import type { RequestId, Response } from './message.js'
 import type { MessageWriter } from './message-writer.js'
-import { cancelled, errorResponse } from './replies.js'
+import { cancelled, cancelledBy } from './replies.js'
 import { IncomingStream, OutgoingStream } from './streams.js'
 
 export interface RequestOptions {
@@ -28,6 +28,7 @@ interface OutgoingCall {
   resolve(result: unknown): void
   reject(error: unknown): void
   pieces: IncomingStream | undefined
+  signal: AbortSignal | undefined
   stopListening?(): void
   input?: OutgoingStream
   timer?: NodeJS.Timeout
@@ -56,17 +57,15 @@ export class OutgoingCalls {
   }
 
   stream(method: string, params: unknown, options: RequestOptions): AsyncIterableIterator<unknown> {
-    const cancelling = new AbortController()
-    const signal = options.signal ? AbortSignal.any([options.signal, cancelling.signal]) : cancelling.signal
     let finished: Promise<unknown> = Promise.resolve()
     const pieces: IncomingStream = new IncomingStream(options.window ?? streamWindow, {
       grant: (n) => this.#writer.notify('$/credit', { id: call.id, n }),
       stop: async () => {
-        cancelling.abort()
+        if (this.#calls.has(call.id) && !options.signal?.aborted) this.#cancel(call.id)
         await finished
       },
     })
-    const call = this.#call(method, params, { ...options, signal }, pieces)
+    const call = this.#call(method, params, options, pieces)
     finished = call.result.then(
       () => pieces.end(),
       (error: unknown) => pieces.fail(error),
@@ -85,15 +84,26 @@ export class OutgoingCalls {
 
   /** Ends a call with a response. Returns false where there is no such call. */
   settle(id: RequestId, response: Response): boolean {
-    const call = this.#calls.get(id)
+    const call = this.#end(id)
     if (!call) return false
+    if (response.error) call.reject(withReason(fromErrorObject(response.error), call.signal))
+    else call.resolve(response.result)
+    return true
+  }
+
+  /** Ends a call with an error that arose at this end. */
+  #fail(id: RequestId, error: PluginError): void {
+    this.#end(id)?.reject(error)
+  }
+
+  #end(id: RequestId): OutgoingCall | undefined {
+    const call = this.#calls.get(id)
+    if (!call) return undefined
     this.#calls.delete(id)
     clearTimeout(call.timer)
     call.input?.fail(cancelled())
     call.stopListening?.()
-    if (response.error) call.reject(fromErrorObject(response.error))
-    else call.resolve(response.result)
-    return true
+    return call
   }
 
   /** Takes a piece of an answer. Returns false where there is no such call. */
@@ -108,7 +118,7 @@ export class OutgoingCalls {
 
   breakStream(id: RequestId, problem: string): void {
     this.#cancel(id)
-    this.settle(id, errorResponse(id, new PluginError('INTERNAL_ERROR', `The stream is broken: ${problem}`)))
+    this.#fail(id, new PluginError('INTERNAL_ERROR', `The stream is broken: ${problem}`))
   }
 
   /** The callee has taken items of the argument that is sent while the call runs. Returns false where there is no such call. */
@@ -121,7 +131,7 @@ export class OutgoingCalls {
   /** Ends all calls with `error`. With `forGood`, later ones fail with it too. */
   fail(error: PluginError, forGood = false): void {
     if (forGood) this.#closed = error
-    for (const id of [...this.#calls.keys()]) this.settle(id, errorResponse(id, error))
+    for (const id of [...this.#calls.keys()]) this.#fail(id, fromErrorObject(error))
   }
 
   #call(
@@ -132,11 +142,12 @@ export class OutgoingCalls {
   ): { id: number; result: Promise<unknown> } {
     const id = ++this.#lastId
     if (this.#closed) return { id, result: Promise.reject(this.#closed) }
-    const abandoned = options.cancellation?.cancelled ?? (options.signal?.aborted ? cancelled() : undefined)
+    const abandoned =
+      options.cancellation?.cancelled ?? (options.signal?.aborted ? cancelledBy(options.signal) : undefined)
     if (abandoned) return { id, result: Promise.reject(abandoned) }
     const result = new Promise<unknown>((resolve, reject) => {
       const inlineBytes = options.inlineBytes === true
-      const call: OutgoingCall = { method, inlineBytes, resolve, reject, pieces }
+      const call: OutgoingCall = { method, inlineBytes, resolve, reject, pieces, signal: options.signal }
       this.#calls.set(id, call)
       this.#send(id, method, params)
       this.#watch(id, call, options)
@@ -149,7 +160,7 @@ export class OutgoingCalls {
     try {
       this.#writer.writeChecked(createJSONRPCRequest(id, method, params))
     } catch (error) {
-      this.settle(id, errorResponse(id, error))
+      this.#fail(id, unforeseen('The request can’t be written', error))
     }
   }
 
@@ -162,8 +173,7 @@ export class OutgoingCalls {
     if (cancellation) cancellation.onCancel = () => this.#cancel(id)
     if (!signal) return
     const cancel = (): void => this.#cancel(id)
-    // Any number of calls may share a signal.
-    setMaxListeners(0, signal)
+    allowListeners(signal)
     signal.addEventListener('abort', cancel, { once: true })
     call.stopListening = () => signal.removeEventListener('abort', cancel)
   }
@@ -171,7 +181,7 @@ export class OutgoingCalls {
   #timeOut(id: number, { method }: OutgoingCall, timeoutMs: number): void {
     this.#cancel(id)
     const message = `${method} took longer than ${timeoutMs} ms and was cancelled`
-    this.settle(id, errorResponse(id, new PluginError('CALL_TIMEOUT', message, { timeout_ms: timeoutMs })))
+    this.#fail(id, new PluginError('CALL_TIMEOUT', message, { timeout_ms: timeoutMs }))
   }
 
   /** Sends the argument that arrives while the call runs; its failure cancels the call. */
@@ -186,11 +196,30 @@ export class OutgoingCalls {
     } catch (error) {
       if (!this.#calls.has(id)) return
       this.#cancel(id)
-      this.settle(id, errorResponse(id, error))
+      this.#fail(id, unforeseen('The input broke off', error))
     }
   }
 
   #cancel(id: RequestId): void {
     this.#writer.notify('$/cancelRequest', { id })
   }
+}
+
+/** Any number of calls may share a signal. One that is not Node's own (jsdom has such) does not count its listeners. */
+export function allowListeners(signal: AbortSignal): void {
+  try {
+    setMaxListeners(0, signal)
+  } catch {}
+}
+
+/** What the other end says of a call that was cancelled, with the reason, which only this end knows. */
+function withReason(error: PluginError, signal: AbortSignal | undefined): PluginError {
+  return signal?.aborted && error.codeName === 'REQUEST_CANCELLED' ? cancelledBy(signal, error) : error
+}
+
+/** An error of the application's own code keeps its identity: as it is, or as the cause. */
+function unforeseen(what: string, error: unknown): PluginError {
+  if (isPluginError(error)) return error
+  const { name, message } = describeThrown(error)
+  return new PluginError('INTERNAL_ERROR', `${what}: ${message}`, { error: name }, { cause: error })
 }
