@@ -33,7 +33,7 @@ import {
   initialize,
   restoreState,
 } from './plugin.js'
-import { resolveSdk } from './sdk-resolver.js'
+import { resolveSdk, resolveSdkInRequire } from './sdk-resolver.js'
 import { registerHooks, type TypeScriptOptions } from './typescript.js'
 
 /** How long `shutdown()` may take once the host is gone. */
@@ -207,8 +207,9 @@ function sdkVersion(): string {
 }
 
 function provideSdk(): void {
-  if (!registerHooks({ resolve: resolveSdk }))
-    nodeModule.register(new URL('./sdk-resolver.js', import.meta.url))
+  if (registerHooks({ resolve: resolveSdk })) return
+  nodeModule.register(new URL('./sdk-resolver.js', import.meta.url))
+  resolveSdkInRequire(nodeModule.Module)
 }
 
 const [entryFile, ...flags] = process.argv.slice(2)

@@ -501,6 +501,46 @@ describe('an error that hides what went wrong', () => {
   })
 })
 
+describe('a CommonJS plugin without an SDK of its own gets the host’s', () => {
+  const body = (head: string): string => `${head}
+class TestPlugin extends TTSContract { ${lifecycle}
+  synthesize() { return encodeWav(new Int16Array(80), { sampleRate: 8000 }) }
+  getVoices() { return [{ id: 'a', name: 'A', language: 'en' }] }
+}
+module.exports = TestPlugin`
+  const required = `const { TTSContract, encodeWav } = require('@appfactory/sdk')`
+
+  it.each([
+    ['where it is required', { 'index.cjs': body(required) }],
+    [
+      'where a module of it is required',
+      { 'index.cjs': body(`${required}\nrequire('@appfactory/sdk/wire')`) },
+    ],
+    [
+      'where several modules of the plugin require it',
+      {
+        'index.cjs': body(
+          `const { TTSContract } = require('./sdk.cjs')\nconst { encodeWav } = require('@appfactory/sdk')`,
+        ),
+        'sdk.cjs': `module.exports = require('@appfactory/sdk')`,
+      },
+    ],
+  ])('%s', async (_, files) => {
+    const plugin = startRuntime(files, 'index.cjs')
+    expect((await handshake(plugin)).error).toBeUndefined()
+    await plugin.result('plugin/initialize', { config: {} })
+    expect(await plugin.result('plugin/call', { method: 'synthesize', args: { text: 'x' } })).toMatchObject({
+      format: 'wav',
+      sample_rate: 8000,
+    })
+  })
+
+  it('and what else is missing is still named', async () => {
+    const plugin = startRuntime({ 'index.cjs': `${required}\nrequire('not-here')` }, 'index.cjs')
+    expect((await handshake(plugin)).error).toMatchObject({ data: { missing: ['not-here'] } })
+  })
+})
+
 describe('a package that is missing', () => {
   it.each([
     ['lodash_is_not_here/fp', 'lodash_is_not_here'],
