@@ -174,7 +174,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     { signal }: { signal?: AbortSignal | undefined } = {},
   ): Promise<PluginHandle<Contract>> {
     if (this.#closed) throw hostClosed()
-    if (signal?.aborted) throw requestCancelled()
+    if (signal?.aborted) throw requestCancelled(signal)
     if (this.#isTaken(name)) throw pluginAlreadyLoaded(name)
     const slot = this.#createSlot(this.#sources.byName(name, config))
     // From here on, calls to the plugin wait for it.
@@ -563,10 +563,10 @@ async function openUnlessAborted(slot: Slot, signal: AbortSignal | undefined): P
   signal?.addEventListener('abort', close, { once: true })
   try {
     const instance = await slot.open()
-    if (signal?.aborted) throw requestCancelled()
+    if (signal?.aborted) throw requestCancelled(signal)
     return instance
   } catch (error) {
-    throw signal?.aborted ? requestCancelled() : error
+    throw signal?.aborted ? requestCancelled(signal) : error
   } finally {
     signal?.removeEventListener('abort', close)
   }

@@ -1,5 +1,5 @@
 import { type ErrorName, isPluginError, PluginError } from '@appfactory/sdk'
-import { closest, describeThrown, isAnswer } from '@appfactory/sdk/wire'
+import { cancelledBy, closest, describeThrown, isAnswer } from '@appfactory/sdk/wire'
 import type { RestartPolicy } from './restart.js'
 
 // The wording of the host's errors: what happened, to which plugin, and what to do next.
@@ -23,8 +23,11 @@ export function hostClosed(): PluginError {
   return new PluginError('PLUGIN_NOT_READY', 'The host is closed')
 }
 
-export function requestCancelled(): PluginError {
-  return new PluginError('REQUEST_CANCELLED', 'The request was cancelled')
+/** With the reason that the caller gave, where `signal` was aborted. */
+export function requestCancelled(signal?: AbortSignal): PluginError {
+  return signal?.aborted
+    ? cancelledBy(signal)
+    : new PluginError('REQUEST_CANCELLED', 'The request was cancelled')
 }
 
 export function pluginNotLoaded(name: string): PluginError {

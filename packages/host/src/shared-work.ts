@@ -28,7 +28,7 @@ export class SharedWork<Result> {
     signal?: AbortSignal,
   ): Promise<Result> {
     if (this.#closed) throw this.#closed
-    if (signal?.aborted) throw requestCancelled()
+    if (signal?.aborted) throw requestCancelled(signal)
     const work = this.#running.get(key) ?? this.#begin(key, start)
     work.waiting += 1
     try {

@@ -476,23 +476,27 @@ export class Slot {
     let missed = 0
     this.#healthTimer = repeatEvery(this.limits.healthIntervalMs, async () => {
       if (instance.isHeld) return
-      missed = (await this.#checkHealth(instance)) ? 0 : missed + 1
+      const failure = await this.#checkHealth(instance)
+      missed = failure === undefined ? 0 : missed + 1
       if (missed === this.#options.restartPolicy.maxMissedHealthChecks)
-        instance.giveUp(`failed ${missed} health checks in a row and was stopped`)
+        instance.giveUp(`failed ${missed} health checks in a row and was stopped (the last one: ${failure})`)
     })
   }
 
-  /** Returns whether the plugin answered. */
-  async #checkHealth(instance: Instance): Promise<boolean> {
+  /** Returns why the plugin did not answer; undefined where it did. */
+  async #checkHealth(instance: Instance): Promise<string | undefined> {
     const before = this.#status
+    let failure: string | undefined
     const answered = await instance.health().then(
       (health) => (health.status === PluginStatus.BUSY ? PluginStatus.READY : health.status),
-      () => undefined,
+      (error: unknown) => {
+        failure = describeThrown(error).message
+      },
     )
     // A plugin that was replaced or closed meanwhile has nothing to say any more.
     if (this.#instance === instance && this.#status === before && !this.#closed)
       this.#setStatus(answered ?? PluginStatus.ERROR)
-    return answered !== undefined
+    return failure
   }
 
   async #recover(instance: Instance, error: PluginError): Promise<void> {

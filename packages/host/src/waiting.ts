@@ -1,7 +1,6 @@
-import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { PluginError } from '@appfactory/sdk'
-import { type Cancellation, maxTimerMs, startTimer } from '@appfactory/sdk/wire'
+import { allowListeners, type Cancellation, maxTimerMs, startTimer } from '@appfactory/sdk/wire'
 import { requestCancelled } from './messages.js'
 
 /** At least 1 ms: 0 would mean no time at all, which is not what was asked for. */
@@ -56,11 +55,11 @@ interface WaitOptions {
 export function within<T>(promise: Promise<T>, options: WaitOptions): Promise<T> {
   const { signal, cancellation, timeoutMs, late } = options
   return new Promise((resolve, reject) => {
-    const abort = (): void => reject(requestCancelled())
+    const abort = (): void => reject(requestCancelled(signal))
     const timer = timeoutMs === undefined ? undefined : startTimer(timeoutMs, () => reject(late?.()))
     if (signal?.aborted || cancellation?.cancelled) abort()
     // Any number of calls may wait with the same signal.
-    if (signal) setMaxListeners(0, signal)
+    if (signal) allowListeners(signal)
     signal?.addEventListener('abort', abort, { once: true })
     if (cancellation) cancellation.onCancel = abort
     promise.then(resolve, reject).finally(() => {

@@ -370,3 +370,17 @@ test('nothing is restarted while the host closes', async () => {
   await delay(600)
   expect(restarts).toEqual([])
 })
+
+test('a plugin that is stopped for its health checks: the crash says what they threw', async () => {
+  const root = temporaryFolder()
+  const members = `healthCheck() { if (this.config.sick) throw new Error('the engine is on fire'); return { status: this.status } }`
+  writePlugin(root, 'troubled', ttsPlugin(members))
+  await using host = new PluginHost({
+    pluginsDir: root,
+    healthIntervalMs: 20,
+    restart: { maxMissedHealthChecks: 2, firstDelayMs: 1, maxCrashes: 1 },
+  })
+  await host.load<TTSContract>('troubled', { sick: true })
+  const [crash] = await once(host, 'crash')
+  expect(crash).toMatchObject({ message: expect.stringContaining('the engine is on fire') })
+})

@@ -1,3 +1,14 @@
+import {
+  asciiAt,
+  buildWav,
+  durationOf,
+  hasPlainSamples,
+  littleEndianSamples,
+  plainFormatChunk,
+  readWav,
+  sampleAt,
+} from './wav.js'
+
 /** What an audio file says of itself. `durationMs` is absent where the header does not tell. */
 export interface AudioFormat {
   /** wav, mp3, ogg, flac or pcm_s16le. */
@@ -13,80 +24,70 @@ export interface WavAudio {
   /** In Hz. */
   sampleRate: number
   channels: number
-  /** Of one sample: 8, 16, 24 or 32. */
+  /** Of one sample: 8, 16, 24 or 32; 32 or 64 of floating point. */
   bitsPerSample: number
   /** Whether samples are floating point. */
   float: boolean
-  /** The samples as they stand in the file: little-endian, channels interleaved. A view, not a copy. */
+  /** The samples: little-endian, channels interleaved. A view of the file, not a copy, except of a RIFX file. */
   data: Uint8Array
 }
 
 /**
  * Makes a WAV file of 16-bit samples.
  *
- * @param samples Interleaved by channel.
+ * @param samples Interleaved by channel: 16-bit numbers or, as engines give them, numbers from -1 to 1, which are cut at
+ *   full scale.
+ * @param format `sampleRate` in Hz; `channels`, default 1.
+ * @throws TypeError where `samples` are anything else, or `format` is no rate and number of channels.
  * @example const wav = encodeWav(new Int16Array(16_000), { sampleRate: 16_000 })   // one second of silence
  */
 export function encodeWav(
-  samples: Int16Array,
+  samples: Int16Array | Float32Array | Float64Array,
   format: { sampleRate: number; channels?: number },
 ): Uint8Array {
-  const { sampleRate, channels = 1 } = format
-  const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength)
-  return wrapWav({ sampleRate, channels, bitsPerSample: 16, float: false, data: bytes })
+  const { sampleRate, channels = 1 } = format ?? {}
+  checkWhole('sampleRate', sampleRate, 'in Hz, such as 16000', 2 ** 32 - 1)
+  checkWhole('channels', channels, 'such as 1', 2 ** 16 - 1)
+  const { buffer, byteOffset, byteLength } = toInt16(samples)
+  const data = new Uint8Array(buffer, byteOffset, byteLength)
+  return wrapWav({ sampleRate, channels, bitsPerSample: 16, float: false, data })
+}
+
+function checkWhole(name: string, value: unknown, hint: string, most: number): void {
+  if (typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= most) return
+  throw new TypeError(`encodeWav: ${name} must be a whole number from 1, ${hint}, not ${String(value)}`)
+}
+
+function toInt16(samples: unknown): ArrayBufferView {
+  // By its name: arrays of another realm are no instances of this one's classes.
+  const kind = Object.prototype.toString.call(samples).slice(8, -1)
+  if (kind === 'Int16Array') return samples as Int16Array
+  if (kind !== 'Float32Array' && kind !== 'Float64Array')
+    throw new TypeError(
+      `encodeWav takes samples as an Int16Array, or as a Float32Array of numbers from -1 to 1, not ${kind}`,
+    )
+  return Int16Array.from(samples as Float32Array, (sample) => clip16(sample * 0x8000))
+}
+
+function clip16(sample: number): number {
+  return Math.max(-0x8000, Math.min(0x7fff, Math.round(sample)))
 }
 
 /** Puts a WAV header before samples that are little-endian already. */
-export function wrapWav({ sampleRate, channels, bitsPerSample, float, data }: WavAudio): Uint8Array {
-  const headerBytes = 44
-  const frameBytes = (channels * bitsPerSample) / 8
-  const wav = new Uint8Array(headerBytes + data.length)
-  const view = new DataView(wav.buffer)
-  writeAscii(wav, 0, 'RIFF')
-  view.setUint32(4, wav.length - 8, true)
-  writeAscii(wav, 8, 'WAVEfmt ')
-  view.setUint32(16, 16, true)
-  view.setUint16(20, float ? 3 : 1, true)
-  view.setUint16(22, channels, true)
-  view.setUint32(24, sampleRate, true)
-  view.setUint32(28, sampleRate * frameBytes, true)
-  view.setUint16(32, frameBytes, true)
-  view.setUint16(34, bitsPerSample, true)
-  writeAscii(wav, 36, 'data')
-  view.setUint32(40, data.length, true)
-  wav.set(data, headerBytes)
-  return wav
+export function wrapWav({ data, ...format }: WavAudio): Uint8Array {
+  return buildWav(plainFormatChunk(format), data)
 }
 
-/** Reads a WAV file, or returns undefined where it is none. A length that lies is cut to what is there. */
+/**
+ * Reads a WAV file (RIFF, RIFX, RF64 or BW64) of uncompressed samples, or returns undefined where it is none. A length that
+ * lies is cut to what is there; where the header was never completed, the samples go to the end of the file.
+ */
 export function decodeWav(file: Uint8Array): WavAudio | undefined {
-  if (readAscii(file, 0, 4) !== 'RIFF' || readAscii(file, 8, 4) !== 'WAVE') return undefined
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
-  let format: Omit<WavAudio, 'data'> | undefined
-  let offset = 12
-  while (offset + 8 <= file.length) {
-    const id = readAscii(file, offset, 4)
-    const start = offset + 8
-    const length = Math.min(view.getUint32(offset + 4, true), file.length - start)
-    if (id === 'fmt ' && length >= 16) format = readFormatChunk(view, start, length)
-    if (id === 'data') return format && { ...format, data: file.subarray(start, start + length) }
-    offset = start + length + (length % 2)
-  }
-  return undefined
-}
-
-function readFormatChunk(view: DataView, start: number, length: number): Omit<WavAudio, 'data'> | undefined {
-  const extensible = 0xfffe
-  const tag = view.getUint16(start, true)
-  const encoding = tag === extensible && length >= 26 ? view.getUint16(start + 24, true) : tag
-  const channels = view.getUint16(start + 2, true)
-  const sampleRate = view.getUint32(start + 4, true)
-  const bitsPerSample = view.getUint16(start + 14, true)
-  const known =
-    (encoding === 1 && [8, 16, 24, 32].includes(bitsPerSample)) || (encoding === 3 && bitsPerSample === 32)
-  return known && channels > 0 && sampleRate > 0
-    ? { sampleRate, channels, bitsPerSample, float: encoding === 3 }
-    : undefined
+  const wav = readWav(file)
+  if (!wav || !hasPlainSamples(wav)) return undefined
+  const data = littleEndianSamples(wav)
+  const { sampleRate, channels, bitsPerSample, encoding } = wav
+  return data && { sampleRate, channels, bitsPerSample, float: encoding === 3, data }
 }
 
 /** The samples of a WAV file as 16-bit mono: channels are averaged, other sample sizes converted. */
@@ -100,34 +101,25 @@ export function toMono16({ channels, bitsPerSample, float, data }: WavAudio): In
     for (let channel = 0; channel < channels; channel++) {
       sum += sampleAt(view, (frame * channels + channel) * sampleBytes, bitsPerSample, float)
     }
-    mono[frame] = Math.max(-32_768, Math.min(32_767, Math.round(sum / channels)))
+    mono[frame] = clip16((sum * 0x8000) / channels)
   }
   return mono
 }
 
-function sampleAt(view: DataView, offset: number, bitsPerSample: number, float: boolean): number {
-  if (float) return view.getFloat32(offset, true) * 32_768
-  if (bitsPerSample === 8) return (view.getUint8(offset) - 128) * 256
-  if (bitsPerSample === 16) return view.getInt16(offset, true)
-  if (bitsPerSample === 24) return (view.getInt8(offset + 2) * 65_536 + view.getUint16(offset, true)) / 256
-  return view.getInt32(offset, true) / 65_536
-}
-
-/** What `audio` is, as far as its first bytes tell; undefined for raw samples and unknown formats. */
+/**
+ * What `audio` is, as far as its first bytes tell; undefined for raw samples and unknown formats. A WAV file is one whatever
+ * encodes its samples.
+ */
 export function sniffAudio(audio: Uint8Array): AudioFormat | undefined {
-  const wav = decodeWav(audio)
+  const wav = readWav(audio)
   if (wav) {
-    const { sampleRate, channels, bitsPerSample, data } = wav
-    return {
-      format: 'wav',
-      sampleRate,
-      channels,
-      durationMs: (data.length * 8000) / (sampleRate * channels * bitsPerSample),
-    }
+    const durationMs = durationOf(wav)
+    const { sampleRate, channels } = wav
+    return { format: 'wav', sampleRate, channels, ...(durationMs === undefined ? {} : { durationMs }) }
   }
-  if (readAscii(audio, 0, 4) === 'fLaC' && audio.length >= 42) return sniffFlac(audio)
-  if (readAscii(audio, 0, 4) === 'OggS' && audio.length >= 48) return sniffOgg(audio)
-  if (readAscii(audio, 0, 3) === 'ID3' || isMp3Frame(audio)) return sniffMp3(audio)
+  if (asciiAt(audio, 0, 4) === 'fLaC' && audio.length >= 42) return sniffFlac(audio)
+  if (asciiAt(audio, 0, 4) === 'OggS' && audio.length >= 48) return sniffOgg(audio)
+  if (asciiAt(audio, 0, 3) === 'ID3' || isMp3Frame(audio)) return sniffMp3(audio)
   return undefined
 }
 
@@ -142,7 +134,7 @@ function sniffFlac(audio: Uint8Array): AudioFormat {
 
 function sniffOgg(audio: Uint8Array): AudioFormat {
   const view = new DataView(audio.buffer, audio.byteOffset)
-  if (readAscii(audio, 28, 8) === 'OpusHead')
+  if (asciiAt(audio, 28, 8) === 'OpusHead')
     return { format: 'ogg', sampleRate: 48_000, channels: audio[37] ?? 1 }
   return { format: 'ogg', sampleRate: view.getUint32(40, true), channels: audio[39] ?? 1 }
 }
@@ -154,7 +146,7 @@ function isMp3Frame(audio: Uint8Array): boolean {
 }
 
 function sniffMp3(audio: Uint8Array): AudioFormat {
-  const start = readAscii(audio, 0, 3) === 'ID3' ? 10 + syncSafe(audio, 6) : 0
+  const start = asciiAt(audio, 0, 3) === 'ID3' ? 10 + syncSafe(audio, 6) : 0
   const [, second = 0, third = 0, fourth = 0] = audio.subarray(start)
   const halvings = { 3: 0, 2: 1, 0: 2 }[(second >> 3) & 3] ?? 0
   const sampleRate = ([44_100, 48_000, 32_000][(third >> 2) & 3] ?? 44_100) / 2 ** halvings
@@ -163,12 +155,4 @@ function sniffMp3(audio: Uint8Array): AudioFormat {
 
 function syncSafe(bytes: Uint8Array, offset: number): number {
   return [0, 1, 2, 3].reduce((value, index) => value * 128 + ((bytes[offset + index] ?? 0) & 127), 0)
-}
-
-function readAscii(bytes: Uint8Array, offset: number, length: number): string {
-  return String.fromCharCode(...bytes.subarray(offset, offset + length))
-}
-
-function writeAscii(bytes: Uint8Array, offset: number, text: string): void {
-  for (let index = 0; index < text.length; index++) bytes[offset + index] = text.charCodeAt(index)
 }

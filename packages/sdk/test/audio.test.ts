@@ -2,6 +2,7 @@ import { decodeWav, encodeWav, sniffAudio, toMono16, type WavAudio } from '@appf
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { wrapWav } from '../src/audio.js'
+import { assumedFormat, joinSound } from '../src/contracts/join-sound.js'
 
 function decoded(file: Uint8Array): WavAudio {
   const wav = decodeWav(file)
@@ -121,6 +122,284 @@ describe('WAV', () => {
       }),
       { numRuns: 1000 },
     )
+  })
+})
+
+/** A WAV file by hand: its chunks, in a container of any kind. */
+function wavFile(
+  chunks: readonly [id: string, content: Uint8Array, toldLength?: number][],
+  { brand = 'RIFF', size = undefined as number | undefined, padded = true } = {},
+): Uint8Array {
+  const word = (value: number): Buffer => {
+    const bytes = Buffer.alloc(4)
+    if (brand === 'RIFX') bytes.writeUInt32BE(value)
+    else bytes.writeUInt32LE(value)
+    return bytes
+  }
+  const body = Buffer.concat(
+    chunks.flatMap(([id, content, told = content.length]) => [
+      Buffer.from(id),
+      word(told),
+      content,
+      Buffer.alloc(padded ? content.length % 2 : 0),
+    ]),
+  )
+  return Buffer.concat([Buffer.from(brand), word(size ?? body.length + 4), Buffer.from('WAVE'), body])
+}
+
+function formatChunk(
+  encoding: number,
+  bits: number,
+  { rate = 8000, channels = 1, bigEndian = false } = {},
+): Buffer {
+  const chunk = Buffer.alloc(18)
+  const write = (value: number, offset: number, bytes: number): number =>
+    bigEndian ? chunk.writeUIntBE(value, offset, bytes) : chunk.writeUIntLE(value, offset, bytes)
+  write(encoding, 0, 2)
+  write(channels, 2, 2)
+  write(rate, 4, 4)
+  write((rate * channels * bits) / 8, 8, 4)
+  write(Math.ceil((channels * bits) / 8), 12, 2)
+  write(bits, 14, 2)
+  return chunk
+}
+
+const oneSecond = Buffer.from(Int16Array.from({ length: 8000 }, (_, index) => index).buffer)
+
+describe('a WAV file that is not taken for samples at 24 kHz, or for an empty one', () => {
+  it.each([
+    ['A-law', 6, 8],
+    ['mu-law', 7, 8],
+    ['ADPCM', 2, 4],
+    ['IMA ADPCM', 0x11, 4],
+    ['floats of 64 bits', 3, 64],
+    ['MP3 inside', 0x55, 8],
+  ])('of %s', (_, encoding, bits) => {
+    const format = formatChunk(encoding, bits, { rate: 11_025, channels: 2 })
+    const data = new Uint8Array((11_025 * 2 * bits) / 8 / 2)
+    const sniffed = sniffAudio(
+      wavFile([
+        ['fmt ', format],
+        ['data', data],
+      ]),
+    )
+    expect(sniffed).toMatchObject({ format: 'wav', sampleRate: 11_025, channels: 2 })
+    expect(sniffed?.durationMs).toBeCloseTo(500, 0)
+  })
+
+  it('of GSM, whose bits are not whole ones, and of a rate of bytes that nobody tells', () => {
+    const gsm = formatChunk(0x31, 0)
+    gsm.writeUInt32LE(1625, 8)
+    expect(
+      sniffAudio(
+        wavFile([
+          ['fmt ', gsm],
+          ['data', new Uint8Array(1625)],
+        ]),
+      ),
+    ).toEqual({
+      format: 'wav',
+      sampleRate: 8000,
+      channels: 1,
+      durationMs: 1000,
+    })
+    gsm.writeUInt32LE(0, 8)
+    expect(
+      sniffAudio(
+        wavFile([
+          ['fmt ', gsm],
+          ['data', new Uint8Array(9)],
+        ]),
+      ),
+    ).toEqual({
+      format: 'wav',
+      sampleRate: 8000,
+      channels: 1,
+    })
+  })
+
+  it('that begins its numbers with the highest byte (RIFX)', () => {
+    const big = Buffer.from(oneSecond).swap16()
+    const file = wavFile(
+      [
+        ['fmt ', formatChunk(1, 16, { bigEndian: true })],
+        ['data', big],
+      ],
+      { brand: 'RIFX' },
+    )
+    expect(sniffAudio(file)).toEqual({ format: 'wav', sampleRate: 8000, channels: 1, durationMs: 1000 })
+    expect(Buffer.from(decoded(file).data)).toEqual(oneSecond)
+  })
+
+  it.each(['RF64', 'BW64'])('whose lengths have 64 bits (%s)', (brand) => {
+    const lengths = Buffer.alloc(28)
+    lengths.writeBigUInt64LE(BigInt(oneSecond.length), 8)
+    const file = wavFile(
+      [
+        ['ds64', lengths],
+        ['fmt ', formatChunk(1, 16)],
+        ['data', oneSecond, 0xffffffff],
+        ['LIST', Buffer.alloc(100)],
+      ],
+      { brand, size: 0xffffffff },
+    )
+    expect(sniffAudio(file)).toMatchObject({ format: 'wav', durationMs: 1000 })
+    expect(Buffer.from(decoded(file).data)).toEqual(oneSecond)
+  })
+
+  it.each([
+    ['LIST', 'data'],
+    ['bext', 'fmt '],
+  ])('with a chunk %s of odd length that no byte follows', (id) => {
+    const chunks: [string, Uint8Array][] = [
+      [id, Buffer.from('abc')],
+      ['PEAK', Buffer.from('peaks')],
+      ['fmt ', formatChunk(1, 16)],
+      [id, Buffer.from('d')],
+      ['data', oneSecond],
+    ]
+    for (const padded of [false, true])
+      expect(Buffer.from(decoded(wavFile(chunks, { padded })).data)).toEqual(oneSecond)
+  })
+
+  it.each([0, 36, 38, 0xffffffff])('whose header was never completed (length of the file: %i)', (size) => {
+    const file = wavFile(
+      [
+        ['fmt ', formatChunk(1, 16)],
+        ['data', oneSecond, 0],
+      ],
+      { size },
+    )
+    expect(sniffAudio(file)).toMatchObject({ durationMs: 1000 })
+    expect(toMono16(decoded(file))).toHaveLength(8000)
+  })
+
+  it('but one that has no samples, and says so, has none', () => {
+    const file = wavFile([
+      ['fmt ', formatChunk(1, 16)],
+      ['data', new Uint8Array()],
+      ['LIST', oneSecond],
+    ])
+    expect(sniffAudio(file)).toMatchObject({ durationMs: 0 })
+  })
+})
+
+describe('encodeWav', () => {
+  it.each([Float32Array, Float64Array])('converts a %o, cut at full scale', (Floats) => {
+    const wav = decoded(encodeWav(Floats.of(-2, -1, -0.5, 0, 0.5, 1, Number.NaN), { sampleRate: 24_000 }))
+    expect([...toMono16(wav)]).toEqual([-32_768, -32_768, -16_384, 0, 16_384, 32_767, 0])
+  })
+
+  it.each([
+    ['an array', [1, 2]],
+    ['an ArrayBuffer', new ArrayBuffer(8)],
+    ['bytes', new Uint8Array(8)],
+    ['a Buffer', Buffer.alloc(8)],
+    ['longer numbers', new Int32Array(8)],
+    ['text', 'abcd'],
+    ['nothing', undefined],
+    ['null', null],
+  ])('refuses %s in place of samples', (_, samples) => {
+    expect(() => encodeWav(samples as never, { sampleRate: 8000 })).toThrow(TypeError)
+  })
+
+  it.each([
+    ['no format', undefined],
+    ['no rate', {}],
+    ['a rate of NaN', { sampleRate: Number.NaN }],
+    ['a rate of 0', { sampleRate: 0 }],
+    ['a negative rate', { sampleRate: -8000 }],
+    ['a broken rate', { sampleRate: 22_050.5 }],
+    ['a rate without end', { sampleRate: Number.POSITIVE_INFINITY }],
+    ['a rate as text', { sampleRate: '8000' }],
+    ['no channels', { sampleRate: 8000, channels: 0 }],
+    ['half a channel', { sampleRate: 8000, channels: 1.5 }],
+  ])('refuses %s', (_, format) => {
+    expect(() => encodeWav(new Int16Array(1), format as never)).toThrow(TypeError)
+  })
+})
+
+describe('pieces of sound as one', () => {
+  const piece = (audio: Uint8Array, more: object = {}) => {
+    const { durationMs: _, ...sniffed } = sniffAudio(audio) ?? {
+      format: 'pcm_s16le',
+      sampleRate: 24_000,
+      channels: 1,
+    }
+    return { audio, ...sniffed, ...more }
+  }
+  const tone = (sampleRate: number, channels = 1) =>
+    encodeWav(new Int16Array((sampleRate * channels) / 10).fill(1000), { sampleRate, channels })
+
+  it.each([8000, 16_000])(
+    'of several rates last as long as they do apart, and sound the same (%i Hz first)',
+    (rate) => {
+      const joined = joinSound([piece(tone(rate)), piece(tone(24_000 - rate))])
+      expect(joined).toMatchObject({ format: 'wav', sampleRate: 16_000 })
+      expect(sniffAudio(joined.audio)).toMatchObject({ sampleRate: 16_000, durationMs: 200 })
+      expect(new Set(toMono16(decoded(joined.audio)))).toEqual(new Set([1000]))
+    },
+  )
+
+  it('of one and two channels, and of other samples, lose nothing', () => {
+    const floats = wrapWav({
+      ...pcm,
+      bitsPerSample: 32,
+      float: true,
+      data: bytesOf(Float32Array.of(0.5, 1.5)),
+    })
+    const joined = joinSound([piece(tone(16_000)), piece(tone(16_000, 2)), piece(floats)])
+    expect(decoded(joined.audio)).toMatchObject({ channels: 2, float: true, bitsPerSample: 32 })
+    const { data } = decoded(joined.audio)
+    expect(Buffer.from(data).readFloatLE(data.length - 4)).toBe(1.5)
+    expect(sniffAudio(joined.audio)?.durationMs).toBe(200.125)
+    for (const bitsPerSample of [8, 16, 24, 32]) {
+      const one = wrapWav({ ...pcm, bitsPerSample, data: new Uint8Array(bitsPerSample * 2).fill(64) })
+      const wide = wrapWav({ ...pcm, bitsPerSample: 32, data: new Uint8Array(64).fill(64) })
+      const { audio } = joinSound([piece(one), piece(wide)])
+      expect(toMono16(decoded(audio)).subarray(0, 16)).toEqual(toMono16(decoded(one)))
+    }
+  })
+
+  it('of mu-law are joined as they are', () => {
+    const muLaw = wavFile([
+      ['fmt ', formatChunk(7, 8)],
+      ['data', new Uint8Array(801).fill(5)],
+    ])
+    const { audio, format } = joinSound([piece(muLaw), piece(muLaw)])
+    expect([format, sniffAudio(audio)?.durationMs]).toEqual(['wav', 200.25])
+  })
+
+  it('without a header, behind a WAV file, go on as it began', () => {
+    const raw = piece(new Uint8Array(1600), { warnings: [assumedFormat] })
+    const { audio } = joinSound([piece(tone(8000)), raw])
+    expect(sniffAudio(audio)).toEqual({ format: 'wav', sampleRate: 8000, channels: 1, durationMs: 200 })
+  })
+
+  it('without headers follow each other, byte for byte', () => {
+    const parts = [Uint8Array.of(1, 2, 3), Uint8Array.of(4)].map((audio) => piece(audio))
+    expect([...joinSound(parts).audio]).toEqual([1, 2, 3, 4])
+    expect(joinSound([])).toMatchObject({ audio: new Uint8Array() })
+  })
+
+  it.each([
+    ['MP3 and WAV', [Uint8Array.of(0xff, 0xfb, 0x90, 0, 0, 0, 0, 0), tone(8000)]],
+    [
+      'MP3 of two rates',
+      [Uint8Array.of(0xff, 0xfb, 0x90, 0, 0, 0), Uint8Array.of(0xff, 0xfb, 0x94, 0, 0, 0)],
+    ],
+    [
+      'A-law and mu-law',
+      [6, 7].map((encoding) =>
+        wavFile([
+          ['fmt ', formatChunk(encoding, 8)],
+          ['data', new Uint8Array(8)],
+        ]),
+      ),
+    ],
+  ])('that are %s are refused, with the piece that does not fit', (_, files) => {
+    expect(() => joinSound(files.map((file) => piece(file)))).toThrow(/piece 2/)
+    expect(joinSound([piece(tone(8000))]).audio).toEqual(tone(8000))
   })
 })
 

@@ -190,6 +190,24 @@ describe('bytes', () => {
     expect(decode(schema, { audio_b64: audio }).issues).toEqual([])
   })
 
+  it('with line ends, as mail and base64(1) have them, are the same', () => {
+    const audio = Buffer.from(Array.from({ length: 200 }, (_, index) => index))
+    for (const end of ['\n', '\r\n']) {
+      const text = `${audio.toString('base64').replace(/(.{76})/g, `$1${end}`)}${end}`
+      const { value, issues } = decode(schema, { audio_b64: text })
+      expect(issues).toEqual([])
+      expect(Buffer.compare((value as { audio: Uint8Array }).audio, audio)).toBe(0)
+    }
+    expect(decode(schema, { audio_b64: 'AQ=\n=\n' }).issues).toEqual([])
+  })
+
+  it('that are none say why', () => {
+    const why = (text: string): unknown => decode(schema, { audio_b64: text }).issues[0]?.message
+    expect(why(`${'AAAA'.repeat(20)}*`)).toContain('"*"')
+    expect(why(`data:audio/wav;base64,${'AAAA'.repeat(20)}`)).toContain('":"')
+    expect(why('AAAAA')).toContain('length')
+  })
+
   it('must be a Uint8Array in TypeScript', () => {
     expect(encode(schema, { audio: 'AQL/' }).issues).toMatchObject([{ path: 'audio' }])
   })

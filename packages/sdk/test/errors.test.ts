@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { runInNewContext } from 'node:vm'
 import { ErrorCodes, errorName, errorTable, isPluginError, PluginError } from '@appfactory/sdk'
 import { fromErrorObject, toErrorObject } from '@appfactory/sdk/wire'
 import { describe, expect, it } from 'vitest'
@@ -125,5 +126,91 @@ describe('on the wire', () => {
 
   it('a code that is none becomes INTERNAL_ERROR', () => {
     expect(fromErrorObject({ code: 1.5, message: 'x' }).code).toBe(ErrorCodes.INTERNAL_ERROR)
+  })
+})
+
+describe('what was thrown and says its reason elsewhere than in its message', () => {
+  const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' })
+  const hostile = new Proxy(
+    {},
+    {
+      get: () => {
+        throw new Error('no')
+      },
+      has: () => {
+        throw new Error('no')
+      },
+      ownKeys: () => {
+        throw new Error('no')
+      },
+    },
+  )
+
+  it.each([
+    ['an object with a code', { code: 429, message: 'quota exceeded' }, /quota exceeded.*429/],
+    ['what a server said', { error: { message: 'no such model', type: 'x' } }, /no such model/],
+    ['an object without words', { status: 503, reason: 'busy' }, /503.*busy/],
+    ['an object that can be text', { toString: () => 'out of paper' }, /^out of paper$/],
+    ['a cause', new TypeError('fetch failed', { cause: refused }), /fetch failed.*ECONNREFUSED/],
+    ['a cause alone', new Error('', { cause: new Error('CUDA out of memory') }), /^CUDA out of memory$/],
+    [
+      'a cause that is text',
+      new Error('engine failed', { cause: 'out of memory' }),
+      /engine failed.*out of memory/,
+    ],
+    ['causes of causes', new Error('a', { cause: new Error('b', { cause: { message: 'c' } }) }), /a.*b.*c/],
+    ['several errors', new AggregateError([new Error('one'), 'two']), /one.*two/],
+    ['a code alone', Object.assign(new Error(''), { code: 'EPIPE' }), /^EPIPE$/],
+    ['an error of another realm', runInNewContext(`new RangeError('far')`), /^far$/],
+    ['nothing at all', undefined, /^undefined$/],
+    ['a symbol', Symbol('odd'), /odd/],
+    ['nothing to look at', hostile, /can’t be/],
+  ])('tells %s', (_, thrown, words) => {
+    const { code, message } = toErrorObject(thrown)
+    expect(code).toBe(ErrorCodes.INTERNAL_ERROR)
+    expect(message.replace('Internal error: ', '')).toMatch(words)
+  })
+
+  it('is told once, and a circle or a crowd of causes ends', () => {
+    const circle = new Error('round')
+    circle.cause = new Error('and', { cause: circle })
+    expect(toErrorObject(circle).message).toBe('Internal error: round: and')
+    expect(toErrorObject(new Error('x failed: y', { cause: new Error('y') })).message).toBe(
+      'Internal error: x failed: y',
+    )
+    const crowd = new AggregateError(Array.from({ length: 10_000 }, (_, index) => new Error(`no ${index}`)))
+    expect(toErrorObject(crowd).message.length).toBeLessThan(200)
+    expect(toErrorObject({ bulk: 'x'.repeat(1_000_000) }).message.length).toBeLessThan(1000)
+    let deep: unknown = 'the bottom'
+    for (let depth = 0; depth < 10_000; depth++) deep = new Error('x', { cause: deep })
+    expect(toErrorObject(deep).message.length).toBeLessThan(1000)
+  })
+
+  it('keeps the data of a PluginError that is no JSON', () => {
+    const circle: { self?: unknown } = {}
+    circle.self = circle
+    const data = {
+      error: new TypeError('x', { cause: 'y' }),
+      circle,
+      big: 2n ** 70n,
+      map: new Map([['a', new Error('inside')]]),
+      set: new Set([1]),
+      date: new Date(0),
+      hostile,
+      fine: [null, 1.5, 'text', { nested: true }],
+    }
+    const { data: told, code } = toErrorObject(new PluginError('TTS_SYNTHESIS_FAILED', 'x', data))
+    expect(code).toBe(1000)
+    expect(JSON.parse(JSON.stringify(told))).toMatchObject({
+      error: { name: 'TypeError', message: 'x', cause: 'y' },
+      circle: { self: '[circular]' },
+      big: String(2n ** 70n),
+      map: [['a', { message: 'inside' }]],
+      set: [1],
+      date: '1970-01-01T00:00:00.000Z',
+      hostile: expect.stringMatching(/read/),
+      fine: [null, 1.5, 'text', { nested: true }],
+    })
+    expect(data.error).toBeInstanceOf(TypeError)
   })
 })

@@ -440,11 +440,19 @@ function decodeBytes(value: unknown, path: Path, issues: Issues): unknown {
   if (value instanceof Bytes) return value.data
   if (isUint8Array(value)) return value
   if (typeof value !== 'string') return wrong(value, 'base64 text', path, issues)
-  const decoded = Buffer.from(value, 'base64')
-  const digits = value.length - (value.endsWith('==') ? 2 : value.endsWith('=') ? 1 : 0)
-  if (digits % 4 === 1 || decoded.length !== Math.floor((digits * 3) / 4))
-    return wrong(value, 'base64 text', path, issues)
-  return decoded
+  // Programs for mail, and base64(1) and openssl, put in line ends.
+  const decoded = decodeBase64(value) ?? decodeBase64(value.replace(/[\r\n]+/g, ''))
+  if (decoded) return decoded
+  const stranger = /[^A-Za-z0-9+/_\-=\r\n]/.exec(value)?.[0]
+  const why =
+    stranger === undefined ? 'its length or its "=" is wrong' : `it holds ${JSON.stringify(stranger)}`
+  return wrong(value, `base64 text (${why})`, path, issues)
+}
+
+function decodeBase64(text: string): Uint8Array | undefined {
+  const decoded = Buffer.from(text, 'base64')
+  const digits = text.length - (text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0)
+  return digits % 4 === 1 || decoded.length !== Math.floor((digits * 3) / 4) ? undefined : decoded
 }
 
 function encodeBytes(value: unknown, path: Path, issues: Issues): unknown {

@@ -1,11 +1,12 @@
 import { isUint8Array } from 'node:util/types'
 import type { z } from 'zod'
-import { decodeWav, sniffAudio, wrapWav } from '../audio.js'
+import { sniffAudio } from '../audio.js'
 import { PluginError } from '../errors.js'
 import { sentencesOf } from '../sentences.js'
 import { type Awaitable, PluginBase } from './base.js'
 import type { CallOptions, clientType } from './client.js'
 import { contractSymbol, type MethodBehaviour } from './contract.js'
+import { assumedFormat, joinSound } from './join-sound.js'
 import { shippedBinding } from './shipped.js'
 import type { audioChunk, synthesisResult, ttsDefinition, voice } from './tts.table.js'
 
@@ -113,9 +114,7 @@ function describeAudio(
   const sniffed = sniffAudio(speech['audio'])
   const guess = { format: format ?? 'pcm_s16le', sampleRate: sampleRate ?? 24_000, channels: 1 }
   const assumed =
-    sniffed || ('format' in speech && 'sampleRate' in speech)
-      ? {}
-      : { warnings: ['The audio has no known header: its format is assumed'] }
+    sniffed || ('format' in speech && 'sampleRate' in speech) ? {} : { warnings: [assumedFormat] }
   const spoken = voiceId === undefined ? {} : { voiceId }
   return withRawDuration({
     ...(sniffed ?? guess),
@@ -130,30 +129,16 @@ function withRawDuration(speech: SynthesisResult): SynthesisResult {
   return { ...speech, durationMs: (speech.audio.length * 500) / (speech.sampleRate * speech.channels) }
 }
 
-/** All pieces of a stream as one: WAV files become one WAV file, other formats follow each other. */
+/** All pieces of a stream as one. */
 function joinAudio(pieces: readonly Record<string, unknown>[]): Partial<SynthesisResult> {
   const chunks = pieces as unknown as AudioChunk[]
-  const { format, sampleRate, channels } = chunks[0] ?? {
-    format: 'pcm_s16le',
-    sampleRate: 24_000,
-    channels: 1,
-  }
-  const warnings = chunks.flatMap((chunk) => chunk.warnings ?? [])
+  const warnings = [...new Set(chunks.flatMap((chunk) => chunk.warnings ?? []))]
   return {
-    ...{ format, sampleRate, channels, audio: concatenate(chunks.map(({ audio }) => audio)) },
+    ...joinSound(chunks),
     ...(chunks.some(({ words }) => words) ? { words: joinWords(chunks) } : {}),
     ...(chunks.some(({ usage }) => usage) ? { usage: addUsage(chunks.map(({ usage = {} }) => usage)) } : {}),
     ...(warnings.length > 0 ? { warnings } : {}),
   }
-}
-
-function concatenate(files: readonly Uint8Array[]): Uint8Array {
-  const wavs = files.map((file) => decodeWav(file))
-  const [first] = wavs
-  const samples = wavs.flatMap((wav) => (wav ? [wav.data] : []))
-  return first && samples.length === files.length
-    ? wrapWav({ ...first, data: Buffer.concat(samples) })
-    : Buffer.concat(files)
 }
 
 function addUsage(usages: readonly Record<string, unknown>[]): Record<string, number> {

@@ -15,6 +15,7 @@ import { describeThrown, isPluginError, PluginError } from '../errors.js'
 import type { IncomingCall } from '../wire/call.js'
 import { isInputMarker } from '../wire/protocol.js'
 import { creditOf, type OutgoingStream } from '../wire/streams.js'
+import { logThrown } from './log-thrown.js'
 
 /** How long a cancelled method may go on before the caller is told that it does not stop. */
 const cancelGraceMs = 1000
@@ -192,8 +193,12 @@ export class Dispatcher {
 
   /** An error that the plugin foresaw goes to the caller as it is; of any other, only what is safe to show. */
   #explain(error: unknown, method: string): PluginError {
-    if (isPluginError(error)) return error
-    console.error(error)
+    if (isPluginError(error)) {
+      // Its cause stays here, so it is in the log or nowhere.
+      if (error.cause !== undefined) logThrown(error)
+      return error
+    }
+    logThrown(error)
     const { name, message } = describeThrown(error)
     const plugin = this.#plugin.name
     return new PluginError(

@@ -2,6 +2,7 @@ import { pathToFileURL } from 'node:url'
 import type { AnyPlugin } from '../contracts/base.js'
 import { type ContractBinding, contractBindingOf, contractSymbol } from '../contracts/contract.js'
 import { describeThrown, PluginError, systemCodeOf } from '../errors.js'
+import { logThrown } from './log-thrown.js'
 import { placeOf } from './place.js'
 import { importTypeScript, type TypeScriptOptions } from './typescript.js'
 
@@ -37,7 +38,7 @@ async function importEntry(entryFile: string, options: TypeScriptOptions): Promi
     if (/\.[cm]?ts$/.test(entryFile)) return await importTypeScript(entryFile, options)
     return (await import(pathToFileURL(entryFile).href)) as Record<string, unknown>
   } catch (error) {
-    console.error(error)
+    logThrown(error)
     const { message } = describeThrown(error)
     const dependency = missingPackage(error)
     if (dependency) {

@@ -1,4 +1,5 @@
 // A plugin's process. `node main.js <entry file> [--provide-sdk] [--jiti URL]`, started by a host that talks to it on stdio.
+
 import { readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import type { Writable } from 'node:stream'
@@ -21,6 +22,7 @@ import {
 import { Dispatcher } from './dispatch.js'
 import { guardStdout, openPipe } from './guard.js'
 import { loadPluginClass, type PluginClass } from './load.js'
+import { logThrown } from './log-thrown.js'
 import {
   capabilitiesOf,
   captureState,
@@ -31,7 +33,7 @@ import {
   initialize,
   restoreState,
 } from './plugin.js'
-import { resolveSdk } from './sdk-resolver.js'
+import { resolveSdk, resolveSdkInRequire } from './sdk-resolver.js'
 import { registerHooks, type TypeScriptOptions } from './typescript.js'
 
 /** How long `shutdown()` may take once the host is gone. */
@@ -154,7 +156,7 @@ class PluginProcess {
       await this.#shutDownOnce()
       return true
     } catch (error) {
-      console.error(error)
+      logThrown(error)
       const { message } = describeThrown(error)
       throw isPluginError(error)
         ? error
@@ -172,7 +174,7 @@ class PluginProcess {
     try {
       await this.#shutDownOnce()
     } catch (error) {
-      console.error(error)
+      logThrown(error)
     }
     process.exit(0)
   }
@@ -205,8 +207,9 @@ function sdkVersion(): string {
 }
 
 function provideSdk(): void {
-  if (!registerHooks({ resolve: resolveSdk }))
-    nodeModule.register(new URL('./sdk-resolver.js', import.meta.url))
+  if (registerHooks({ resolve: resolveSdk })) return
+  nodeModule.register(new URL('./sdk-resolver.js', import.meta.url))
+  resolveSdkInRequire(nodeModule.Module)
 }
 
 const [entryFile, ...flags] = process.argv.slice(2)

@@ -1,4 +1,5 @@
 // What the runtime does with one plugin, wherever it runs: in its own process, or in an author's test.
+
 import { configSchemaOf, parseConfig } from '../config.js'
 import { type AnyPlugin, setManifest, trackLifecycle } from '../contracts/base.js'
 import { type ContractDescriptor, contractSymbol } from '../contracts/contract.js'
@@ -8,6 +9,7 @@ import type { Manifest } from '../manifest.js'
 import type { CaptureStateParams, WireState } from '../wire/protocol.js'
 import { decodeState, encodeState } from '../wire/state.js'
 import type { PluginClass } from './load.js'
+import { logThrown } from './log-thrown.js'
 import { placeOf } from './place.js'
 
 /** @throws PluginError CONTRACT_MISMATCH where the class is of another contract than the manifest says. */
@@ -41,7 +43,7 @@ export function construct(pluginClass: PluginClass, manifest: Manifest): AnyPlug
     setManifest(plugin, manifest)
     return plugin
   } catch (error) {
-    console.error(error)
+    logThrown(error)
     const { message } = describeThrown(error)
     throw new PluginError('PLUGIN_LOAD_FAILED', `The constructor of ${pluginClass.name} failed: ${message}`, {
       place: placeOf(error),
@@ -86,7 +88,7 @@ export async function initialize(
     if ((await plugin.initialize(parsed as never)) === false) throw new Error('initialize() returned false')
   } catch (error) {
     if (isPluginError(error)) throw error
-    console.error(error)
+    logThrown(error)
     const { message } = describeThrown(error)
     throw new PluginError('PLUGIN_INITIALIZE_FAILED', `${plugin.name} could not be initialized: ${message}`, {
       place: placeOf(error),
@@ -144,7 +146,7 @@ async function callAuthor(
     return await Reflect.apply(implementation, plugin, args)
   } catch (error) {
     if (isPluginError(error)) throw error
-    console.error(error)
+    logThrown(error)
     const { message } = describeThrown(error)
     throw new PluginError('HOTSWAP_FAILED', `${method}() of ${plugin.name} failed: ${message}`, {
       place: placeOf(error),

@@ -18,6 +18,7 @@ export { type Cancellation, IncomingCall } from './call.js'
 export { defaultMaxMessageBytes } from './lines.js'
 export { parseJson, type RequestId } from './message.js'
 export {
+  allowListeners,
   byteStreamWindow,
   isAnswer,
   maxTimerMs,
@@ -27,5 +28,6 @@ export {
 } from './outgoing.js'
 export { Peer, type PeerOptions } from './peer.js'
 export * from './protocol.js'
+export { cancelledBy } from './replies.js'
 export { decodeState, encodeState } from './state.js'
 export { creditOf, type OutgoingStream } from './streams.js'

@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events'
 import { createJSONRPCRequest } from 'json-rpc-2.0'
-import { type ErrorObject, fromErrorObject, isPluginError, PluginError, toErrorObject } from '../errors.js'
+import { describeThrown, type ErrorObject, fromErrorObject, isPluginError, PluginError } from '../errors.js'
 import type { Cancellation } from './call.js'
 import type { RequestId, Response } from './message.js'
 import type { MessageWriter } from './message-writer.js'
-import { cancelled } from './replies.js'
+import { cancelled, cancelledBy } from './replies.js'
 import { IncomingStream, OutgoingStream } from './streams.js'
 
 export interface RequestOptions {
@@ -30,6 +30,7 @@ interface OutgoingCall {
   resolve(result: unknown): void
   reject(error: unknown): void
   pieces: IncomingStream | undefined
+  signal: AbortSignal | undefined
   stopListening?(): void
   input?: OutgoingStream
   timer?: NodeJS.Timeout | undefined
@@ -71,17 +72,15 @@ export class OutgoingCalls {
   }
 
   stream(method: string, params: unknown, options: RequestOptions): AsyncIterableIterator<unknown> {
-    const cancelling = new AbortController()
-    const signal = options.signal ? AbortSignal.any([options.signal, cancelling.signal]) : cancelling.signal
     let finished: Promise<unknown> = Promise.resolve()
     const pieces: IncomingStream = new IncomingStream(options.window ?? streamWindow, {
       grant: (n) => this.#writer.notify('$/credit', { id: call.id, n }),
       stop: async () => {
-        cancelling.abort()
+        if (this.#calls.has(call.id) && !options.signal?.aborted) this.#cancel(call.id)
         await finished
       },
     })
-    const call = this.#call(method, params, { ...options, signal }, pieces)
+    const call = this.#call(method, params, options, pieces)
     finished = call.result.then(
       () => pieces.end(),
       (error: unknown) => pieces.fail(error),
@@ -102,14 +101,14 @@ export class OutgoingCalls {
   settle(id: RequestId, response: Response): boolean {
     const call = this.#take(id)
     if (!call) return false
-    if (response.error) call.reject(answerOf(response.error))
+    if (response.error) call.reject(answerOf(response.error, call.signal))
     else call.resolve(response.result)
     return true
   }
 
   /** Ends a call with an error of this end. */
-  #reject(id: RequestId, error: unknown): void {
-    this.#take(id)?.reject(isPluginError(error) ? error : fromErrorObject(toErrorObject(error)))
+  #reject(id: RequestId, error: PluginError): void {
+    this.#take(id)?.reject(error)
   }
 
   /** The call of that id, which is over. */
@@ -159,11 +158,12 @@ export class OutgoingCalls {
   ): { id: number; result: Promise<unknown> } {
     const id = ++this.#lastId
     if (this.#closed) return { id, result: Promise.reject(this.#closed) }
-    const abandoned = options.cancellation?.cancelled ?? (options.signal?.aborted ? cancelled() : undefined)
+    const abandoned =
+      options.cancellation?.cancelled ?? (options.signal?.aborted ? cancelledBy(options.signal) : undefined)
     if (abandoned) return { id, result: Promise.reject(abandoned) }
     const result = new Promise<unknown>((resolve, reject) => {
       const inlineBytes = options.inlineBytes === true
-      const call: OutgoingCall = { method, inlineBytes, resolve, reject, pieces }
+      const call: OutgoingCall = { method, inlineBytes, resolve, reject, pieces, signal: options.signal }
       this.#calls.set(id, call)
       this.#send(id, method, params)
       this.#watch(id, call, options)
@@ -176,7 +176,7 @@ export class OutgoingCalls {
     try {
       this.#writer.writeChecked(createJSONRPCRequest(id, method, params))
     } catch (error) {
-      this.#reject(id, error)
+      this.#reject(id, unforeseen('The request can’t be written', error))
     }
   }
 
@@ -190,8 +190,7 @@ export class OutgoingCalls {
     if (cancellation) cancellation.onCancel = () => this.#cancel(id)
     if (!signal) return
     const cancel = (): void => this.#cancel(id)
-    // Any number of calls may share a signal.
-    setMaxListeners(0, signal)
+    allowListeners(signal)
     signal.addEventListener('abort', cancel, { once: true })
     call.stopListening = () => signal.removeEventListener('abort', cancel)
   }
@@ -214,7 +213,7 @@ export class OutgoingCalls {
     } catch (error) {
       if (!this.#calls.has(id)) return
       this.#cancel(id)
-      this.#reject(id, error)
+      this.#reject(id, unforeseen('The input broke off', error))
     }
   }
 
@@ -223,8 +222,25 @@ export class OutgoingCalls {
   }
 }
 
-function answerOf(response: ErrorObject): PluginError {
-  const error = fromErrorObject(response)
+/** What the other end answered; of a call that was cancelled, with the reason, which only this end knows. */
+function answerOf(response: ErrorObject, signal: AbortSignal | undefined): PluginError {
+  const answer = fromErrorObject(response)
+  const isCancelled = signal?.aborted && answer.codeName === 'REQUEST_CANCELLED'
+  const error = isCancelled ? cancelledBy(signal, answer) : answer
   answers.add(error)
   return error
+}
+
+/** Any number of calls may share a signal. One that is not Node's own (jsdom has such) does not count its listeners. */
+export function allowListeners(signal: AbortSignal): void {
+  try {
+    setMaxListeners(0, signal)
+  } catch {}
+}
+
+/** An error of the application's own code keeps its identity: as it is, or as the cause. */
+function unforeseen(what: string, error: unknown): PluginError {
+  if (isPluginError(error)) return error
+  const { name, message } = describeThrown(error)
+  return new PluginError('INTERNAL_ERROR', `${what}: ${message}`, { error: name }, { cause: error })
 }

@@ -16,6 +16,14 @@ export function cancelled(): PluginError {
   return new PluginError('REQUEST_CANCELLED', 'The request was cancelled')
 }
 
+/** The error of a call whose caller has aborted it, with the reason that the caller gave. */
+export function cancelledBy({ reason }: AbortSignal, told = cancelled()): PluginError {
+  const { message } = describeThrown(reason)
+  // What Node puts in where no reason was given says nothing.
+  const why = message === 'This operation was aborted' ? '' : ` (reason: ${message})`
+  return new PluginError('REQUEST_CANCELLED', `${told.message}${why}`, told.data, { cause: reason })
+}
+
 /** Why a result could not be written. */
 export function unwritable(error: unknown): PluginError {
   if (isPluginError(error)) return error

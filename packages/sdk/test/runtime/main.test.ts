@@ -445,3 +445,116 @@ describe('an error', () => {
     expect(await plugin.result('plugin/health')).toMatchObject({ status: 'READY' })
   })
 })
+
+describe('an error that hides what went wrong', () => {
+  async function failing(body: string) {
+    const plugin = await startPlugin(ttsPlugin(`synthesize() { ${body} }`))
+    const { error } = await plugin.ask('plugin/call', { method: 'synthesize', args: { text: 'x' } })
+    expect(await plugin.ask('plugin/ping')).toMatchObject({ result: 'pong' })
+    return { error, log: plugin }
+  }
+
+  it.each([
+    [
+      'a plain object',
+      `throw { code: 429, message: 'quota exceeded' }`,
+      /test: synthesize failed: quota exceeded/,
+    ],
+    [
+      'a cause',
+      `throw new Error('engine failed', { cause: new Error('CUDA out of memory') })`,
+      /CUDA out of memory/,
+    ],
+    ['a fetch to nobody', `return fetch('http://127.0.0.1:1')`, /ECONNREFUSED|bad port/],
+    [
+      'an error that can’t be looked at',
+      `throw new Proxy({}, { get() { throw new Error('inspect') } })`,
+      /test: synthesize failed/,
+    ],
+    [
+      'an error whose inspection throws',
+      `const error = new Error('engine lost'); error[Symbol.for('nodejs.util.inspect.custom')] = () => { throw new Error('inspect') }; throw error`,
+      /test: synthesize failed: engine lost/,
+    ],
+  ])('(%s) is told, with the plugin and the method', async (_, body, words) => {
+    const { error } = await failing(body)
+    expect(error).toMatchObject({
+      code: ErrorCodes.INTERNAL_ERROR,
+      data: { plugin: 'test', method: 'synthesize' },
+      message: expect.stringMatching(words),
+    })
+  })
+
+  it('keeps its code where its data is no JSON', async () => {
+    const { error } = await failing(
+      `const data = { at: new Error('x'), n: 1n }; data.self = data; throw new PluginError('TTS_TEXT_TOO_LONG', 'long', data)`,
+    )
+    expect(error).toMatchObject({ code: 1002, data: { at: { message: 'x' }, n: '1', self: '[circular]' } })
+  })
+
+  it('at import is told too', async () => {
+    const { error } = await handshake(startRuntime(`throw { code: 7, message: 'no licence' }`))
+    expect(error).toMatchObject({
+      code: ErrorCodes.PLUGIN_LOAD_FAILED,
+      message: expect.stringMatching(/no licence/),
+    })
+  })
+})
+
+describe('a CommonJS plugin without an SDK of its own gets the host’s', () => {
+  const body = (head: string): string => `${head}
+class TestPlugin extends TTSContract { ${lifecycle}
+  synthesize() { return encodeWav(new Int16Array(80), { sampleRate: 8000 }) }
+  getVoices() { return [{ id: 'a', name: 'A', language: 'en' }] }
+}
+module.exports = TestPlugin`
+  const required = `const { TTSContract, encodeWav } = require('@appfactory/sdk')`
+
+  it.each([
+    ['where it is required', { 'index.cjs': body(required) }],
+    [
+      'where a module of it is required',
+      { 'index.cjs': body(`${required}\nrequire('@appfactory/sdk/wire')`) },
+    ],
+    [
+      'where several modules of the plugin require it',
+      {
+        'index.cjs': body(
+          `const { TTSContract } = require('./sdk.cjs')\nconst { encodeWav } = require('@appfactory/sdk')`,
+        ),
+        'sdk.cjs': `module.exports = require('@appfactory/sdk')`,
+      },
+    ],
+  ])('%s', async (_, files) => {
+    const plugin = startRuntime(files, 'index.cjs')
+    expect((await handshake(plugin)).error).toBeUndefined()
+    await plugin.result('plugin/initialize', { config: {} })
+    expect(await plugin.result('plugin/call', { method: 'synthesize', args: { text: 'x' } })).toMatchObject({
+      format: 'wav',
+      sample_rate: 8000,
+    })
+  })
+
+  it('and what else is missing is still named', async () => {
+    const plugin = startRuntime({ 'index.cjs': `${required}\nrequire('not-here')` }, 'index.cjs')
+    expect((await handshake(plugin)).error).toMatchObject({ data: { missing: ['not-here'] } })
+  })
+})
+
+describe('a package that is missing', () => {
+  it.each([
+    ['lodash_is_not_here/fp', 'lodash_is_not_here'],
+    ['@google-cloud-not-here/speech/build/x', '@google-cloud-not-here/speech'],
+    ['not-here', 'not-here'],
+  ])('is named without the path inside it (%s)', async (specifier, name) => {
+    for (const [entry, source] of [
+      ['index.js', `import '${specifier}'`],
+      ['index.cjs', `require('${specifier}')`],
+    ] as const) {
+      const plugin = startRuntime({ [entry]: source, 'package.json': '{"type":"module"}' }, entry)
+      const { error } = await handshake(plugin)
+      expect(error).toMatchObject({ code: ErrorCodes.DEPENDENCY_MISSING, data: { missing: [name] } })
+      expect(error?.message).toMatch(new RegExp(`npm install ${name}$`))
+    }
+  })
+})

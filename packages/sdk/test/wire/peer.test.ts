@@ -995,3 +995,77 @@ function safe(given: unknown): unknown {
     Object.entries(given).flatMap(([key, item]) => (key === '__proto__' ? [] : [[key, safe(item)]])),
   )
 }
+
+describe('the reason of the application’s own code', () => {
+  const ends = () =>
+    joinPeers(
+      {},
+      {
+        handle: async ({ method, signal, input }) => {
+          if (method === 'read') for await (const _ of input);
+          await new Promise((resolve) => signal.addEventListener('abort', resolve))
+          signal.throwIfAborted()
+        },
+      },
+    )
+
+  it('for a cancel is kept, before and during a call', async () => {
+    const why = new Error('the user has left')
+    for (const signal of [AbortSignal.abort(why), abortSoon(why)]) {
+      const { left } = ends()
+      const error = await left.request('wait', {}, { signal }).catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject({ codeName: 'REQUEST_CANCELLED', cause: why })
+      expect((error as Error).message).toContain('the user has left')
+      expect(await left.request('ping', {})).toBe('pong')
+    }
+    const { left } = ends()
+    const timedOut = left.request('wait', {}, { signal: AbortSignal.timeout(5) })
+    await expect(timedOut).rejects.toMatchObject({ cause: { name: 'TimeoutError' }, message: /timeout/ })
+    const pieces = left.stream('wait', {}, { signal: AbortSignal.abort('because') })
+    await expect(pieces.next()).rejects.toMatchObject({ cause: 'because', codeName: 'REQUEST_CANCELLED' })
+  })
+
+  it('for the end of its input is kept', async () => {
+    const gone = new Error('microphone gone')
+    async function* microphone(error: unknown) {
+      yield 'a'
+      throw error
+    }
+    const { left } = ends()
+    await expect(left.request('read', {}, { input: microphone(gone) })).rejects.toMatchObject({
+      codeName: 'INTERNAL_ERROR',
+      message: /microphone gone/,
+      cause: gone,
+    })
+    const own = new PluginError('STT_AUDIO_INVALID', 'no sound')
+    await expect(left.request('read', {}, { input: microphone(own) })).rejects.toBe(own)
+    expect(await left.request('ping', {})).toBe('pong')
+  })
+
+  it('counts with a signal that Node did not make', async () => {
+    const events = new EventTarget()
+    const foreign = Object.assign(
+      {
+        aborted: false,
+        reason: undefined as unknown,
+        addEventListener: events.addEventListener.bind(events),
+        removeEventListener: events.removeEventListener.bind(events),
+      },
+      {},
+    )
+    const { left } = ends()
+    const options = { signal: foreign as unknown as AbortSignal }
+    const call = left.request('wait', {}, options)
+    const piece = left.stream('wait', {}, options).next()
+    Object.assign(foreign, { aborted: true, reason: 'enough' })
+    events.dispatchEvent(new Event('abort'))
+    for (const ended of [call, piece])
+      await expect(ended).rejects.toMatchObject({ codeName: 'REQUEST_CANCELLED', cause: 'enough' })
+  })
+
+  function abortSoon(reason: unknown): AbortSignal {
+    const controller = new AbortController()
+    setTimeout(() => controller.abort(reason), 5)
+    return controller.signal
+  }
+})

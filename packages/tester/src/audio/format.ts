@@ -1,6 +1,6 @@
 /** How the files begin that a browser plays, and what they are. */
 const beginnings: readonly [RegExp, string, string][] = [
-  [/^RIFF....WAVE/s, 'audio/wav', 'wav'],
+  [/^(RIFF|RIFX|RF64|BW64)....WAVE/s, 'audio/wav', 'wav'],
   [/^OggS/, 'audio/ogg', 'ogg'],
   [/^fLaC/, 'audio/flac', 'flac'],
   [/^.E\xdf\xa3/, 'audio/webm', 'webm'],

@@ -1,3 +1,4 @@
+import { concat, joinWav } from '../../../sdk/src/wav.js'
 import { endingOf } from './format.js'
 import { decodeWav, encodeWav, joinSounds, wrapPcm } from './wav.js'
 
@@ -17,20 +18,12 @@ export function fileOf(parts: readonly SpeechPart[]): Uint8Array<ArrayBuffer> | 
   const whole = parts.length === 1 ? first.bytes : concat(parts.map(({ bytes }) => bytes))
   if (isRaw(first)) return wrapPcm(whole, { sampleRate: first.sampleRate, channels: first.channels })
   if (parts.length === 1) return whole
+  const alike = joinWav(parts.map(({ bytes }) => bytes))
+  if (alike) return alike
   const sounds = parts.flatMap(({ bytes }) => decodeWav(bytes) ?? [])
   return sounds.length === parts.length ? encodeWav(joinSounds(sounds)) : whole
 }
 
 function isRaw({ bytes, format = '' }: SpeechPart): boolean {
   return endingOf(bytes) === undefined && /^(pcm|s16|raw)/i.test(format)
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }

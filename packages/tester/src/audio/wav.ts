@@ -1,3 +1,14 @@
+// Read as the SDK does; its other files need Node.
+import {
+  buildWav,
+  hasPlainSamples,
+  littleEndianSamples,
+  plainFormatChunk,
+  readWav,
+  sampleAt,
+  type WavFile,
+} from '../../../sdk/src/wav.js'
+
 /** Sound as samples from -1 to 1, of one channel. */
 export interface Sound {
   samples: Float32Array
@@ -8,72 +19,17 @@ export function duration({ samples, sampleRate }: Sound): number {
   return samples.length / sampleRate
 }
 
-/** What samples a WAV file may have: by format (1: whole numbers, 3: floats) and bits. */
-const readers: Record<string, (view: DataView, at: number) => number> = {
-  '1/8': (view, at) => (view.getUint8(at) - 0x80) / 0x80,
-  '1/16': (view, at) => view.getInt16(at, true) / 0x8000,
-  '1/24': (view, at) => (view.getInt8(at + 2) * 0x10000 + view.getUint16(at, true)) / 0x800000,
-  '1/32': (view, at) => view.getInt32(at, true) / 0x80000000,
-  '3/32': (view, at) => view.getFloat32(at, true),
-}
-
-/** Format of a WAV file whose real one stands further behind. */
-const extensible = 0xfffe
-
-/** Reads a WAV file; undefined for anything else. */
+/** Reads a WAV file of uncompressed samples; undefined for anything else. */
 export function decodeWav(file: Uint8Array): Sound | undefined {
-  const layout = layoutOf(file)
-  return layout && mix(viewOf(file), layout)
+  const wav = readWav(file)
+  const data = wav && hasPlainSamples(wav) ? littleEndianSamples(wav) : undefined
+  return wav && data && mix(data, wav)
 }
 
 /** Whether it is a WAV file of 16-bit samples, which whatever reads WAV files can read. */
 export function isPlainWav(file: Uint8Array): boolean {
-  const layout = layoutOf(file)
-  return layout?.format === 1 && layout.bytes === 2
-}
-
-function viewOf(file: Uint8Array): DataView {
-  return new DataView(file.buffer, file.byteOffset, file.byteLength)
-}
-
-function layoutOf(file: Uint8Array): Layout | undefined {
-  const view = viewOf(file)
-  if (file.length < 44 || tag(view, 0) !== 'RIFF' || tag(view, 8) !== 'WAVE') return undefined
-  let shape: Shape | undefined
-  for (let at = 12; at + 8 <= file.length; ) {
-    // A stream may not know its length: the data then reaches to the end.
-    const size = Math.min(view.getUint32(at + 4, true), file.length - at - 8)
-    if (tag(view, at) === 'fmt ') shape = shapeAt(view, at + 8)
-    else if (tag(view, at) === 'data' && shape) return { ...shape, at: at + 8, size }
-    at += 8 + size + (size % 2)
-  }
-  return undefined
-}
-
-/** What the samples of a WAV file are like. */
-interface Shape {
-  format: number
-  channels: number
-  sampleRate: number
-  /** Of one sample. */
-  bytes: number
-  read(view: DataView, at: number): number
-}
-
-/** And where they lie. */
-interface Layout extends Shape {
-  at: number
-  size: number
-}
-
-function shapeAt(view: DataView, at: number): Shape | undefined {
-  const told = view.getUint16(at, true)
-  const bits = view.getUint16(at + 14, true)
-  const format = told === extensible && at + 26 <= view.byteLength ? view.getUint16(at + 24, true) : told
-  const read = readers[`${format}/${bits}`]
-  const channels = view.getUint16(at + 2, true)
-  if (!read || channels === 0) return undefined
-  return { format, channels, sampleRate: view.getUint32(at + 4, true), bytes: bits / 8, read }
+  const { encoding, bitsPerSample, bigEndian } = readWav(file) ?? {}
+  return encoding === 1 && bitsPerSample === 16 && !bigEndian
 }
 
 /** Makes a WAV file of 16-bit samples. */
@@ -98,26 +54,7 @@ export function wrapPcm(
   data: Uint8Array,
   { sampleRate = 24_000, channels = 1 }: PcmShape,
 ): Uint8Array<ArrayBuffer> {
-  const file = new Uint8Array(44 + data.length)
-  const view = new DataView(file.buffer)
-  const words: [number, string][] = [
-    [0, 'RIFF'],
-    [8, 'WAVE'],
-    [12, 'fmt '],
-    [36, 'data'],
-  ]
-  for (const [at, word] of words) file.set(new TextEncoder().encode(word), at)
-  view.setUint32(4, 36 + data.length, true)
-  view.setUint32(16, 16, true)
-  view.setUint16(20, 1, true)
-  view.setUint16(22, channels, true)
-  view.setUint32(24, sampleRate, true)
-  view.setUint32(28, sampleRate * channels * 2, true)
-  view.setUint16(32, channels * 2, true)
-  view.setUint16(34, 16, true)
-  view.setUint32(40, data.length, true)
-  file.set(data, 44)
-  return file
+  return buildWav(plainFormatChunk({ sampleRate, channels, bitsPerSample: 16, float: false }), data)
 }
 
 /** One sound after another, at the rate of the first one. */
@@ -158,22 +95,15 @@ export function peaksOf({ samples }: Sound, count: number): Float32Array {
   return peaks
 }
 
-function mix(view: DataView, { at, size, channels, sampleRate, bytes, read }: Layout): Sound {
-  const samples = new Float32Array(Math.floor(size / bytes / channels))
+function mix(data: Uint8Array, { channels, sampleRate, bitsPerSample, encoding }: WavFile): Sound {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
+  const bytes = bitsPerSample / 8
+  const samples = new Float32Array(Math.floor(data.length / bytes / channels))
   for (let frame = 0; frame < samples.length; frame += 1) {
     let sum = 0
     for (let channel = 0; channel < channels; channel += 1)
-      sum += read(view, at + (frame * channels + channel) * bytes)
+      sum += sampleAt(view, (frame * channels + channel) * bytes, bitsPerSample, encoding === 3)
     samples[frame] = sum / channels
   }
   return { samples, sampleRate }
-}
-
-function tag(view: DataView, at: number): string {
-  return String.fromCharCode(
-    view.getUint8(at),
-    view.getUint8(at + 1),
-    view.getUint8(at + 2),
-    view.getUint8(at + 3),
-  )
 }
