@@ -2,6 +2,8 @@ import { defaultMaxMessageBytes } from '@appfactory/sdk/wire'
 
 /** Limits of one running plugin. Times in ms. */
 export interface InstanceLimits {
+  /** Of an installation of missing dependencies. */
+  installTimeoutMs: number
   /** From the start of the process to the answer of the handshake. */
   startTimeoutMs: number
   initializeTimeoutMs: number
@@ -26,6 +28,7 @@ export interface InstanceLimits {
 }
 
 export const defaultInstanceLimits: InstanceLimits = {
+  installTimeoutMs: 300_000,
   startTimeoutMs: 30_000,
   initializeTimeoutMs: 30_000,
   shutdownTimeoutMs: 5000,
