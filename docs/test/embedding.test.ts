@@ -7,7 +7,7 @@ const { text } = testDocument('docs/embedding.md', () => {
   it('lists every option of the host with its default', () => {
     const options = tableOf(text, 'A host').map(([option = '', initial = '']) => [option, initial])
     const limits = { ...instanceLimits, maxHeapMb: undefined, ...slotLimits }
-    expect(options.slice(5, -1)).toEqual(Object.entries(limits).map(([name, value]) => [name, shown(value)]))
+    expect(options.slice(6, -1)).toEqual(Object.entries(limits).map(([name, value]) => [name, shown(value)]))
     for (const [name, value] of Object.entries(restartPolicy))
       expect(text.includes(`\`${name}\` ${shown(value)}`), name).toBe(true)
   })

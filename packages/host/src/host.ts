@@ -38,8 +38,13 @@ export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits
   logDir?: string
   /** Default: INFO. */
   logLevel?: LogLevel
-  /** Install npm packages that a plugin's manifest names and that are missing. Default: false. */
+  /** Install npm packages that a plugin's manifest names and that are missing. No code of theirs runs in that. Default: false. */
   autoInstallDependencies?: boolean
+  /**
+   * In such an installation, run the install scripts of packages and of the plugin itself. They are not limited by the plugin's
+   * permissions. Default: false.
+   */
+  allowInstallScripts?: boolean
   /** When a crashed plugin is started again. */
   restart?: Partial<RestartPolicy>
 }
@@ -113,6 +118,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       configDir: options.configDir ?? './config',
       limits: this.#limits,
       autoInstallDependencies: options.autoInstallDependencies ?? false,
+      allowInstallScripts: options.allowInstallScripts ?? false,
       preferSource: options.preferSource ?? false,
       room: () => this.#room(),
       log: (plugin, level, message) => this.#logPlugin(plugin, level, message),

@@ -3,6 +3,8 @@ import { checkedNumbers, count, type NumberRule, size, time } from './numbers.js
 
 /** Limits of one running plugin. Times in ms; Infinity is never, and of a number that there is no limit. */
 export interface InstanceLimits {
+  /** Of an installation of missing dependencies. */
+  installTimeoutMs: number
   /** From the start of the process to the answer of the handshake. */
   startTimeoutMs: number
   initializeTimeoutMs: number
@@ -27,6 +29,7 @@ export interface InstanceLimits {
 }
 
 export const defaultInstanceLimits: InstanceLimits = {
+  installTimeoutMs: 300_000,
   startTimeoutMs: 30_000,
   initializeTimeoutMs: 30_000,
   shutdownTimeoutMs: 5000,
@@ -63,6 +66,7 @@ export const defaultSlotLimits: SlotLimits = {
 }
 
 const instanceRules: Record<keyof InstanceLimits, NumberRule> = {
+  installTimeoutMs: time,
   startTimeoutMs: time,
   initializeTimeoutMs: time,
   shutdownTimeoutMs: time,

@@ -245,11 +245,25 @@ export function dependencyMissing(
   )
 }
 
-export function installFailed(name: string, command: string, output: string): PluginError {
+/** @param reason A clause whose subject is the command. */
+export function installFailed(name: string, command: string, reason: string): PluginError {
   return new PluginError(
     'DEPENDENCY_MISSING',
-    `The dependencies of plugin "${name}" could not be installed; its folder is as it was. ${command} said: ${output}`,
+    `The dependencies of plugin "${name}" could not be installed; its folder is as it was. ${command} ${reason}`,
     { plugin: name, command },
+  )
+}
+
+export function packageFileUnreadable(
+  name: string,
+  missing: readonly string[],
+  file: string,
+  reason: string,
+): PluginError {
+  return new PluginError(
+    'DEPENDENCY_MISSING',
+    `Plugin "${name}" needs ${missing.join(', ')}, and ${file} can’t be used: ${reason}. Correct it first`,
+    { plugin: name, missing, file },
   )
 }
 

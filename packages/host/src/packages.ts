@@ -1,5 +1,10 @@
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { isShortage } from './shortage.js'
+import { readSmallFile } from './small-file.js'
+
+/** Longest package.json, in bytes. */
+export const maxPackageBytes = 1024 * 1024
 
 /**
  * The folder of an npm package that an import from `dir` would get; undefined where there is none. Looks where Node's
@@ -13,11 +18,19 @@ export function findPackage(dir: string, name: string): string | undefined {
   }
 }
 
-/** The version of a package, by its folder; undefined where its package.json is broken. */
-export function packageVersion(folder: string): string | undefined {
+/**
+ * The version of a package, by its folder; undefined where its package.json is broken.
+ *
+ * @throws Error of a system that lacks something for the moment.
+ */
+export async function packageVersion(folder: string): Promise<string | undefined> {
   try {
-    return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version?: string }).version
-  } catch {
+    const { version }: { version?: unknown } = JSON.parse(
+      await readSmallFile(join(folder, 'package.json'), maxPackageBytes),
+    )
+    return typeof version === 'string' ? version : undefined
+  } catch (error) {
+    if (isShortage(error)) throw error
     return undefined
   }
 }

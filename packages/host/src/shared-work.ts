@@ -4,66 +4,75 @@ import { within } from './waiting.js'
 
 interface Work<Result> {
   result: Promise<Result>
-  ending: AbortController
+  /** Resolves when the work has ended, whatever came of it. */
+  ended: Promise<void>
+  abandon: AbortController
+  /** How many wait for it. */
   waiting: number
 }
 
-/** Work that several callers may wait for: begun for the first, ended when the last has left. */
+/** Work that is done once for all who ask for it while it is under way, and abandoned when the last of them has left. */
 export class SharedWork<Result> {
-  readonly #running = new Map<string, Work<Result>>()
-  /** Work that has not ended yet, whether somebody waits for it or not. */
-  readonly #unfinished = new Set<Promise<unknown>>()
+  readonly #underWay = new Map<string, Work<Result>>()
   readonly #closing = new AbortController()
   #closed: PluginError | undefined
 
   /**
-   * What comes of the work of that key, which `start` begins where it is not under way. An abort of the signal it is given
-   * ends it.
+   * What comes of the work of that key, which `start` begins unless it is under way. The signal that `start` gets is aborted when
+   * nobody waits any more; who left last then waits for the end of the work.
    *
    * @throws PluginError REQUEST_CANCELLED where `signal` is aborted; what `close()` was given.
    */
   async join(
     key: string,
-    start: (ending: AbortSignal) => Promise<Result>,
+    start: (abandoned: AbortSignal) => Promise<Result>,
     signal?: AbortSignal,
   ): Promise<Result> {
-    if (this.#closed) throw this.#closed
-    if (signal?.aborted) throw requestCancelled(signal)
-    const work = this.#running.get(key) ?? this.#begin(key, start)
-    work.waiting += 1
+    const work = await this.#find(key, start, signal)
     try {
       return await within(work.result, { signal })
     } catch (error) {
       throw this.#closed ?? error
     } finally {
       work.waiting -= 1
-      if (work.waiting === 0) this.#end(key, work)
+      if (work.waiting === 0) work.abandon.abort()
+      if (work.abandon.signal.aborted) await work.ended
     }
   }
 
-  /** Ends all work; resolves when it has ended. Who waits for it gets `error`. */
+  /** Abandons all work; resolves when it has ended. Who waits for it gets `error`. */
   async close(error: PluginError): Promise<void> {
     this.#closed = error
     this.#closing.abort()
-    await Promise.all(this.#unfinished)
+    await Promise.all([...this.#underWay.values()].map(({ ended }) => ended))
   }
 
-  #begin(key: string, start: (ending: AbortSignal) => Promise<Result>): Work<Result> {
-    const ending = new AbortController()
-    const result = start(AbortSignal.any([ending.signal, this.#closing.signal]))
-    const work = { result, ending, waiting: 0 }
-    this.#running.set(key, work)
-    const settled = result
-      .catch(() => {})
-      .then(() => {
-        this.#unfinished.delete(settled)
-      })
-    this.#unfinished.add(settled)
+  async #find(
+    key: string,
+    start: (abandoned: AbortSignal) => Promise<Result>,
+    signal: AbortSignal | undefined,
+  ): Promise<Work<Result>> {
+    for (;;) {
+      if (this.#closed) throw this.#closed
+      if (signal?.aborted) throw requestCancelled(signal)
+      const work = this.#underWay.get(key) ?? this.#begin(key, start)
+      if (!work.abandon.signal.aborted) {
+        work.waiting += 1
+        return work
+      }
+      // Two at once would get in each other's way.
+      await work.ended
+    }
+  }
+
+  #begin(key: string, start: (abandoned: AbortSignal) => Promise<Result>): Work<Result> {
+    const abandon = new AbortController()
+    const result = start(AbortSignal.any([abandon.signal, this.#closing.signal]))
+    const forget = (): void => {
+      this.#underWay.delete(key)
+    }
+    const work = { result, ended: result.then(forget, forget), abandon, waiting: 0 }
+    this.#underWay.set(key, work)
     return work
-  }
-
-  #end(key: string, work: Work<Result>): void {
-    work.ending.abort()
-    if (this.#running.get(key) === work) this.#running.delete(key)
   }
 }

@@ -4,7 +4,7 @@ import type { ContractDescriptor, PluginError } from '@appfactory/sdk'
 import { namePattern } from '@appfactory/sdk/manifest'
 import type { Room } from './backpressure.js'
 import { type Config, completeConfig, type GivenConfig, readConfig } from './config.js'
-import { checkDependencies } from './dependencies.js'
+import { checkDependencies, type DependencyOptions } from './dependencies.js'
 import { type DiscoveredPlugin, discoverPlugins, inspectInside, inspectPlugin, isPath } from './discovery.js'
 import type { EntryOptions } from './entry.js'
 import { pluginEnvironment } from './environment.js'
@@ -33,6 +33,7 @@ export interface SourcesOptions extends EntryOptions {
   configDir: string
   limits: InstanceLimits
   autoInstallDependencies: boolean
+  allowInstallScripts: boolean
   room: Room
   log(plugin: string, level: LogLevel, message: string): void
 }
@@ -50,6 +51,11 @@ export class Sources {
     return this.#source({ name, config, path: undefined, inspect: () => this.inspect(name) })
   }
 
+  get #dependencyOptions(): DependencyOptions {
+    const { autoInstallDependencies: install, allowInstallScripts: allowScripts, limits } = this.#options
+    return { install, allowScripts, timeoutMs: limits.installTimeoutMs }
+  }
+
   #source(origin: Omit<Source, 'start'>): Source {
     const { name, config, inspect } = origin
     return {
@@ -58,7 +64,7 @@ export class Sources {
         const plugin = await inspect()
         const { manifest } = loadable(plugin)
         if (signal.aborted) throw pluginStopping(name)
-        await checkDependencies(plugin.dir, manifest, this.#options.autoInstallDependencies, signal)
+        await checkDependencies(plugin.dir, manifest, this.#dependencyOptions, signal)
         const given = await readConfig(manifest, this.#options.configDir, config)
         return Instance.start({ ...this.#instanceOptions(plugin, given), signal })
       },

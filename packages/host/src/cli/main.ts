@@ -41,6 +41,7 @@ const optionNames = [
   'log-dir',
   'log-level',
   'auto-install-deps',
+  'allow-install-scripts',
   'auto-load',
   'sync-mode',
   'args',
@@ -131,7 +132,12 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
       'auto-install-deps': {
         type: 'boolean',
         default: false,
-        describe: 'Install missing npm packages of plugins',
+        describe: 'Install missing npm packages of plugins, without running any code of theirs',
+      },
+      'allow-install-scripts': {
+        type: 'boolean',
+        default: false,
+        describe: 'In that, run install scripts, which no permission limits',
       },
     } as const)
     .command(

@@ -19,6 +19,7 @@ export interface CommonOptions {
   logDir: string
   logLevel: 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL'
   autoInstallDeps: boolean
+  allowInstallScripts: boolean
   json: boolean
 }
 

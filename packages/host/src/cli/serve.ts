@@ -59,7 +59,7 @@ type HostCommandOptions = Omit<CommonOptions, 'logDir'> & { logDir: string | und
 
 /** A host with the options of the command line. */
 export function createHost(
-  { pluginsDir, configDir, logDir, logLevel, autoInstallDeps }: HostCommandOptions,
+  { pluginsDir, configDir, logDir, logLevel, autoInstallDeps, allowInstallScripts }: HostCommandOptions,
   more: HostOptions = {},
 ): PluginHost {
   const logs = logDir === undefined ? {} : { logDir }
@@ -68,6 +68,7 @@ export function createHost(
     configDir,
     logLevel,
     autoInstallDependencies: autoInstallDeps,
+    allowInstallScripts,
     ...logs,
     ...more,
   })

@@ -48,7 +48,7 @@ export async function test(streams: Streams, options: TestCommand): Promise<numb
 async function check(
   streams: Streams,
   dir: string,
-  { only, json, configDir, autoInstallDeps, timeout }: TestCommand,
+  { only, json, configDir, autoInstallDeps, allowInstallScripts, timeout }: TestCommand,
   config: Record<string, unknown>,
   samples: Samples,
   signal: AbortSignal,
@@ -57,6 +57,7 @@ async function check(
   const target = pluginTarget(dir, {
     configDir,
     autoInstallDependencies: autoInstallDeps,
+    allowInstallScripts,
     signal,
     onLog: ({ level, message }) => {
       if (level === 'ERROR' || level === 'CRITICAL') progress.log(message)
