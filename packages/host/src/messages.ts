@@ -1,5 +1,5 @@
 import { isPluginError, PluginError } from '@appfactory/sdk'
-import { closest, describeThrown } from '@appfactory/sdk/wire'
+import { closest, describeThrown, shortened } from '@appfactory/sdk/wire'
 import type { RestartPolicy } from './restart.js'
 
 // The wording of the host's errors: what happened, to which plugin, and what to do next.
@@ -177,6 +177,35 @@ export function manifestInvalid(name: string, dir: string, errors: readonly stri
     'MANIFEST_INVALID',
     `Plugin "${name}" (${dir}) can’t be loaded: ${errors.join('; ')}`,
     { plugin: name, errors },
+  )
+}
+
+/** `reason` goes on after the name of the plugin. */
+export function schemaUnusable(name: string, reason: string): PluginError {
+  return new PluginError('MANIFEST_INVALID', `config_schema of plugin "${name}" ${shortened(reason, 1000)}`, {
+    plugin: name,
+  })
+}
+
+/** Its process was not asked to initialize. */
+export function schemaTooSlow(name: string, step: 'compile' | 'check', deadlineMs: number): PluginError {
+  const advice =
+    'Look for a pattern that repeats what repeats already, such as (a+)+, and simplify config_schema'
+  return step === 'compile'
+    ? schemaUnusable(name, `took longer than ${deadlineMs} ms to be read. ${advice}`)
+    : new PluginError(
+        'CONFIG_INVALID',
+        `Checking the configuration of plugin "${name}" against its config_schema took longer than ${deadlineMs} ms. ${advice}, or give a shorter value`,
+        { plugin: name, timeout_ms: deadlineMs, issues: [] },
+      )
+}
+
+/** Nothing is wrong with the plugin. */
+export function checkerFailed(name: string, reason: string): PluginError {
+  return new PluginError(
+    'PLUGIN_LOAD_FAILED',
+    `The configuration of plugin "${name}" could not be checked: ${reason}. Try again`,
+    { plugin: name, transient: true },
   )
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { ContractDescriptor, PluginError } from '@appfactory/sdk'
 import { namePattern } from '@appfactory/sdk/manifest'
 import type { Room } from './backpressure.js'
-import { type Config, completeConfig, type GivenConfig, readConfig } from './config.js'
+import { type Config, type GivenConfig, readConfig } from './config.js'
 import { checkDependencies } from './dependencies.js'
 import { type DiscoveredPlugin, discoverPlugins, inspectInside, inspectPlugin, isPath } from './discovery.js'
 import type { EntryOptions } from './entry.js'
@@ -12,6 +12,7 @@ import { Instance, type InstanceOptions } from './instance.js'
 import type { InstanceLimits } from './limits.js'
 import type { LogLevel } from './logs.js'
 import { manifestInvalid, manifestMissing, pluginNotFound, pluginStopping } from './messages.js'
+import { SchemaChecker } from './schema-checker.js'
 
 /** Where instances come from: a plugin's files and its configuration. */
 export interface Source {
@@ -38,6 +39,7 @@ export interface SourcesOptions extends EntryOptions {
 /** The plugins of a host's folders, as what instances can be started from. */
 export class Sources {
   readonly #options: SourcesOptions
+  readonly #checker = new SchemaChecker()
 
   constructor(options: SourcesOptions) {
     this.#options = options
@@ -59,7 +61,8 @@ export class Sources {
         if (signal.aborted) throw pluginStopping(name)
         await checkDependencies(plugin.dir, manifest, this.#options.autoInstallDependencies, signal)
         const given = await readConfig(manifest, this.#options.configDir, config)
-        return Instance.start({ ...this.#instanceOptions(plugin, given), signal })
+        this.#checker.prepare(manifest.config_schema, given.config)
+        return Instance.start({ ...this.#instanceOptions(plugin, given, signal), signal })
       },
     }
   }
@@ -99,7 +102,16 @@ export class Sources {
     throw await this.#whyNotThere(name)
   }
 
-  #instanceOptions(plugin: DiscoveredPlugin, { config, grants }: GivenConfig): InstanceOptions {
+  /** Ends what checks configurations. */
+  close(): Promise<void> {
+    return this.#checker.close()
+  }
+
+  #instanceOptions(
+    plugin: DiscoveredPlugin,
+    { config, grants }: GivenConfig,
+    signal?: AbortSignal,
+  ): InstanceOptions {
     const { manifest, entryFile } = loadable(plugin)
     return {
       dir: plugin.dir,
@@ -107,7 +119,7 @@ export class Sources {
       entryFile,
       limits: this.#options.limits,
       env: pluginEnvironment(manifest.name, grants),
-      configure: (schema) => completeConfig(manifest.name, schema, config),
+      configure: (schema) => this.#checker.complete(manifest.name, schema, config, signal),
       room: this.#options.room,
       log: (level, message) => this.#options.log(manifest.name, level, message),
     }
