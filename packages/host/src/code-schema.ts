@@ -18,7 +18,7 @@ export async function codeSchemaOf(plugin: DiscoveredPlugin): Promise<JsonSchema
   return Instance.codeSchemaOf({
     ...{ dir, manifest, entryFile },
     limits: defaultInstanceLimits,
-    env: pluginEnvironment(name, []),
+    env: pluginEnvironment(name, {}),
     configure: (): never => {
       throw new Error('Nothing is initialized for a schema')
     },

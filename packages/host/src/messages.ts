@@ -1,5 +1,5 @@
 import { isPluginError, PluginError } from '@appfactory/sdk'
-import { closest, describeThrown, shortened } from '@appfactory/sdk/wire'
+import { closest, describeThrown, listed, quoted, shortened } from '@appfactory/sdk/wire'
 import type { RestartPolicy } from './restart.js'
 
 // The wording of the host's errors: what happened, to which plugin, and what to do next.
@@ -9,9 +9,11 @@ export function pluginNotFound(name: string, known: readonly string[]): PluginEr
   const hint = meant
     ? `; did you mean "${meant}"?`
     : known.length > 0
-      ? `; there is ${known.join(', ')}`
+      ? `; there is ${listed(known)}`
       : '; the plugins folders are empty'
-  return new PluginError('PLUGIN_NOT_FOUND', `There is no plugin "${name}"${hint}`, { plugin: name })
+  return new PluginError('PLUGIN_NOT_FOUND', `There is no plugin ${quoted(name)}${hint}`, {
+    plugin: shortened(name),
+  })
 }
 
 export function pluginNotLoaded(name: string): PluginError {
@@ -59,15 +61,15 @@ export function exhausted(name: string, limit: string, value: number): PluginErr
 export function notIdempotent(name: string, method: string): PluginError {
   return new PluginError(
     'INVALID_PARAMS',
-    `Plugin "${name}": retry is only for methods that the contract marks idempotent, and ${method} is not`,
-    { plugin: name, method },
+    `Plugin "${name}": retry is only for methods that the contract marks idempotent, and ${shortened(method)} is not`,
+    { plugin: name, method: shortened(method) },
   )
 }
 
 export function noSession(name: string, id: string): PluginError {
   return new PluginError(
     'INVALID_PARAMS',
-    `Plugin "${name}": session_id: there is no session "${id}" (any more). Begin another`,
+    `Plugin "${name}": session_id: there is no session ${quoted(id)} (any more). Begin another`,
     { plugin: name, issues: [{ path: 'session_id', message: 'there is no such session' }] },
   )
 }
@@ -161,8 +163,8 @@ export function pluginReplaced(name: string, successor: string): PluginError {
 export function outsidePlugins(dir: string, roots: readonly string[]): PluginError {
   return new PluginError(
     'PLUGIN_NOT_FOUND',
-    `${dir} is no folder inside ${roots.join(', ')}. Name one that is`,
-    { path: dir },
+    `${shortened(dir, 1000)} is no folder inside ${listed(roots)}. Name one that is`,
+    { path: shortened(dir, 1000) },
   )
 }
 
@@ -175,8 +177,17 @@ export function manifestMissing(dir: string): PluginError {
 export function manifestInvalid(name: string, dir: string, errors: readonly string[]): PluginError {
   return new PluginError(
     'MANIFEST_INVALID',
-    `Plugin "${name}" (${dir}) can’t be loaded: ${errors.join('; ')}`,
-    { plugin: name, errors },
+    `Plugin ${quoted(name)} (${dir}) can’t be loaded: ${errors.join('; ')}`,
+    { plugin: shortened(name), errors },
+  )
+}
+
+/** Nothing is wrong with it, as far as is known: another try may succeed. */
+export function pluginUnreadable(name: string, path: string, reason: string): PluginError {
+  return new PluginError(
+    'PLUGIN_LOAD_FAILED',
+    `Plugin ${quoted(name)}: ${path} can’t be read at the moment: ${reason}. Try again`,
+    { plugin: shortened(name), path, transient: true },
   )
 }
 
@@ -211,13 +222,11 @@ export function checkerFailed(name: string, reason: string): PluginError {
 
 export function noActivePlugin(contract: string, candidates: readonly string[]): PluginError {
   const hint =
-    candidates.length > 0
-      ? `Load one: ${candidates.join(', ')}`
-      : `No plugin in the plugins folders provides it`
+    candidates.length > 0 ? `Load one: ${listed(candidates)}` : `No plugin in the plugins folders provides it`
   return new PluginError(
     'CONTRACT_NOT_FOUND',
-    `No loaded plugin provides the contract "${contract}". ${hint}`,
-    { contract },
+    `No loaded plugin provides the contract ${quoted(contract)}. ${hint}`,
+    { contract: shortened(contract) },
   )
 }
 
@@ -280,7 +289,7 @@ export function startFailed(name: string, how: string, stderr: string, transient
 export function callTimeout(name: string, what: string, timeoutMs: number): PluginError {
   return new PluginError(
     'CALL_TIMEOUT',
-    `Plugin "${name}": ${what} took longer than ${timeoutMs} ms and was cancelled. Give it a longer timeout, or a smaller request`,
+    `Plugin "${name}": ${shortened(what)} took longer than ${timeoutMs} ms and was cancelled. Give it a longer timeout, or a smaller request`,
     { plugin: name, timeout_ms: timeoutMs },
   )
 }

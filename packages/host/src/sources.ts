@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ContractDescriptor, PluginError } from '@appfactory/sdk'
 import { namePattern } from '@appfactory/sdk/manifest'
+import { shortened } from '@appfactory/sdk/wire'
 import type { Room } from './backpressure.js'
-import { type Config, type GivenConfig, readConfig } from './config.js'
+import { type Config, type GivenConfig, plainConfig, readConfig } from './config.js'
 import { checkDependencies } from './dependencies.js'
 import { type DiscoveredPlugin, discoverPlugins, inspectInside, inspectPlugin, isPath } from './discovery.js'
 import type { EntryOptions } from './entry.js'
@@ -36,6 +37,9 @@ export interface SourcesOptions extends EntryOptions {
   log(plugin: string, level: LogLevel, message: string): void
 }
 
+/** Longest name of a plugin, in characters. */
+const longestName = 100
+
 /** The plugins of a host's folders, as what instances can be started from. */
 export class Sources {
   readonly #options: SourcesOptions
@@ -50,7 +54,8 @@ export class Sources {
     return this.#source(name, config, () => this.inspect(name))
   }
 
-  #source(name: string, config: Config, inspect: () => Promise<DiscoveredPlugin>): Source {
+  #source(name: string, given: Config, inspect: () => Promise<DiscoveredPlugin>): Source {
+    const config = plainConfig(shortened(String(name)), given)
     return {
       name,
       config,
@@ -60,9 +65,9 @@ export class Sources {
         const { manifest } = loadable(plugin)
         if (signal.aborted) throw pluginStopping(name)
         await checkDependencies(plugin.dir, manifest, this.#options.autoInstallDependencies, signal)
-        const given = await readConfig(manifest, this.#options.configDir, config)
-        this.#checker.prepare(manifest.config_schema, given.config)
-        return Instance.start({ ...this.#instanceOptions(plugin, given, signal), signal })
+        const whole = await readConfig(manifest, this.#options.configDir, config)
+        this.#checker.prepare(manifest.config_schema, whole.config)
+        return Instance.start({ ...this.#instanceOptions(plugin, whole, signal), signal })
       },
     }
   }
@@ -73,27 +78,29 @@ export class Sources {
    * @throws PluginError PLUGIN_NOT_FOUND or MANIFEST_MISSING.
    */
   async replacement(current: Source, replacement: string, config: Config | undefined): Promise<Source> {
+    // What is no configuration, such as null, is for the source to refuse.
+    const configOf = (name: string): Config =>
+      config === undefined ? (name === current.name ? current.config : {}) : config
     if (typeof replacement === 'string' && isPath(replacement)) {
       const { name } = await inspectInside(this.#options.dirs, replacement, this.#options)
-      const kept = name === current.name ? current.config : {}
-      return this.#source(name, config ?? kept, () =>
+      return this.#source(name, configOf(name), () =>
         inspectInside(this.#options.dirs, replacement, this.#options),
       )
     }
     await this.inspect(replacement)
     return replacement === current.name
-      ? this.#source(replacement, config ?? current.config, current.inspect)
-      : this.byName(replacement, config ?? {})
+      ? this.#source(replacement, configOf(replacement), current.inspect)
+      : this.byName(replacement, configOf(replacement))
   }
 
   /** The contract of a plugin that is not loaded: its process is started for the question only. */
   contractOf(plugin: DiscoveredPlugin): Promise<ContractDescriptor> {
-    return Instance.contractOf(this.#instanceOptions(plugin, { config: {}, grants: [] }))
+    return Instance.contractOf(this.#instanceOptions(plugin, { config: {}, grants: {} }))
   }
 
   /** The plugin of that name in the first folder that has one. */
   async inspect(name: string): Promise<DiscoveredPlugin> {
-    if (typeof name === 'string' && namePattern.test(name)) {
+    if (isName(name)) {
       for (const dir of this.#options.dirs) {
         const plugin = await inspectPlugin(join(dir, name), this.#options, this.#options.dirs)
         if (plugin) return plugin
@@ -118,7 +125,9 @@ export class Sources {
       manifest,
       entryFile,
       limits: this.#options.limits,
-      env: pluginEnvironment(manifest.name, grants),
+      env: pluginEnvironment(manifest.name, grants, (message) =>
+        this.#options.log(manifest.name, 'WARNING', message),
+      ),
       configure: (schema) => this.#checker.complete(manifest.name, schema, config, signal),
       room: this.#options.room,
       log: (level, message) => this.#options.log(manifest.name, level, message),
@@ -126,17 +135,24 @@ export class Sources {
   }
 
   async #whyNotThere(name: string): Promise<PluginError> {
-    const isName = typeof name === 'string' && namePattern.test(name)
-    const folder = isName
+    const folder = isName(name)
       ? this.#options.dirs.map((dir) => join(dir, name)).find((dir) => existsSync(dir))
       : undefined
     if (folder) return manifestMissing(folder)
     const { plugins } = await discoverPlugins(this.#options.dirs, this.#options)
+    // A folder whose own name breaks the rule of names.
+    const named = plugins.find((plugin) => plugin.name === name)
+    if (named) return manifestInvalid(name, named.dir, named.errors)
     return pluginNotFound(
       String(name),
       plugins.map((plugin) => plugin.name),
     )
   }
+}
+
+/** What a plugin can be called; a name of millions of characters is not looked through. */
+function isName(name: unknown): name is string {
+  return typeof name === 'string' && name.length <= longestName && namePattern.test(name)
 }
 
 function loadable({
