@@ -1,54 +1,87 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type JsonSchema, type Manifest, PluginError } from '@appfactory/sdk'
-import { configInvalid, parseJson, systemCodeOf } from '@appfactory/sdk/wire'
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
-import { Ajv2020 } from 'ajv/dist/2020.js'
-import addFormatsModule from 'ajv-formats'
+import { type Manifest, PluginError } from '@appfactory/sdk'
+import { configInvalid, nameValue, parseJson, systemCodeOf } from '@appfactory/sdk/wire'
 import { reasonOf } from './discovery.js'
-import { environmentKey } from './environment.js'
+import { environmentKey, type Grants } from './environment.js'
+import { pluginUnreadable } from './messages.js'
+import { readSmallFile } from './small-file.js'
+import { isTransient } from './transient.js'
 
 export type Config = Record<string, unknown>
-
-// The package is CommonJS whose types promise a callable default; at run time it is one level deeper.
-const addFormats = addFormatsModule.default
 
 /** What is said of a plugin's configuration before its schema is known. */
 export interface GivenConfig {
   config: Config
   /** What `$env` says in the configuration file and in what the caller gave: variables for the plugin's process. */
-  grants: unknown[]
+  grants: Grants
 }
+
+/** Longest configuration file, in bytes: what goes to the plugin in one message. */
+const maxConfigBytes = 8 * 1024 * 1024
+
+/** Deeper nesting than this is nobody's configuration. */
+const maxDepth = 100
 
 /**
  * The manifest's `default_config`, under `<configDir>/<plugin>.json`, under what the caller gave. A manifest grants
  * itself nothing.
  *
- * @throws PluginError CONFIG_INVALID where the file can't be read.
+ * @throws PluginError CONFIG_INVALID where the file can't be read; PLUGIN_LOAD_FAILED, `transient`, where it can't at the moment.
  */
 export async function readConfig(manifest: Manifest, configDir: string, given: Config): Promise<GivenConfig> {
-  const file = await readConfigFile(join(configDir, `${manifest.name}.json`))
+  const file = await readConfigFile(manifest.name, join(configDir, `${manifest.name}.json`))
   const config = [manifest.default_config ?? {}, file, given].reduce(merge, {})
   delete config[environmentKey]
-  return { config, grants: [file[environmentKey], given[environmentKey]] }
+  return { config, grants: { operator: file[environmentKey], caller: given[environmentKey] } }
 }
 
 /**
- * The configuration that a plugin gets: `config`, with the schema's defaults under it.
+ * A copy of a configuration that code gave, as JSON has it: what is undefined is not there.
  *
- * @throws PluginError CONFIG_INVALID, naming each path; MANIFEST_INVALID where the schema itself is wrong.
+ * @throws PluginError CONFIG_INVALID where it is no object, or holds what JSON can't: its path is told.
  */
-export function completeConfig(plugin: string, schema: JsonSchema | undefined, config: Config): Config {
-  if (schema) validate(plugin, schema, config)
-  return config
+export function plainConfig(plugin: string, config: unknown): Config {
+  if (!isPlainObject(config))
+    throw configInvalid(plugin, [{ path: '', message: `must be an object, not ${nameValue(config)}` }])
+  return plain({ plugin, path: [], around: [] }, config) as Config
 }
 
-async function readConfigFile(file: string): Promise<Config> {
+/** Where a value stands. */
+interface Place {
+  plugin: string
+  path: readonly string[]
+  /** The objects that it is in. */
+  around: readonly object[]
+}
+
+function plain({ plugin, path, around }: Place, value: unknown): unknown {
+  const refuse = (message: string): PluginError => configInvalid(plugin, [{ path: path.join('.'), message }])
+  if (path.at(-1) === '__proto__') throw refuse('is not allowed as a name')
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
+  if (typeof value === 'number') {
+    if (Number.isFinite(value)) return value
+    throw refuse(`must be a finite number, not ${value}`)
+  }
+  if (typeof value !== 'object') throw refuse(`must be JSON, not ${nameValue(value)}`)
+  if (around.includes(value)) throw refuse('is an object that it stands in itself')
+  if (around.length >= maxDepth) throw refuse(`is nested deeper than ${maxDepth} levels`)
+  const inside = (key: string): Place => ({ plugin, path: [...path, key], around: [...around, value] })
+  const toJson: unknown = Reflect.get(value, 'toJSON')
+  if (typeof toJson === 'function')
+    return plain({ plugin, path, around: [...around, value] }, Reflect.apply(toJson, value, [path.at(-1)]))
+  if (Array.isArray(value)) return value.map((item, index) => plain(inside(`${index}`), item ?? null))
+  if (!isPlainObject(value)) throw refuse('must be JSON, not an object of a class such as Map or Uint8Array')
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined)
+  return Object.fromEntries(entries.map(([key, item]) => [key, plain(inside(key), item)]))
+}
+
+async function readConfigFile(plugin: string, file: string): Promise<Config> {
   let value: unknown
   try {
-    value = parseJson(await readFile(file, 'utf8'))
+    value = parseJson(await readSmallFile(file, maxConfigBytes))
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return {}
+    if (isTransient(error)) throw pluginUnreadable(plugin, file, reasonOf(error))
     throw new PluginError('CONFIG_INVALID', `${file} can’t be read: ${reasonOf(error)}`, { path: file })
   }
   if (isObject(value)) return value
@@ -65,68 +98,11 @@ function merge(under: Config, over: Config): Config {
   return merged
 }
 
-/** Checks `config` and fills in the schema's defaults, in place. */
-function validate(plugin: string, schema: JsonSchema, config: Config): void {
-  const check = compile(plugin, schema)
-  if (matches(plugin, check, config)) return
-  throw configInvalid(
-    plugin,
-    (check.errors ?? []).map((error) => ({ path: pathOf(error), message: messageOf(error) })),
-  )
-}
-
-function matches(plugin: string, check: ValidateFunction, config: Config): boolean {
-  try {
-    return check(config) === true
-  } catch (error) {
-    throw new PluginError(
-      'MANIFEST_INVALID',
-      `config_schema of plugin "${plugin}" can’t be used: ${reasonOf(error)}`,
-      { plugin },
-    )
-  }
-}
-
-/** @throws PluginError MANIFEST_INVALID where `schema` is no JSON Schema (draft-07 or 2020-12). */
-export function compile(plugin: string, schema: JsonSchema): ValidateFunction {
-  const isDraft7 = typeof schema['$schema'] === 'string' && schema['$schema'].includes('draft-07')
-  const options = {
-    allErrors: true,
-    useDefaults: true,
-    ownProperties: true,
-    strict: false,
-    logger: false,
-  } as const
-  const ajv = isDraft7 ? new Ajv(options) : new Ajv2020(options)
-  addFormats(ajv)
-  try {
-    const check = ajv.compile(schema)
-    if ('$async' in check) throw new Error('$async schemas are not supported')
-    return check
-  } catch (error) {
-    throw new PluginError(
-      'MANIFEST_INVALID',
-      `config_schema of plugin "${plugin}" is no JSON Schema: ${reasonOf(error)}`,
-      { plugin },
-    )
-  }
-}
-
-function pathOf({ instancePath, keyword, params }: ErrorObject): string {
-  const missing = keyword === 'required' ? [(params as { missingProperty: string }).missingProperty] : []
-  const extra =
-    keyword === 'additionalProperties' ? [(params as { additionalProperty: string }).additionalProperty] : []
-  return [...instancePath.split('/').slice(1), ...missing, ...extra].join('.')
-}
-
-function messageOf({ keyword, params, message = 'is not valid' }: ErrorObject): string {
-  if (keyword === 'required') return 'is required'
-  if (keyword === 'additionalProperties') return 'is not known'
-  if (keyword === 'enum')
-    return `must be one of ${JSON.stringify((params as { allowedValues: unknown[] }).allowedValues)}`
-  return message
-}
-
 function isObject(value: unknown): value is Config {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Of any realm, and of classes of one's own; but of none that keeps what it holds elsewhere. */
+function isPlainObject(value: unknown): value is Config {
+  return Object.prototype.toString.call(value) === '[object Object]'
 }

@@ -1,12 +1,14 @@
-import { readdir, readFile, realpath, stat } from 'node:fs/promises'
+import { readdir, realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
-import { checkManifest } from '@appfactory/sdk/manifest'
-import { describeThrown, parseJson, systemCodeOf } from '@appfactory/sdk/wire'
+import { checkManifest, namePattern } from '@appfactory/sdk/manifest'
+import { describeThrown, listed, parseJson, quoted, shortened, systemCodeOf } from '@appfactory/sdk/wire'
 import semver from 'semver'
 import { type EntryOptions, isInside, resolveEntry } from './entry.js'
-import { discoveryFailed, manifestMissing, outsidePlugins } from './messages.js'
+import { discoveryFailed, manifestMissing, outsidePlugins, pluginUnreadable } from './messages.js'
 import { unknownPermissions, unlimitedPermissions } from './permissions.js'
+import { readSmallFile } from './small-file.js'
+import { isTransient } from './transient.js'
 import { hostVersion } from './version.js'
 
 /** A folder with a manifest. What is wrong with it is in `errors`; only what has none can be loaded. */
@@ -45,22 +47,51 @@ export async function discoverPlugins(
 ): Promise<Discovery> {
   const folders = (await Promise.all(dirs.map(subfolders))).flat()
   const plugins: DiscoveredPlugin[] = []
+  const firstOfName = new Map<string, DiscoveredPlugin>()
   for (const folder of folders) {
-    const plugin = await inspectPlugin(folder, options, dirs)
-    if (plugin) plugins.push(markIfShadowed(plugin, plugins))
+    // Whatever is wrong with one folder, the others are found.
+    const plugin = await inspectPlugin(folder, options, dirs).catch((error: unknown) =>
+      notValid(folder, error),
+    )
+    if (!plugin) continue
+    plugins.push(markIfShadowed(plugin, firstOfName.get(plugin.name)))
+    if (!firstOfName.has(plugin.name)) firstOfName.set(plugin.name, plugin)
   }
   const valid = plugins.filter((plugin) => plugin.valid).length
   return { discovered: plugins.length, valid, invalid: plugins.length - valid, plugins }
 }
 
-/** Looks at one folder, which must lie inside one of `roots`, symlinks followed; undefined where it has no manifest.json. */
+/**
+ * Looks at one folder, which must lie inside one of `roots`, symlinks followed; undefined where it has no manifest.json.
+ *
+ * @throws PluginError PLUGIN_LOAD_FAILED, `transient`, where it can't be read at the moment.
+ */
 export async function inspectPlugin(
   dir: string,
   options: EntryOptions = {},
   roots: readonly string[] = [dir],
 ): Promise<DiscoveredPlugin | undefined> {
+  try {
+    return await inspect(dir, options, roots)
+  } catch (error) {
+    // It has gone while it was looked at.
+    if (isMissing(error)) return undefined
+    if (isTransient(error)) throw pluginUnreadable(basename(dir), dir, reasonOf(error))
+    return notValid(dir, error)
+  }
+}
+
+function notValid(dir: string, error: unknown): DiscoveredPlugin {
+  return { name: basename(dir), dir, valid: false, errors: [`folder: ${reasonOf(error)}`], warnings: [] }
+}
+
+/** @throws Error of the system. */
+async function inspect(
+  dir: string,
+  options: EntryOptions,
+  roots: readonly string[],
+): Promise<DiscoveredPlugin | undefined> {
   const found = await readManifest(dir)
-  if (!found) return undefined
   const folder: DiscoveredPlugin = { name: basename(dir), dir, valid: false, errors: [], warnings: [] }
   const real = await realpath(dir)
   if (!(await isInsideOne(roots, real))) return { ...folder, errors: [linksOut(real)] }
@@ -126,37 +157,27 @@ async function subfolders(dir: string): Promise<string[]> {
   }
 }
 
-async function readManifest(dir: string): Promise<{ value: unknown } | { error: string } | undefined> {
-  const file = join(dir, 'manifest.json')
+/** @throws Error of the system. */
+async function readManifest(dir: string): Promise<{ value: unknown } | { error: string }> {
+  const file = await realpath(join(dir, 'manifest.json'))
+  if (!isInside(await realpath(dir), file))
+    return { error: 'manifest.json is a link out of the plugin’s folder' }
   try {
-    const { size, isFile, isLinkOut } = await statFile(dir, file)
-    if (isLinkOut) return { error: 'manifest.json is a link out of the plugin’s folder' }
-    // Anything but a regular file could keep a reader waiting for ever.
-    if (!isFile) return { error: 'manifest.json is not a regular file' }
-    if (size > maxManifestBytes)
-      return { error: `manifest.json has ${size} bytes; the limit is ${maxManifestBytes}` }
-    return { value: parseJson(stripByteOrderMark(await readFile(file, 'utf8'))) }
+    return { value: parseJson(await readSmallFile(file, maxManifestBytes)) }
   } catch (error) {
-    if (isMissing(error)) return undefined
+    if (isMissing(error) || isTransient(error)) throw error
     return { error: `manifest.json: ${reasonOf(error)}` }
   }
 }
 
-async function statFile(
-  dir: string,
-  file: string,
-): Promise<{ size: number; isFile: boolean; isLinkOut: boolean }> {
-  const real = await realpath(file)
-  const stats = await stat(real)
-  return { size: stats.size, isFile: stats.isFile(), isLinkOut: !isInside(await realpath(dir), real) }
-}
-
 function mismatches({ name, runtime, engines = {}, platforms = [] }: Manifest, folder: string): string[] {
   const reasons: string[] = []
-  if (name !== folder) reasons.push(`name: "${name}" must equal the name of the folder, "${folder}"`)
+  if (name !== folder) reasons.push(`name: "${name}" must equal the name of the folder, ${quoted(folder)}`)
+  if (!namePattern.test(folder))
+    reasons.push(`folder: its name, ${quoted(folder)}, must be lower-case words joined by _ or -`)
   if (runtime !== 'node') reasons.push(`runtime: this host runs "node" only, not "${runtime}"`)
   if (platforms.length > 0 && !platforms.includes(process.platform))
-    reasons.push(`platforms: ${platforms.join(', ')}; this is ${process.platform}`)
+    reasons.push(`platforms: ${listed(platforms)}; this is ${process.platform}`)
   reasons.push(
     ...outOfRange('node', process.versions.node, engines['node']),
     ...outOfRange('host', hostVersion, engines['host']),
@@ -166,22 +187,17 @@ function mismatches({ name, runtime, engines = {}, platforms = [] }: Manifest, f
 
 function outOfRange(engine: string, version: string, range: string | undefined): string[] {
   if (range === undefined) return []
-  if (semver.validRange(range) === null) return [`engines.${engine}: "${range}" is not a semver range`]
+  if (semver.validRange(range) === null) return [`engines.${engine}: ${quoted(range)} is not a semver range`]
   return semver.satisfies(version, range, { includePrerelease: true })
     ? []
-    : [`engines.${engine}: needs ${range}; this is ${version}`]
+    : [`engines.${engine}: needs ${shortened(range)}; this is ${version}`]
 }
 
 /** Two plugins of one name: the folder that was named first wins. */
-function markIfShadowed(plugin: DiscoveredPlugin, before: readonly DiscoveredPlugin[]): DiscoveredPlugin {
-  const twin = before.find(({ name }) => name === plugin.name)
+function markIfShadowed(plugin: DiscoveredPlugin, twin: DiscoveredPlugin | undefined): DiscoveredPlugin {
   return twin
     ? { ...plugin, valid: false, errors: [...plugin.errors, `name: ${twin.dir} has this name already`] }
     : plugin
-}
-
-function stripByteOrderMark(text: string): string {
-  return text.startsWith('\u{feff}') ? text.slice(1) : text
 }
 
 function isMissing(error: unknown): boolean {

@@ -1,8 +1,10 @@
-import { existsSync, realpathSync, statSync } from 'node:fs'
+import { realpathSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { shortened } from '@appfactory/sdk/wire'
 import { findPackage } from './packages.js'
+import { isTransient } from './transient.js'
 
 const extensions = ['', '.js', '.mjs', '.cjs', '.ts', '.mts']
 
@@ -15,24 +17,31 @@ export interface EntryOptions {
   preferSource?: boolean
 }
 
-/** The file that a manifest's `entry_point` names: with or without its extension, always inside the folder. */
+/**
+ * The file that a manifest's `entry_point` names: with or without its extension, always inside the folder.
+ *
+ * @throws Error of the system, where it goes away meanwhile, or can't be looked at for the moment.
+ */
 export function resolveEntry(
   dir: string,
   entryPoint: string,
   { preferSource = false }: EntryOptions = {},
 ): Entry {
   const wanted = resolve(dir, entryPoint)
-  if (!isInside(dir, wanted)) return { error: `entry_point: ${entryPoint} is outside the plugin's folder` }
+  if (!isInside(dir, wanted))
+    return { error: `entry_point: ${shortened(entryPoint)} is outside the plugin's folder` }
   const candidates = [
     ...extensions.map((extension) => wanted + extension),
     ...extensions.slice(1).map((extension) => join(wanted, `index${extension}`)),
   ]
   const found = [...(preferSource ? sourcesOf(dir, wanted) : []), ...candidates].find(isFile)
   if (!found)
-    return { error: `entry_point: ${entryPoint} does not exist; build the plugin first, or correct the path` }
+    return {
+      error: `entry_point: ${shortened(entryPoint)} does not exist; build the plugin first, or correct the path`,
+    }
   const file = realpathSync(found)
   if (!isInside(realpathSync(dir), file))
-    return { error: `entry_point: ${entryPoint} is a link out of the plugin's folder` }
+    return { error: `entry_point: ${shortened(entryPoint)} is a link out of the plugin's folder` }
   if (isTypeScript(file) && !preferSource && !Reflect.get(process.features, 'typescript')) {
     return {
       error: `entry_point: this Node (${process.version}) does not run TypeScript; build the plugin and name the .js file`,
@@ -51,7 +60,12 @@ function sourcesOf(dir: string, wanted: string): string[] {
 }
 
 function isFile(file: string): boolean {
-  return existsSync(file) && statSync(file).isFile()
+  try {
+    return statSync(file).isFile()
+  } catch (error) {
+    if (isTransient(error)) throw error
+    return false
+  }
 }
 
 export function isTypeScript(file: string): boolean {

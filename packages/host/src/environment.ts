@@ -1,4 +1,5 @@
 import { PluginError } from '@appfactory/sdk'
+import { shortened } from '@appfactory/sdk/wire'
 
 /** The variables of the host's environment that every plugin gets. Secrets stay behind. */
 const allowedVariables = new Set([
@@ -24,41 +25,90 @@ const allowedVariables = new Set([
   'PROGRAMFILES',
 ])
 
+/** What a variable may be called, on every system. */
+const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+/** Longest name, in characters. */
+const longestName = 200
+
+/** Longest value, in characters: less than what any system takes. */
+const longestValue = 30_000
+
 /** Variables that change what code a process runs: nothing grants them. */
 const forbiddenVariables = /^(NODE_OPTIONS|NODE_PATH|LD_.*|DYLD_.*)$/i
+
+/** But this one those who run the host may grant, for engines whose libraries are where no system looks. */
+const operatorsVariable = 'LD_LIBRARY_PATH'
 
 /** The key of a configuration that grants variables: `["NAME"]` of the host's own, or `{"NAME": "value"}`. */
 export const environmentKey = '$env'
 
+/** What grants variables: each an array of names, or an object of values. */
+export interface Grants {
+  /** Of the configuration file, which is for who runs the host to write. */
+  operator?: unknown
+  /** Of what the application gives. */
+  caller?: unknown
+}
+
 /**
  * The environment of a plugin's process: what every plugin gets, and what its configuration grants.
  *
- * @throws PluginError CONFIG_INVALID where `granted` is of another form, or names what nothing grants.
+ * @throws PluginError CONFIG_INVALID where a grant is of another form, or names what nothing grants.
  */
-export function pluginEnvironment(plugin: string, granted: readonly unknown[]): Record<string, string> {
+export function pluginEnvironment(
+  plugin: string,
+  { operator, caller }: Grants,
+  warn: (message: string) => void = () => {},
+): Record<string, string> {
   const own = Object.entries(process.env).filter(
     ([name]) => allowedVariables.has(name.toUpperCase()) || name.startsWith('LC_'),
   )
-  const entries = [...own, ...granted.flatMap((grant) => grantedVariables(plugin, grant))]
+  const byOperator = grantedVariables(plugin, operator, [operatorsVariable])
+  if (byOperator.some(([name]) => name === operatorsVariable))
+    warn(
+      `${environmentKey}.${operatorsVariable} changes which libraries the plugin loads; its configuration file grants it`,
+    )
+  const entries = [...own, ...byOperator, ...grantedVariables(plugin, caller, [])]
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined))
 }
 
-function grantedVariables(plugin: string, grant: unknown): [string, string | undefined][] {
+function grantedVariables(
+  plugin: string,
+  grant: unknown,
+  exceptions: readonly string[],
+): [string, string | undefined][] {
   if (grant === undefined) return []
-  const variables: [string, unknown][] = Array.isArray(grant)
-    ? grant.map((name) => [String(name), process.env[String(name)]])
-    : Object.entries(typeof grant === 'object' && grant !== null ? grant : { [String(grant)]: null })
-  return variables.map(([name, value]) => {
-    if (forbiddenVariables.test(name))
-      throw invalid(plugin, name, 'changes what code a process runs and can’t be granted')
-    if (value !== undefined && typeof value !== 'string')
-      throw invalid(plugin, name, 'must be a text, or a name in an array of names')
-    return [name, value]
-  })
+  if (typeof grant !== 'object' || grant === null)
+    throw invalid(plugin, '', 'must be an array of names, or an object of names and values')
+  if (Array.isArray(grant)) {
+    // What is no text names nothing.
+    const names = grant.filter((name): name is string => typeof name === 'string')
+    return names.map((name) => [checkedName(plugin, name, exceptions), process.env[name]])
+  }
+  return Object.entries(grant).map(([name, value]: [string, unknown]) => [
+    checkedName(plugin, name, exceptions),
+    checkedValue(plugin, name, value),
+  ])
+}
+
+function checkedName(plugin: string, name: string, exceptions: readonly string[]): string {
+  if (name.length > longestName || !variableName.test(name))
+    throw invalid(plugin, name, 'is no name of a variable: letters, digits and _ only')
+  if (forbiddenVariables.test(name) && !exceptions.includes(name))
+    throw invalid(plugin, name, 'changes what code a process runs and can’t be granted')
+  return name
+}
+
+function checkedValue(plugin: string, name: string, value: unknown): string {
+  if (typeof value !== 'string') throw invalid(plugin, name, 'must be a text, or a name in an array of names')
+  if (value.includes('\0')) throw invalid(plugin, name, 'holds a NUL, which ends a variable')
+  if (value.length > longestValue) throw invalid(plugin, name, `is longer than ${longestValue} characters`)
+  return value
 }
 
 function invalid(plugin: string, name: string, reason: string): PluginError {
-  const path = `${environmentKey}.${name}`
+  const path = name === '' ? environmentKey : `${environmentKey}.${shortened(name)}`
   return new PluginError('CONFIG_INVALID', `Configuration of plugin "${plugin}": ${path}: ${reason}`, {
     plugin,
     issues: [{ path, message: reason }],

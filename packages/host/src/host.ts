@@ -460,6 +460,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     this.#slots.clear()
     this.#formerNames.clear()
     this.#loadOrder = []
+    await this.#sources.close()
     this.#logs.launcher('INFO', 'host stopped')
     await this.#logs.close()
   }

@@ -79,7 +79,7 @@ function installerEnvironment(plugin: string): Record<string, string> {
     (entry): entry is [string, string] =>
       entry[1] !== undefined && installerVariables.test(entry[0]) && !credentials.test(entry[0]),
   )
-  return { ...Object.fromEntries(needed), ...pluginEnvironment(plugin, []) }
+  return { ...Object.fromEntries(needed), ...pluginEnvironment(plugin, {}) }
 }
 
 /** Waits for the end, and brings it about at the deadline or an abort: which of these it was, if any. */

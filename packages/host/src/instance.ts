@@ -53,8 +53,8 @@ import { StderrLog } from './stderr.js'
 import { hostVersion } from './version.js'
 
 export interface InstanceOptions extends LaunchOptions {
-  /** Makes the configuration, once it is known whether the code has a schema for it. */
-  configure(schema: JsonSchema | undefined): Config
+  /** Makes the configuration; of the manifest's schema, unless the plugin's code has one of its own, which decides alone. */
+  configure(schema: JsonSchema | undefined): Config | Promise<Config>
   log(level: LogLevel, message: string): void
   /** Whether there is room for more answers: without it, they are left in the plugin's pipes. Default: always. */
   room?: Room
@@ -154,6 +154,16 @@ export class Instance {
     const instance = new Instance(options)
     try {
       return (await instance.#unlessAborted(() => instance.#shakeHands())).contract
+    } finally {
+      await instance.#kill()
+    }
+  }
+
+  /** The JSON Schema of the schema in a plugin's code: its process is started for the question only. */
+  static async codeSchemaOf(options: InstanceOptions): Promise<JsonSchema | undefined> {
+    const instance = new Instance(options)
+    try {
+      return (await instance.#shakeHands({ wantsSchema: true })).config_schema ?? undefined
     } finally {
       await instance.#kill()
     }
@@ -393,8 +403,8 @@ export class Instance {
 
   async #begin(): Promise<void> {
     const { manifest, limits, configure } = this.#options
-    const { config_schema: schema } = await this.#shakeHands()
-    const config = configure(manifest.config_schema ?? schema ?? undefined)
+    const { checks_config: checksItself } = await this.#shakeHands()
+    const config = await configure(checksItself ? undefined : manifest.config_schema)
     const initialized = await this.#ask(
       pluginMethods.initialize,
       { config },
@@ -413,14 +423,14 @@ export class Instance {
     })
   }
 
-  async #shakeHands(): Promise<HandshakeResult> {
+  async #shakeHands({ wantsSchema = false } = {}): Promise<HandshakeResult> {
     const { manifest, limits } = this.#options
     const hello: HandshakeParams = {
       protocol_versions: protocolVersions,
       host_version: hostVersion,
       manifest,
       max_message_bytes: limits.maxMessageBytes,
-      wants_config_schema: manifest.config_schema === undefined,
+      wants_config_schema: wantsSchema,
       byte_channels: byteChannels,
       byte_nonce: this.#byteNonce,
     }

@@ -1,5 +1,13 @@
 import { type ErrorName, isPluginError, PluginError } from '@appfactory/sdk'
-import { cancelledBy, closest, describeThrown, isAnswer } from '@appfactory/sdk/wire'
+import {
+  cancelledBy,
+  closest,
+  describeThrown,
+  isAnswer,
+  listed,
+  quoted,
+  shortened,
+} from '@appfactory/sdk/wire'
 import type { RestartPolicy } from './restart.js'
 
 // The wording of the host's errors: what happened, to which plugin, and what to do next.
@@ -14,9 +22,11 @@ export function pluginNotFound(name: string, known: readonly string[]): PluginEr
   const hint = meant
     ? `; did you mean "${meant}"?`
     : known.length > 0
-      ? `; there is ${known.join(', ')}`
+      ? `; there is ${listed(known)}`
       : '; the plugins folders are empty'
-  return new PluginError('PLUGIN_NOT_FOUND', `There is no plugin "${name}"${hint}`, { plugin: name })
+  return new PluginError('PLUGIN_NOT_FOUND', `There is no plugin ${quoted(name)}${hint}`, {
+    plugin: shortened(name),
+  })
 }
 
 export function hostClosed(): PluginError {
@@ -83,15 +93,15 @@ export function exhausted(name: string, limit: string, value: number): PluginErr
 export function notIdempotent(name: string, method: string): PluginError {
   return new PluginError(
     'INVALID_PARAMS',
-    `Plugin "${name}": retry is only for methods that the contract marks idempotent, and ${method} is not`,
-    { plugin: name, method },
+    `Plugin "${name}": retry is only for methods that the contract marks idempotent, and ${shortened(method)} is not`,
+    { plugin: name, method: shortened(method) },
   )
 }
 
 export function noSession(name: string, id: string): PluginError {
   return new PluginError(
     'INVALID_PARAMS',
-    `Plugin "${name}": session_id: there is no session "${id}" (any more). Begin another`,
+    `Plugin "${name}": session_id: there is no session ${quoted(id)} (any more). Begin another`,
     { plugin: name, issues: [{ path: 'session_id', message: 'there is no such session' }] },
   )
 }
@@ -193,8 +203,8 @@ export function pluginReplaced(name: string, successor: string): PluginError {
 export function outsidePlugins(dir: string, roots: readonly string[]): PluginError {
   return new PluginError(
     'PLUGIN_NOT_FOUND',
-    `${dir} is no folder inside ${roots.join(', ')}. Name one that is`,
-    { path: dir },
+    `${shortened(dir, 1000)} is no folder inside ${listed(roots)}. Name one that is`,
+    { path: shortened(dir, 1000) },
   )
 }
 
@@ -207,20 +217,56 @@ export function manifestMissing(dir: string): PluginError {
 export function manifestInvalid(name: string, dir: string, errors: readonly string[]): PluginError {
   return new PluginError(
     'MANIFEST_INVALID',
-    `Plugin "${name}" (${dir}) can’t be loaded: ${errors.join('; ')}`,
-    { plugin: name, errors },
+    `Plugin ${quoted(name)} (${dir}) can’t be loaded: ${errors.join('; ')}`,
+    { plugin: shortened(name), errors },
+  )
+}
+
+/** Nothing is wrong with it, as far as is known: another try may succeed. */
+export function pluginUnreadable(name: string, path: string, reason: string): PluginError {
+  return new PluginError(
+    'PLUGIN_LOAD_FAILED',
+    `Plugin ${quoted(name)}: ${path} can’t be read at the moment: ${reason}. Try again`,
+    { plugin: shortened(name), path, transient: true },
+  )
+}
+
+/** `reason` goes on after the name of the plugin. */
+export function schemaUnusable(name: string, reason: string): PluginError {
+  return new PluginError('MANIFEST_INVALID', `config_schema of plugin "${name}" ${shortened(reason, 1000)}`, {
+    plugin: name,
+  })
+}
+
+/** Its process was not asked to initialize. */
+export function schemaTooSlow(name: string, step: 'compile' | 'check', deadlineMs: number): PluginError {
+  const advice =
+    'Look for a pattern that repeats what repeats already, such as (a+)+, and simplify config_schema'
+  return step === 'compile'
+    ? schemaUnusable(name, `took longer than ${deadlineMs} ms to be read. ${advice}`)
+    : new PluginError(
+        'CONFIG_INVALID',
+        `Checking the configuration of plugin "${name}" against its config_schema took longer than ${deadlineMs} ms. ${advice}, or give a shorter value`,
+        { plugin: name, timeout_ms: deadlineMs, issues: [] },
+      )
+}
+
+/** Nothing is wrong with the plugin. */
+export function checkerFailed(name: string, reason: string): PluginError {
+  return new PluginError(
+    'PLUGIN_LOAD_FAILED',
+    `The configuration of plugin "${name}" could not be checked: ${reason}. Try again`,
+    { plugin: name, transient: true },
   )
 }
 
 export function noActivePlugin(contract: string, candidates: readonly string[]): PluginError {
   const hint =
-    candidates.length > 0
-      ? `Load one: ${candidates.join(', ')}`
-      : `No plugin in the plugins folders provides it`
+    candidates.length > 0 ? `Load one: ${listed(candidates)}` : `No plugin in the plugins folders provides it`
   return new PluginError(
     'CONTRACT_NOT_FOUND',
-    `No loaded plugin provides the contract "${contract}". ${hint}`,
-    { contract },
+    `No loaded plugin provides the contract ${quoted(contract)}. ${hint}`,
+    { contract: shortened(contract) },
   )
 }
 
@@ -297,7 +343,7 @@ export function startFailed(name: string, how: string, stderr: string, transient
 export function callTimeout(name: string, what: string, timeoutMs: number): PluginError {
   return new PluginError(
     'CALL_TIMEOUT',
-    `Plugin "${name}": ${what} took longer than ${timeoutMs} ms and was cancelled. Give it a longer timeout, or a smaller request`,
+    `Plugin "${name}": ${shortened(what)} took longer than ${timeoutMs} ms and was cancelled. Give it a longer timeout, or a smaller request`,
     { plugin: name, timeout_ms: timeoutMs },
   )
 }

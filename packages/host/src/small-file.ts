@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 
 /**
  * Reads a text file of at most `maxBytes`, without its byte order mark. Never waits for a writer, as the reader of a named
@@ -14,9 +14,22 @@ export async function readSmallFile(file: string, maxBytes: number): Promise<str
     const stats = await handle.stat()
     if (!stats.isFile()) throw new Error('it is not a regular file')
     if (stats.size > maxBytes) throw new Error(`it has ${stats.size} bytes; the limit is ${maxBytes}`)
-    return withoutByteOrderMark(await handle.readFile('utf8'))
+    return withoutByteOrderMark((await readAtMost(handle, maxBytes)).toString('utf8'))
   } finally {
     await handle.close()
+  }
+}
+
+/** A file may have more than its size says: one that is being written, or one of the kernel's. */
+async function readAtMost(handle: FileHandle, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for (let total = 0; ; ) {
+    const chunk = Buffer.alloc(Math.min(64 * 1024, maxBytes + 1 - total))
+    const { bytesRead } = await handle.read(chunk)
+    if (bytesRead === 0) return Buffer.concat(chunks)
+    total += bytesRead
+    if (total > maxBytes) throw new Error(`it has more than ${maxBytes} bytes, the limit`)
+    chunks.push(chunk.subarray(0, bytesRead))
   }
 }
 

@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ContractDescriptor, PluginError } from '@appfactory/sdk'
 import { namePattern } from '@appfactory/sdk/manifest'
+import { shortened } from '@appfactory/sdk/wire'
 import type { Room } from './backpressure.js'
-import { type Config, completeConfig, type GivenConfig, readConfig } from './config.js'
+import { type Config, type GivenConfig, plainConfig, readConfig } from './config.js'
 import { checkDependencies, type DependencyOptions } from './dependencies.js'
 import { type DiscoveredPlugin, discoverPlugins, inspectInside, inspectPlugin, isPath } from './discovery.js'
 import type { EntryOptions } from './entry.js'
@@ -12,6 +13,7 @@ import { Instance, type InstanceOptions } from './instance.js'
 import type { InstanceLimits } from './limits.js'
 import type { LogLevel } from './logs.js'
 import { manifestInvalid, manifestMissing, pluginNotFound, pluginStopping } from './messages.js'
+import { SchemaChecker } from './schema-checker.js'
 
 /** Where instances come from: a plugin's files and its configuration. */
 export interface Source {
@@ -38,9 +40,13 @@ export interface SourcesOptions extends EntryOptions {
   log(plugin: string, level: LogLevel, message: string): void
 }
 
+/** Longest name of a plugin, in characters. */
+const longestName = 100
+
 /** The plugins of a host's folders, as what instances can be started from. */
 export class Sources {
   readonly #options: SourcesOptions
+  readonly #checker = new SchemaChecker()
 
   constructor(options: SourcesOptions) {
     this.#options = options
@@ -56,17 +62,20 @@ export class Sources {
     return { install, allowScripts, timeoutMs: limits.installTimeoutMs }
   }
 
-  #source(origin: Omit<Source, 'start'>): Source {
-    const { name, config, inspect } = origin
+  #source(given: Omit<Source, 'start'>): Source {
+    const { name, inspect } = given
+    const config = plainConfig(shortened(String(name)), given.config)
     return {
-      ...origin,
+      ...given,
+      config,
       start: async (signal) => {
         const plugin = await inspect()
         const { manifest } = loadable(plugin)
         if (signal.aborted) throw pluginStopping(name)
         await checkDependencies(plugin.dir, manifest, this.#dependencyOptions, signal)
-        const given = await readConfig(manifest, this.#options.configDir, config)
-        return Instance.start({ ...this.#instanceOptions(plugin, given), signal })
+        const whole = await readConfig(manifest, this.#options.configDir, config)
+        this.#checker.prepare(manifest.config_schema, whole.config)
+        return Instance.start({ ...this.#instanceOptions(plugin, whole, signal), signal })
       },
     }
   }
@@ -77,30 +86,32 @@ export class Sources {
    * @throws PluginError PLUGIN_NOT_FOUND or MANIFEST_MISSING.
    */
   async replacement(current: Source, replacement: string, config: Config | undefined): Promise<Source> {
+    // What is no configuration, such as null, is for the source to refuse.
+    const configOf = (name: string): Config =>
+      config === undefined ? (name === current.name ? current.config : {}) : config
     if (typeof replacement === 'string' && isPath(replacement)) {
       const { name } = await inspectInside(this.#options.dirs, replacement, this.#options)
-      const kept = name === current.name ? current.config : {}
       return this.#source({
         name,
-        config: config ?? kept,
+        config: configOf(name),
         path: replacement,
         inspect: () => inspectInside(this.#options.dirs, replacement, this.#options),
       })
     }
     await this.inspect(replacement)
     return replacement === current.name
-      ? this.#source({ ...current, config: config ?? current.config })
-      : this.byName(replacement, config ?? {})
+      ? this.#source({ ...current, config: configOf(replacement) })
+      : this.byName(replacement, configOf(replacement))
   }
 
   /** The contract of a plugin that is not loaded: its process is started for the question only. An abort ends it. */
   contractOf(plugin: DiscoveredPlugin, signal: AbortSignal): Promise<ContractDescriptor> {
-    return Instance.contractOf({ ...this.#instanceOptions(plugin, { config: {}, grants: [] }), signal })
+    return Instance.contractOf({ ...this.#instanceOptions(plugin, { config: {}, grants: {} }), signal })
   }
 
   /** The plugin of that name in the first folder that has one. */
   async inspect(name: string): Promise<DiscoveredPlugin> {
-    if (typeof name === 'string' && namePattern.test(name)) {
+    if (isName(name)) {
       for (const dir of this.#options.dirs) {
         const plugin = await inspectPlugin(join(dir, name), this.#options, this.#options.dirs)
         if (plugin) return plugin
@@ -109,32 +120,50 @@ export class Sources {
     throw await this.#whyNotThere(name)
   }
 
-  #instanceOptions(plugin: DiscoveredPlugin, { config, grants }: GivenConfig): InstanceOptions {
+  /** Ends what checks configurations. */
+  close(): Promise<void> {
+    return this.#checker.close()
+  }
+
+  #instanceOptions(
+    plugin: DiscoveredPlugin,
+    { config, grants }: GivenConfig,
+    signal?: AbortSignal,
+  ): InstanceOptions {
     const { manifest, entryFile } = loadable(plugin)
     return {
       dir: plugin.dir,
       manifest,
       entryFile,
       limits: this.#options.limits,
-      env: pluginEnvironment(manifest.name, grants),
-      configure: (schema) => completeConfig(manifest.name, schema, config),
+      env: pluginEnvironment(manifest.name, grants, (message) =>
+        this.#options.log(manifest.name, 'WARNING', message),
+      ),
+      configure: (schema) => this.#checker.complete(manifest.name, schema, config, signal),
       room: this.#options.room,
       log: (level, message) => this.#options.log(manifest.name, level, message),
     }
   }
 
   async #whyNotThere(name: string): Promise<PluginError> {
-    const isName = typeof name === 'string' && namePattern.test(name)
-    const folder = isName
+    const folder = isName(name)
       ? this.#options.dirs.map((dir) => join(dir, name)).find((dir) => existsSync(dir))
       : undefined
     if (folder) return manifestMissing(folder)
     const { plugins } = await discoverPlugins(this.#options.dirs, this.#options)
+    // A folder whose own name breaks the rule of names.
+    const named = plugins.find((plugin) => plugin.name === name)
+    if (named) return manifestInvalid(name, named.dir, named.errors)
     return pluginNotFound(
       String(name),
       plugins.map((plugin) => plugin.name),
     )
   }
+}
+
+/** What a plugin can be called; a name of millions of characters is not looked through. */
+function isName(name: unknown): name is string {
+  return typeof name === 'string' && name.length <= longestName && namePattern.test(name)
 }
 
 function loadable({

@@ -1,9 +1,14 @@
-import { execFileSync } from 'node:child_process'
-import { renameSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { execFile, execFileSync } from 'node:child_process'
+import { mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { toErrorObject } from '@appfactory/sdk/wire'
 import { describe, expect, test } from 'vitest'
 import { PluginHost } from '../src/index.js'
+import { readSmallFile } from '../src/small-file.js'
 import { temporaryFolder, ttsPlugin, writeFiles, writePlugin } from './fixtures/plugins.js'
+
+const run = promisify(execFile)
 
 async function discover(root: string) {
   await using host = new PluginHost({ pluginsDir: root })
@@ -179,4 +184,146 @@ test('a plugins folder may be a link itself', async () => {
   await using host = new PluginHost({ pluginsDir: join(root, 'plugins') })
   expect((await host.load('speaker')).name).toBe('speaker')
   expect(await host.discover()).toMatchObject({ valid: 1, invalid: 0 })
+})
+
+describe('one bad entry in a plugins folder', () => {
+  const onUnix = test.skipIf(process.platform === 'win32')
+
+  onUnix('that links to itself hides no other', async () => {
+    const root = temporaryFolder()
+    writePlugin(root, 'fine', ttsPlugin())
+    symlinkSync('loop', join(root, 'loop'))
+    mkdirSync(join(root, 'inner'))
+    symlinkSync('manifest.json', join(root, 'inner/manifest.json'))
+    const entry = writePlugin(root, 'entry', ttsPlugin())
+    rmSync(join(entry, 'index.js'))
+    symlinkSync('index.js', join(entry, 'index.js'))
+    await using host = new PluginHost({ pluginsDir: root })
+    const { plugins } = await host.discover()
+    expect(plugins.map(({ name, valid }) => [name, valid])).toEqual([
+      ['entry', false],
+      ['fine', true],
+      ['inner', false],
+      ['loop', false],
+    ])
+    for (const name of ['loop', 'inner', 'entry'])
+      await expect(host.load(name), name).rejects.toMatchObject({ codeName: 'MANIFEST_INVALID' })
+    await expect(host.load('fin')).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_FOUND' })
+    expect((await host.load('fine')).name).toBe('fine')
+  })
+
+  test('that comes and goes while it is looked at hides no other, and is in no list once it is gone', async () => {
+    const root = temporaryFolder()
+    writePlugin(root, 'fine', ttsPlugin())
+    await using host = new PluginHost({ pluginsDir: root })
+    let lists = 0
+    let done = false
+    const listing = (async () => {
+      while (!done) {
+        const names = (await host.list()).map(({ name }) => name)
+        expect(names).toContain('fine')
+        lists += 1
+      }
+    })()
+    for (let round = 0; round < 150; round++) {
+      writePlugin(root, `fleeting${round % 5}`, ttsPlugin())
+      await new Promise((resolve) => setImmediate(resolve))
+      rmSync(join(root, `fleeting${round % 5}`), { recursive: true })
+    }
+    done = true
+    await listing
+    expect(lists).toBeGreaterThan(0)
+    expect((await host.list({ includeInvalid: true })).map(({ name }) => name)).toEqual(['fine'])
+  })
+
+  test('whose name breaks the rule of names is told by that rule', async () => {
+    const root = temporaryFolder()
+    writePlugin(root, 'readonlyAr', ttsPlugin())
+    writePlugin(root, 'other Name', ttsPlugin(), { name: 'other_name' })
+    writePlugin(root, 'fine', ttsPlugin())
+    await using host = new PluginHost({ pluginsDir: root })
+    for (const name of ['readonlyAr', 'other Name'])
+      await expect(host.load(name)).rejects.toMatchObject({
+        codeName: 'MANIFEST_INVALID',
+        message: expect.stringContaining('lower-case words'),
+      })
+    await expect(host.load('readonlyA')).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_FOUND' })
+    expect((await host.load('fine')).name).toBe('fine')
+  })
+})
+
+test.skipIf(process.platform !== 'linux')(
+  'without a file descriptor left, a plugin is not invalid: it loads once there is one',
+  async () => {
+    const root = temporaryFolder()
+    writePlugin(root, 'speaker', ttsPlugin())
+    const script = `
+    import { openSync, closeSync } from 'node:fs'
+    import { PluginHost } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)}
+    const host = new PluginHost({ pluginsDir: ${JSON.stringify(root)}, configDir: ${JSON.stringify(join(root, 'config'))} })
+    await host.discover()
+    const open = []
+    const take = () => { try { for (;;) open.push(openSync('/dev/null')) } catch {} }
+    take()
+    const refused = await host.load('speaker').catch((error) => error)
+    const listed = await host.list({ includeInvalid: true }).catch((error) => error)
+    for (const fd of open) closeSync(fd)
+    const loaded = await host.load('speaker').catch((error) => error)
+    console.log(JSON.stringify({ code: refused.codeName, transient: refused.data?.transient, listed: listed.codeName ?? listed.length, loaded: loaded.name }))
+    await host.close()`
+    const { stdout } = await run('bash', [
+      '-c',
+      `ulimit -n 150; exec "$0" --input-type=module -e "$1"`,
+      process.execPath,
+      script,
+    ])
+    expect(JSON.parse(stdout)).toEqual({
+      code: 'PLUGIN_LOAD_FAILED',
+      transient: true,
+      // The folder itself can't be read either.
+      listed: 'DISCOVERY_FAILED',
+      loaded: 'speaker',
+    })
+  },
+)
+
+test.skipIf(process.platform !== 'linux')(
+  'a file that has more than its size says is read no further than its limit',
+  async () => {
+    const file = join(temporaryFolder(), 'small')
+    writeFileSync(file, '\u{feff}{"a": "ü"}')
+    expect(await readSmallFile(file, 100)).toBe('{"a": "ü"}')
+    // Files of the kernel have the size 0.
+    expect(await readSmallFile('/proc/self/status', 100_000)).toContain('Name:')
+    await expect(readSmallFile('/proc/self/status', 100)).rejects.toThrow('100')
+    await expect(readSmallFile('/dev/zero', 100)).rejects.toThrow('regular file')
+  },
+)
+
+test('a name of millions of characters gets a short answer at once', async () => {
+  const root = temporaryFolder()
+  for (let index = 0; index < 30; index++) writePlugin(root, `plugin${index}`, ttsPlugin())
+  await using host = new PluginHost({ pluginsDir: root })
+  for (const name of [
+    'XxXx'.repeat(1_750_000),
+    'x'.repeat(7_000_000),
+    '-'.repeat(7_000_000),
+    `a${'_a'.repeat(3_000_000)}`,
+  ]) {
+    const before = performance.now()
+    for (const ask of [
+      () => host.load(name),
+      () => host.health(name),
+      () => host.call(name, 'x'),
+      () => host.describe(name),
+    ]) {
+      const error: unknown = await ask().catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject({ codeName: 'PLUGIN_NOT_FOUND' })
+      expect(JSON.stringify(toErrorObject(error)).length).toBeLessThan(2000)
+    }
+    expect(performance.now() - before).toBeLessThan(3000)
+  }
+  await expect(host.load('plugin_1')).rejects.toMatchObject({
+    message: expect.stringContaining('did you mean'),
+  })
 })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { STTContract, TTSContract } from '@appfactory/sdk'
 import { expect, onTestFinished, test } from 'vitest'
 import { PluginHost } from '../src/index.js'
-import { linkSdk, temporaryFolder, ttsPlugin, writePlugin } from './fixtures/plugins.js'
+import { linkSdk, temporaryFolder, ttsPlugin, writeFiles, writePlugin } from './fixtures/plugins.js'
 
 /** Says what `code` evaluates to in its process. */
 const evaluator = ttsPlugin(`
@@ -80,6 +80,49 @@ test('faults 27: [3] names no variable, and grants nothing', async () => {
   const [voice] = (await plugin.getVoices()) as unknown as [{ env: object }]
   expect(voice.env).not.toHaveProperty('API_KEY')
   expect(voice.env).not.toHaveProperty('3')
+})
+
+for (const [title, grant] of Object.entries({
+  'a name that smuggles in another variable': { 'NODE_OPTIONS=--require=/tmp/x.cjs --title': '1' },
+  'a name with a NUL': { 'A\0B': '1' },
+  'a name that is empty': { '': '1' },
+  'a name with a line end': ['A\nNODE_OPTIONS'],
+  'a name of millions of characters': { ['A'.repeat(5_000_000)]: '1' },
+  'a value with a NUL': { A: 'x\0y' },
+  'a value that no system takes': { A: 'x'.repeat(1_000_000) },
+  'LD_PRELOAD, also for the operator': { LD_PRELOAD: '/tmp/x.so' },
+  'NODE_OPTIONS in other letters': ['Node_Options'],
+})) {
+  test(`a grant of ${title} is refused at once, wherever it stands`, async () => {
+    const root = temporaryFolder()
+    writePlugin(root, 'plugin', evaluator)
+    await using host = new PluginHost({ pluginsDir: root, configDir: join(root, 'config') })
+    const refused = { codeName: 'CONFIG_INVALID', data: { plugin: 'plugin' } }
+    const error: unknown = await host.load('plugin', { $env: grant }).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject(refused)
+    expect((error as Error).message.length).toBeLessThan(500)
+    writeFiles(root, { 'config/plugin.json': JSON.stringify({ $env: grant }) })
+    await expect(host.load('plugin')).rejects.toMatchObject(refused)
+    writeFiles(root, { 'config/plugin.json': '{"$env": {"REGION": "here"}}' })
+    const plugin = await host.load<TTSContract>('plugin')
+    const [voice] = (await plugin.getVoices()) as unknown as [{ env: object }]
+    expect(voice.env).toMatchObject({ REGION: 'here' })
+  })
+}
+
+test('LD_LIBRARY_PATH is granted by the configuration file only, with a warning', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'plugin', evaluator)
+  await using host = new PluginHost({ pluginsDir: root, configDir: join(root, 'config') })
+  const warnings: string[] = []
+  host.on('log', ({ level, message }) => level === 'WARNING' && warnings.push(message))
+  const grant = { $env: { LD_LIBRARY_PATH: root } }
+  await expect(host.load('plugin', grant)).rejects.toMatchObject({ codeName: 'CONFIG_INVALID' })
+  writeFiles(root, { 'config/plugin.json': JSON.stringify(grant) })
+  const plugin = await host.load<TTSContract>('plugin')
+  const [voice] = (await plugin.getVoices()) as unknown as [{ env: object }]
+  expect(voice.env).toMatchObject({ LD_LIBRARY_PATH: root })
+  expect(warnings).toEqual([expect.stringContaining('LD_LIBRARY_PATH')])
 })
 
 test('faults 27: a manifest grants itself nothing', async () => {

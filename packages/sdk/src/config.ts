@@ -1,27 +1,74 @@
 import type { z } from 'zod'
 import type { JsonSchema } from './contracts/contract.js'
-import { PluginError } from './errors.js'
+import { describeThrown, PluginError } from './errors.js'
+import { shortened } from './quote.js'
 
-/** The part of a Zod schema, of version 3 or 4, that is needed to check a configuration. */
-export interface ConfigSchema {
-  safeParse(value: unknown): {
-    success: boolean
-    data?: unknown
-    error?: { issues: readonly { path: readonly PropertyKey[]; message: string }[] } | undefined
+/** A step of an issue's path: Standard Schema also allows `{ key }`. */
+type PathSegment = PropertyKey | { readonly key: PropertyKey }
+
+interface SchemaIssue {
+  readonly path?: readonly PathSegment[] | undefined
+  readonly message: string
+}
+
+type StandardResult =
+  | { readonly value: unknown; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] }
+
+/** A schema of Zod (3.24 and later), Valibot, ArkType and others: https://standardschema.dev */
+interface StandardSchema {
+  readonly '~standard': {
+    validate(value: unknown): StandardResult | Promise<StandardResult>
+    readonly jsonSchema?: { input(options: { target: string }): unknown }
   }
 }
 
-/** The `static configSchema` of a plugin class, if it has one. */
+/** What earlier Zods have. */
+interface SafeParsing {
+  safeParse(value: unknown): {
+    success: boolean
+    data?: unknown
+    error?: { issues: readonly SchemaIssue[] } | undefined
+  }
+}
+
+/** A schema that checks a configuration. */
+export type ConfigSchema = StandardSchema | SafeParsing
+
+/** Most issues that an error carries; the message says how many more there are. */
+const mostIssues = 20
+
+/** Whether a plugin class has a `static configSchema`, of whatever kind. */
+export function hasConfigSchema(pluginClass: object): boolean {
+  const schema: unknown = Reflect.get(pluginClass, 'configSchema')
+  return schema !== undefined && schema !== null
+}
+
+/** The `static configSchema` of a plugin class, if it has one that can check a configuration. */
 export function configSchemaOf(pluginClass: object): ConfigSchema | undefined {
   const schema: unknown = Reflect.get(pluginClass, 'configSchema')
-  return typeof schema === 'object' && schema !== null && 'safeParse' in schema
-    ? (schema as ConfigSchema)
-    : undefined
+  return isStandard(schema) || hasMethod(schema, 'safeParse') ? schema : undefined
+}
+
+/**
+ * As `parseConfig`, by the schema of the plugin's class.
+ *
+ * @throws PluginError CONFIG_INVALID, also where what the class has is no schema.
+ */
+export function parseConfigOf(plugin: string, pluginClass: object, config: Record<string, unknown>): unknown {
+  const schema = configSchemaOf(pluginClass)
+  if (schema || !hasConfigSchema(pluginClass)) return parseConfig(plugin, schema, config)
+  throw new PluginError(
+    'CONFIG_INVALID',
+    `The static configSchema of plugin "${plugin}" is no schema. Make it with Zod, or with another library of Standard Schema, such as Valibot or ArkType`,
+    { plugin, issues: [] },
+  )
 }
 
 /**
  * Checks a configuration against the plugin's own schema and fills in its defaults.
  *
+ * @returns What the schema makes of it; a promise of that where the schema is asynchronous.
  * @throws PluginError CONFIG_INVALID, naming each path.
  */
 export function parseConfig(
@@ -30,28 +77,66 @@ export function parseConfig(
   config: Record<string, unknown>,
 ): unknown {
   if (!schema) return config
-  const { success, data, error } = schema.safeParse(config)
-  if (success) return data
-  const issues = (error?.issues ?? []).map(({ path, message }) => ({
-    path: path.map(String).join('.'),
-    message,
-  }))
-  throw configInvalid(plugin, issues)
+  const result = validate(schema, config)
+  // By its method: a promise may be of another realm.
+  return 'then' in result ? result.then((settled) => outcomeOf(plugin, settled)) : outcomeOf(plugin, result)
 }
 
+function validate(schema: ConfigSchema, config: unknown): StandardResult | Promise<StandardResult> {
+  if (isStandard(schema)) return schema['~standard'].validate(config)
+  const { success, data, error } = schema.safeParse(config)
+  return success ? { value: data } : { issues: error?.issues ?? [] }
+}
+
+function outcomeOf(plugin: string, result: StandardResult): unknown {
+  if (result.issues === undefined) return result.value
+  throw configInvalid(
+    plugin,
+    result.issues.map(({ path = [], message }) => ({ path: path.map(nameOf).join('.'), message })),
+  )
+}
+
+function nameOf(segment: PathSegment): string {
+  return String(typeof segment === 'object' ? segment.key : segment)
+}
+
+/** Of very many issues, the first ones; `total` where not all that there are were collected. */
 export function configInvalid(
   plugin: string,
   issues: readonly { path: string; message: string }[],
+  total = issues.length,
 ): PluginError {
-  const text = issues.map(({ path, message }) => `${path || 'config'}: ${message}`).join('; ')
-  return new PluginError('CONFIG_INVALID', `The configuration of plugin "${plugin}" is not valid: ${text}`, {
-    plugin,
-    issues,
-  })
+  const first = issues
+    .slice(0, mostIssues)
+    .map(({ path, message }) => ({ path: shortened(path), message: shortened(message, 1000) }))
+  const texts = first.map(({ path, message }) => `${path || 'config'}: ${message}`)
+  if (total > first.length) texts.push(`... ${total - first.length} more`)
+  return new PluginError(
+    'CONFIG_INVALID',
+    `The configuration of plugin "${plugin}" is not valid: ${texts.join('; ')}`,
+    { plugin, issues: first },
+  )
 }
 
-/** The JSON Schema of a configuration's Zod schema, of version 4 (its own converter) or 3 (zod-to-json-schema). */
+/**
+ * The JSON Schema of a configuration's schema, for forms: by Zod 4's own converter, zod-to-json-schema for Zod 3, or what
+ * another library has.
+ *
+ * @throws PluginError CONFIG_INVALID where it can't be expressed as one.
+ */
 export async function configJsonSchema(schema: ConfigSchema): Promise<JsonSchema> {
+  try {
+    return await convert(schema)
+  } catch (error) {
+    const { message } = describeThrown(error)
+    throw new PluginError(
+      'CONFIG_INVALID',
+      `The static configSchema can’t be expressed as a JSON Schema: ${message}. Write config_schema in manifest.json by hand, for forms; the configuration is checked all the same`,
+    )
+  }
+}
+
+async function convert(schema: ConfigSchema): Promise<JsonSchema> {
   if ('_zod' in schema) {
     const { z } = await import('zod')
     return z.toJSONSchema(schema as unknown as z.ZodType, {
@@ -59,6 +144,25 @@ export async function configJsonSchema(schema: ConfigSchema): Promise<JsonSchema
       unrepresentable: 'any',
     }) as JsonSchema
   }
-  const { zodToJsonSchema } = await import('zod-to-json-schema')
-  return zodToJsonSchema(schema as unknown as Parameters<typeof zodToJsonSchema>[0]) as JsonSchema
+  if ('_def' in schema && 'safeParse' in schema) {
+    const { zodToJsonSchema } = await import('zod-to-json-schema')
+    return zodToJsonSchema(schema as unknown as Parameters<typeof zodToJsonSchema>[0]) as JsonSchema
+  }
+  const own = isStandard(schema) ? schema['~standard'].jsonSchema : undefined
+  if (own) return own.input({ target: 'draft-2020-12' }) as JsonSchema
+  if (hasMethod(schema, 'toJsonSchema')) return schema.toJsonSchema() as JsonSchema
+  throw new Error('its library has no converter')
+}
+
+function isStandard(schema: unknown): schema is StandardSchema {
+  if ((typeof schema !== 'object' && typeof schema !== 'function') || schema === null) return false
+  return hasMethod(Reflect.get(schema, '~standard'), 'validate')
+}
+
+function hasMethod<Name extends string>(
+  value: unknown,
+  name: Name,
+): value is Record<Name, (...args: never[]) => never> {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
+  return typeof Reflect.get(value, name) === 'function'
 }

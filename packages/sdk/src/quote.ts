@@ -18,9 +18,12 @@ export function quoted(name: unknown): string {
   return name === null || name === undefined ? String(name) : `a value of type ${typeof name}`
 }
 
-/** The first of many things, and how many more there are: `a, b, … 4,980 more`. */
-export function listed(items: readonly unknown[], separator = ', ', most = mostListed): string {
-  const shown = items.slice(0, most).map((item) => shortened(String(item), 10 * mostShown))
+/** The first of many things, and how many more there are: `a, b, ... 4,980 more`. */
+export function listed<Item>(
+  items: readonly Item[],
+  { separator = ', ', show = String }: { separator?: string; show?: (item: Item) => string } = {},
+): string {
+  const shown = items.slice(0, mostListed).map((item) => shortened(show(item)))
   const more = items.length - shown.length
   if (more > 0) shown.push(`... ${more.toLocaleString('en-US')} more`)
   return shown.join(separator)

@@ -2,7 +2,7 @@ import { configInvalid } from '@appfactory/sdk/wire'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { z as z3 } from 'zod/v3'
-import { configJsonSchema, configSchemaOf, parseConfig } from '../src/config.js'
+import { configJsonSchema, configSchemaOf, parseConfig, parseConfigOf } from '../src/config.js'
 
 const schemas = [
   [
@@ -67,6 +67,37 @@ describe('without a schema', () => {
   it.each([undefined, null, 'text', {}, { parse: () => {} }])('%o is none', (configSchema) => {
     expect(configSchemaOf(Object.assign(class {}, { configSchema }))).toBeUndefined()
   })
+})
+
+it.each([5, 'text', {}, () => true, { parse: () => {} }])(
+  '%o as a configSchema is refused, not left out',
+  (configSchema) => {
+    const pluginClass = Object.assign(class {}, { configSchema })
+    expect(caught(() => parseConfigOf('plugin', pluginClass, {}))).toMatchObject({
+      codeName: 'CONFIG_INVALID',
+    })
+    expect(parseConfigOf('plugin', class {}, { a: 1 })).toEqual({ a: 1 })
+  },
+)
+
+it('a schema that no JSON Schema can express is told, and what it has instead is used', async () => {
+  const standard = { validate: (value: unknown) => ({ value }) }
+  await expect(configJsonSchema({ '~standard': standard })).rejects.toMatchObject({
+    codeName: 'CONFIG_INVALID',
+  })
+  const jsonSchema = { input: () => ({ type: 'object' }) }
+  expect(await configJsonSchema({ '~standard': { ...standard, jsonSchema } })).toEqual({ type: 'object' })
+})
+
+it('thousands of issues make a short error that says how many there are', () => {
+  const issues = Array.from({ length: 5000 }, (_, index) => ({
+    path: `a.${index}`,
+    message: 'x'.repeat(5000),
+  }))
+  const error = configInvalid('plugin', issues)
+  expect(error.message).toContain('4980 more')
+  expect(error.message.length).toBeLessThan(30_000)
+  expect((error.data as { issues: unknown[] }).issues).toHaveLength(20)
 })
 
 it('a fault of the whole configuration has a name too', () => {

@@ -1,11 +1,10 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { JsonSchema } from '@appfactory/sdk'
-import { describeThrown } from '@appfactory/sdk/wire'
 import { codeSchemaOf } from '../code-schema.js'
-import { compile } from '../config.js'
 import { type DiscoveredPlugin, discoverPlugins, inspectPlugin, reasonOf } from '../discovery.js'
 import { manifestMissing } from '../messages.js'
+import { SchemaChecker } from '../schema-checker.js'
 import { hasDrifted } from './manifest.js'
 import { type CommonOptions, exitCodes, paint, print, printJson, type Streams } from './output.js'
 import { UsageError } from './usage-error.js'
@@ -15,7 +14,11 @@ export async function validate(
   streams: Streams,
   { dir, json }: CommonOptions & { dir: string },
 ): Promise<number> {
-  const plugins = await Promise.all((await find(resolve(dir))).map(withSchemaCheck).map(withDriftCheck))
+  const found = await find(resolve(dir))
+  await using checker = new SchemaChecker()
+  const plugins = await Promise.all(
+    found.map(async (plugin) => withDriftCheck(await withSchemaCheck(plugin, checker))),
+  )
   if (json)
     printJson(
       streams,
@@ -41,17 +44,13 @@ async function find(dir: string): Promise<DiscoveredPlugin[]> {
 }
 
 /** Whether the configuration's schema is one: too slow a check for every discovery. */
-function withSchemaCheck(plugin: DiscoveredPlugin): DiscoveredPlugin {
+async function withSchemaCheck(plugin: DiscoveredPlugin, checker: SchemaChecker): Promise<DiscoveredPlugin> {
   if (!plugin.manifest?.config_schema) return plugin
   try {
-    compile(plugin.name, plugin.manifest.config_schema)
+    await checker.checkSchema(plugin.name, plugin.manifest.config_schema)
     return plugin
   } catch (error) {
-    return {
-      ...plugin,
-      valid: false,
-      errors: [...plugin.errors, describeThrown(error).message],
-    }
+    return { ...plugin, valid: false, errors: [...plugin.errors, reasonOf(error)] }
   }
 }
 

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import type { Writable } from 'node:stream'
-import { configJsonSchema, configSchemaOf } from '../config.js'
+import { configJsonSchema, configSchemaOf, hasConfigSchema } from '../config.js'
 import type { AnyPlugin } from '../contracts/base.js'
 import { contractSymbol } from '../contracts/contract.js'
 import { describeThrown, isPluginError, PluginError } from '../errors.js'
@@ -115,6 +115,7 @@ class PluginProcess {
       contract,
       capabilities: capabilitiesOf(pluginClass, plugin, contract),
       config_schema: schema ? await configJsonSchema(schema) : null,
+      ...(hasConfigSchema(pluginClass) ? { checks_config: true } : {}),
       byte_channels: this.#openBytes(params),
     }
   }

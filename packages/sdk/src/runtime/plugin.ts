@@ -1,6 +1,6 @@
 // What the runtime does with one plugin, wherever it runs: in its own process, or in an author's test.
 
-import { configSchemaOf, parseConfig } from '../config.js'
+import { parseConfigOf } from '../config.js'
 import { type AnyPlugin, setManifest, trackLifecycle } from '../contracts/base.js'
 import { type ContractDescriptor, contractSymbol } from '../contracts/contract.js'
 import { describeThrown, isPluginError, PluginError } from '../errors.js'
@@ -83,8 +83,8 @@ export async function initialize(
   pluginClass: object | undefined,
   config: Record<string, unknown>,
 ): Promise<void> {
-  const parsed = parseConfig(plugin.name, configSchemaOf(pluginClass ?? {}), config)
   try {
+    const parsed = await parseConfigOf(plugin.name, pluginClass ?? {}, config)
     if ((await plugin.initialize(parsed as never)) === false) throw new Error('initialize() returned false')
   } catch (error) {
     if (isPluginError(error)) throw error

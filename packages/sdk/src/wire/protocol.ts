@@ -27,7 +27,7 @@ export interface HandshakeParams {
   manifest: Manifest
   /** Longest line that the host takes. */
   max_message_bytes: number
-  /** Whether the manifest leaves the configuration's schema to the code. */
+  /** Whether the host asks for the JSON Schema of the configuration's schema in code, for forms. */
   wants_config_schema: boolean
   /** Ways to move raw bytes that the host offers: `fd3`, a pipe as file descriptor 3. */
   byte_channels: readonly string[]
@@ -43,7 +43,10 @@ export interface HandshakeResult {
   contract: ContractDescriptor
   /** Wire names of the methods that the plugin implements itself, and `state` where it can be captured. */
   capabilities: string[]
+  /** Where the host wants it. */
   config_schema: JsonSchema | null
+  /** Whether the code has a schema of its own, which then decides alone. */
+  checks_config?: boolean
   /** Those of the host's offers that the plugin takes. None: bytes are base64. */
   byte_channels: string[]
 }

@@ -1,0 +1,193 @@
+// Checks a configuration against a JSON Schema, in whatever thread: how long it takes is for the schema to say.
+import type { JsonSchema } from '@appfactory/sdk'
+import { describeThrown, listed } from '@appfactory/sdk/wire'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import { Ajv2019 } from 'ajv/dist/2019.js'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormatsModule from 'ajv-formats'
+import type { Config } from './config.js'
+import { fillDefaults } from './schema-defaults.js'
+
+// The package is CommonJS whose types promise a callable default; at run time it is one level deeper.
+const addFormats = addFormatsModule.default
+
+/** What came of a check. */
+export type Verdict =
+  /** It fits; its defaults are filled in. */
+  | { kind: 'fits'; config: Config }
+  /** The first of the `total` places where it does not. */
+  | { kind: 'misfits'; issues: { path: string; message: string }[]; total: number }
+  /** The schema is none, or can't be used. */
+  | { kind: 'unusable'; reason: string }
+
+/** Most issues that are worded: nobody reads more. */
+const mostIssues = 20
+
+type Dialect = 'draft-07' | '2019-09' | '2020-12'
+
+const engines = { 'draft-07': Ajv, '2019-09': Ajv2019, '2020-12': Ajv2020 }
+
+/**
+ * Checks `config`, or the schema alone where there is none. Fills in defaults, in place.
+ *
+ * @param onCompiled Told when the schema is compiled and the check of the configuration begins.
+ */
+export function checkAgainst(
+  schema: JsonSchema,
+  config: Config | undefined,
+  onCompiled: () => void = () => {},
+): Verdict {
+  let compiled: Compiled
+  try {
+    compiled = compile(schema)
+  } catch (error) {
+    return { kind: 'unusable', reason: `is no JSON Schema: ${describeThrown(error).message}` }
+  }
+  onCompiled()
+  if (config === undefined) return { kind: 'fits', config: {} }
+  try {
+    fillDefaults(compiled.schema, config, compiled.matches)
+    const { check } = compiled
+    if (check(config)) return { kind: 'fits', config }
+    const errors = check.errors ?? []
+    const issues = errors
+      .slice(0, mostIssues)
+      .map((error) => ({ path: pathOf(error), message: messageOf(error) }))
+    return { kind: 'misfits', issues, total: errors.length }
+  } catch (error) {
+    return { kind: 'unusable', reason: `can’t be used: ${describeThrown(error).message}` }
+  }
+}
+
+interface Compiled {
+  /** As it was compiled. */
+  schema: JsonSchema
+  check: ValidateFunction
+  matches(pointer: string, value: unknown): boolean
+}
+
+/** In the first dialect that the schema fits; its patterns by the rules of Unicode, or without where they are none then. */
+function compile(schema: JsonSchema): Compiled {
+  let failure: unknown
+  for (const dialect of dialectsOf(schema['$schema'])) {
+    for (const unicodeRegExp of [true, false]) {
+      try {
+        return compileAs(dialect, unicodeRegExp, modernised(schema) as JsonSchema)
+      } catch (error) {
+        failure ??= error
+        if (!/regular expression/i.test(describeThrown(error).message)) break
+      }
+    }
+  }
+  throw failure
+}
+
+/** The name under which the engine knows the schema, for references to its parts. */
+const key = 'config_schema'
+
+function compileAs(dialect: Dialect, unicodeRegExp: boolean, schema: JsonSchema): Compiled {
+  const engine = new engines[dialect]({
+    allErrors: true,
+    ownProperties: true,
+    strict: false,
+    logger: false,
+    unicodeRegExp,
+    // 0.3 is a multiple of 0.1, whatever binary fractions say.
+    multipleOfPrecision: 6,
+  })
+  addFormats(engine)
+  const compiled = (at = ''): ValidateFunction => {
+    const check = engine.getSchema(at === '' ? key : `${key}#${at}`)
+    if (!check) throw new Error(`there is nothing at ${at}`)
+    if ('$async' in check) throw new Error('$async schemas are not supported')
+    return check
+  }
+  engine.addSchema(schema, key)
+  return { schema, check: compiled(), matches: (at, value) => compiled(at)(value) === true }
+}
+
+/** Older drafts are read as draft-07. An address that says nothing is no reason to refuse the schema. */
+function dialectsOf(address: unknown): Dialect[] {
+  if (typeof address !== 'string') return ['2020-12', 'draft-07']
+  if (/draft-0[3467]/.test(address)) return ['draft-07']
+  if (address.includes('2019-09')) return ['2019-09']
+  return address.includes('2020-12') ? ['2020-12'] : ['2020-12', 'draft-07']
+}
+
+/** Keywords that hold data, which may look like a schema. */
+const dataKeywords = new Set(['enum', 'const', 'default', 'examples'])
+
+/** Keywords that hold schemas by names that are anybody's. */
+const mapKeywords = new Set([
+  'properties',
+  'patternProperties',
+  'definitions',
+  '$defs',
+  'dependencies',
+  'dependentSchemas',
+])
+
+/** A copy without `$schema`, in which what draft-04 writes in another way is as later drafts have it. */
+function modernised(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(modernised)
+  if (typeof schema !== 'object' || schema === null) return schema
+  const { $schema: dialect, id, ...rest } = schema as Record<string, unknown>
+  const copy = Object.fromEntries(
+    Object.entries(rest).map(([keyword, value]) => [keyword, modernisedKeyword(keyword, value)]),
+  )
+  if (typeof id === 'string' && String(dialect).includes('draft-04')) copy['$id'] ??= id
+  for (const [limit, exclusive] of [
+    ['minimum', 'exclusiveMinimum'],
+    ['maximum', 'exclusiveMaximum'],
+  ] as const) {
+    if (typeof copy[exclusive] !== 'boolean') continue
+    if (copy[exclusive] && typeof copy[limit] === 'number') copy[exclusive] = copy[limit]
+    else delete copy[exclusive]
+  }
+  return copy
+}
+
+function modernisedKeyword(keyword: string, value: unknown): unknown {
+  if (dataKeywords.has(keyword)) return value
+  if (!mapKeywords.has(keyword) || typeof value !== 'object' || value === null || Array.isArray(value))
+    return modernised(value)
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, modernised(part)]))
+}
+
+/** The params in which an error names a property that is not there, or should not be. */
+const namedProperty: Record<string, string> = {
+  required: 'missingProperty',
+  dependentRequired: 'missingProperty',
+  dependencies: 'missingProperty',
+  additionalProperties: 'additionalProperty',
+  unevaluatedProperties: 'unevaluatedProperty',
+  propertyNames: 'propertyName',
+}
+
+function pathOf({ instancePath, keyword, params, propertyName }: ErrorObject): string {
+  const name: unknown = propertyName ?? Reflect.get(params, namedProperty[keyword] ?? '')
+  const keys = instancePath.split('/').slice(1)
+  return [
+    ...keys.map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~')),
+    ...(name === undefined ? [] : [String(name)]),
+  ].join('.')
+}
+
+function messageOf({ keyword, params, message = 'is not valid' }: ErrorObject): string {
+  switch (keyword) {
+    case 'required':
+      return 'is required'
+    case 'dependentRequired':
+    case 'dependencies':
+      return `is required where ${String(Reflect.get(params, 'property'))} is given`
+    case 'additionalProperties':
+    case 'unevaluatedProperties':
+      return 'is not known'
+    case 'enum': {
+      const allowed = Reflect.get(params, 'allowedValues') as readonly unknown[]
+      return `must be one of [${listed(allowed, { separator: ',', show: JSON.stringify })}]`
+    }
+    default:
+      return message
+  }
+}
