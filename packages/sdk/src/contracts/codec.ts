@@ -362,9 +362,8 @@ export function nameValue(value: unknown): string {
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
-  )
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return !(value instanceof Uint8Array || value instanceof Bytes)
 }
 
 /** `['messages', 0, 'role']` → `messages[0].role` */
