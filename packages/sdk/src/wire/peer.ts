@@ -174,7 +174,8 @@ export class Peer {
       return
     }
     if (line.trim() === '') return
-    const parsed = parseLine(line)
+    // What a plugin says is passed on as it is; a client would not know that its number became another one.
+    const parsed = parseLine(line, { exact: this.#options.onNoise === undefined })
     if (parsed.kind === 'unparsable') this.#receiveUnparsable(line)
     else if (parsed.kind === 'batch') this.#receiveBatch(parsed.items)
     else this.#receiveWhole(parsed.message, line)
