@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { limitIssues } from './contracts/codec.js'
 import type { JsonSchema } from './contracts/contract.js'
 import { PluginError } from './errors.js'
 
@@ -41,8 +42,9 @@ export function parseConfig(
 
 export function configInvalid(
   plugin: string,
-  issues: readonly { path: string; message: string }[],
+  all: readonly { path: string; message: string }[],
 ): PluginError {
+  const issues = limitIssues(all)
   const text = issues.map(({ path, message }) => `${path || 'config'}: ${message}`).join('; ')
   return new PluginError('CONFIG_INVALID', `The configuration of plugin "${plugin}" is not valid: ${text}`, {
     plugin,

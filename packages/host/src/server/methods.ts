@@ -4,6 +4,8 @@ import {
   creditOf,
   type IncomingCall,
   isInputMarker,
+  issuesText,
+  limitIssues,
   type OutgoingStream,
   toSnakeCase,
   type WireHealthStatus,
@@ -164,15 +166,10 @@ export async function runMethod(known: ServerMethod, context: ServerContext): Pr
   if (Array.isArray(params)) throw byName(name)
   const parsed = known.params.safeParse(params)
   if (!parsed.success) {
-    const issues = parsed.error.issues.map(({ path, message }) => ({
-      path: path.map(String).join('.'),
-      message,
-    }))
-    throw invalidParams(
-      name,
-      issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; '),
-      issues,
+    const issues = limitIssues(
+      parsed.error.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message })),
     )
+    throw invalidParams(name, issuesText(issues), issues)
   }
   return known.run(parsed.data as never, context)
 }

@@ -9,6 +9,37 @@ export interface Issue {
   message: string
 }
 
+/** Most issues that are told of one value: where a list has one mistake throughout, the first ones say it all. */
+const maxIssues = 20
+
+/** Collects issues, and counts those that are too many to tell. */
+class Issues {
+  readonly first: Issue[] = []
+  /** How many more there were. */
+  more = 0
+
+  get isFull(): boolean {
+    return this.first.length >= maxIssues
+  }
+
+  push(issue: Issue): void {
+    if (this.isFull) this.more += 1
+    else this.first.push(issue)
+  }
+
+  add({ first, more }: Issues): void {
+    for (const issue of first) this.push(issue)
+    this.more += more
+  }
+}
+
+/** The first ones of `issues`, and how many more there are. */
+export function limitIssues(issues: readonly Issue[], more = 0): Issue[] {
+  const left = issues.length - maxIssues + more
+  const first = issues.slice(0, maxIssues)
+  return left > 0 ? [...first, { path: '', message: `… and ${left} more` }] : first
+}
+
 /** A value in the other form, and what is wrong with it. With issues, the value is not to be used. */
 export interface Converted {
   value: unknown
@@ -23,7 +54,7 @@ export type Codec = (value: unknown) => Converted
 
 type Direction = 'decode' | 'encode'
 type Path = (string | number)[]
-type Convert = (value: unknown, path: Path, issues: Issue[]) => unknown
+type Convert = (value: unknown, path: Path, issues: Issues) => unknown
 
 /** What all parts of one schema share while it is compiled. */
 interface Scope {
@@ -100,8 +131,12 @@ function objectSchema(schema: JsonSchema): { properties?: Record<string, JsonSch
 export function compileCodec(schema: JsonSchema, direction: Direction): Codec {
   const convert = compile(schema, { direction, root: schema, references: new Map() })
   return (value) => {
-    const issues: Issue[] = []
-    return { value: convert(value, [], issues), issues }
+    const issues = new Issues()
+    const converted = convert(value, [], issues)
+    return {
+      value: converted,
+      issues: issues.more > 0 ? limitIssues(issues.first, issues.more) : issues.first,
+    }
   }
 }
 
@@ -163,10 +198,8 @@ function compileObject(schema: JsonSchema, scope: Scope): Convert {
       if (property) converted[property.to] = property.convert(item, path, issues)
       else if (renameOther(key) === '__proto__')
         issues.push({ path: pathText(path), message: 'this name is not allowed' })
-      else if (additionalProperties === false)
-        issues.push({ path: pathText(path), message: unknownKey(key, byName) })
-      else if (taken.has(renameOther(key)))
-        issues.push({ path: pathText(path), message: unknownKey(key, byName) })
+      else if (additionalProperties === false || taken.has(renameOther(key)))
+        unknown(key, path, issues, byName)
       else converted[renameOther(key)] = convertOther ? convertOther(item, path, issues) : item
       path.pop()
     }
@@ -281,26 +314,27 @@ function compileEnum(values: readonly unknown[]): Convert {
 function compileAnyOf(alternatives: readonly JsonSchema[], scope: Scope): Convert {
   const converts = alternatives.map((schema) => compile(schema, scope))
   return (value, path, issues) => {
-    let closest: Issue[] | undefined
+    let closest: Issues | undefined
     for (const convert of converts) {
-      const own: Issue[] = []
+      const own = new Issues()
       const converted = convert(value, path, own)
-      if (own.length === 0) return converted
+      if (own.first.length === 0) return converted
       if (!closest || isCloser(own, closest)) closest = own
     }
-    issues.push(...(closest ?? []))
+    if (closest) issues.add(closest)
     return value
   }
 }
 
 /** An alternative is closer where it fails deeper inside, or as deep in fewer places. */
-function isCloser(issues: readonly Issue[], others: readonly Issue[]): boolean {
+function isCloser(issues: Issues, others: Issues): boolean {
   const difference = deepest(issues) - deepest(others)
-  return difference > 0 || (difference === 0 && issues.length < others.length)
+  const count = (each: Issues): number => each.first.length + each.more
+  return difference > 0 || (difference === 0 && count(issues) < count(others))
 }
 
-function deepest(issues: readonly Issue[]): number {
-  return Math.max(...issues.map(({ path }) => (path === '' ? 0 : path.split(/[.[]/).length)))
+function deepest({ first }: Issues): number {
+  return Math.max(...first.map(({ path }) => (path === '' ? 0 : path.split(/[.[]/).length)))
 }
 
 /** A schema that contains itself is compiled when a value first gets that deep. */
@@ -318,7 +352,7 @@ function lookUp(reference: string, root: JsonSchema): JsonSchema {
   return keys.reduce((schema, key) => (schema[key] ?? {}) as JsonSchema, root)
 }
 
-function decodeBytes(value: unknown, path: Path, issues: Issue[]): unknown {
+function decodeBytes(value: unknown, path: Path, issues: Issues): unknown {
   if (value instanceof Bytes) return value.data
   if (value instanceof Uint8Array) return value
   if (typeof value !== 'string') return wrong(value, 'base64 text', path, issues)
@@ -329,13 +363,20 @@ function decodeBytes(value: unknown, path: Path, issues: Issue[]): unknown {
   return decoded
 }
 
-function encodeBytes(value: unknown, path: Path, issues: Issue[]): unknown {
+function encodeBytes(value: unknown, path: Path, issues: Issues): unknown {
   return value instanceof Uint8Array ? new Bytes(value) : wrong(value, 'a Uint8Array', path, issues)
 }
 
-function wrong(value: unknown, expected: string, path: Path, issues: Issue[]): unknown {
-  issues.push({ path: pathText(path), message: `must be ${expected}, not ${nameValue(value)}` })
+function wrong(value: unknown, expected: string, path: Path, issues: Issues): unknown {
+  if (issues.isFull) issues.more += 1
+  else issues.push({ path: pathText(path), message: `must be ${expected}, not ${nameValue(value)}` })
   return value
+}
+
+/** To look for what was meant takes time, which nothing is spent on that is not told. */
+function unknown(key: string, path: Path, issues: Issues, known: ReadonlyMap<string, unknown>): void {
+  if (issues.isFull) issues.more += 1
+  else issues.push({ path: pathText(path), message: unknownKey(key, known) })
 }
 
 function unknownKey(key: string, known: ReadonlyMap<string, unknown>): string {
@@ -375,5 +416,8 @@ function pathText(path: readonly (string | number)[]): string {
 
 /** `text: is required; speed: must be a number, not true` */
 export function issuesText(issues: readonly Issue[]): string {
-  return issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ')
+  // Those of a codec may have one more, which counts the others.
+  return (issues.length > maxIssues + 1 ? limitIssues(issues) : issues)
+    .map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
+    .join('; ')
 }

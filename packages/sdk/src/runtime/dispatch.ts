@@ -1,5 +1,5 @@
 import { type AnyPlugin, countCall } from '../contracts/base.js'
-import { type Codec, type Issue, issuesText, MethodCodecs } from '../contracts/codec.js'
+import { type Codec, type Issue, issuesText, limitIssues, MethodCodecs } from '../contracts/codec.js'
 import type { ContractBinding, ContractDescriptor, MethodDescriptor } from '../contracts/contract.js'
 import { toSnakeCase } from '../contracts/names.js'
 import { describeThrown, isPluginError, PluginError } from '../errors.js'
@@ -122,7 +122,7 @@ export class Dispatcher {
       path: path.map((part) => toSnakeCase(String(part))).join('.'),
       message,
     }))
-    throw invalidArguments(this.#plugin.name, method.wire, issues)
+    throw invalidArguments(this.#plugin.name, method.wire, limitIssues(issues))
   }
 
   #invoke(method: MethodDescriptor, args: Args, call: IncomingCall): unknown {

@@ -5,6 +5,7 @@ export {
   compileCodec,
   type Issue,
   issuesText,
+  limitIssues,
   MethodCodecs,
   nameValue,
 } from '../contracts/codec.js'
