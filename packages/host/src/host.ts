@@ -269,7 +269,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     // A spread with a property behind it would take Node 20 ten times as long.
     const inlined = Object.assign({}, options, { inlineBytes: true })
     const call = (slot: Slot): Promise<unknown> => slot.call(method, args, inlined)
-    const slot = this.#slots.get(plugin)
+    const slot = this.#slots.get(plugin) ?? this.#formerNames.get(plugin)
     const answer = slot ? call(slot) : this.#slot(plugin).then(call)
     return answer.catch(this.#countError)
   }

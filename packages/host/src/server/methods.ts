@@ -2,8 +2,10 @@ import { resolve } from 'node:path'
 import { type HealthStatus, type JsonSchema, PluginError } from '@appfactory/sdk'
 import {
   creditOf,
+  firstIssues,
   type IncomingCall,
   isInputMarker,
+  issuesText,
   type OutgoingStream,
   toSnakeCase,
   type WireHealthStatus,
@@ -164,15 +166,10 @@ export async function runMethod(known: ServerMethod, context: ServerContext): Pr
   if (Array.isArray(params)) throw byName(name)
   const parsed = known.params.safeParse(params)
   if (!parsed.success) {
-    const issues = parsed.error.issues.map(({ path, message }) => ({
-      path: path.map(String).join('.'),
-      message,
-    }))
-    throw invalidParams(
-      name,
-      issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; '),
-      issues,
+    const issues = firstIssues(
+      parsed.error.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message })),
     )
+    throw invalidParams(name, issuesText(issues), issues)
   }
   return known.run(parsed.data as never, context)
 }
@@ -197,20 +194,43 @@ function isPlainCall(params: object): params is PlainCall {
 }
 
 /** `tts/synthesize`: goes to the active plugin of the contract. `stream` stands beside the arguments. */
-async function callContract(
+function callContract(
   context: ServerContext,
   name: string,
   params: Record<string, unknown> | unknown[],
 ): Promise<unknown> {
   const [contract = '', wireName = '', ...rest] = name.split('/')
-  if (wireName === '' || rest.length > 0 || !(await context.host.knowsContract(contract)))
+  const isName = wireName !== '' && rest.length === 0
+  const active = isName ? context.host.active(contract) : undefined
+  // At once, where it is known: calls of one session must not overtake each other.
+  return active === undefined || Array.isArray(params)
+    ? callContractLater(context, name, isName ? { contract, wireName } : undefined, params)
+    : callActive(context, name, active, wireName, params)
+}
+
+async function callContractLater(
+  context: ServerContext,
+  name: string,
+  called: { contract: string; wireName: string } | undefined,
+  params: Record<string, unknown> | unknown[],
+): Promise<unknown> {
+  if (!called || !(await context.host.knowsContract(called.contract)))
     throw await methodNotFound(context, name)
   if (Array.isArray(params)) throw byName(name)
-  const plugin = await within(context.host.requireActive(contract), { cancellation: context.call })
-  const { stream, ...given } = params
+  const plugin = await within(context.host.requireActive(called.contract), { cancellation: context.call })
+  return callActive(context, name, plugin, called.wireName, params)
+}
+
+function callActive(
+  context: ServerContext,
+  name: string,
+  plugin: string,
+  method: string,
+  { stream, ...given }: Record<string, unknown>,
+): Promise<unknown> {
   const parsed = streamOption.safeParse(stream)
   if (!parsed.success) throw invalidParams(name, 'stream: must be true or {"credit": n}')
-  return callPlugin(context, { plugin, method: wireName, args: given, stream: parsed.data })
+  return callPlugin(context, { plugin, method, args: given, stream: parsed.data })
 }
 
 /** Several names of one parameter: one of them must be there. */

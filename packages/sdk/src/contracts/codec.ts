@@ -522,7 +522,8 @@ export function nameValue(value: unknown): string {
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isUint8Array(value)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return !(isUint8Array(value) || value instanceof Bytes)
 }
 
 /** `['messages', 0, 'role']` → `messages[0].role` */
@@ -534,5 +535,7 @@ function pathText(path: readonly (string | number)[]): string {
 
 /** `text: is required; speed: must be a number, not true` */
 export function issuesText(issues: readonly Issue[]): string {
-  return issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ')
+  // Those of a codec may have one more, which counts the others.
+  const some = issues.length > maxIssues + 1 ? firstIssues(issues) : issues
+  return some.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ')
 }

@@ -57,8 +57,22 @@ export class ByteChannel {
   }
 
   /** The payload of a reference. Rejects where it is broken, or not of the length that the message says. */
-  take({ $bytes: reference, length }: BytesReference): Promise<Uint8Array> {
-    return this.#receiver.take(Number(reference.slice(this.#nonce.length + 1)), length)
+  take(reference: BytesReference): Promise<Uint8Array> {
+    return this.#receiver.take(this.#numberOf(reference), reference.length)
+  }
+
+  /** Nobody asks for that payload any more: what has come of it goes, and what is still to come goes nowhere. */
+  discard(reference: BytesReference): void {
+    this.#receiver.discard(this.#numberOf(reference), reference.length)
+  }
+
+  /** Receives nothing any more. What is sent arrives all the same. */
+  breakReceiving(error: Error): void {
+    this.#receiver.break(error)
+  }
+
+  #numberOf({ $bytes: reference }: BytesReference): number {
+    return Number(reference.slice(this.#nonce.length + 1))
   }
 
   #end(error: Error): void {

@@ -23,6 +23,8 @@ interface Piece {
 const maxUnclaimed = 4096
 const maxAwaited = 65_536
 
+const nobody = { resolve(): void {}, reject(): void {} }
+
 /** Puts payloads together from their pieces, for the messages that refer to them. */
 export class ByteReceiver {
   /** Payloads that were given up: broken, too large, or never asked for. */
@@ -59,12 +61,27 @@ export class ByteReceiver {
     const payload = known ?? this.#expect(number, length)
     if (payload.length !== length)
       this.#fail(payload, `it has ${payload.length} bytes, the message says ${length}`)
-    if (this.#payloads.size - this.#unclaimed.size > maxAwaited)
-      this.break(new Error('too many messages wait for their bytes'))
+    this.#limitAwaited()
     return new Promise((resolve, reject) => {
       payload.waiter = { resolve, reject }
       this.#settle(number, payload)
     })
+  }
+
+  /** Nobody asks for a payload any more: what has come of it goes, and what is still to come goes nowhere. */
+  discard(number: number, length: number): void {
+    if (this.#broken) return
+    const payload = this.#payloads.get(number) ?? this.#expect(number, length)
+    this.#unclaimed.delete(number)
+    payload.waiter = nobody
+    this.#fail(payload, 'nobody waits for it any more')
+    if (payload.received === payload.length) this.#payloads.delete(number)
+    this.#limitAwaited()
+  }
+
+  #limitAwaited(): void {
+    if (this.#payloads.size - this.#unclaimed.size > maxAwaited)
+      this.break(new Error('too many messages wait for their bytes'))
   }
 
   /** Receives nothing any more: what was on its way, or is asked for from now on, has failed. */
@@ -96,8 +113,8 @@ export class ByteReceiver {
   #receivePiece(piece: Piece, chunk: Buffer, at: number): number {
     const part = chunk.subarray(at, at + piece.left)
     const { payload } = piece
-    if (payload?.data) {
-      payload.data.set(part, piece.at)
+    if (payload) {
+      payload.data?.set(part, piece.at)
       payload.received += part.length
     }
     piece.at += part.length

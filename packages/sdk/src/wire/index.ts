@@ -3,6 +3,7 @@ export { configInvalid } from '../config.js'
 export {
   type Codec,
   compileCodec,
+  firstIssues,
   type Issue,
   issuesText,
   MethodCodecs,

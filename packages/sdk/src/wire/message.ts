@@ -32,15 +32,15 @@ export type Line =
 /** Deeper nesting than this is nobody's data, and would overflow the stack of code that walks it. */
 const maxDepth = 512
 
-/** Parses one line. Never throws. */
-export function parseLine(line: string): Line {
+/** Parses one line. Never throws. `exact`: whether integers are refused that JavaScript would pass on as other ones. */
+export function parseLine(line: string, { exact = false }: { exact?: boolean } = {}): Line {
   let value: unknown
   try {
     value = JSON.parse(line)
   } catch {
     return { kind: 'unparsable' }
   }
-  const reason = unsafeReason(line, value)
+  const reason = unsafeReason(line, value, exact)
   if (reason) return { kind: 'single', message: refuse(value, reason) }
   if (Array.isArray(value)) return { kind: 'batch', items: value }
   return { kind: 'single', message: classify(value) }
@@ -84,7 +84,9 @@ function classifyResponse(value: Record<string, unknown>): Message {
 }
 
 function refuse(value: unknown, reason: string): Message {
-  const id = isObject(value) && isId(value['id']) ? value['id'] : null
+  const own = isObject(value) && isId(value['id']) ? value['id'] : null
+  // One that is not exact is another one's, perhaps.
+  const id = isLargeInteger(own) ? null : own
   return {
     kind: 'invalid',
     id,
@@ -113,9 +115,9 @@ function isObject(value: unknown): value is Record<string, unknown> {
  * JSON that parses and would still do harm: prototypes, numbers that JavaScript can't hold, nesting without end.
  * The text is searched for signs of it first, so that ordinary messages pay little.
  */
-function unsafeReason(line: string, value: unknown): string | undefined {
+function unsafeReason(line: string, value: unknown, exact = false): string | undefined {
   const suspicious = /__proto__|\\u00[567]|\d{16}|\d[eE]\+?\d/.test(line) || opensOften(line)
-  return suspicious ? findUnsafe(value) : undefined
+  return suspicious ? (findUnsafe(value) ?? (exact ? inexactReason(line) : undefined)) : undefined
 }
 
 function opensOften(line: string): boolean {
@@ -134,8 +136,8 @@ function findUnsafe(root: unknown): string | undefined {
     if (depth > maxDepth) return `JSON is nested deeper than ${maxDepth} levels`
     const next: unknown[] = []
     for (const value of level) {
-      if (typeof value === 'number' && isUnsafeNumber(value))
-        return `the number ${value} is too large to be exact`
+      if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY)
+        return 'a number is too large for a double'
       if (typeof value !== 'object' || value === null) continue
       if (Object.hasOwn(value, '__proto__')) return 'the name "__proto__" is not allowed'
       for (const item of Object.values(value)) next.push(item)
@@ -145,6 +147,36 @@ function findUnsafe(root: unknown): string | undefined {
   return undefined
 }
 
-function isUnsafeNumber(value: number): boolean {
-  return !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))
+/** An integer that is written with more digits than a double holds, such as 9007199254740993. */
+function inexactReason(line: string): string | undefined {
+  if (!/\d{16}/.test(line)) return undefined
+  const tokens = /"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
+  for (let token = tokens.exec(line); token; token = tokens.exec(line)) {
+    if (token[0] === '"') tokens.lastIndex = endOfString(line, token.index)
+    else if (isInexact(token[0]))
+      return `the integer ${token[0].slice(0, 40)} is not exact as a double; send it as a string`
+  }
+  return undefined
+}
+
+/** Where the string that begins at `start` has ended. */
+function endOfString(line: string, start: number): number {
+  let end = start
+  let escapes = 0
+  do {
+    end = line.indexOf('"', end + 1)
+    for (escapes = 0; line[end - 1 - escapes] === '\\'; ) escapes += 1
+  } while (escapes % 2 === 1)
+  return end + 1
+}
+
+/** What JavaScript wrote itself has as many digits as it takes to be read as the same double, and is exact. */
+function isInexact(digits: string): boolean {
+  if (digits.length < 16 || /[.eE]/.test(digits)) return false
+  const number = Number(digits)
+  return String(number) !== digits && !(Number.isFinite(number) && BigInt(number) === BigInt(digits))
+}
+
+function isLargeInteger(value: unknown): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)
 }

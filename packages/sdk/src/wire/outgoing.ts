@@ -59,12 +59,15 @@ export function isAnswer(error: unknown): boolean {
 /** The calls that this end makes of the other. */
 export class OutgoingCalls {
   readonly #writer: MessageWriter
+  readonly #onEnd: (id: RequestId) => void
   readonly #calls = new Map<RequestId, OutgoingCall>()
   #lastId = 0
   #closed: PluginError | undefined
 
-  constructor(writer: MessageWriter) {
+  /** @param onEnd Called when a call has ended. */
+  constructor(writer: MessageWriter, onEnd: (id: RequestId) => void) {
     this.#writer = writer
+    this.#onEnd = onEnd
   }
 
   request(method: string, params: unknown, options: RequestOptions): Promise<unknown> {
@@ -97,6 +100,11 @@ export class OutgoingCalls {
     return this.#calls.get(id)?.inlineBytes === true
   }
 
+  /** How many pieces of a stream may still come before its reader takes another one. Undefined where nobody reads it. */
+  roomForPieces(id: RequestId): number | undefined {
+    return this.#calls.get(id)?.pieces?.room
+  }
+
   /** Ends a call with a response. Returns false where there is no such call. */
   settle(id: RequestId, response: Response): boolean {
     const call = this.#take(id)
@@ -116,6 +124,7 @@ export class OutgoingCalls {
     const call = this.#calls.get(id)
     if (!call) return undefined
     this.#calls.delete(id)
+    this.#onEnd(id)
     clearTimeout(call.timer)
     call.input?.fail(cancelled())
     call.stopListening?.()

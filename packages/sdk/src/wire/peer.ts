@@ -1,13 +1,13 @@
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { isPromise } from 'node:util/types'
 import { createJSONRPCSuccessResponse } from 'json-rpc-2.0'
-import { describeThrown, PluginError } from '../errors.js'
-import { type Attachment, callOf, findAttachments } from './attachments.js'
+import { PluginError } from '../errors.js'
+import { ourCall, paramsOf, theirCall } from './attachments.js'
 import { ByteChannel } from './byte-channel.js'
-import { Bytes } from './bytes.js'
 import { IncomingCall } from './call.js'
 import { LineSplitter } from './lines.js'
 import { classify, type Message, parseLine, type Request, type RequestId, type Response } from './message.js'
+import { MessageReader } from './message-reader.js'
 import { MessageWriter } from './message-writer.js'
 import { OutgoingCalls, type RequestOptions } from './outgoing.js'
 import { cancelled, errorResponse, invalidRequest } from './replies.js'
@@ -60,18 +60,12 @@ export class Peer {
   #lastAnswer: Promise<void> | undefined
   #closed: PluginError | undefined
   #channel: ByteChannel | undefined
-  #byteNonce = ''
-  /** How a reference to bytes begins in a line. */
-  #byteMark = ''
-  /** Messages of a call that wait for bytes, by call. */
-  readonly #waitingForBytes = new Map<string, Promise<void>>()
-  /** Requests that were cancelled while they waited for their bytes. */
-  readonly #cancelledEarly = new Set<RequestId>()
+  #reader: MessageReader | undefined
 
   constructor(options: PeerOptions) {
     this.#options = options
     this.#writer = new MessageWriter(options.output, options.maxSendBytes ?? Number.POSITIVE_INFINITY)
-    this.#outgoing = new OutgoingCalls(this.#writer)
+    this.#outgoing = new OutgoingCalls(this.#writer, (id) => this.#forget(ourCall, id))
     this.#splitter = new LineSplitter(
       { onLine: (line) => this.#receiveLine(line), onOversize: () => this.#receiveOversize() },
       options.maxMessageBytes,
@@ -101,9 +95,16 @@ export class Peer {
 
   /** Takes raw bytes from `stream` from now on, for messages that refer to them. */
   receiveBytes(stream: Duplex, nonce: string): void {
-    this.#byteNonce = nonce
-    this.#byteMark = `{"$bytes":"${nonce}:`
     this.#channel = new ByteChannel(stream, nonce, () => this.notify('$/bytesOff', {}))
+    this.#reader = new MessageReader(this.#channel, nonce, {
+      isAwaited: (message) => this.#isAwaited(message),
+      roomFor: (message) =>
+        (isPiece(message) ? this.#outgoing.roomForPieces(aboutId(message)) : undefined) ??
+        Number.POSITIVE_INFINITY,
+      wantsText: (message) => this.#outgoing.wantsInlineBytes(aboutId(message)),
+      onWhole: (message) => this.#answer(this.#receive(message, '')),
+      onBroken: (message, reason) => this.#receiveWithoutBytes(message, reason),
+    })
   }
 
   /** Sends bytes raw from now on: the other end has agreed to it. */
@@ -174,64 +175,39 @@ export class Peer {
       return
     }
     if (line.trim() === '') return
-    const parsed = parseLine(line)
+    // What a plugin says is passed on as it is; a client would not know that its number became another one.
+    const parsed = parseLine(line, { exact: this.#options.onNoise === undefined })
     if (parsed.kind === 'unparsable') this.#receiveUnparsable(line)
     else if (parsed.kind === 'batch') this.#receiveBatch(parsed.items)
     else this.#receiveWhole(parsed.message, line)
   }
 
-  /** A message whose bytes are on their way waits for them; later ones of the same call wait behind it. */
+  /** A message whose bytes are on their way waits for them; later ones of the same call or session wait behind it. */
   #receiveWhole(message: Message, line: string): void {
-    const hasBytes = this.#channel !== undefined && line.includes(this.#byteMark)
-    const attachments = hasBytes ? findAttachments(message, this.#byteNonce) : []
-    const call = attachments.length > 0 || this.#waitingForBytes.size > 0 ? callOf(message) : undefined
-    const before = call === undefined ? undefined : this.#waitingForBytes.get(call)
-    if (attachments.length === 0 && !before) {
-      this.#answer(this.#receive(message, line))
-      return
-    }
-    const done = this.#attach(message, attachments, before).then((whole) => {
-      if (call !== undefined && this.#waitingForBytes.get(call) === done) this.#waitingForBytes.delete(call)
-      if (whole) this.#answer(this.#receive(whole, line))
-    })
-    if (call !== undefined) this.#waitingForBytes.set(call, done)
+    if (!this.#reader?.holdBack(message, line)) this.#answer(this.#receive(message, line))
   }
 
-  /** Puts the bytes into the message. Where they do not arrive, the call fails; undefined then. */
-  async #attach(
-    message: Message,
-    attachments: readonly Attachment[],
-    before: Promise<void> | undefined,
-  ): Promise<Message | undefined> {
-    try {
-      const bytes = await Promise.all(attachments.map(({ reference }) => this.#channel?.take(reference)))
-      await before
-      const inline = message.kind === 'response' ? message.response.id : aboutId(message)
-      const asText = this.#outgoing.wantsInlineBytes(inline)
-      attachments.forEach(({ holder, key }, index) => {
-        const data = new Bytes(bytes[index] ?? new Uint8Array())
-        holder[key] = asText ? data.toJSON() : data
-      })
-      return message
-    } catch (error) {
-      const reason = describeThrown(error).message
-      await before
-      return this.#withoutBytes(message, reason)
-    }
+  /** Whether anybody here waits for that message. */
+  #isAwaited(message: Message): boolean {
+    if (message.kind === 'invalid') return false
+    if (message.kind === 'response') return this.#outgoing.has(message.response.id)
+    if (isPiece(message)) return this.#outgoing.roomForPieces(aboutId(message)) !== undefined
+    return message.request.id !== undefined || this.#incoming.has(aboutId(message))
   }
 
-  /** What becomes of a message whose bytes did not arrive. */
-  #withoutBytes(message: Message, reason: string): Message | undefined {
-    if (message.kind === 'response') return { kind: 'invalid', id: message.response.id, reason, owed: false }
-    if (message.kind === 'invalid') return message
-    const { id, method } = message.request
-    if (id !== undefined) {
-      this.#cancelledEarly.delete(id)
-      return { kind: 'invalid', id, reason, owed: true }
-    }
-    if (method === '$/stream') this.#outgoing.breakStream(aboutId(message), reason)
-    else this.#incoming.get(aboutId(message))?.cancel(new PluginError('INVALID_REQUEST', reason))
-    return undefined
+  /** A message whose bytes did not arrive fails its call. */
+  #receiveWithoutBytes(message: Message, reason: string): void {
+    const id = aboutId(message)
+    if (message.kind === 'response') this.#receiveInvalid({ id, reason, owed: false }, '')
+    else if (message.kind === 'request' && message.request.id !== undefined)
+      this.#answer(invalidRequest(message.request.id, reason))
+    else if (isPiece(message)) this.#outgoing.breakStream(id, reason)
+    else this.#incoming.get(id)?.cancel(new PluginError('INVALID_REQUEST', reason))
+  }
+
+  /** Nobody waits any more for what a call was still to bring. Returns whether the call itself had waited. */
+  #forget(nameOf: (id: RequestId) => string, id: RequestId): boolean {
+    return this.#reader?.isHolding === true && this.#reader.forget(nameOf(id))
   }
 
   #receiveUnparsable(line: string | Uint8Array): void {
@@ -305,7 +281,6 @@ export class Peer {
   #receiveRequest(request: Request): Promise<Response | undefined> | Response | undefined {
     if (request.id === undefined && this.#receiveControl(request)) return undefined
     const { id } = request
-    if (id !== undefined && this.#cancelledEarly.delete(id)) return errorResponse(id, cancelled())
     if (id !== undefined && this.#incoming.has(id)) {
       return invalidRequest(id, `the id ${JSON.stringify(id)} is in flight already`)
     }
@@ -343,12 +318,14 @@ export class Peer {
     if (this.#idleWaiters.length > 0) queueMicrotask(() => this.#announceIdle())
     if (call.id === undefined || call.answered) return undefined
     this.#incoming.delete(call.id)
+    this.#forget(theirCall, call.id)
     return response
   }
 
   /** For an IncomingCall: answers before the work on it has ended. */
   answerEarly(id: RequestId, error: PluginError): void {
     this.#incoming.delete(id)
+    this.#forget(theirCall, id)
     this.#writer.write(errorResponse(id, error))
   }
 
@@ -398,7 +375,8 @@ export class Peer {
   #cancel(id: RequestId): void {
     const call = this.#incoming.get(id)
     if (call) call.cancel(cancelled())
-    else if (this.#waitingForBytes.has(`theirs ${String(id)}`)) this.#cancelledEarly.add(id)
+    // It waits for its bytes.
+    else if (this.#forget(theirCall, id)) this.#answer(errorResponse(id, cancelled()))
   }
 
   #countReply(wasAwaited: boolean): void {
@@ -412,10 +390,14 @@ export class Peer {
   }
 }
 
-/** The request that a notification of the wire is about. */
+/** The call that a response, or a notification of the wire, is about. */
 function aboutId(message: Message): RequestId {
-  const params = message.kind === 'request' ? message.request.params : undefined
-  return (params as { id?: RequestId } | undefined)?.id ?? null
+  if (message.kind === 'response') return message.response.id
+  return (paramsOf(message)['id'] as RequestId | undefined) ?? null
+}
+
+function isPiece(message: Message): boolean {
+  return message.kind === 'request' && message.request.method === '$/stream'
 }
 
 /** A credit that is not one is worth nothing; a notification gets no error. */

@@ -91,6 +91,11 @@ export class IncomingStream implements AsyncIterableIterator<unknown> {
     this.#handlers = handlers
   }
 
+  /** How many pieces may still come before the reader takes another one. Undefined: the reader has left. */
+  get room(): number | undefined {
+    return this.#left ? undefined : this.#window - this.#pieces.length
+  }
+
   /** Takes a piece off the wire. Returns what is wrong with it, if anything. */
   push(sequence: unknown, value: unknown): string | undefined {
     // Pieces may be on their way to a reader that has left; the call still ends with its answer.

@@ -84,9 +84,7 @@ describe('faults 11: JSON that does harm', () => {
     ['__proto__ in other escapes', '{"__\\u0070roto__":{"polluted":true}}'],
     ['1e400', '{"a":1e400}'],
     ['-1E+400', '{"a":-1E+400}'],
-    ['2^53', '{"a":9007199254740992}'],
-    ['an integer over 2^53 in scientific notation', '{"a":123456789012345e9}'],
-    ['its like with a point', '{"a":1.23456789012345e30}'],
+    ['an integer of 400 digits', `{"a":${'9'.repeat(400)}}`],
   ])('%s', (_, value) => {
     expect(parseLine(value)).toMatchObject({ kind: 'single', message: { kind: 'invalid' } })
     expect(() => parseJson(value)).toThrow(SyntaxError)
@@ -97,6 +95,10 @@ describe('faults 11: JSON that does harm', () => {
 
   it.each([
     ['the largest exact integer', 9007199254740991],
+    ['the largest float of 32 bits', -3.4028234663852886e38],
+    ['a clock in ns', 1764134400000000000],
+    ['1e300', 1e300],
+    ['the largest double', Number.MAX_VALUE],
     ['a small exponent', 1e-30],
     ['many decimals', 0.1234567890123456],
     ['a text about __proto__', 'what is __proto__?'],
@@ -108,6 +110,40 @@ describe('faults 11: JSON that does harm', () => {
   ])('%s does none', (_, value) => {
     expect(parseJson(JSON.stringify(value))).toEqual(value)
     expect(parsed({ ...request, params: { value } })).toMatchObject({ message: { kind: 'request' } })
+  })
+})
+
+describe('an integer with more digits than a double holds becomes another one', () => {
+  const inexact = ['9007199254740993', '-9007199254740993', '12345678901234567890', '1764134412345678901']
+  it.each(inexact)('%s is refused from a client, as an id with the id null', (number) => {
+    const asId = `{"jsonrpc":"2.0","id": ${number},"method":"m"}`
+    const within = `{"jsonrpc":"2.0","id":7,"method":"m","params":{"s":"a\\\\\\"","x":[${number}]}}`
+    const refused = { kind: 'invalid', owed: true }
+    expect(parseLine(asId, { exact: true })).toMatchObject({ message: { ...refused, id: null } })
+    expect(parseLine(within, { exact: true })).toMatchObject({ message: { ...refused, id: 7 } })
+    expect(parseLine(within)).toMatchObject({ message: { kind: 'request' } })
+    const asText = within.replace(`[${number}]`, `["\\"${number}"]`)
+    expect(parseLine(asText, { exact: true })).toMatchObject({ message: { kind: 'request' } })
+  })
+
+  it('all others arrive as they are, and so does whatever JavaScript wrote', () => {
+    const line = (value: unknown) => JSON.stringify({ ...request, id: value, params: { value } })
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.maxSafeInteger()),
+        (value) => {
+          const scaled = Math.trunc(value) * 2 ** 20
+          for (const number of [value, Number.isFinite(scaled) ? scaled : 0])
+            expect(parseLine(line(number), { exact: true })).toMatchObject({ message: { kind: 'request' } })
+        },
+      ),
+    )
+    for (const text of ['9007199254740992', '10000000000000000000000', '1e20', '123456789012345678901.5'])
+      expect(
+        parseLine(`{"jsonrpc":"2.0","id":1,"method":"m","params":[${text}]}`, { exact: true }),
+      ).toMatchObject({
+        message: { kind: 'request' },
+      })
   })
 })
 
