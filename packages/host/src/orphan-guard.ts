@@ -41,6 +41,17 @@ export function releaseGroup(pid: number): void {
   if (groups.delete(pid)) tell(`- ${pid}`)
 }
 
+/** Kills all process groups that are left, for whoever leaves without waiting. */
+export function killGroups(): void {
+  for (const pid of groups) {
+    try {
+      process.kill(-pid, 'SIGKILL')
+    } catch {
+      // ESRCH: nobody of the group is left.
+    }
+  }
+}
+
 function tell(change: string): void {
   guard?.stdin?.write(`${change}\n`)
 }

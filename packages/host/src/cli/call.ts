@@ -3,7 +3,7 @@ import type { ContractDescriptor, MethodDescriptor } from '@appfactory/sdk'
 import { parseJson } from '@appfactory/sdk/wire'
 import { reasonOf } from '../discovery.js'
 import type { PluginHost } from '../host.js'
-import { type CommonOptions, exitCodes, print, printJson, type Streams } from './output.js'
+import { type CommonOptions, exitCodes, print, printJson, roomIn, type Streams, write } from './output.js'
 import { createHost } from './serve.js'
 import { UsageError } from './usage-error.js'
 
@@ -24,21 +24,14 @@ export async function call(streams: Streams, options: CallCommand): Promise<numb
   const args = { ...parseObject('--args', options.args), ...(await readFiles(options.file ?? [])) }
   const config = parseObject('--config', options.config)
   await using host = createHost(options)
-  const interrupt = new AbortController()
-  let interrupted: number | undefined
-  const onSignal = (signal: NodeJS.Signals): void => {
-    interrupted = signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated
-    interrupt.abort()
-    void host.close({ force: true })
-  }
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
+  const stop = streams.stop.takeOver()
+  stop.addEventListener('abort', () => void host.close({ force: true }), { once: true })
   try {
-    await callOnce(streams, host, options, args, config, interrupt.signal)
-    return exitCodes.done
+    await callOnce(streams, host, options, args, config, AbortSignal.any([stop, streams.gone]))
   } catch (error) {
-    if (interrupted !== undefined) return interrupted
-    throw error
+    if (!streams.gone.aborted) throw error
   }
+  return exitCodes.done
 }
 
 async function callOnce(
@@ -53,7 +46,8 @@ async function callOnce(
   const { contract } = await host.describe(options.plugin)
   const calling = { timeoutMs: options.timeout, signal }
   if (methodOf(contract, options.method)?.kind === 'stream' && !options.out) {
-    await printPieces(streams, host.stream(options.plugin, options.method, args, calling), options.json)
+    const pieces = host.stream(options.plugin, options.method, args, calling)
+    await printPieces(streams, pieces, options.json, signal)
   } else {
     await report(streams, await host.call(options.plugin, options.method, args, calling), options)
   }
@@ -78,12 +72,19 @@ async function save(file: string, result: unknown): Promise<void> {
 }
 
 /** Text as it comes, for a person; one JSON object a line for a program. */
-async function printPieces(streams: Streams, pieces: AsyncIterable<unknown>, json: boolean): Promise<void> {
+async function printPieces(
+  streams: Streams,
+  pieces: AsyncIterable<unknown>,
+  json: boolean,
+  signal: AbortSignal,
+): Promise<void> {
   let isText = false
   for await (const piece of pieces) {
     isText = !json && isObject(piece) && typeof piece['text'] === 'string' && !('audio_b64' in piece)
-    if (isText) streams.out.write(String((piece as { text: string }).text))
-    else print(streams, JSON.stringify(piece, json ? undefined : shorten))
+    if (isText) write(streams.out, String((piece as { text: string }).text))
+    else if (json) streams.out.write(`${JSON.stringify(piece)}\n`)
+    else print(streams, JSON.stringify(piece, shorten))
+    await roomIn(streams, signal)
   }
   if (isText) print(streams, '')
 }

@@ -7,7 +7,7 @@ import { toSnakeCase } from '@appfactory/sdk/wire'
 import { type DevelopmentEvent, type PluginWatch, pluginsDirOf, watchPlugins } from '../dev.js'
 import { reasonOf } from '../discovery.js'
 import type { HostEvents } from '../host.js'
-import { type CommonOptions, paint, type Streams } from './output.js'
+import { type CommonOptions, paint, type Streams, write } from './output.js'
 import { createHost, serveClient } from './serve.js'
 import { checkPort, startTester } from './tester.js'
 import { UsageError } from './usage-error.js'
@@ -38,7 +38,7 @@ export async function dev(streams: Streams, options: DevCommand): Promise<number
   let watching: PluginWatch | undefined
   let tester: Awaited<ReturnType<typeof startTester>> | undefined
   try {
-    return await serveClient(host, {
+    return await serveClient(streams, host, {
       input: endless(process.stdin),
       sequential: options.syncMode,
       begin: async () => {
@@ -96,24 +96,24 @@ function plain(value: unknown): unknown {
 
 /** For people. */
 function reportLines({ error: stderr }: Streams, dir: string): Report {
-  const write = (text: string): void => void stderr.write(`${text}\n`)
+  const say = (text: string): void => write(stderr, `${text}\n`)
   const good = (text: string): string => paint(stderr, 'green', text)
   const bad = (text: string): string => paint(stderr, 'red', text)
   const attempts = new Attempts()
   return {
-    tester: (url) => write(`Plugin Tester, for one browser: ${url}`),
-    watching: () => write(`watching ${relative(process.cwd(), dir) || '.'}; JSON-RPC on stdin and stdout`),
+    tester: (url) => say(`Plugin Tester, for one browser: ${url}`),
+    watching: () => say(`watching ${relative(process.cwd(), dir) || '.'}; JSON-RPC on stdin and stdout`),
     event: (event) => {
       if (event.type !== 'watch_failed') attempts.follow(event)
       const line = describe(event, good, bad)
-      if (line !== undefined) write(line)
+      if (line !== undefined) say(line)
     },
     log: ({ plugin, level, message }) => {
       if (attempts.isRepeated(plugin, message)) return
       const mark = level === 'INFO' || level === 'DEBUG' ? '' : ` ${level}`
-      write(message.replace(/^/gm, paint(stderr, 'dim', `${plugin} |${mark} `)))
+      say(message.replace(/^/gm, paint(stderr, 'dim', `${plugin} |${mark} `)))
     },
-    crash: ({ message }) => write(bad(message)),
+    crash: ({ message }) => say(bad(message)),
   }
 }
 

@@ -1,24 +1,49 @@
-import { closest } from '@appfactory/sdk/wire'
+import { closest, describeThrown, maxTimerMs } from '@appfactory/sdk/wire'
 import yargs, { type Argv } from 'yargs'
 import { logLevels } from '../logs.js'
 import { hostVersion } from '../version.js'
 import { call } from './call.js'
 import { dev } from './dev.js'
 import { list } from './list.js'
-import { exitCodes, fail, type Streams } from './output.js'
+import { complain, exitCodes, fail, isReaderGone, type Streams } from './output.js'
 import { serve } from './serve.js'
+import { StopSignals } from './stop-signals.js'
 import { tester } from './tester.js'
 import { UsageError } from './usage-error.js'
 import { validate } from './validate.js'
 
 /** Runs `appfactory-host` and sets the exit status of the process. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const streams: Streams = { out: process.stdout, error: process.stderr }
-  // Whoever reads may have seen enough, as `head` does.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+  const streams = openStreams()
+  const { out, gone, stop } = streams
   process.exitCode = await run(argv, streams)
+  stop.release()
+  const timer = streams.flushMs <= maxTimerMs ? setTimeout(leave, streams.flushMs) : undefined
   // What a plugin or a pipe keeps open must not keep the command alive; what is written must arrive.
-  process.stdout.write('', () => process.exit())
+  // An error of what was written comes a moment after this is called back.
+  out.write('', () => setImmediate(leave))
+
+  function leave(): void {
+    clearTimeout(timer)
+    if (gone.aborted && !isReaderGone(gone.reason)) {
+      complain(streams, `stdout can’t be written: ${describeThrown(gone.reason).message}`)
+      process.exitCode ||= exitCodes.failure
+    }
+    process.exit()
+  }
+}
+
+function openStreams(): Streams {
+  const gone = new AbortController()
+  const stop = new StopSignals()
+  stop.listen()
+  process.stdout.on('error', (error) => gone.abort(error))
+  // There is nobody left to say it to.
+  process.stderr.on('error', () => {})
+  return {
+    ...{ out: process.stdout, error: process.stderr },
+    ...{ gone: gone.signal, stop, flushMs: Number.POSITIVE_INFINITY },
+  }
 }
 
 async function run(argv: readonly string[], streams: Streams): Promise<number> {
@@ -29,9 +54,10 @@ async function run(argv: readonly string[], streams: Streams): Promise<number> {
   try {
     await commands(streams, settle).parseAsync([...argv])
   } catch (error) {
-    return fail(streams, error, argv.includes('--json'))
+    // What was under way when a signal came has failed for that.
+    return streams.stop.status ?? fail(streams, error, argv.includes('--json'))
   }
-  return status
+  return streams.stop.status ?? status
 }
 
 const commandNames = ['dev', 'list', 'validate', 'call', 'test', 'manifest', 'tester']
@@ -277,7 +303,7 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
     .example('$0 --sync-mode --plugins-dir plugins', 'Serve the plugins in ./plugins')
     .example('$0 dev my_tts', 'Serve my_tts from its source, and reload it whenever that is saved')
     .example('$0 call my_tts synthesize --args \'{"text":"Hello"}\' --out hello.wav', 'Speak into a file')
-    .epilogue('Exit status: 0 done, 1 failure, 2 bad usage, 130 and 143 on SIGINT and SIGTERM.')
+    .epilogue('Exit status: 0 done, 1 failure, 2 bad usage; 129, 130 and 143 on SIGHUP, SIGINT and SIGTERM.')
     .version(hostVersion)
     .help()
     .strict()

@@ -1,15 +1,24 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import { isPluginError } from '@appfactory/sdk'
-import { describeThrown } from '@appfactory/sdk/wire'
+import { describeThrown, systemCodeOf } from '@appfactory/sdk/wire'
+import type { StopSignals } from './stop-signals.js'
 import { UsageError } from './usage-error.js'
 
-/** Exit status of the command, as documented. */
-export const exitCodes = { done: 0, failure: 1, usage: 2, interrupted: 130, terminated: 143 } as const
+/** Exit status of the command, as documented; after a signal, that of `StopSignals`. */
+export const exitCodes = { done: 0, failure: 1, usage: 2 } as const
 
+/** What a command has of the outside. */
 export interface Streams {
   out: Writable
   error: Writable
+  /** Aborted, with the error, when `out` can't be written any more. */
+  gone: AbortSignal
+  stop: StopSignals
+  /** How long what is written may still wait for its reader when the command is over, in ms. */
+  flushMs: number
 }
 
 /** Options that all commands share. */
@@ -23,12 +32,51 @@ export interface CommonOptions {
   json: boolean
 }
 
+/** Text for a person, with a line end. */
 export function print({ out }: Streams, text: string): void {
-  out.write(`${text}\n`)
+  write(out, `${text}\n`)
 }
 
-export function printJson(streams: Streams, value: unknown): void {
-  print(streams, JSON.stringify(value, null, 2))
+/** JSON for a program. */
+export function printJson({ out }: Streams, value: unknown): void {
+  out.write(`${JSON.stringify(value, null, 2)}\n`)
+}
+
+/** Text for a person. What is not ours may hold sequences that a terminal obeys: there they are shown instead. */
+export function write(stream: Writable, text: string): void {
+  stream.write(isTerminal(stream) ? visible(text) : text)
+}
+
+/** Resolves when there is room for more, or at an abort. */
+export async function roomIn({ out }: Streams, signal: AbortSignal): Promise<void> {
+  if (out.writableNeedDrain && !signal.aborted) await once(out, 'drain', { signal }).catch(() => {})
+}
+
+/** Stands for the escape characters of our own colours. Nobody else knows it. */
+const ownEscape = randomUUID()
+
+function visible(text: string): string {
+  return (
+    text
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a terminal obeys.
+      .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, hexadecimal)
+      .replaceAll(ownEscape, '\u001b')
+  )
+}
+
+function hexadecimal(character: string): string {
+  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`
+}
+
+/** Colours, on a terminal only. For `print` and `write`. */
+export function paint(stream: Writable, format: Parameters<typeof styleText>[0], text: string): string {
+  if (!isTerminal(stream) || process.env['NO_COLOR']) return text
+  const [before = '', after = ''] = styleText(format, '|', { validateStream: false }).split('|')
+  return [before, after].map((code) => code.replaceAll('\u001b', ownEscape)).join(text)
+}
+
+export function isTerminal(stream: Writable): boolean {
+  return 'isTTY' in stream && stream.isTTY === true
 }
 
 /** Says what went wrong, for a person or as JSON, and returns the exit status. */
@@ -36,11 +84,13 @@ export function fail(streams: Streams, error: unknown, json: boolean): number {
   const usage = error instanceof UsageError || describeThrown(error).name === 'YError'
   const { code, message, data } = describe(error)
   if (json) printJson(streams, { error: { code, message, ...(data === undefined ? {} : { data }) } })
-  else
-    streams.error.write(
-      `${paint(streams.error, 'red', 'appfactory-host:')} ${message}\n${usage ? 'Try appfactory-host --help\n' : ''}`,
-    )
+  else complain(streams, `${message}${usage ? '\nTry appfactory-host --help' : ''}`)
   return usage ? exitCodes.usage : exitCodes.failure
+}
+
+/** Says on stderr what went wrong. */
+export function complain({ error: stderr }: Pick<Streams, 'error'>, message: string): void {
+  write(stderr, `${paint(stderr, 'red', 'appfactory-host:')} ${message}\n`)
 }
 
 function describe(error: unknown): { code: number | null; message: string; data?: unknown } {
@@ -51,8 +101,7 @@ function describe(error: unknown): { code: number | null; message: string; data?
   return { code: null, message: describeThrown(error).message }
 }
 
-/** Colours, on a terminal only. */
-export function paint(stream: Writable, format: Parameters<typeof styleText>[0], text: string): string {
-  const isTerminal = 'isTTY' in stream && stream.isTTY === true
-  return isTerminal && !process.env['NO_COLOR'] ? styleText(format, text) : text
+/** Whether a stream can't be written because its reader has seen enough, as `head` has. */
+export function isReaderGone(error: unknown): boolean {
+  return ['EPIPE', 'ECONNRESET', 'EOF'].includes(systemCodeOf(error) ?? '')
 }

@@ -2,19 +2,19 @@ import type { Readable } from 'node:stream'
 import { describeThrown } from '@appfactory/sdk/wire'
 import { type HostOptions, PluginHost } from '../host.js'
 import { serveStdio } from '../server/stdio.js'
-import { type CommonOptions, exitCodes, type Streams } from './output.js'
+import { type CommonOptions, complain, exitCodes, type Streams } from './output.js'
 
 /** `appfactory-host`: serves one client on stdin and stdout. */
 export async function serve(
-  { error: stderr }: Streams,
+  streams: Streams,
   options: CommonOptions & { autoLoad: boolean; syncMode: boolean },
 ): Promise<number> {
   const host = createHost(options)
-  return serveClient(host, {
+  return serveClient(streams, host, {
     input: process.stdin,
     sequential: options.syncMode,
     // Begun before the first request is read: calls wait for plugins that are being loaded.
-    begin: () => (options.autoLoad ? beginLoading(host, stderr) : countPlugins(host)),
+    begin: () => (options.autoLoad ? beginLoading(host, streams) : countPlugins(host)),
   })
 }
 
@@ -27,26 +27,21 @@ interface ServeOptions {
 
 /** Serves until the client or a signal ends it; returns the exit status. Nothing else is ever written to stdout. */
 export async function serveClient(
+  streams: Streams,
   host: PluginHost,
   { input, sequential, begin }: ServeOptions,
 ): Promise<number> {
-  const stop = new AbortController()
-  let status: number = exitCodes.done
-  const onSignal = (signal: NodeJS.Signals): void => {
-    status = signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated
-    stop.abort()
-  }
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
+  const stop = streams.stop.takeOver()
   const output = process.stdout
   // A stray print of a library must not reach the client.
   Object.defineProperty(process, 'stdout', { configurable: true, get: () => process.stderr })
   try {
     await begin()
-    await serveStdio(host, { input, output, sequential, stop: stop.signal })
+    streams.flushMs = await serveStdio(host, { input, output, sequential, stop })
   } finally {
     Object.defineProperty(process, 'stdout', { configurable: true, get: () => output })
   }
-  return status
+  return exitCodes.done
 }
 
 /** `status` counts what is there; what can't be read is told to whoever asks for it. */
@@ -75,13 +70,11 @@ export function createHost(
 }
 
 /** Starts to load all valid plugins. What fails is told on stderr, and the others go on. */
-async function beginLoading(host: PluginHost, stderr: NodeJS.WritableStream): Promise<void> {
-  const complain = (error: unknown): void => {
-    stderr.write(`appfactory-host: ${describeThrown(error).message}\n`)
-  }
+async function beginLoading(host: PluginHost, streams: Streams): Promise<void> {
+  const say = (error: unknown): void => complain(streams, describeThrown(error).message)
   const plugins = await host.list().catch((error: unknown) => {
-    complain(error)
+    say(error)
     return []
   })
-  for (const { name } of plugins) void host.load(name).catch(complain)
+  for (const { name } of plugins) void host.load(name).catch(say)
 }

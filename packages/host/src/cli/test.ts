@@ -7,7 +7,16 @@ import { reasonOf } from '../discovery.js'
 import { pluginTarget } from '../testing.js'
 import { parseObject } from './call.js'
 import { junitOf } from './junit.js'
-import { type CommonOptions, exitCodes, paint, print, printJson, type Streams } from './output.js'
+import {
+  type CommonOptions,
+  exitCodes,
+  isTerminal,
+  paint,
+  print,
+  printJson,
+  type Streams,
+  write,
+} from './output.js'
 import { UsageError } from './usage-error.js'
 
 interface TestCommand extends CommonOptions {
@@ -30,15 +39,9 @@ export async function test(streams: Streams, options: TestCommand): Promise<numb
     throw new UsageError('--timeout takes a number of ms above 0')
   const config = parseObject('--config', options.config)
   const samples = await readSamples(options.samples)
-  const interrupt = new AbortController()
-  let interrupted: number | undefined
-  const onSignal = (signal: NodeJS.Signals): void => {
-    interrupted = signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated
-    interrupt.abort()
-  }
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
-  const report = await check(streams, dir, options, config, samples, interrupt.signal)
-  if (interrupted !== undefined) return interrupted
+  const stop = streams.stop.takeOver()
+  const report = await check(streams, dir, options, config, samples, stop)
+  if (stop.aborted) return exitCodes.failure
   if (options.junit !== undefined) await writeFile(options.junit, junitOf(report))
   if (options.json) printJson(streams, wireReport(report))
   else print(streams, summaryOf(report))
@@ -89,7 +92,7 @@ class Progress {
   constructor(streams: Streams, isQuiet: boolean) {
     this.#streams = streams
     this.#isQuiet = isQuiet
-    this.#isTerminal = !isQuiet && 'isTTY' in streams.out && streams.out.isTTY === true
+    this.#isTerminal = !isQuiet && isTerminal(streams.out)
   }
 
   begin(plugin: string): void {
@@ -102,7 +105,7 @@ class Progress {
 
   start(id: string): void {
     this.#log = []
-    if (this.#isTerminal) this.#streams.out.write(`  …        ${id}`)
+    if (this.#isTerminal) write(this.#streams.out, `  …        ${id}`)
   }
 
   end(result: CheckResult): void {

@@ -10,6 +10,7 @@ import { UsageError } from './usage-error.js'
 /** `appfactory-host tester`: serves the Plugin Tester until it is interrupted. */
 export async function tester(streams: Streams, options: CommonOptions & PageOptions): Promise<number> {
   checkPort(options.port)
+  const stop = streams.stop.takeOver()
   await using host = createHost(options)
   await using server = await startTester(host, options)
   print(
@@ -17,12 +18,9 @@ export async function tester(streams: Streams, options: CommonOptions & PageOpti
     `Plugin Tester: ${server.url}\nThe URL works once, within an hour.${process.stdin.isTTY ? ' Press Enter for another one, Ctrl+C to stop.' : ''}`,
   )
   if (process.stdin.isTTY) process.stdin.on('data', () => print(streams, server.issueUrl()))
-  const signal = await Promise.race([
-    once(process, 'SIGINT').then(() => 'SIGINT' as const),
-    once(process, 'SIGTERM').then(() => 'SIGTERM' as const),
-  ])
+  if (!stop.aborted) await once(stop, 'abort')
   process.stdin.destroy()
-  return signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated
+  return exitCodes.done
 }
 
 /** Options of the command line for the page. */

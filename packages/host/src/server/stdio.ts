@@ -15,22 +15,27 @@ export interface ServerOptions {
   stop: AbortSignal
 }
 
+/** A client that does read gets the last answers whatever the timeout of `shutdown` is. */
+const minimalFlushMs = 250
+
 /** Methods that `host.call` counts itself. */
 const countedElsewhere = /^plugin\/call$|^(?!plugin\/|system\/|events\/)[^/]+\/[^/]+$/
 
 /**
  * Serves one client: newline-delimited JSON-RPC 2.0. Resolves when the client has closed its end or asked for
- * `shutdown`, with work in flight finished, and everything is unloaded.
+ * `shutdown`, with work in flight finished, and everything is unloaded; to how long what is written may still wait for the client
+ * to read it, in ms.
  */
 export async function serveStdio(
   host: PluginHost,
   { input, output, sequential, stop }: ServerOptions,
-): Promise<void> {
+): Promise<number> {
   const subscribed = new Set<string>()
   const ended = new AbortController()
   const gone = new AbortController()
   const room = roomIn(output)
   let shutdownMs: number | undefined
+  let shutdownAt = Number.POSITIVE_INFINITY
   let droppedEvents = 0
   const peer = new Peer({
     input,
@@ -65,6 +70,7 @@ export async function serveStdio(
 
   function shutDown(timeoutMs: number): void {
     shutdownMs = timeoutMs
+    shutdownAt = performance.now() + timeoutMs
     ended.abort()
   }
 
@@ -81,6 +87,7 @@ export async function serveStdio(
   peer.flush()
   await host.close({ force: !finished })
   peer.close(new PluginError('REQUEST_CANCELLED', 'The host is shutting down'))
+  return Math.max(shutdownAt - performance.now(), minimalFlushMs)
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
