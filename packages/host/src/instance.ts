@@ -152,9 +152,6 @@ export class Instance {
       output: this.#child.stdin,
       maxMessageBytes: options.limits.maxMessageBytes,
       maxSendBytes: options.limits.maxMessageBytes,
-      handle: ({ method }) => {
-        throw new PluginError('METHOD_NOT_FOUND', `A host has no method ${method}`)
-      },
       onNoise: (text, reason) => options.log('WARNING', `stdout (${reason}): ${text.slice(0, 2000)}`),
       onOversize: () =>
         this.#violate(`sent a line longer than ${options.limits.maxMessageBytes} bytes and was stopped`),
@@ -168,6 +165,11 @@ export class Instance {
   get contract(): ContractDescriptor {
     if (!this.#handshake) throw new Error('The handshake comes first')
     return this.#handshake.contract
+  }
+
+  /** Bytes that wait for the plugin to read them. */
+  get unsentBytes(): number {
+    return this.#peer.unsentBytes
   }
 
   /** Wire names of the methods that the plugin implements itself, and `state`. */
@@ -250,13 +252,19 @@ export class Instance {
 
   /** Calls a stream method by its wire name. `break` in the loop cancels it in the plugin. */
   stream(method: string, args: Config, options: CallOptions = {}): AsyncIterableIterator<unknown> {
+    // Let go once they are sent: a stream may be open for long.
+    let given: Config | undefined = args
     return new PieceStream({
       open: () => {
         const { maxStreams } = this.#options.limits
         if (this.#streams >= maxStreams) throw exhausted(this.manifest.name, 'maxStreams', maxStreams)
         this.#streams += 1
         const window = this.#window(method, options)
-        const params: CallParams = { ...this.#callParams(method, args, options), stream: { credit: window } }
+        const params: CallParams = {
+          ...this.#callParams(method, given ?? {}, options),
+          stream: { credit: window },
+        }
+        given = undefined
         return this.#peer.stream(pluginMethods.call, params, { ...this.#requestOptions(options), window })
       },
       explain: (error) => this.#explain(error, method, options),
