@@ -1,7 +1,18 @@
 import type { Readable, Writable } from 'node:stream'
 
-/** Most bytes that may wait for the reader of an output before nothing more is taken in that adds to them. */
+import { waitUntil } from './waiting.js'
+
+/** Most bytes that may wait, for the reader of an output or for their turn, before what adds to them is left in its pipe. */
 const maxUnsentBytes = 16 * 1024 * 1024
+
+/** Most bytes of requests that wait for their turn. */
+export const maxHeldBytes = 4 * maxUnsentBytes
+
+/**
+ * How long an input is left alone while just too much waits, in ms; ever longer the more it is. Then a little of it is read all the
+ * same: what ends a call that others wait for, a cancel or credit, may be among what comes next.
+ */
+const shortestPauseMs = 50
 
 /** Undefined where there is room for more; else resolves when there is again. */
 export type Room = () => Promise<void> | undefined
@@ -22,6 +33,20 @@ export function roomIn(output: Writable): Room {
       output.on('close', done)
     })
     return waiting
+  }
+}
+
+/** Whether little enough waits. Looks at it from time to time, and resolves after a while also where it does not get less. */
+export function roomBelow(waiting: () => number): Room {
+  let pause: Promise<void> | undefined
+  const isFree = (): boolean => waiting() <= maxUnsentBytes
+  return () => {
+    if (isFree()) return undefined
+    const pauseMs = shortestPauseMs * (waiting() / maxUnsentBytes) ** 4
+    pause ??= waitUntil(isFree, pauseMs).then(() => {
+      pause = undefined
+    })
+    return pause
   }
 }
 

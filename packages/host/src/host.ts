@@ -431,6 +431,13 @@ export class PluginHost extends EventEmitter<HostEvents> {
     this.#room = room
   }
 
+  /** Bytes that wait for plugins to read them. */
+  get unsentBytes(): number {
+    let sum = 0
+    for (const slot of this.#slots.values()) sum += slot.unsentBytes
+    return sum
+  }
+
   /** Whether a plugin of that name is loaded, or being loaded. */
   isLoaded(name: string): boolean {
     return this.#slots.has(name)

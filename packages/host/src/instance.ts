@@ -7,7 +7,7 @@ import {
   isPluginError,
   type JsonSchema,
   type Manifest,
-  PluginError,
+  type PluginError,
   PluginStatus,
   type SessionRole,
 } from '@appfactory/sdk'
@@ -179,9 +179,6 @@ export class Instance {
       output: this.#child.stdin,
       maxMessageBytes: options.limits.maxMessageBytes,
       maxSendBytes: options.limits.maxMessageBytes,
-      handle: ({ method }) => {
-        throw new PluginError('METHOD_NOT_FOUND', `A host has no method ${method}`)
-      },
       onNoise: (text, reason) => options.log('WARNING', `stdout (${reason}): ${text.slice(0, 2000)}`),
       onOversize: () =>
         this.#violate(`sent a line longer than ${options.limits.maxMessageBytes} bytes and was stopped`),
@@ -200,6 +197,11 @@ export class Instance {
   get contract(): ContractDescriptor {
     if (!this.#handshake) throw new Error('The handshake comes first')
     return this.#handshake.contract
+  }
+
+  /** Bytes that wait for the plugin to read them. */
+  get unsentBytes(): number {
+    return this.#peer.unsentBytes
   }
 
   /** Wire names of the methods that the plugin implements itself, and `state`. */
@@ -282,12 +284,18 @@ export class Instance {
 
   /** Calls a stream method by its wire name. `break` in the loop cancels it in the plugin. */
   stream(method: string, args: Config, options: CallOptions = {}): AsyncIterableIterator<unknown> {
+    // Let go once they are sent: a stream may be open for long.
+    let given: Config | undefined = args
     return new PieceStream({
       open: () => {
         const { maxStreams } = this.#options.limits
         if (this.#streams >= maxStreams) throw exhausted(this.manifest.name, 'maxStreams', maxStreams)
         const window = this.#window(method, options)
-        const params: CallParams = { ...this.#callParams(method, args, options), stream: { credit: window } }
+        const params: CallParams = {
+          ...this.#callParams(method, given ?? {}, options),
+          stream: { credit: window },
+        }
+        given = undefined
         const request = { ...this.#requestOptions(method, options), window }
         const pieces = this.#peer.stream(pluginMethods.call, params, request)
         // Counted last: one that could not be begun never ends.

@@ -12,13 +12,16 @@ export interface PieceStreamOptions<Piece> {
  * fewer words, but each of them costs three turns of the microtask queue for every piece.
  */
 export class PieceStream<Piece = unknown> implements AsyncIterableIterator<Piece> {
-  readonly #options: PieceStreamOptions<Piece>
+  readonly #options: Omit<PieceStreamOptions<Piece>, 'open'>
+  /** Let go once it is called, with what it needs for it. */
+  #open: PieceStreamOptions<Piece>['open'] | undefined
   #source: AsyncIterator<unknown> | undefined
   #opening: Promise<AsyncIterator<unknown>> | undefined
   #ended = false
 
-  constructor(options: PieceStreamOptions<Piece>) {
+  constructor({ open, ...options }: PieceStreamOptions<Piece>) {
     this.#options = options
+    this.#open = open
   }
 
   next(): Promise<IteratorResult<Piece>> {
@@ -39,8 +42,11 @@ export class PieceStream<Piece = unknown> implements AsyncIterableIterator<Piece
   }
 
   async #begin(): Promise<IteratorResult<unknown>> {
-    this.#opening ??= Promise.resolve(this.#options.open())
+    const open = this.#open
+    this.#open = undefined
+    if (open) this.#opening = Promise.resolve(open())
     this.#source = await this.#opening
+    if (!this.#source) throw new Error('The stream could not be opened')
     return this.#source.next()
   }
 

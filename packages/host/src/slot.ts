@@ -135,6 +135,11 @@ export class Slot {
     return this.#instance
   }
 
+  /** Bytes that wait for the plugin to read them. */
+  get unsentBytes(): number {
+    return this.#instance?.unsentBytes ?? 0
+  }
+
   /** What callers rely on, also while no instance is there. Undefined before the first one. */
   get contract(): ContractDescriptor | undefined {
     return this.#contract

@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
 import { maxTimerMs, Peer, toSnakeCase } from '@appfactory/sdk/wire'
-import { readWithin, roomIn } from '../backpressure.js'
+import { maxHeldBytes, readWithin, roomBelow, roomIn } from '../backpressure.js'
 import type { PluginHost } from '../host.js'
 import { eventTypes, runServerMethod } from './methods.js'
 
@@ -41,6 +41,7 @@ export async function serveStdio(
     input,
     output,
     sequential,
+    maxHeldBytes,
     handle: (call) => {
       if (shutdownMs !== undefined && call.method === 'plugin/load')
         throw new PluginError('PLUGIN_NOT_READY', 'The host is shutting down')
@@ -74,8 +75,9 @@ export async function serveStdio(
     ended.abort()
   }
 
-  // A client that reads no answers gets no more of them made.
-  readWithin(room, input)
+  // A client that reads no answers gets no more of them made, and one that sends ahead waits until there is less of it.
+  const backlog = roomBelow(() => peer.heldBytes + host.unsentBytes)
+  readWithin(() => room() ?? backlog(), input)
   host.answerWithin(room)
   const hurry = AbortSignal.any([stop, gone.signal])
   await Promise.race([aborted(ended.signal), aborted(hurry)])

@@ -7,6 +7,8 @@ interface Connection {
   sendPiece(id: RequestId, sequence: number, value: unknown): Promise<void> | undefined
   notify(method: string, params: unknown): void
   answerEarly(id: RequestId, error: PluginError): void
+  /** So many bytes more, or fewer, are kept for calls. */
+  countHeld(bytes: number): void
 }
 
 /** What tells that nobody wants an answer any more: an IncomingCall, for the calls that are made for it. Cheaper than an AbortSignal. */
@@ -15,6 +17,8 @@ export interface Cancellation {
   readonly cancelled: PluginError | undefined
   /** Called once, when it happens. Belongs to who works on the call at present. */
   onCancel: (() => void) | undefined
+  /** What the call brought has been sent on, and is not needed any more. */
+  handedOver?(): void
 }
 
 /** Items of an input that may arrive before the callee has taken one. */
@@ -23,7 +27,8 @@ const inputWindow = 64
 /** One request or notification from the other end, while it is worked on. */
 export class IncomingCall implements Cancellation {
   readonly method: string
-  readonly params: Record<string, unknown> | unknown[] | undefined
+  /** Undefined also once they have been handed over. */
+  params: Record<string, unknown> | unknown[] | undefined
   /** Undefined for a notification. */
   readonly id: RequestId | undefined
   /** How long the work may go on after a cancel before the caller is told that it does not stop, in ms. */
@@ -40,12 +45,24 @@ export class IncomingCall implements Cancellation {
   #inputEnded: PluginError | undefined
   #grace: NodeJS.Timeout | undefined
   #input: IncomingStream | undefined
+  /** Bytes that `params` took in their line. */
+  #paramsBytes: number
+  /** Those of the items of the input that have not been taken, the next one first. */
+  #inputBytes: number[] = []
 
-  constructor({ method, params, id }: Request, connection: Connection) {
+  constructor({ method, params, id }: Request, connection: Connection, bytes: number) {
     this.method = method
     this.params = params
     this.id = id
     this.#connection = connection
+    this.#paramsBytes = bytes
+    connection.countHeld(bytes)
+  }
+
+  handedOver(): void {
+    this.params = undefined
+    this.#connection.countHeld(-this.#paramsBytes)
+    this.#paramsBytes = 0
   }
 
   /** Aborted with the PluginError that says why. Made when first asked for: most calls never do. */
@@ -79,8 +96,12 @@ export class IncomingCall implements Cancellation {
     else this.#earlyCredit += pieces
   }
 
-  receiveInput(sequence: unknown, value: unknown, done: boolean): void {
+  receiveInput(sequence: unknown, value: unknown, done: boolean, bytes: number): void {
     const input = this.#openInput()
+    if (!done) {
+      this.#inputBytes.push(bytes)
+      this.#connection.countHeld(bytes)
+    }
     const problem = done ? input.end() : input.push(sequence, value)
     if (problem) input.fail(new PluginError('INVALID_REQUEST', `The input is broken: ${problem}`))
   }
@@ -108,6 +129,9 @@ export class IncomingCall implements Cancellation {
   finish(): void {
     clearTimeout(this.#grace)
     this.#input?.end()
+    this.#connection.countHeld(-this.#inputBytes.reduce((sum, bytes) => sum + bytes, this.#paramsBytes))
+    this.#paramsBytes = 0
+    this.#inputBytes = []
   }
 
   /** Why the call was cancelled, if it was. Cheaper than `signal`. */
@@ -129,6 +153,7 @@ export class IncomingCall implements Cancellation {
     const { id } = this
     this.#input ??= new IncomingStream(inputWindow, {
       grant: (n) => this.#connection.notify('$/inputCredit', { id, n }),
+      taken: () => this.#connection.countHeld(-(this.#inputBytes.shift() ?? 0)),
       stop: async () => {},
     })
     if (this.#inputEnded) this.#input.fail(this.#inputEnded)

@@ -159,6 +159,11 @@ export class LineWriter {
     this.#output.write(text)
   }
 
+  /** Bytes that the stream has taken and the system has not. */
+  get unsentBytes(): number {
+    return this.#output.writableLength
+  }
+
   /** Resolves when the reader has caught up; undefined when it has already. All who wait share one promise. */
   caughtUp(): Promise<void> | undefined {
     if (this.#closed || !this.#output.writableNeedDrain) return undefined

@@ -57,6 +57,11 @@ export class MessageWriter {
     this.write(createJSONRPCNotification(method, params))
   }
 
+  /** Bytes that wait for the reader. */
+  get unsentBytes(): number {
+    return this.#lines.unsentBytes + (this.channel?.unsentBytes ?? 0)
+  }
+
   /** Hands over what is still to be written. */
   flush(): void {
     this.#lines.flush()

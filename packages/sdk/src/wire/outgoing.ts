@@ -177,6 +177,7 @@ export class OutgoingCalls {
       this.#send(id, method, params)
       this.#watch(id, call, options)
     })
+    options.cancellation?.handedOver?.()
     return { id, result }
   }
 

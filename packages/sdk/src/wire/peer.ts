@@ -17,8 +17,11 @@ import { creditOf } from './streams.js'
 export interface PeerOptions {
   input: Readable
   output: Writable
-  /** Answers a request, or takes a notification (`call.id` is undefined then). What it throws goes to the caller. */
-  handle(call: IncomingCall): unknown
+  /**
+   * Answers a request, or takes a notification (`call.id` is undefined then). What it throws goes to the caller. Without it,
+   * both are noise: nobody answers, so nothing waits for an end that asks and does not read.
+   */
+  handle?(call: IncomingCall): unknown
   /** Given: what is not JSON-RPC is logged by this and never answered, as on the host's end of a plugin. */
   onNoise?(text: string, reason: string): void
   /** A line passed the limit. Without it, MESSAGE_TOO_LARGE is answered. */
@@ -33,6 +36,8 @@ export interface PeerOptions {
   maxSendBytes?: number
   /** Most items in a batch. Default: 100. */
   maxBatch?: number
+  /** Most bytes of requests that wait until they are worked on or sent on: more are RESOURCE_EXHAUSTED. Default: no limit. */
+  maxHeldBytes?: number
   /** Does requests strictly one after another. Default: false. */
   sequential?: boolean
 }
@@ -56,6 +61,7 @@ export class Peer {
   #idleWaiters: { calls: number; resolve(): void }[] = []
   #running = 0
   #inputEnded = false
+  #heldBytes = 0
   #queue: Promise<unknown> = Promise.resolve()
   #lastAnswer: Promise<void> | undefined
   #closed: PluginError | undefined
@@ -133,6 +139,21 @@ export class Peer {
     return this.#running
   }
 
+  /** Bytes of what came from the other end, and has been neither sent on nor answered. */
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
+  /** Bytes that wait for the other end to read them. */
+  get unsentBytes(): number {
+    return this.#writer.unsentBytes
+  }
+
+  /** For an IncomingCall: so many bytes more, or fewer, are kept for it. */
+  countHeld(bytes: number): void {
+    this.#heldBytes += bytes
+  }
+
   /** Hands over what is still to be written. */
   flush(): void {
     this.#writer.flush()
@@ -178,7 +199,7 @@ export class Peer {
     // What a plugin says is passed on as it is; a client would not know that its number became another one.
     const parsed = parseLine(line, { exact: this.#options.onNoise === undefined })
     if (parsed.kind === 'unparsable') this.#receiveUnparsable(line)
-    else if (parsed.kind === 'batch') this.#receiveBatch(parsed.items)
+    else if (parsed.kind === 'batch') this.#receiveBatch(parsed.items, line.length)
     else this.#receiveWhole(parsed.message, line)
   }
 
@@ -192,7 +213,8 @@ export class Peer {
     if (message.kind === 'invalid') return false
     if (message.kind === 'response') return this.#outgoing.has(message.response.id)
     if (isPiece(message)) return this.#outgoing.roomForPieces(aboutId(message)) !== undefined
-    return message.request.id !== undefined || this.#incoming.has(aboutId(message))
+    if (message.request.id !== undefined) return this.#options.handle !== undefined
+    return this.#incoming.has(aboutId(message))
   }
 
   /** A message whose bytes did not arrive fails its call. */
@@ -232,24 +254,29 @@ export class Peer {
     this.#answer(errorResponse(null, error))
   }
 
-  #receiveBatch(items: unknown[]): void {
+  #receiveBatch(items: unknown[], bytes: number): void {
     const limit = this.#options.maxBatch ?? 100
     if (this.#options.onNoise) this.#noise(JSON.stringify(items), 'a batch is not used here')
     else if (items.length === 0) this.#answer(invalidRequest(null, 'an empty batch'))
     else if (items.length > limit)
       this.#answer(invalidRequest(null, `a batch of ${items.length}; the limit is ${limit}`))
-    else this.#answer(this.#receiveItems(items))
+    else this.#answer(this.#receiveItems(items, bytes))
   }
 
-  async #receiveItems(items: unknown[]): Promise<Response[] | undefined> {
-    const responses = await Promise.all(items.map((item) => this.#receive(classify(item), '')))
+  async #receiveItems(items: unknown[], bytes: number): Promise<Response[] | undefined> {
+    const share = bytes / items.length
+    const responses = await Promise.all(items.map((item) => this.#receive(classify(item), '', share)))
     const owed = responses.filter((response) => response !== undefined)
     return owed.length > 0 ? owed : undefined
   }
 
   /** Acts on one message. Resolves to the response that is owed for it, if any. */
-  #receive(message: Message, line: string): Promise<Response | undefined> | Response | undefined {
-    if (message.kind === 'request') return this.#receiveRequest(message.request)
+  #receive(
+    message: Message,
+    line: string,
+    bytes = line.length,
+  ): Promise<Response | undefined> | Response | undefined {
+    if (message.kind === 'request') return this.#receiveRequest(message.request, bytes)
     if (message.kind === 'response') this.#receiveResponse(message.response)
     else return this.#receiveInvalid(message, line)
     return undefined
@@ -278,13 +305,20 @@ export class Peer {
     this.#options.onNoise?.(text, reason)
   }
 
-  #receiveRequest(request: Request): Promise<Response | undefined> | Response | undefined {
-    if (request.id === undefined && this.#receiveControl(request)) return undefined
+  #receiveRequest(request: Request, bytes: number): Promise<Response | undefined> | Response | undefined {
+    if (request.id === undefined && this.#receiveControl(request, bytes)) return undefined
+    if (!this.#options.handle) {
+      this.#noise(request.method, 'nothing is asked for here')
+      return undefined
+    }
     const { id } = request
     if (id !== undefined && this.#incoming.has(id)) {
       return invalidRequest(id, `the id ${JSON.stringify(id)} is in flight already`)
     }
-    const call = new IncomingCall(request, this)
+    const { maxHeldBytes = Number.POSITIVE_INFINITY } = this.#options
+    if (this.#heldBytes > maxHeldBytes)
+      return id === undefined ? undefined : errorResponse(id, heldTooMuch(maxHeldBytes))
+    const call = new IncomingCall(request, this, bytes)
     if (id !== undefined) this.#incoming.set(id, call)
     this.#running += 1
     if (!this.#options.sequential) return this.#serve(call)
@@ -306,7 +340,7 @@ export class Peer {
     try {
       // It may have been cancelled while it waited for its turn.
       if (call.cancelled) throw call.cancelled
-      return Promise.resolve(this.#options.handle(call))
+      return Promise.resolve(this.#options.handle?.(call))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -355,7 +389,7 @@ export class Peer {
   }
 
   /** Notifications of the wire itself. Returns false for all others. */
-  #receiveControl({ method, params }: Request): boolean {
+  #receiveControl({ method, params }: Request, bytes: number): boolean {
     if (!method.startsWith('$/')) return false
     const { id, seq, value, n, done } = (Array.isArray(params) ? {} : (params ?? {})) as Record<
       string,
@@ -365,7 +399,7 @@ export class Peer {
     if (method === '$/cancelRequest') this.#cancel(key)
     else if (method === '$/stream') this.#countReply(this.#outgoing.receivePiece(key, seq, value))
     else if (method === '$/credit') this.#incoming.get(key)?.addCredit(safeCredit(n))
-    else if (method === '$/input') this.#incoming.get(key)?.receiveInput(seq, value, done === true)
+    else if (method === '$/input') this.#incoming.get(key)?.receiveInput(seq, value, done === true, bytes)
     else if (method === '$/bytesOff') this.#channel?.stopSending()
     else if (method === '$/inputCredit')
       this.counts.received += this.#outgoing.addInputCredit(key, safeCredit(n)) ? 1 : 0
@@ -388,6 +422,11 @@ export class Peer {
   sendPiece(id: RequestId, seq: number, value: unknown): Promise<void> | undefined {
     return this.#writer.writeItem('$/stream', { id, seq, value })
   }
+}
+
+function heldTooMuch(limit: number): PluginError {
+  const message = `Requests of more than ${limit} bytes wait already. Send this one again when some are answered`
+  return new PluginError('RESOURCE_EXHAUSTED', message, { limit })
 }
 
 /** The call that a response, or a notification of the wire, is about. */

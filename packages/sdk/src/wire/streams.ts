@@ -70,6 +70,8 @@ export class OutgoingStream {
 export interface IncomingStreamHandlers {
   /** The reader has taken `pieces` and can take as many more. */
   grant(pieces: number): void
+  /** A piece has gone to the reader. */
+  taken?(): void
   /** The reader does not want any more. Resolves when the sender has stopped. */
   stop(): Promise<void>
 }
@@ -167,6 +169,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown> {
 
   /** Credit is given back in halves of the window, so that it costs few messages and the sender seldom waits. */
   #countTaken(): void {
+    this.#handlers.taken?.()
     this.#taken += 1
     if (this.#taken < this.#window / 2 || this.#state !== 'open') return
     this.#handlers.grant(this.#taken)
