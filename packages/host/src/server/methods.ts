@@ -201,8 +201,8 @@ function callContract(
 ): Promise<unknown> {
   const [contract = '', wireName = '', ...rest] = name.split('/')
   const isName = wireName !== '' && rest.length === 0
-  const active = isName ? context.host.active(contract) : undefined
-  // At once, where it is known: calls of one session must not overtake each other.
+  // At once, where it is of a session: those are made in the order in which they came, by whatever method.
+  const active = isName && 'session_id' in params ? context.host.active(contract) : undefined
   return active === undefined || Array.isArray(params)
     ? callContractLater(context, name, isName ? { contract, wireName } : undefined, params)
     : callActive(context, name, active, wireName, params)

@@ -84,3 +84,36 @@ test.runIf(process.platform === 'linux')(
     expect(details.noise).toBeGreaterThan(0)
   },
 )
+
+test('a call of a session by its contract is overtaken by one by its plugin', async () => {
+  const listener = `
+import { STTContract } from '@appfactory/sdk'
+export default class extends STTContract {
+  heard = []
+  async initialize() {}
+  async shutdown() {}
+  healthCheck() { return { status: this.status } }
+  async transcribe() { return '' }
+  async getLanguages() { return [] }
+  async startStream() { return 'one' }
+  async feedAudio(id, audio) { this.heard.push(audio[0]); return { partial: null, final: null } }
+  async endStream() { return this.heard.join(' ') }
+}`
+  const host = startHost({ ...ttsPlugin('a', '', { contract: 'stt' }), 'a/index.js': listener })
+  await host.result('plugin/load', { name: 'a' })
+  const { session_id } = await host.result<{ session_id: string }>('stt/start_stream')
+  const feed = (part: number) => ({
+    session_id,
+    audio_b64: Buffer.alloc(5000 - part * 400, part).toString('base64'),
+  })
+  const lines = [0, 1, 2, 3, 4, 5, 6, 7].map((part) => ({
+    jsonrpc: '2.0',
+    id: `part ${part}`,
+    ...(part % 2 === 0
+      ? { method: 'stt/feed_audio', params: feed(part) }
+      : { method: 'plugin/call', params: { plugin: 'a', method: 'feed_audio', args: feed(part) } }),
+  }))
+  host.write(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+  const end = { plugin: 'a', method: 'end_stream', args: { session_id } }
+  expect(await host.result('plugin/call', end)).toMatchObject({ text: '0 1 2 3 4 5 6 7' })
+})
