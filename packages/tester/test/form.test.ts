@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Schema } from '../src/api/types.js'
-import { configDefaults, kindOf, requiredValues, resolve } from '../src/form/schema.js'
+import { configDefaults, initialValue, kindOf, requiredValues, resolve } from '../src/form/schema.js'
 
 describe('kindOf', () => {
   it.each<[Schema, string]>([
@@ -36,6 +36,47 @@ describe('resolve', () => {
 
   it('leaves a reference alone that leads nowhere', () => {
     expect(kindOf(resolve({ $ref: '#/$defs/none' }, root))).toBe('json')
+  })
+})
+
+describe('a schema that contains itself', () => {
+  it.each<[string, Schema]>([
+    ['by its root', { type: 'object', properties: { next: { $ref: '#' } }, required: ['next'] }],
+    [
+      'by a definition with an odd name',
+      {
+        $ref: '#/$defs/a~1b%20c',
+        $defs: {
+          'a/b c': { type: 'object', properties: { next: { $ref: '#/$defs/a~1b%20c' } }, required: ['next'] },
+        },
+      },
+    ],
+    [
+      'in a list',
+      {
+        type: 'object',
+        properties: { all: { type: 'array', minItems: 1, items: { $ref: '#' } } },
+        required: ['all'],
+      },
+    ],
+    ['and nothing else', { $ref: '#' }],
+    [
+      'in a circle',
+      { $ref: '#/$defs/a', $defs: { a: { $ref: '#/$defs/b' }, b: { allOf: [{ $ref: '#/$defs/a' }] } } },
+    ],
+    ['at a place that can’t be', { $ref: '#/$defs/50%' }],
+  ])('%s begins somewhere', (_, schema) => {
+    expect(JSON.stringify(initialValue(schema, schema)).length).toBeLessThan(100)
+    expect(configDefaults(schema, { a: 1 })).toEqual({ a: 1 })
+  })
+
+  it('may hold null in place of itself', () => {
+    const schema: Schema = {
+      type: 'object',
+      properties: { label: { type: 'string' }, next: { anyOf: [{ $ref: '#' }, { type: 'null' }] } },
+      required: ['label', 'next'],
+    }
+    expect(requiredValues(schema, schema)).toEqual({ label: '', next: null })
   })
 })
 

@@ -16,6 +16,36 @@ const zod = pathToFileURL(createRequire(import.meta.url).resolve('zod')).href
 const sleeper = ttsPlugin(`
   async getVoiceInfo(id) { await new Promise((resolve) => setTimeout(resolve, Number(id))); return (await this.getVoices())[0] }`)
 
+/** A schema that contains itself, and others whose properties do not stand at their root. */
+const node = {
+  type: 'object',
+  properties: { label: { type: 'string' }, next: { $ref: '#/$defs/node' } },
+  additionalProperties: false,
+}
+const named = { type: 'object', properties: { label: { type: 'string' } } }
+const roots = {
+  node: { type: 'object', properties: { node: { $ref: '#/$defs/node' } }, $defs: { node } },
+  ref: { $ref: '#/$defs/node', $defs: { node } },
+  all_of: { type: 'object', allOf: [named, { required: ['label'] }] },
+  one_of: { oneOf: [named, { type: 'object', required: ['file'], properties: { label: false } }] },
+  pattern: { type: 'object', patternProperties: { '^v_': { type: 'string' } } },
+}
+
+/** A contract whose arguments contain themselves. */
+const tree = `
+import { defineContract } from '@appfactory/sdk'
+import { z } from '${zod}'
+const Node = z.object({ label: z.string(), get next() { return Node.optional() } })
+const Tree = defineContract({ name: 'tree', version: '1.0.0', methods: {
+  depth: { args: z.object({ node: Node }), result: z.number() },
+} })
+export default class extends Tree {
+  async initialize() {}
+  async shutdown() {}
+  async healthCheck() { return { status: this.status } }
+  async depth({ node }) { let depth = 0; for (let at = node; at; at = at.next) depth++; return depth }
+}`
+
 describe.skipIf(chromium === undefined)(
   'forms of the Plugin Tester, in Chromium',
   { timeout: 60_000 },
@@ -25,6 +55,9 @@ describe.skipIf(chromium === undefined)(
       root = path
       writePlugin(join(path, 'plugins'), 'sleeper', sleeper)
       writePlugin(join(path, 'plugins'), 'growing', ttsPlugin())
+      for (const [name, schema] of Object.entries(roots))
+        writePlugin(join(path, 'plugins'), `root_${name}`, ttsPlugin(), { config_schema: schema })
+      writePlugin(join(path, 'plugins'), 'tree', tree, { contract: 'tree' })
     })
 
     const json = (): Locator => open.page.getByRole('textbox', { name: 'Arguments as JSON' })
@@ -131,6 +164,46 @@ describe.skipIf(chromium === undefined)(
       await page.getByLabel('Callers').fill('2')
       await start.click()
       await page.locator('[data-done=true]').waitFor()
+    })
+
+    it('shows a configuration that contains itself one level at a time, and loads with it', async () => {
+      const { page } = open
+      for (const name of ['root_node', 'root_ref']) {
+        await visit(page, 'plugin', name)
+        const add = page.getByRole('button', { name: 'Add', exact: true })
+        await expect.poll(() => add.count()).toBe(1)
+        await add.click()
+        await page.getByLabel('label').first().fill('one')
+        await expect.poll(() => add.count()).toBe(1)
+        await add.click()
+        await page.getByRole('button', { name: 'Remove next' }).first().waitFor()
+        await load(page, name)
+      }
+    })
+
+    it.each(['all_of', 'one_of', 'pattern'])(
+      'asks for JSON, and denies no config_schema, where its root is no list of properties (%s)',
+      async (name) => {
+        const { page } = open
+        await visit(page, 'plugin', `root_${name}`)
+        await page.getByLabel('JSON').fill('{"label": 5, "v_x": 5, "file": 5}')
+        expect(await page.locator('.card .hint').innerText()).not.toMatch(/has no config_schema/)
+        await page.getByRole('button', { name: 'Load', exact: true }).click()
+        await page.locator('.problem-card').first().waitFor()
+        await page.getByLabel('JSON').fill('{"label": "a"}')
+        await load(page, `root_${name}`)
+      },
+    )
+
+    it('shows arguments that contain themselves, and calls with them', async () => {
+      const { page } = open
+      await choose(page, 'tree', 'depth')
+      await page.getByLabel('label required').fill('a')
+      await page.getByRole('button', { name: 'Add', exact: true }).click()
+      await page.getByLabel('label required').nth(1).fill('b')
+      await expect.poll(given).toEqual({ node: { label: 'a', next: { label: 'b' } } })
+      await invoke(page)
+      expect(await page.locator('.result').innerText()).toMatch(/2/)
     })
 
     it('cancels with Escape wherever the focus is', async () => {

@@ -19,6 +19,7 @@ export interface Schema {
   contentEncoding?: string
   anyOf?: Schema[]
   oneOf?: Schema[]
+  allOf?: Schema[]
   $ref?: string
   $defs?: Record<string, Schema>
   additionalProperties?: boolean | Schema

@@ -3,7 +3,7 @@ import { NumberInput } from '../parts/number-input.js'
 import { BytesField } from './bytes-field.js'
 import { Fields } from './form.js'
 import { JsonField } from './json-field.js'
-import { initialValue, kindOf, resolve } from './schema.js'
+import { initialValue, kindOf, requiredValues, resolve } from './schema.js'
 
 export interface FieldProps {
   id: string
@@ -141,11 +141,22 @@ function ListField({ id, name, schema, root, value, onChange }: FieldProps) {
   )
 }
 
-function ObjectField({ id, name, schema, root, value, onChange }: FieldProps) {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+/** Its fields are there once it is given: a schema may contain itself. */
+function ObjectField({ id, name, schema, root, isRequired, value, onChange }: FieldProps) {
+  const isGiven = typeof value === 'object' && value !== null && !Array.isArray(value)
   return (
     <fieldset class="nested" id={id} aria-label={name}>
-      <Fields schema={schema} root={root} value={isObject ? (value as JsonObject) : {}} onChange={onChange} />
+      {isGiven && <Fields schema={schema} root={root} value={value as JsonObject} onChange={onChange} />}
+      {!isGiven && (
+        <button type="button" class="small" onClick={() => onChange(requiredValues(schema, root))}>
+          Add
+        </button>
+      )}
+      {isGiven && !isRequired && (
+        <button type="button" class="small" aria-label={`Remove ${name}`} onClick={() => onChange(undefined)}>
+          Remove
+        </button>
+      )}
     </fieldset>
   )
 }

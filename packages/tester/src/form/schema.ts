@@ -3,13 +3,53 @@ import type { JsonObject, Schema } from '../api/types.js'
 /** How a value is asked for. */
 export type Kind = 'enum' | 'boolean' | 'number' | 'integer' | 'text' | 'bytes' | 'list' | 'object' | 'json'
 
+/** How many references a schema may go through until it says what it is. One that refers to itself never does. */
+const maxReferences = 20
+
 /** Follows `$ref` inside the schema, and leaves out null where there is something else. */
 export function resolve(schema: Schema, root: Schema): Schema {
-  const name = /^#\/\$defs\/(.*)$/.exec(schema.$ref ?? '')?.[1]
-  const target = name === undefined ? undefined : root.$defs?.[name]
-  if (target) return { ...target, ...(schema.description ? { description: schema.description } : {}) }
-  const [only, ...others] = (schema.anyOf ?? schema.oneOf ?? []).filter(({ type }) => type !== 'null')
-  return only && others.length === 0 ? { ...schema, ...only } : schema
+  let resolved = schema
+  for (let step = 0; step < maxReferences; step += 1) {
+    const next = follow(resolved, root)
+    if (!next) return resolved
+    resolved = next
+  }
+  return {}
+}
+
+function follow(schema: Schema, root: Schema): Schema | undefined {
+  if (schema.$ref !== undefined) {
+    const { $ref, ...beside } = schema
+    const target = lookUp($ref, root)
+    return target && { ...target, ...beside }
+  }
+  const { anyOf, oneOf, allOf, ...beside } = schema
+  const [only, ...others] = (anyOf ?? oneOf ?? allOf ?? []).filter(({ type }) => type !== 'null')
+  return only && others.length === 0 ? { ...beside, ...only } : undefined
+}
+
+/** `#`, or a JSON Pointer such as `#/$defs/name`. */
+function lookUp(reference: string, root: Schema): Schema | undefined {
+  const [place, ...keys] = reference.split('/')
+  if (place !== '#') return undefined
+  const found = keys.reduce<unknown>((holder, key) => {
+    const name = unescaped(key).replaceAll('~1', '/').replaceAll('~0', '~')
+    return typeof holder === 'object' && holder !== null ? Reflect.get(holder, name) : undefined
+  }, root)
+  return typeof found === 'object' && found !== null ? found : undefined
+}
+
+function unescaped(key: string): string {
+  try {
+    return decodeURIComponent(key)
+  } catch {
+    return key
+  }
+}
+
+/** Whether null will do. */
+function isNullable(schema: Schema): boolean {
+  return [schema.type].flat().includes('null') || (schema.anyOf ?? schema.oneOf ?? []).some(isNullable)
 }
 
 export function kindOf(schema: Schema): Kind {
@@ -24,8 +64,12 @@ export function kindOf(schema: Schema): Kind {
   return 'json'
 }
 
-/** What a form begins with: what must be there, and nothing that the plugin fills in itself. */
-export function initialValue(schema: Schema, root: Schema): unknown {
+/**
+ * What a form begins with: what must be there, and nothing that the plugin fills in itself.
+ *
+ * @param parents The objects that it is in: one that must hold itself ends there.
+ */
+export function initialValue(schema: Schema, root: Schema, parents: readonly unknown[] = []): unknown {
   const { default: given, ...resolved } = resolve(schema, root)
   if (given !== undefined) return given
   switch (kindOf(resolved)) {
@@ -38,9 +82,14 @@ export function initialValue(schema: Schema, root: Schema): unknown {
     case 'integer':
       return resolved.minimum ?? 0
     case 'list':
-      return resolved.minItems ? [initialValue(resolved.items ?? {}, root)] : []
+      return resolved.minItems && !parents.includes(resolved.items)
+        ? [initialValue(resolved.items ?? {}, root, [...parents, resolved.items])]
+        : []
     case 'object':
-      return requiredValues(resolved, root)
+      if (isNullable(schema)) return null
+      return parents.includes(resolved.properties)
+        ? {}
+        : requiredValues(resolved, root, [...parents, resolved.properties])
     case 'json':
       return {}
     default:
@@ -48,15 +97,15 @@ export function initialValue(schema: Schema, root: Schema): unknown {
   }
 }
 
-export function requiredValues(schema: Schema, root: Schema): JsonObject {
+export function requiredValues(schema: Schema, root: Schema, parents: readonly unknown[] = []): JsonObject {
   const required = schema.required ?? []
   const entries = Object.entries(schema.properties ?? {}).filter(([name]) => required.includes(name))
-  return Object.fromEntries(entries.map(([name, property]) => [name, initialValue(property, root)]))
+  return Object.fromEntries(entries.map(([name, property]) => [name, initialValue(property, root, parents)]))
 }
 
 /** The values of a configuration form: the schema's defaults, with the manifest's over them. */
 export function configDefaults(schema: Schema, given: JsonObject = {}): JsonObject {
-  const properties = Object.entries(schema.properties ?? {})
+  const properties = Object.entries(resolve(schema, schema).properties ?? {})
   const defaults = properties
     .filter(([, property]) => property.default !== undefined)
     .map(([name, property]) => [name, property.default])

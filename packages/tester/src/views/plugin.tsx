@@ -3,6 +3,7 @@ import { call } from '../api/rpc.js'
 import type { JsonObject, Method, Plugin, SwapAnswer } from '../api/types.js'
 import { Fields } from '../form/form.js'
 import { JsonField } from '../form/json-field.js'
+import { resolve } from '../form/schema.js'
 import { chooseMethod, isImplemented } from '../invoke/chosen.js'
 import { duration } from '../parts/format.js'
 import { Problem } from '../parts/problem.js'
@@ -24,6 +25,8 @@ import { LogView } from './logs.js'
 
 /** One plugin: start and stop it, what it declares, what it logs. */
 export function PluginView({ plugin }: { plugin: Plugin }) {
+  // Kept here: while a plugin starts it is running for a moment, and its form is gone.
+  const loading = useAction()
   return (
     <>
       <section aria-labelledby="plugin-title">
@@ -37,7 +40,8 @@ export function PluginView({ plugin }: { plugin: Plugin }) {
           {plugin.description && ` · ${plugin.description}`}
         </p>
         {!plugin.valid && <Reasons plugin={plugin} />}
-        {plugin.valid && (isRunning(plugin) ? <Running plugin={plugin} /> : <Start plugin={plugin} />)}
+        {plugin.valid &&
+          (isRunning(plugin) ? <Running plugin={plugin} /> : <Start plugin={plugin} loading={loading} />)}
       </section>
       <div class="columns">
         <Declared plugin={plugin} />
@@ -63,12 +67,13 @@ function Reasons({ plugin: { errors, path } }: { plugin: Plugin }) {
   )
 }
 
-function Start({ plugin }: { plugin: Plugin }) {
-  const schema = manifestOf(plugin)?.config_schema
+function Start({ plugin, loading }: { plugin: Plugin; loading: ReturnType<typeof useAction> }) {
+  const written = manifestOf(plugin)?.config_schema
+  const schema = written && resolve(written, written)
   const [config, setConfig] = useConfig(plugin)
   const [isJsonValid, setJsonValid] = useState(true)
   const validity = useValidForm()
-  const { busy, error, run } = useAction()
+  const { busy, error, run } = loading
   return (
     <form
       class="card"
@@ -79,9 +84,9 @@ function Start({ plugin }: { plugin: Plugin }) {
       }}
     >
       <h3>Configuration</h3>
-      {schema?.properties ? (
+      {written && schema?.properties ? (
         <div class="two">
-          <Fields schema={schema} root={schema} value={config} onChange={setConfig} />
+          <Fields schema={schema} root={written} value={config} onChange={setConfig} />
         </div>
       ) : (
         <div class="property">
@@ -96,7 +101,11 @@ function Start({ plugin }: { plugin: Plugin }) {
             onValid={setJsonValid}
             onChange={(next) => setConfig(next as JsonObject)}
           />
-          <p class="hint">The manifest has no config_schema, so there is no form.</p>
+          <p class="hint">
+            {written
+              ? 'The config_schema of the manifest is no list of properties, so there is no form: what you write is checked when you load the plugin.'
+              : 'The manifest has no config_schema, so there is no form.'}
+          </p>
         </div>
       )}
       <div class="actions">
