@@ -4,7 +4,11 @@ import {
   creditOf,
   type IncomingCall,
   isInputMarker,
+  issuesText,
+  listed,
   type OutgoingStream,
+  quoted,
+  shortened,
   toSnakeCase,
   type WireHealthStatus,
 } from '@appfactory/sdk/wire'
@@ -31,6 +35,9 @@ export interface ServerMethod {
   params: z.ZodType<Record<string, unknown>>
   run(params: never, context: ServerContext): unknown
 }
+
+/** Most issues of one request that are told. */
+const mostIssues = 20
 
 const streamOption = z.union([z.boolean(), z.strictObject({ credit: z.int().min(1) })]).optional()
 
@@ -164,15 +171,11 @@ export async function runMethod(known: ServerMethod, context: ServerContext): Pr
   if (Array.isArray(params)) throw byName(name)
   const parsed = known.params.safeParse(params)
   if (!parsed.success) {
-    const issues = parsed.error.issues.map(({ path, message }) => ({
-      path: path.map(String).join('.'),
-      message,
+    const issues = parsed.error.issues.slice(0, mostIssues).map(({ path, message }) => ({
+      path: shortened(path.map(String).join('.')),
+      message: shortened(message),
     }))
-    throw invalidParams(
-      name,
-      issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; '),
-      issues,
-    )
+    throw invalidParams(name, issuesText(issues), issues)
   }
   return known.run(parsed.data as never, context)
 }
@@ -361,7 +364,7 @@ async function methodNotFound({ host }: ServerContext, name: string): Promise<Pl
   const contracts = [...new Set((await host.list().catch(() => [])).map(({ contract }) => `${contract}/…`))]
   return new PluginError(
     'METHOD_NOT_FOUND',
-    `There is no method "${name}"; there is ${[known, ...contracts].join(', ')}`,
+    `There is no method ${quoted(name)}; there is ${[known, listed(contracts)].filter(Boolean).join(', ')}`,
   )
 }
 
@@ -374,7 +377,7 @@ function invalidParams(
   reason: string,
   issues?: readonly { path: string; message: string }[],
 ): PluginError {
-  return new PluginError('INVALID_PARAMS', `${name}: ${reason}`, issues ? { issues } : undefined)
+  return new PluginError('INVALID_PARAMS', `${shortened(name)}: ${reason}`, issues ? { issues } : undefined)
 }
 
 /** An entry of a table of methods. */
