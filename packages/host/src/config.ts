@@ -4,8 +4,8 @@ import { configInvalid, nameValue, parseJson, systemCodeOf } from '@appfactory/s
 import { reasonOf } from './discovery.js'
 import { environmentKey, type Grants } from './environment.js'
 import { pluginUnreadable } from './messages.js'
+import { isShortage } from './shortage.js'
 import { readSmallFile } from './small-file.js'
-import { isTransient } from './transient.js'
 
 export type Config = Record<string, unknown>
 
@@ -81,7 +81,7 @@ async function readConfigFile(plugin: string, file: string): Promise<Config> {
     value = parseJson(await readSmallFile(file, maxConfigBytes))
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return {}
-    if (isTransient(error)) throw pluginUnreadable(plugin, file, reasonOf(error))
+    if (isShortage(error)) throw pluginUnreadable(plugin, file, reasonOf(error))
     throw new PluginError('CONFIG_INVALID', `${file} can’t be read: ${reasonOf(error)}`, { path: file })
   }
   if (isObject(value)) return value

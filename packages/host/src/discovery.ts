@@ -7,8 +7,8 @@ import semver from 'semver'
 import { type EntryOptions, isInside, resolveEntry } from './entry.js'
 import { discoveryFailed, manifestMissing, outsidePlugins, pluginUnreadable } from './messages.js'
 import { unknownPermissions, unlimitedPermissions } from './permissions.js'
+import { isShortage } from './shortage.js'
 import { readSmallFile } from './small-file.js'
-import { isTransient } from './transient.js'
 import { hostVersion } from './version.js'
 
 /** A folder with a manifest. What is wrong with it is in `errors`; only what has none can be loaded. */
@@ -76,7 +76,7 @@ export async function inspectPlugin(
   } catch (error) {
     // It has gone while it was looked at.
     if (isMissing(error)) return undefined
-    if (isTransient(error)) throw pluginUnreadable(basename(dir), dir, reasonOf(error))
+    if (isShortage(error)) throw pluginUnreadable(basename(dir), dir, reasonOf(error))
     return notValid(dir, error)
   }
 }
@@ -165,7 +165,7 @@ async function readManifest(dir: string): Promise<{ value: unknown } | { error: 
   try {
     return { value: parseJson(await readSmallFile(file, maxManifestBytes)) }
   } catch (error) {
-    if (isMissing(error) || isTransient(error)) throw error
+    if (isMissing(error) || isShortage(error)) throw error
     return { error: `manifest.json: ${reasonOf(error)}` }
   }
 }

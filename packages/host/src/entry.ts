@@ -4,7 +4,7 @@ import { join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { shortened } from '@appfactory/sdk/wire'
 import { findPackage } from './packages.js'
-import { isTransient } from './transient.js'
+import { isShortage } from './shortage.js'
 
 const extensions = ['', '.js', '.mjs', '.cjs', '.ts', '.mts']
 
@@ -63,7 +63,7 @@ function isFile(file: string): boolean {
   try {
     return statSync(file).isFile()
   } catch (error) {
-    if (isTransient(error)) throw error
+    if (isShortage(error)) throw error
     return false
   }
 }

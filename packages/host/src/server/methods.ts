@@ -6,7 +6,10 @@ import {
   type IncomingCall,
   isInputMarker,
   issuesText,
+  listed,
   type OutgoingStream,
+  quoted,
+  shortened,
   toSnakeCase,
   type WireHealthStatus,
 } from '@appfactory/sdk/wire'
@@ -167,7 +170,10 @@ export async function runMethod(known: ServerMethod, context: ServerContext): Pr
   const parsed = known.params.safeParse(params)
   if (!parsed.success) {
     const issues = firstIssues(
-      parsed.error.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message })),
+      parsed.error.issues.map(({ path, message }) => ({
+        path: shortened(path.map(String).join('.')),
+        message: shortened(message),
+      })),
     )
     throw invalidParams(name, issuesText(issues), issues)
   }
@@ -362,7 +368,7 @@ async function methodNotFound({ host }: ServerContext, name: string): Promise<Pl
   const contracts = [...new Set((await host.list().catch(() => [])).map(({ contract }) => `${contract}/…`))]
   return new PluginError(
     'METHOD_NOT_FOUND',
-    `There is no method "${name}"; there is ${[known, ...contracts].join(', ')}`,
+    `There is no method ${quoted(name)}; there is ${[known, listed(contracts)].filter(Boolean).join(', ')}`,
   )
 }
 
@@ -375,7 +381,7 @@ function invalidParams(
   reason: string,
   issues?: readonly { path: string; message: string }[],
 ): PluginError {
-  return new PluginError('INVALID_PARAMS', `${name}: ${reason}`, issues ? { issues } : undefined)
+  return new PluginError('INVALID_PARAMS', `${shortened(name)}: ${reason}`, issues ? { issues } : undefined)
 }
 
 /** An entry of a table of methods. */

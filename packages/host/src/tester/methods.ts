@@ -1,5 +1,6 @@
 import { errorTable, PluginError } from '@appfactory/sdk'
 import { namePattern } from '@appfactory/sdk/manifest'
+import { quoted } from '@appfactory/sdk/wire'
 import { z } from 'zod'
 import {
   method,
@@ -72,7 +73,7 @@ export async function runTesterMethod(methods: TesterMethods, context: ServerCon
   if (known) return runMethod(known, context)
   throw new PluginError(
     'METHOD_NOT_FOUND',
-    `The tester has no method "${name}"; it has ${Object.keys(methods).join(', ')}`,
+    `The tester has no method ${quoted(name)}; it has ${Object.keys(methods).join(', ')}`,
   )
 }
 

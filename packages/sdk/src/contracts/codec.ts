@@ -1,5 +1,6 @@
 import { isUint8Array } from 'node:util/types'
 import { closest } from '../closest.js'
+import { listed, shortened } from '../quote.js'
 import { Bytes } from '../wire/bytes.js'
 import type { JsonSchema, MethodDescriptor } from './contract.js'
 import { toCamelCase } from './names.js'
@@ -503,7 +504,7 @@ function unknownKey(key: string, known: ReadonlyMap<string, unknown>): string {
   const meant = closest(key, names)
   if (meant) return `is not known; did you mean ${meant}?`
   return names.length > 0
-    ? `is not known; there is ${names.join(', ')}`
+    ? `is not known; there is ${listed(names)}`
     : 'is not known; nothing is expected here'
 }
 
@@ -529,7 +530,9 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 /** `['messages', 0, 'role']` → `messages[0].role` */
 function pathText(path: readonly (string | number)[]): string {
   return path
-    .map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`))
+    .map((part, index) =>
+      typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${shortened(part)}`,
+    )
     .join('')
 }
 

@@ -12,6 +12,7 @@ import {
 import type { ContractBinding, ContractDescriptor, MethodDescriptor } from '../contracts/contract.js'
 import { toSnakeCase } from '../contracts/names.js'
 import { describeThrown, isPluginError, PluginError } from '../errors.js'
+import { listed, quoted } from '../quote.js'
 import type { IncomingCall } from '../wire/call.js'
 import { isInputMarker } from '../wire/protocol.js'
 import { creditOf, type OutgoingStream } from '../wire/streams.js'
@@ -134,10 +135,10 @@ export class Dispatcher {
   #find(wireName: unknown): MethodCodecs {
     const codecs = typeof wireName === 'string' ? this.#codecs.get(wireName) : undefined
     if (codecs && typeof Reflect.get(this.#plugin, codecs.method.name) === 'function') return codecs
-    const known = [...this.#codecs.keys()].join(', ')
+    const known = listed([...this.#codecs.keys()])
     const reason = codecs
       ? `has not implemented ${wireName}`
-      : `has no method ${JSON.stringify(wireName)}; its contract has ${known}`
+      : `has no method ${quoted(wireName)}; its contract has ${known}`
     throw new PluginError('METHOD_NOT_FOUND', `${this.#plugin.name} ${reason}`)
   }
 

@@ -14,6 +14,6 @@ const transientCodes = new Set([
 ])
 
 /** Whether another try may succeed though nobody corrects anything. */
-export function isTransient(error: unknown): boolean {
+export function isShortage(error: unknown): boolean {
   return transientCodes.has(systemCodeOf(error) ?? '')
 }
