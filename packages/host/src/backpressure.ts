@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import { holdBack, letFlow } from '@appfactory/sdk/wire'
 
 /** Most bytes that may wait for the reader of an output before nothing more is taken in that adds to them. */
 const maxUnsentBytes = 16 * 1024 * 1024
@@ -30,7 +31,7 @@ export function readWithin(room: Room, input: Readable): void {
   input.on('data', () => {
     const freed = room()
     if (!freed) return
-    input.pause()
-    void freed.then(() => input.resume())
+    holdBack(input)
+    void freed.then(() => letFlow(input))
   })
 }

@@ -12,7 +12,7 @@ export class MessageWriter {
   maxBytes: number
   /** Where bytes go that travel beside their message. Undefined: they go inside it, as base64. */
   channel: ByteChannel | undefined
-  readonly #lines: LineWriter
+  #lines: LineWriter
 
   constructor(output: Writable, maxBytes: number) {
     this.#lines = new LineWriter(output)
@@ -53,6 +53,12 @@ export class MessageWriter {
 
   notify(method: string, params: unknown): void {
     this.write(createJSONRPCNotification(method, params))
+  }
+
+  /** Lines go to `output` from now on. */
+  moveTo(output: Writable): void {
+    this.#lines.flush()
+    this.#lines = new LineWriter(output)
   }
 
   /** Hands over what is still to be written. */

@@ -44,11 +44,14 @@ export const maxTimerMs = 2 ** 31 - 1
 export class OutgoingCalls {
   readonly #writer: MessageWriter
   readonly #calls = new Map<RequestId, OutgoingCall>()
-  #lastId = 0
+  #idMark: string
+  #lastNumber = 0
   #closed: PluginError | undefined
 
-  constructor(writer: MessageWriter) {
+  /** @param idMark How ids begin, so that nobody can guess one. Empty: they are numbers. */
+  constructor(writer: MessageWriter, idMark: string) {
     this.#writer = writer
+    this.#idMark = idMark
   }
 
   request(method: string, params: unknown, options: RequestOptions): Promise<unknown> {
@@ -72,6 +75,11 @@ export class OutgoingCalls {
       (error: unknown) => pieces.fail(error),
     )
     return pieces
+  }
+
+  /** Nobody but the other end can answer any more: ids are numbers from now on, which cost less. */
+  numberIds(): void {
+    this.#idMark = ''
   }
 
   has(id: RequestId): boolean {
@@ -129,8 +137,9 @@ export class OutgoingCalls {
     params: unknown,
     options: RequestOptions,
     pieces?: IncomingStream,
-  ): { id: number; result: Promise<unknown> } {
-    const id = ++this.#lastId
+  ): { id: string | number; result: Promise<unknown> } {
+    const number = ++this.#lastNumber
+    const id = this.#idMark === '' ? number : this.#idMark + number
     if (this.#closed) return { id, result: Promise.reject(this.#closed) }
     const abandoned = options.cancellation?.cancelled ?? (options.signal?.aborted ? cancelled() : undefined)
     if (abandoned) return { id, result: Promise.reject(abandoned) }
@@ -145,7 +154,7 @@ export class OutgoingCalls {
   }
 
   /** Sends a request: too large a one fails here instead of at the other end. */
-  #send(id: number, method: string, params: unknown): void {
+  #send(id: string | number, method: string, params: unknown): void {
     try {
       this.#writer.writeChecked(createJSONRPCRequest(id, method, params))
     } catch (error) {
@@ -154,7 +163,11 @@ export class OutgoingCalls {
   }
 
   /** Starts what may end the call early, and what feeds it. */
-  #watch(id: number, call: OutgoingCall, { signal, cancellation, timeoutMs, input }: RequestOptions): void {
+  #watch(
+    id: string | number,
+    call: OutgoingCall,
+    { signal, cancellation, timeoutMs, input }: RequestOptions,
+  ): void {
     if (!this.#calls.has(id)) return
     if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY)
       call.timer = setTimeout(() => this.#timeOut(id, call, timeoutMs), Math.min(timeoutMs, maxTimerMs))
@@ -168,14 +181,14 @@ export class OutgoingCalls {
     call.stopListening = () => signal.removeEventListener('abort', cancel)
   }
 
-  #timeOut(id: number, { method }: OutgoingCall, timeoutMs: number): void {
+  #timeOut(id: string | number, { method }: OutgoingCall, timeoutMs: number): void {
     this.#cancel(id)
     const message = `${method} took longer than ${timeoutMs} ms and was cancelled`
     this.settle(id, errorResponse(id, new PluginError('CALL_TIMEOUT', message, { timeout_ms: timeoutMs })))
   }
 
   /** Sends the argument that arrives while the call runs; its failure cancels the call. */
-  async #feed(id: number, call: OutgoingCall, input: AsyncIterable<unknown>): Promise<void> {
+  async #feed(id: string | number, call: OutgoingCall, input: AsyncIterable<unknown>): Promise<void> {
     const outgoing = new OutgoingStream(streamWindow, (seq, value) =>
       this.#writer.writeItem('$/input', { id, seq, value }),
     )
