@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import { holdBack, letFlow } from '@appfactory/sdk/wire'
 
 import { waitUntil } from './waiting.js'
 
@@ -55,7 +56,7 @@ export function readWithin(room: Room, input: Readable): void {
   input.on('data', () => {
     const freed = room()
     if (!freed) return
-    input.pause()
-    void freed.then(() => input.resume())
+    holdBack(input)
+    void freed.then(() => letFlow(input))
   })
 }

@@ -8,8 +8,8 @@ import { runInstallation } from './install.js'
 import { dependencyMissing, installFailed, packageFileUnreadable, startFailed } from './messages.js'
 import { findPackage, maxPackageBytes, packageVersion } from './packages.js'
 import { SharedWork } from './shared-work.js'
+import { isShortage } from './shortage.js'
 import { readSmallFile } from './small-file.js'
-import { isTransient } from './transient.js'
 
 /** One entry of a manifest's `dependencies`. */
 interface Dependency {
@@ -109,7 +109,7 @@ export async function checkDependencies(
       signal,
     )
   } catch (error) {
-    if (!isTransient(error)) throw error
+    if (!isShortage(error)) throw error
     throw startFailed(manifest.name, `could not be started (${describeThrown(error).message})`, '', true)
   }
 }
@@ -128,7 +128,7 @@ async function install(
   await orRestore(dir, lockfile, async () => {
     const run = { plugin: manifest.name, command, args, cwd: dir, env, timeoutMs, signal }
     const failure = await runInstallation(run)
-    if (isTransient(failure?.cause)) throw failure?.cause
+    if (isShortage(failure?.cause)) throw failure?.cause
     if (failure) throw installFailed(manifest.name, line, failure.reason)
     const still = await missingDependencies(dir, manifest)
     if (still.length > 0)
@@ -192,7 +192,7 @@ async function installArguments(
 ): Promise<readonly string[]> {
   const file = join(dir, 'package.json')
   const declared = await declaredDependencies(file).catch((error: unknown) => {
-    if (isTransient(error)) throw error
+    if (isShortage(error)) throw error
     throw packageFileUnreadable(plugin, missing.map(explain), file, describeThrown(error).message)
   })
   if (missing.every(({ name }) => declared.includes(name))) return install

@@ -19,6 +19,8 @@ import {
   type HandshakeParams,
   type HandshakeResult,
   inputMarker,
+  isHeldBack,
+  letFlow,
   Peer,
   pluginMethods,
   protocolVersions,
@@ -31,6 +33,7 @@ import type { Config } from './config.js'
 import { Heartbeat } from './heartbeat.js'
 import { Latencies } from './latencies.js'
 import { type LaunchOptions, launchOf } from './launch.js'
+import { LogBudget } from './log-budget.js'
 import type { LogLevel } from './logs.js'
 import {
   callTimeout,
@@ -39,6 +42,7 @@ import {
   initializeCrashed,
   initializeRefused,
   initializeTimeout,
+  linesDropped,
   pluginCrashed,
   pluginStopping,
   shutdownFailed,
@@ -95,8 +99,17 @@ export function wrongCallOption(options: CallOptions): TypeError | undefined {
 /** Windows may hold a write on a pipe back as long as it is also read there: bytes are base64 in their messages then. */
 const byteChannels = process.platform === 'win32' ? [] : ['fd3']
 
+/** Where a runtime takes messages that nobody else in its process can reach. */
+const messageChannels = process.platform === 'win32' ? [] : ['fd4']
+
 /** How long the last output of a process that has ended may take to arrive. Another process may hold its pipes open for longer. */
 const lastOutputMs = 20
+
+/** What is logged of a line on stdout that is no message, in characters. */
+const maxNoiseLength = 2000
+
+/** How long it may take until what was read of that output has had its turns. */
+const lastTurnsMs = 1000
 
 /** How long a process may go on that has closed its output, before it is asked to leave, and before it is killed. */
 const muteMs = 500
@@ -128,6 +141,7 @@ export class Instance {
   readonly #child: ChildProcess
   readonly #peer: Peer
   readonly #stderr: StderrLog
+  readonly #budget: LogBudget
 
   /**
    * Starts a process, shakes hands and initializes the plugin. Whatever fails, nothing is left running.
@@ -173,17 +187,20 @@ export class Instance {
     this.#options = options
     this.manifest = options.manifest
     this.#child = new ChildProcess(launchOf(options))
-    this.#stderr = new StderrLog(this.#child.stderr, options.log)
+    this.#budget = new LogBudget((dropped) => options.log('WARNING', linesDropped(dropped)))
+    this.#stderr = new StderrLog(this.#child.stderr, this.#budget, options.log)
     this.#peer = new Peer({
       input: this.#child.stdout,
       output: this.#child.stdin,
+      idNonce: randomBytes(9).toString('base64url').replace(/[eE]/g, '_'),
       maxMessageBytes: options.limits.maxMessageBytes,
       maxSendBytes: options.limits.maxMessageBytes,
-      onNoise: (text, reason) => options.log('WARNING', `stdout (${reason}): ${text.slice(0, 2000)}`),
+      onNoise: (text, reason) => this.#logNoise(text, reason),
       onOversize: () =>
         this.#violate(`sent a line longer than ${options.limits.maxMessageBytes} bytes and was stopped`),
       onEnd: () => void this.#child.stop({ endMs: muteMs, termMs: muteMs }),
     })
+    if (this.#child.messages) this.#peer.listenTo(this.#child.messages)
     this.#peer.receiveBytes(this.#child.bytes, this.#byteNonce)
     for (const stream of this.#answers) readWithin(() => this.#room(), stream)
     this.crashed = this.#watchExit()
@@ -232,7 +249,7 @@ export class Instance {
 
   /** Whether its answers are left in its pipes for now, so that its silence says nothing. */
   get isHeld(): boolean {
-    return this.#answers.some((stream) => stream.isPaused())
+    return this.#answers.some(isHeldBack)
   }
 
   /** Calls that were answered with a result. */
@@ -365,9 +382,15 @@ export class Instance {
     return this.#stopped
   }
 
+  #logNoise(text: string, reason: string): void {
+    const said = text.slice(0, maxNoiseLength)
+    if (this.#budget.take(said.length)) this.#options.log('WARNING', `stdout (${reason}): ${said}`)
+  }
+
   /** What carries the plugin's answers. */
   get #answers(): readonly Readable[] {
-    return [this.#child.stdout, this.#child.bytes]
+    const { stdout, bytes, messages } = this.#child
+    return messages ? [stdout, bytes, messages] : [stdout, bytes]
   }
 
   /** What a plugin says while it starts or stops is little, and waited for. */
@@ -377,7 +400,7 @@ export class Instance {
 
   /** What is left in its pipes is taken out, room or not. */
   #readOn(): void {
-    for (const stream of this.#answers) stream.resume()
+    for (const stream of this.#answers) letFlow(stream)
   }
 
   /** What the host itself knows of the plugin. */
@@ -439,6 +462,7 @@ export class Instance {
       manifest,
       max_message_bytes: limits.maxMessageBytes,
       wants_config_schema: wantsSchema,
+      message_channels: messageChannels,
       byte_channels: byteChannels,
       byte_nonce: this.#byteNonce,
     }
@@ -449,6 +473,7 @@ export class Instance {
     })
     checkHandshake(manifest, answer)
     this.#handshake = answer
+    this.#settleChannel(answer)
     for (const { wire, session, idempotent, piece } of answer.contract.methods) {
       if (piece && JSON.stringify(piece).includes('"contentEncoding":"base64"'))
         this.#windows.set(wire, byteStreamWindow)
@@ -457,6 +482,16 @@ export class Instance {
     }
     if (answer.byte_channels.includes('fd3')) this.#peer.sendBytes()
     return answer
+  }
+
+  /** Messages go where the plugin takes them. */
+  #settleChannel({ message_channels: taken }: HandshakeResult): void {
+    const { messages } = this.#child
+    if (!messages) return
+    if (taken?.includes('fd4')) {
+      this.#peer.moveTo(messages)
+      this.#child.endStdin()
+    } else messages.destroy()
   }
 
   #ask(method: string, params: unknown, timeoutMs: number, late: () => PluginError): Promise<unknown> {
@@ -517,6 +552,7 @@ export class Instance {
     this.#readOn()
     this.#heartbeat?.stop()
     await Promise.race([this.#outputEnded(), afterReading(lastOutputMs)])
+    await Promise.race([this.#caughtUp(), delay(lastTurnsMs)])
     const how = this.#violation ?? describeExit(exit)
     const { name } = this.manifest
     const wasStarting = this.#status === PluginStatus.INITIALIZING
@@ -537,6 +573,12 @@ export class Instance {
     return unasked ? error : new Promise(() => {})
   }
 
+  /** What was read and put off has been taken. */
+  async #caughtUp(): Promise<void> {
+    await Promise.all([this.#peer.caughtUp(), this.#stderr.caughtUp()])
+    this.#budget.tell()
+  }
+
   async #outputEnded(): Promise<void> {
     await Promise.all([...this.#answers, this.#child.stderr].map(ended))
   }
@@ -554,7 +596,8 @@ async function afterReading(ms: number): Promise<void> {
   for (let turns = 0; turns < 2; turns++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-function describeExit({ code, signal }: Exit): string {
+function describeExit({ code, signal, reason }: Exit): string {
   if (signal !== undefined) return `was ended by ${signal}`
+  if (reason !== undefined) return `could not be started: ${reason}`
   return code === undefined ? 'could not be started' : `exited with code ${code}`
 }

@@ -379,3 +379,7 @@ export function healthCheckTimeout(name: string, timeoutMs: number): PluginError
     { plugin: name, timeout_ms: timeoutMs },
   )
 }
+
+export function linesDropped(lines: number): string {
+  return `${lines} more lines are not here: the plugin says more than a host logs of one. Let it log less`
+}

@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { isShortage } from './shortage.js'
 import { readSmallFile } from './small-file.js'
-import { isTransient } from './transient.js'
 
 /** Longest package.json, in bytes. */
 export const maxPackageBytes = 1024 * 1024
@@ -30,7 +30,7 @@ export async function packageVersion(folder: string): Promise<string | undefined
     )
     return typeof version === 'string' ? version : undefined
   } catch (error) {
-    if (isTransient(error)) throw error
+    if (isShortage(error)) throw error
     return undefined
   }
 }

@@ -1,5 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs'
 import * as nodeModule from 'node:module'
+import { devNull } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
 
@@ -37,6 +38,8 @@ export function permissionFlags(
     return paths.map((path) => `${flag}=${path}`)
   })
   const needed = codeFolders(dir, codeFiles).map((folder) => `--allow-fs-read=${folder}`)
+  // What a plugin's process has for stdin.
+  if (process.platform !== 'win32') needed.push(`--allow-fs-read=${devNull}`)
   // Node 20 resolves the SDK for a plugin that has none of its own in a worker.
   if (provideSdk && !('registerHooks' in nodeModule)) needed.push('--allow-worker')
   return [permissionFlag, '--disable-warning=ExperimentalWarning', ...needed, ...asked]

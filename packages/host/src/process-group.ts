@@ -1,4 +1,4 @@
-import { execa } from 'execa'
+import { spawn } from 'node:child_process'
 import { guardGroup, releaseGroup } from './orphan-guard.js'
 
 /** A process that leads a group of its own, with all that it has started. The group does not outlive the host. */
@@ -16,7 +16,7 @@ export class ProcessGroup {
   signal(signal: 'SIGTERM' | 'SIGKILL'): void {
     if (this.#pid === undefined || this.#isGone) return
     if (process.platform === 'win32') {
-      void execa('taskkill', ['/pid', String(this.#pid), '/t', '/f'], { reject: false })
+      endTree(this.#pid)
       return
     }
     try {
@@ -31,5 +31,22 @@ export class ProcessGroup {
     this.signal('SIGKILL')
     this.#isGone = true
     if (this.#pid !== undefined) releaseGroup(this.#pid)
+  }
+}
+
+/** What ends a process and all that it has started, on Windows. */
+function endTree(pid: number): void {
+  const windows = process.env['SystemRoot'] ?? 'C:\\Windows'
+  const command = `${windows}\\System32\\taskkill.exe`
+  const options = { stdio: 'ignore', windowsHide: true } as const
+  // Where it can't be started, the leader at least ends.
+  spawn(command, ['/pid', String(pid), '/t', '/f'], options).on('error', () => endLeader(pid))
+}
+
+function endLeader(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended.
   }
 }

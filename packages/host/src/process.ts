@@ -1,13 +1,18 @@
-import type { Duplex, Readable, Writable } from 'node:stream'
+import { type ChildProcess as NodeProcess, spawn as spawnProcess } from 'node:child_process'
+import { type Duplex, PassThrough, type Readable, type Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import { reopenAsBytePipe } from '@appfactory/sdk/wire'
-import { execa } from 'execa'
+import { describeThrown, reopenAsBytePipe } from '@appfactory/sdk/wire'
 import { ProcessGroup } from './process-group.js'
 
 export interface Exit {
   code: number | undefined
   signal: string | undefined
+  /** Why it could not be started. */
+  reason?: string
 }
+
+/** The fourth carries raw bytes, the fifth messages. Windows may hold a write on a pipe back as long as it is also read there. */
+const pipes: 'pipe'[] = Array(process.platform === 'win32' ? 4 : 5).fill('pipe')
 
 /** How long a process may take to leave: after the end of its input, and after SIGTERM. */
 export interface Patience {
@@ -30,32 +35,38 @@ export class ChildProcess {
   readonly stderr: Readable
   /** Raw bytes, both ways. */
   readonly bytes: Duplex
+  /** Messages, both ways, for who takes them there and not on stdin and stdout. Undefined on Windows. */
+  readonly messages: Duplex | undefined
   readonly pid: number | undefined
   /** Resolves when the process has ended; never rejects. A process that could not be started has no code. */
   readonly exited: Promise<Exit>
-  readonly #child: ReturnType<typeof spawn>
   readonly #group: ProcessGroup
 
   constructor(launch: Launch) {
-    this.#child = spawn(launch)
-    this.stdin = this.#child.stdin
-    this.stdout = this.#child.stdout
-    this.stderr = this.#child.stderr
-    this.bytes = reopenAsBytePipe(this.#child.stdio[3] as unknown as Duplex)
-    this.pid = this.#child.pid
+    const { child, failed } = spawn(launch)
+    const [stdin, stdout, stderr, bytes, messages] = (child?.stdio ?? []) as (Duplex | undefined)[]
+    this.stdin = stdin ?? nothing()
+    this.stdout = stdout ?? nothing()
+    this.stderr = stderr ?? nothing()
+    this.bytes = bytes ? reopenAsBytePipe(bytes) : nothing()
+    this.messages = messages
+    for (const pipe of [this.stdin, this.stdout, this.stderr, this.bytes, this.messages])
+      pipe?.on('error', () => {})
+    this.pid = child?.pid
     this.#group = new ProcessGroup(this.pid)
-    this.exited = new Promise((resolve) => {
-      this.#child.once('exit', (code, signal) =>
-        resolve({ code: code ?? undefined, signal: signal ?? undefined }),
-      )
-      this.#child.once('error', () => resolve({ code: undefined, signal: undefined }))
-    })
+    this.exited = Promise.race([ended(child), failed])
     void this.exited.then(() => this.#group.end())
+  }
+
+  /** Its process takes messages elsewhere: whatever reads its stdin finds the end. */
+  endStdin(): void {
+    this.stdin.destroy()
   }
 
   /** Asks the process to leave, ever more firmly. Resolves when it has ended. */
   async stop({ endMs, termMs }: Patience): Promise<void> {
     this.stdin.end()
+    this.messages?.end()
     if (await this.#exitsWithin(endMs)) return
     this.#group.signal('SIGTERM')
     if (await this.#exitsWithin(termMs)) return
@@ -80,16 +91,38 @@ export class ChildProcess {
 }
 
 /** The one place that starts processes of plugins. */
-function spawn({ file, args, cwd, env }: Launch) {
-  return execa(file, args, {
-    cwd,
-    env,
-    extendEnv: false,
-    buffer: false,
-    reject: false,
-    // The fourth carries raw bytes both ways.
-    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-    detached: process.platform !== 'win32',
-    windowsHide: true,
+function spawn({ file, args, cwd, env }: Launch): { child: NodeProcess | undefined; failed: Promise<Exit> } {
+  try {
+    const child = spawnProcess(file, args, {
+      cwd,
+      env,
+      stdio: pipes,
+      detached: process.platform !== 'win32',
+      windowsHide: true,
+    })
+    // Before anything else: without files to give, the system leaves a process without pipes, and an error that is still to come.
+    const failed = new Promise<Exit>((resolve) => {
+      child.on('error', (error) => resolve(failure(error)))
+    })
+    return { child, failed }
+  } catch (error) {
+    return { child: undefined, failed: Promise.resolve(failure(error)) }
+  }
+}
+
+function ended(child: NodeProcess | undefined): Promise<Exit> {
+  return new Promise((resolve) => {
+    child?.once('exit', (code, signal) => resolve({ code: code ?? undefined, signal: signal ?? undefined }))
   })
+}
+
+function failure(error: unknown): Exit {
+  return { code: undefined, signal: undefined, reason: describeThrown(error).message }
+}
+
+/** In place of a pipe of a process that could not be started. */
+function nothing(): Duplex {
+  const pipe = new PassThrough()
+  pipe.end()
+  return pipe
 }

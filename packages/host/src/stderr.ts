@@ -1,5 +1,7 @@
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
+import { FairReader } from '@appfactory/sdk/wire'
+import type { LogBudget } from './log-budget.js'
 import type { LogLevel } from './logs.js'
 
 /** What is kept of a plugin's stderr for a crash report, in characters. */
@@ -24,13 +26,20 @@ const levelOf: Record<string, LogLevel> = {
 export class StderrLog {
   #tail = ''
   #rest = ''
+  #droppedBefore = 0
   readonly #decoder = new StringDecoder('utf8')
+  readonly #reader: FairReader
+  readonly #budget: LogBudget
   readonly #log: (level: LogLevel, message: string) => void
 
-  constructor(stderr: Readable, log: (level: LogLevel, message: string) => void) {
+  constructor(stderr: Readable, budget: LogBudget, log: (level: LogLevel, message: string) => void) {
+    this.#budget = budget
     this.#log = log
-    stderr.on('data', (chunk: Buffer) => this.#receive(this.#decoder.write(chunk)))
-    stderr.once('end', () => this.#end())
+    this.#reader = new FairReader(stderr, {
+      take: (part) => this.#receive(this.#decoder.write(part)),
+      end: () => this.#end(),
+      isWaste: () => this.#hasDroppedMore(),
+    })
     stderr.on('error', () => {})
   }
 
@@ -39,21 +48,56 @@ export class StderrLog {
     return this.#tail.replace(/^<[0-7]>/gm, '')
   }
 
+  /** Resolves when all that has been read so far is logged. What comes from now on is not put off for long. */
+  caughtUp(): Promise<void> {
+    this.#reader.hurry()
+    return this.#reader.caughtUp()
+  }
+
   /** A last line without an end counts too. */
   #end(): void {
     this.#receive(this.#decoder.end())
-    for (const { level, message } of joinContinued([this.#rest])) this.#log(level, message)
+    this.#logAll([this.#rest])
+    this.#rest = ''
   }
 
   #receive(text: string): void {
     this.#tail = (this.#tail + text).slice(-tailLength)
+    if (this.#budget.isUsedUp) {
+      this.#skip(text)
+      return
+    }
     const lines = (this.#rest + text).split('\n')
     this.#rest = lines.pop() ?? ''
     if (this.#rest.length > maxLineLength) {
       lines.push(this.#rest)
       this.#rest = ''
     }
-    for (const { level, message } of joinContinued(lines)) this.#log(level, message)
+    this.#logAll(lines)
+  }
+
+  #logAll(lines: readonly string[]): void {
+    for (const { level, message } of joinContinued(lines))
+      if (this.#budget.take(message.length)) this.#log(level, message)
+  }
+
+  /** Drops the lines that end in `text`. The beginning of the next one is kept. */
+  #skip(text: string): void {
+    let lines = 0
+    let start = 0
+    for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', start)) {
+      lines += 1
+      start = end + 1
+    }
+    this.#budget.drop(lines)
+    this.#rest = (lines === 0 ? this.#rest + text : text.slice(start)).slice(0, maxLineLength)
+  }
+
+  /** Whether lines were dropped since it was asked last. */
+  #hasDroppedMore(): boolean {
+    const hasMore = this.#budget.dropped > this.#droppedBefore
+    this.#droppedBefore = this.#budget.dropped
+    return hasMore
   }
 }
 

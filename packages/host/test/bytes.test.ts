@@ -195,10 +195,16 @@ test('faults 10: a plugin that sends a line over the limit is stopped, its calls
   const root = temporaryFolder()
   const flooding = ttsPlugin(`
     async synthesize(text) {
-      if (text === 'flood') { const { writeSync } = await import('node:fs'); for (let n = 0; n < 200; n++) writeSync(1, 'x'.repeat(65536)) }
+      if (text === 'flood') for (let n = 0; n < 200; n++) await writePart()
       return super.synthesize(text)
     }`)
-  writePlugin(root, 'flooding', flooding)
+  // Where messages go; who has no room there waits.
+  const writing = `import { writeSync } from 'node:fs'
+    async function writePart() {
+      for (let part = 'x'.repeat(65536); part !== ''; )
+        try { part = part.slice(writeSync(4, part)) } catch { await new Promise(setImmediate) }
+    }`
+  writePlugin(root, 'flooding', `${writing}\n${flooding}`)
   await using host = new PluginHost({
     pluginsDir: root,
     restart: { firstDelayMs: 1 },

@@ -250,15 +250,15 @@ test('what a plugin prints goes to its log with its level, never into a message'
   host.on('log', ({ level, message }) => events.push(`${level} ${message}`))
   const tts = await host.load<TTSContract>('chatty')
   expect((await tts.synthesize('Hello')).durationMs).toBe(50)
-  expect((await tts.health()).details).toMatchObject({ noise: 2 })
+  expect((await tts.health()).details).toMatchObject({ noise: 1 })
   await host.close()
   expect(events).toEqual(
     expect.arrayContaining([
       'INFO to log',
       'ERROR an error',
       'WARNING straight to stdout',
-      'WARNING stdout (not JSON): a native library',
-      'WARNING stdout (not JSON): no line end',
+      'WARNING stdout (not a message): a native library',
+      'WARNING stdout (not a message): no line end',
     ]),
   )
   expect(events.join()).not.toContain('too quiet')

@@ -12,6 +12,7 @@ import { salvage } from '../../sdk/src/wire/salvage.js'
 import { parseDependency } from '../src/dependencies.js'
 import { resolveEntry } from '../src/entry.js'
 import { pluginEnvironment } from '../src/environment.js'
+import { LogBudget } from '../src/log-budget.js'
 import { checkAgainst } from '../src/schema-check.js'
 import { SchemaChecker } from '../src/schema-checker.js'
 import { StderrLog } from '../src/stderr.js'
@@ -104,8 +105,7 @@ const parsers: Record<string, (text: string) => unknown> = {
   'bytes, whole': (text) => splitLines(text, text.length + 1),
   'bytes, one by one': (text) => splitLines(text, 1),
   'bytes, by seven': (text) => splitLines(text, 7),
-  'a message behind something printed': (text) =>
-    Reflect.apply(salvage, undefined, [Buffer.from(text), '2.0']),
+  'a message behind something printed': (text) => salvage(Buffer.from(text), '2.0'),
   base64: (text) => decodeBytes(text),
   'an argument that nobody knows': (text) => issuesText(decodeObject({ [text]: 1 }).issues),
   'the header of a sound': (text) => sniffAudio(Buffer.from(text)),
@@ -267,7 +267,7 @@ async function* tokens(text: string): AsyncGenerator<string> {
 
 async function logStderr(parts: readonly string[]): Promise<void> {
   const stderr = new PassThrough({ highWaterMark: Number.MAX_SAFE_INTEGER })
-  new StderrLog(stderr, () => {})
+  new StderrLog(stderr, new LogBudget(() => {}), () => {})
   const closed = once(stderr, 'close')
   for (const part of parts) stderr.write(part)
   stderr.end()

@@ -1,40 +1,50 @@
-import type { Socket } from 'node:net'
-import type { Writable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { format } from 'node:util'
-import { openBytePipe } from '../wire/byte-pipe.js'
+import { writeAtOnce } from './pipe.js'
 
 /** Log levels as systemd writes them before a line on stderr: `<6>message`. */
 const consoleLevels = { debug: 7, log: 6, info: 6, warn: 4, error: 3 } as const
 
 /**
  * Keeps stdout for the protocol. From here on `process.stdout` is stderr, and `console.*` writes lines there that begin
- * with their level, so that nothing a plugin prints can be taken for a message. Returns the real stdout.
+ * with their level, so that nothing a plugin prints can be taken for a message.
  */
-export function guardStdout(): Writable {
-  const protocol = process.stdout
-  writeBlocking(protocol)
-  writeBlocking(process.stderr)
-  Object.defineProperty(process, 'stdout', {
-    configurable: true,
-    enumerable: true,
-    get: () => process.stderr,
-  })
+export function guardStdout(): void {
+  writeAtOnce(process.stderr, 2)
+  define('stdout', () => process.stderr)
   for (const [method, level] of Object.entries(consoleLevels)) {
     Reflect.set(console, method, (...args: unknown[]) => writeLog(level, format(...args)))
   }
-  return protocol
 }
 
-/** A pipe that the host has left open for this process. Throws where there is none. */
-export function openPipe(fd: number): Socket {
-  const pipe = openBytePipe({ fd })
-  writeBlocking(pipe)
-  return pipe
+/** Keeps stdin for the protocol: from here on `process.stdin` is empty. */
+export function guardStdin(): void {
+  let empty: EmptyInput | undefined
+  define('stdin', () => {
+    empty ??= new EmptyInput()
+    return empty
+  })
 }
 
-/** Else a large reply, or the last words, would be cut off where the plugin calls process.exit() right after. */
-function writeBlocking(stream: Writable): void {
-  Reflect.get(stream, '_handle')?.setBlocking?.(true)
+/** What stdin is where nobody types: it ends at once. */
+class EmptyInput extends Readable {
+  readonly fd = 0
+
+  override _read(): void {
+    this.push(null)
+  }
+
+  ref(): this {
+    return this
+  }
+
+  unref(): this {
+    return this
+  }
+}
+
+function define(name: 'stdin' | 'stdout', get: () => unknown): void {
+  Object.defineProperty(process, name, { configurable: true, enumerable: true, get })
 }
 
 function writeLog(level: number, text: string): void {

@@ -2,7 +2,6 @@
 
 import { readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
-import type { Writable } from 'node:stream'
 import { configJsonSchema, configSchemaOf, hasConfigSchema } from '../config.js'
 import type { AnyPlugin } from '../contracts/base.js'
 import { contractSymbol } from '../contracts/contract.js'
@@ -19,10 +18,11 @@ import {
   protocolVersions,
   type WireState,
 } from '../wire/protocol.js'
+import { type Connection, connect } from './connection.js'
 import { Dispatcher } from './dispatch.js'
-import { guardStdout, openPipe } from './guard.js'
 import { loadPluginClass, type PluginClass } from './load.js'
 import { logThrown } from './log-thrown.js'
+import { openByteChannel } from './pipe.js'
 import {
   capabilitiesOf,
   captureState,
@@ -44,23 +44,23 @@ const callsGraceMs = 500
 
 class PluginProcess {
   readonly #peer: Peer
-  readonly #output: Writable
+  readonly #connection: Connection
   readonly #loading: Promise<PluginClass>
   #plugin: AnyPlugin | undefined
   #pluginClass: PluginClass | undefined
   #dispatcher: Dispatcher | undefined
   #shutdown: Promise<unknown> | undefined
 
-  constructor(entryFile: string, output: Writable, options: TypeScriptOptions) {
-    this.#output = output
+  constructor(entryFile: string, connection: Connection, options: TypeScriptOptions) {
+    this.#connection = connection
     this.#peer = new Peer({
-      input: process.stdin,
-      output,
+      input: connection.input,
+      output: connection.output,
       handle: (call) => this.#handle(call),
       onEnd: () => void this.#leave(),
       onGone: () => void this.#leave(),
     })
-    // Imported while the handshake is on its way; its failure is the handshake's answer.
+    // Its failure is the handshake's answer.
     this.#loading = loadPluginClass(entryFile, options)
     this.#loading.catch(() => {})
     process.once('exit', () => this.#peer.flush())
@@ -116,6 +116,7 @@ class PluginProcess {
       capabilities: capabilitiesOf(pluginClass, plugin, contract),
       config_schema: schema ? await configJsonSchema(schema) : null,
       ...(hasConfigSchema(pluginClass) ? { checks_config: true } : {}),
+      message_channels: this.#connection.channels,
       byte_channels: this.#openBytes(params),
     }
   }
@@ -124,7 +125,7 @@ class PluginProcess {
   #openBytes({ byte_channels: offered = [], byte_nonce: nonce = '' }: Partial<HandshakeParams>): string[] {
     if (!offered.includes('fd3') || nonce === '') return []
     try {
-      this.#peer.receiveBytes(openPipe(3), nonce)
+      this.#peer.receiveBytes(openByteChannel(3), nonce)
     } catch {
       return []
     }
@@ -187,8 +188,9 @@ class PluginProcess {
 
   #exit(): void {
     this.#peer.flush()
-    if (this.#output.writableLength === 0) process.exit(0)
-    this.#output.once('drain', () => process.exit(0))
+    const { output } = this.#connection
+    if (output.writableLength === 0) process.exit(0)
+    output.once('drain', () => process.exit(0))
   }
 
   #ready(): AnyPlugin {
@@ -218,8 +220,8 @@ if (!entryFile) {
   console.error('This file is started by a host: node main.js <entry file> [--provide-sdk] [--jiti URL]')
   process.exit(2)
 }
-const output = guardStdout()
+const connection = connect()
 const hasNoSdk = flags.includes('--provide-sdk')
 if (hasNoSdk) provideSdk()
 const jiti = flags.includes('--jiti') ? flags[flags.indexOf('--jiti') + 1] : undefined
-new PluginProcess(entryFile, output, { provideSdk: hasNoSdk, ...(jiti === undefined ? {} : { jiti }) })
+new PluginProcess(entryFile, connection, { provideSdk: hasNoSdk, ...(jiti === undefined ? {} : { jiti }) })

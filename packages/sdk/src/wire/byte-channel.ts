@@ -3,12 +3,14 @@ import { type ByteLimits, defaultByteLimits } from './byte-frames.js'
 import { ByteReceiver } from './byte-receiver.js'
 import { ByteSender } from './byte-sender.js'
 import type { BytesReference } from './bytes.js'
+import { FairReader } from './fair-reader.js'
 
 /** Raw bytes beside the messages of a connection: payloads by number, in pieces that take turns. */
 export class ByteChannel {
   readonly #nonce: string
   readonly #sender: ByteSender
   readonly #receiver: ByteReceiver
+  #droppedBefore = 0
 
   /** @param onBreak Called once, when nothing can be received any more. What is sent arrives all the same. */
   constructor(stream: Duplex, nonce: string, onBreak: () => void, limits: ByteLimits = defaultByteLimits) {
@@ -16,7 +18,10 @@ export class ByteChannel {
     this.#sender = new ByteSender(stream, nonce, limits.maxPayloadBytes)
     this.#receiver = new ByteReceiver(limits, onBreak)
     // Also what comes after a break is read, or the other end would wait for ever to get rid of it.
-    stream.on('data', (chunk: Buffer) => this.#receiver.receive(chunk))
+    new FairReader(stream, {
+      take: (part) => this.#receiver.receive(part),
+      isWaste: () => this.#hasDroppedMore(),
+    })
     stream.on('error', (error) => this.#end(error))
     stream.on('close', () => this.#end(new Error('the byte channel is closed')))
   }
@@ -73,6 +78,13 @@ export class ByteChannel {
 
   #numberOf({ $bytes: reference }: BytesReference): number {
     return Number(reference.slice(this.#nonce.length + 1))
+  }
+
+  /** Whether payloads were given up since it was asked last. */
+  #hasDroppedMore(): boolean {
+    const hasMore = this.dropped > this.#droppedBefore
+    this.#droppedBefore = this.dropped
+    return hasMore
   }
 
   #end(error: Error): void {

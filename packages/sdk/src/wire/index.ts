@@ -16,6 +16,7 @@ export { listed, quoted, shortened } from '../quote.js'
 export { reopenAsBytePipe } from './byte-pipe.js'
 export { Bytes } from './bytes.js'
 export { type Cancellation, IncomingCall } from './call.js'
+export { FairReader, holdBack, isHeldBack, letFlow } from './fair-reader.js'
 export { defaultMaxMessageBytes } from './lines.js'
 export { parseJson, type RequestId } from './message.js'
 export {

@@ -12,7 +12,7 @@ export class MessageWriter {
   maxBytes: number
   /** Where bytes go that travel beside their message. Undefined: they go inside it, as base64. */
   channel: ByteChannel | undefined
-  readonly #lines: LineWriter
+  #lines: LineWriter
 
   constructor(output: Writable, maxBytes: number) {
     this.#lines = new LineWriter(output)
@@ -60,6 +60,12 @@ export class MessageWriter {
   /** Bytes that wait for the reader. */
   get unsentBytes(): number {
     return this.#lines.unsentBytes + (this.channel?.unsentBytes ?? 0)
+  }
+
+  /** Lines go to `output` from now on. */
+  moveTo(output: Writable): void {
+    this.#lines.flush()
+    this.#lines = new LineWriter(output)
   }
 
   /** Hands over what is still to be written. */

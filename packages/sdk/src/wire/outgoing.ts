@@ -61,12 +61,17 @@ export class OutgoingCalls {
   readonly #writer: MessageWriter
   readonly #onEnd: (id: RequestId) => void
   readonly #calls = new Map<RequestId, OutgoingCall>()
-  #lastId = 0
+  #idMark: string
+  #lastNumber = 0
   #closed: PluginError | undefined
 
-  /** @param onEnd Called when a call has ended. */
-  constructor(writer: MessageWriter, onEnd: (id: RequestId) => void) {
+  /**
+   * @param idMark How ids begin, so that nobody can guess one. Empty: they are numbers.
+   * @param onEnd Called when a call has ended.
+   */
+  constructor(writer: MessageWriter, idMark: string, onEnd: (id: RequestId) => void) {
     this.#writer = writer
+    this.#idMark = idMark
     this.#onEnd = onEnd
   }
 
@@ -89,6 +94,11 @@ export class OutgoingCalls {
       (error: unknown) => pieces.fail(error),
     )
     return pieces
+  }
+
+  /** Nobody but the other end can answer any more: ids are numbers from now on, which cost less. */
+  numberIds(): void {
+    this.#idMark = ''
   }
 
   has(id: RequestId): boolean {
@@ -164,8 +174,9 @@ export class OutgoingCalls {
     params: unknown,
     options: RequestOptions,
     pieces?: IncomingStream,
-  ): { id: number; result: Promise<unknown> } {
-    const id = ++this.#lastId
+  ): { id: string | number; result: Promise<unknown> } {
+    const number = ++this.#lastNumber
+    const id = this.#idMark === '' ? number : this.#idMark + number
     if (this.#closed) return { id, result: Promise.reject(this.#closed) }
     const abandoned =
       options.cancellation?.cancelled ?? (options.signal?.aborted ? cancelledBy(options.signal) : undefined)
@@ -182,7 +193,7 @@ export class OutgoingCalls {
   }
 
   /** Sends a request: too large a one fails here instead of at the other end. */
-  #send(id: number, method: string, params: unknown): void {
+  #send(id: string | number, method: string, params: unknown): void {
     try {
       this.#writer.writeChecked(createJSONRPCRequest(id, method, params))
     } catch (error) {
@@ -191,7 +202,7 @@ export class OutgoingCalls {
   }
 
   /** Starts what may end the call early, and what feeds it. */
-  #watch(id: number, call: OutgoingCall, options: RequestOptions): void {
+  #watch(id: string | number, call: OutgoingCall, options: RequestOptions): void {
     const { signal, cancellation, timeoutMs, input } = options
     if (!this.#calls.has(id)) return
     if (timeoutMs !== undefined)
@@ -205,14 +216,19 @@ export class OutgoingCalls {
     call.stopListening = () => signal.removeEventListener('abort', cancel)
   }
 
-  #timeOut(id: number, { method }: OutgoingCall, timeoutMs: number, late: RequestOptions['late']): void {
+  #timeOut(
+    id: string | number,
+    { method }: OutgoingCall,
+    timeoutMs: number,
+    late: RequestOptions['late'],
+  ): void {
     this.#cancel(id)
     const message = `${method} took longer than ${timeoutMs} ms and was cancelled`
     this.#reject(id, late?.() ?? new PluginError('CALL_TIMEOUT', message, { timeout_ms: timeoutMs }))
   }
 
   /** Sends the argument that arrives while the call runs; its failure cancels the call. */
-  async #feed(id: number, call: OutgoingCall, input: AsyncIterable<unknown>): Promise<void> {
+  async #feed(id: string | number, call: OutgoingCall, input: AsyncIterable<unknown>): Promise<void> {
     const outgoing = new OutgoingStream(streamWindow, (seq, value) =>
       this.#writer.writeItem('$/input', { id, seq, value }),
     )

@@ -5,7 +5,8 @@ import { PluginError } from '../errors.js'
 import { ourCall, paramsOf, theirCall } from './attachments.js'
 import { ByteChannel } from './byte-channel.js'
 import { IncomingCall } from './call.js'
-import { LineSplitter } from './lines.js'
+import { FairReader } from './fair-reader.js'
+import { defaultMaxMessageBytes, LineSplitter } from './lines.js'
 import { classify, type Message, parseLine, type Request, type RequestId, type Response } from './message.js'
 import { MessageReader } from './message-reader.js'
 import { MessageWriter } from './message-writer.js'
@@ -40,7 +41,14 @@ export interface PeerOptions {
   maxHeldBytes?: number
   /** Does requests strictly one after another. Default: false. */
   sequential?: boolean
+  /**
+   * Stands in the id of each request of this end, hard to guess: what others print where the other end writes is taken for no
+   * answer then. After `moveTo()`, and by default, ids are numbers.
+   */
+  idNonce?: string
 }
+
+const openingBrace = 0x7b
 
 /** What one line is owed: a response, those of a batch, or nothing. */
 type Answer = Response | Response[] | undefined
@@ -54,29 +62,37 @@ export class Peer {
   readonly counts = { received: 0, noise: 0, droppedReplies: 0 }
   readonly #options: PeerOptions
   readonly #writer: MessageWriter
-  readonly #splitter: LineSplitter
+  /** What is listened to, the present input last. */
+  readonly #inputs: { stream: Readable; lines: LineSplitter; reader: FairReader }[] = []
+  /** Where messages came from before the other end moved: what comes there now is noise. */
+  #left: Readable | undefined
+  /** How ids of this end's requests begin. */
+  readonly #idMark: string
+  /** What `counts` were at the end of the last turn. */
+  #counted = { useful: 0, useless: 0 }
   readonly #outgoing: OutgoingCalls
   readonly #incoming = new Map<RequestId, IncomingCall>()
   /** Who waits until fewer calls than that are being worked on. */
   #idleWaiters: { calls: number; resolve(): void }[] = []
   #running = 0
+  #maxBytes: number
   #inputEnded = false
   #heldBytes = 0
   #queue: Promise<unknown> = Promise.resolve()
   #lastAnswer: Promise<void> | undefined
   #closed: PluginError | undefined
   #channel: ByteChannel | undefined
+  #byteNonce: string | undefined
   #reader: MessageReader | undefined
 
   constructor(options: PeerOptions) {
     this.#options = options
     this.#writer = new MessageWriter(options.output, options.maxSendBytes ?? Number.POSITIVE_INFINITY)
-    this.#outgoing = new OutgoingCalls(this.#writer, (id) => this.#forget(ourCall, id))
-    this.#splitter = new LineSplitter(
-      { onLine: (line) => this.#receiveLine(line), onOversize: () => this.#receiveOversize() },
-      options.maxMessageBytes,
-    )
-    this.#listen()
+    this.#idMark = options.idNonce === undefined ? '' : `${options.idNonce}:`
+    this.#outgoing = new OutgoingCalls(this.#writer, this.#idMark, (id) => this.#forget(ourCall, id))
+    this.#maxBytes = options.maxMessageBytes ?? defaultMaxMessageBytes
+    this.#listen(options.input)
+    this.#watchOutput(options.output)
   }
 
   /** Calls a method of the other end. Rejects with a PluginError. */
@@ -95,13 +111,35 @@ export class Peer {
 
   /** Both ends have agreed on the longest message, in bytes. */
   limitMessages(bytes: number): void {
-    this.#splitter.maxBytes = bytes
+    this.#maxBytes = bytes
+    for (const { lines } of this.#inputs) lines.maxBytes = bytes
     this.#writer.maxBytes = bytes
+  }
+
+  /** Takes messages from `channel` as well: the other end may move there. */
+  listenTo(channel: Duplex): void {
+    this.#listen(channel)
+  }
+
+  /** The other end has moved to `channel`: messages go there, and what its first output still brings is noise. */
+  moveTo(channel: Duplex): void {
+    this.#left = this.#options.input
+    this.#outgoing.numberIds()
+    this.#writer.moveTo(channel)
+    this.#watchOutput(channel)
+    if (channel.readableEnded || channel.destroyed) this.#endInput(channel)
+  }
+
+  /** Resolves when all that has been read so far has been taken. What comes from now on is not put off for long. */
+  async caughtUp(): Promise<void> {
+    for (const { reader } of this.#inputs) reader.hurry()
+    await Promise.all(this.#inputs.map(({ reader }) => reader.caughtUp()))
   }
 
   /** Takes raw bytes from `stream` from now on, for messages that refer to them. */
   receiveBytes(stream: Duplex, nonce: string): void {
-    this.#channel = new ByteChannel(stream, nonce, () => this.notify('$/bytesOff', {}))
+    this.#byteNonce = nonce
+    this.#channel = new ByteChannel(stream, nonce, () => this.notify('$/bytesOff', { nonce }))
     this.#reader = new MessageReader(this.#channel, nonce, {
       isAwaited: (message) => this.#isAwaited(message),
       roomFor: (message) =>
@@ -168,26 +206,56 @@ export class Peer {
     this.#writer.close()
   }
 
-  #listen(): void {
-    const { input, output } = this.#options
-    input.on('data', (chunk: Buffer) => this.#splitter.push(chunk))
-    input.once('end', () => {
-      this.#splitter.end()
-      this.#endInput()
+  #listen(stream: Readable): void {
+    const isLeft = (): boolean => stream === this.#left
+    const lines = new LineSplitter(
+      {
+        onLine: (line) => (isLeft() ? this.#receiveNoise(line) : this.#receiveLine(line)),
+        onOversize: () => (isLeft() ? this.#noise('', 'a long line') : this.#receiveOversize()),
+      },
+      this.#maxBytes,
+    )
+    const reader = new FairReader(stream, {
+      take: (part) => lines.push(part),
+      end: () => {
+        lines.end()
+        this.#endInput(stream)
+      },
+      isWaste: () => this.#isWaste(),
     })
-    input.on('error', () => this.#endInput())
-    input.once('close', () => this.#endInput())
-    output.on('error', () => this.#options.onGone?.())
+    this.#inputs.push({ stream, lines, reader })
+    stream.on('error', () => this.#endInput(stream))
+    stream.once('close', () => void reader.caughtUp().then(() => this.#endInput(stream)))
+  }
+
+  #watchOutput(output: Writable): void {
+    output.on('error', () => {
+      if (this.#left === undefined || output !== this.#options.output) this.#options.onGone?.()
+    })
+  }
+
+  /** Whether more came since it was asked last that is of no use than that is. */
+  #isWaste(): boolean {
+    const { received, noise, droppedReplies } = this.counts
+    const { useful, useless } = this.#counted
+    this.#counted = { useful: received, useless: noise + droppedReplies }
+    return this.#counted.useless - useless > this.#counted.useful - useful
   }
 
   /** No answer and no credit can arrive any more; what needs neither goes on. */
-  #endInput(): void {
-    if (this.#inputEnded) return
+  #endInput(input: Readable): void {
+    const isPresent = this.#left === undefined ? input === this.#options.input : input !== this.#left
+    if (this.#inputEnded || !isPresent) return
     this.#inputEnded = true
     const error = new PluginError('REQUEST_CANCELLED', 'The other end has closed the connection')
     for (const call of this.#incoming.values()) call.endInput(error)
     if (this.#options.onEnd) this.#options.onEnd()
     else this.#outgoing.fail(error)
+  }
+
+  #receiveNoise(line: string | Uint8Array): void {
+    if (typeof line !== 'string') this.#noise('(bytes that are not UTF-8)', 'not JSON')
+    else if (line.trim() !== '') this.#noise(line, 'not a message')
   }
 
   #receiveLine(line: string | Uint8Array): void {
@@ -196,6 +264,11 @@ export class Peer {
       return
     }
     if (line.trim() === '') return
+    // To fail to parse it would take far longer.
+    if (this.#options.onNoise && !opensObject(line)) {
+      this.#receiveUnparsable(line)
+      return
+    }
     // What a plugin says is passed on as it is; a client would not know that its number became another one.
     const parsed = parseLine(line, { exact: this.#options.onNoise === undefined })
     if (parsed.kind === 'unparsable') this.#receiveUnparsable(line)
@@ -239,9 +312,13 @@ export class Peer {
       this.#answer(errorResponse(null, new PluginError('PARSE_ERROR', `Parse error: ${reason}`)))
       return
     }
-    const salvaged = salvage(Buffer.from(line))
+    const salvaged = this.#mayHoldAnswer(line) ? salvage(Buffer.from(line), this.#idMark) : undefined
     this.#noise(salvaged?.noise ?? (isText ? line : '(bytes that are not UTF-8)'), 'not JSON')
     if (salvaged) this.#receiveWhole(salvaged.message, isText ? line : Buffer.from(line).toString('latin1'))
+  }
+
+  #mayHoldAnswer(line: string | Uint8Array): boolean {
+    return typeof line !== 'string' || line.includes(this.#idMark)
   }
 
   #receiveOversize(): void {
@@ -249,15 +326,14 @@ export class Peer {
       this.#options.onOversize()
       return
     }
-    const limit = this.#splitter.maxBytes
+    const limit = this.#maxBytes
     const error = new PluginError('MESSAGE_TOO_LARGE', `A message is longer than ${limit} bytes`, { limit })
     this.#answer(errorResponse(null, error))
   }
 
   #receiveBatch(items: unknown[], bytes: number): void {
     const limit = this.#options.maxBatch ?? 100
-    if (this.#options.onNoise) this.#noise(JSON.stringify(items), 'a batch is not used here')
-    else if (items.length === 0) this.#answer(invalidRequest(null, 'an empty batch'))
+    if (items.length === 0) this.#answer(invalidRequest(null, 'an empty batch'))
     else if (items.length > limit)
       this.#answer(invalidRequest(null, `a batch of ${items.length}; the limit is ${limit}`))
     else this.#answer(this.#receiveItems(items, bytes))
@@ -391,7 +467,7 @@ export class Peer {
   /** Notifications of the wire itself. Returns false for all others. */
   #receiveControl({ method, params }: Request, bytes: number): boolean {
     if (!method.startsWith('$/')) return false
-    const { id, seq, value, n, done } = (Array.isArray(params) ? {} : (params ?? {})) as Record<
+    const { id, seq, value, n, done, nonce } = (Array.isArray(params) ? {} : (params ?? {})) as Record<
       string,
       unknown
     >
@@ -400,10 +476,15 @@ export class Peer {
     else if (method === '$/stream') this.#countReply(this.#outgoing.receivePiece(key, seq, value))
     else if (method === '$/credit') this.#incoming.get(key)?.addCredit(safeCredit(n))
     else if (method === '$/input') this.#incoming.get(key)?.receiveInput(seq, value, done === true, bytes)
-    else if (method === '$/bytesOff') this.#channel?.stopSending()
+    else if (method === '$/bytesOff') this.#stopBytes(nonce)
     else if (method === '$/inputCredit')
       this.counts.received += this.#outgoing.addInputCredit(key, safeCredit(n)) ? 1 : 0
     return true
+  }
+
+  /** Only the other end knows the nonce, and not who prints where it writes. */
+  #stopBytes(nonce: unknown): void {
+    if (nonce === this.#byteNonce) this.#channel?.stopSending()
   }
 
   #cancel(id: RequestId): void {
@@ -427,6 +508,10 @@ export class Peer {
 function heldTooMuch(limit: number): PluginError {
   const message = `Requests of more than ${limit} bytes wait already. Send this one again when some are answered`
   return new PluginError('RESOURCE_EXHAUSTED', message, { limit })
+}
+
+function opensObject(line: string): boolean {
+  return line.charCodeAt(0) === openingBrace || line.trimStart().charCodeAt(0) === openingBrace
 }
 
 /** The call that a response, or a notification of the wire, is about. */

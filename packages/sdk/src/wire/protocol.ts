@@ -29,6 +29,8 @@ export interface HandshakeParams {
   max_message_bytes: number
   /** Whether the host asks for the JSON Schema of the configuration's schema in code, for forms. */
   wants_config_schema: boolean
+  /** Other ways to move messages that the host offers: `fd4`, a pipe as file descriptor 4, both ways. Absent: none. */
+  message_channels?: readonly string[]
   /** Ways to move raw bytes that the host offers: `fd3`, a pipe as file descriptor 3. */
   byte_channels: readonly string[]
   /** Stands in each reference to bytes; hard to guess. */
@@ -47,6 +49,8 @@ export interface HandshakeResult {
   config_schema: JsonSchema | null
   /** Whether the code has a schema of its own, which then decides alone. */
   checks_config?: boolean
+  /** Those of the host's offers where the plugin's messages go, and where it takes the host's. Absent or none: stdio. */
+  message_channels?: string[]
   /** Those of the host's offers that the plugin takes. None: bytes are base64. */
   byte_channels: string[]
 }

@@ -43,6 +43,7 @@ function connect({
     input: toHost,
     output: toPlugin,
     handle: () => undefined,
+    idNonce: 'n',
     onNoise: (text) => noises.push(text),
   })
   const peer = new Peer({ input: toPlugin, output: toHost, handle: () => undefined, ...plugin })

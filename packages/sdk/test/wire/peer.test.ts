@@ -788,7 +788,7 @@ describe('a message over the limit', () => {
 describe('faults 2: noise', () => {
   function noisy() {
     const noise: string[] = []
-    return { noise, end: rawEnd({ onNoise: (text) => noise.push(text) }) }
+    return { noise, end: rawEnd({ idNonce: 'n', onNoise: (text) => noise.push(text) }) }
   }
 
   it.each([
@@ -827,7 +827,7 @@ describe('faults 2: noise', () => {
   it('without a line end does not cost the message behind it', async () => {
     const { noise, end } = noisy()
     const call = end.peer.request('x', {})
-    end.write('progress 50%… {"jsonrpc":"2.0","id":1,"result":{"text":"ä"}}\n')
+    end.write('progress 50%… {"jsonrpc":"2.0","id":"n:1","result":{"text":"ä"}}\n')
     expect(await call).toEqual({ text: 'ä' })
     expect(noise).toEqual(['progress 50%… '])
     expect(end.peer.counts.noise).toBe(1)
@@ -836,7 +836,7 @@ describe('faults 2: noise', () => {
   it('that begins like a message does not cost the one behind it', async () => {
     const { end } = noisy()
     const call = end.peer.request('x', {})
-    end.write('{"jsonrpc":"2.0","id":1,"res{"jsonrpc":"2.0","id":1,"result":5}\n')
+    end.write('{"jsonrpc":"2.0","id":"n:1","res{"jsonrpc":"2.0","id":"n:1","result":5}\n')
     expect(await call).toBe(5)
   })
 
@@ -844,7 +844,7 @@ describe('faults 2: noise', () => {
     const { end } = noisy()
     const call = end.peer.request('x', {})
     const inner = { jsonrpc: '2.0', id: 9, method: 'inner' }
-    end.write(`noise${JSON.stringify({ jsonrpc: '2.0', id: 1, result: { inner } })}\n`)
+    end.write(`noise${JSON.stringify({ jsonrpc: '2.0', id: 'n:1', result: { inner } })}\n`)
     expect(await call).toEqual({ inner })
   })
 
@@ -852,7 +852,7 @@ describe('faults 2: noise', () => {
     const { end } = noisy()
     const call = end.peer.request('x', {})
     end.write(Uint8Array.of(0xfc, 0x20))
-    end.write('{"jsonrpc":"2.0","id":1,"result":5}\n')
+    end.write('{"jsonrpc":"2.0","id":"n:1","result":5}\n')
     expect(await call).toBe(5)
   })
 })

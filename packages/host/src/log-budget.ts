@@ -1,0 +1,66 @@
+/** Lines that a plugin may log at once, and for each second after that. A longer line counts once for each KiB. */
+const burst = 20_000
+const perSecond = 1000
+
+const charactersPerLine = 1024
+
+/** How often it is told how many lines were dropped, in ms. */
+const tellMs = 1000
+
+/** How much one plugin may say. What goes beyond is dropped, and counted. */
+export class LogBudget {
+  #left = burst
+  #filledAt = performance.now()
+  #dropped = 0
+  #droppedInAll = 0
+  #telling: NodeJS.Timeout | undefined
+  readonly #tell: (dropped: number) => void
+
+  /** @param tell Called once a second at most, with the number of lines that were dropped since. */
+  constructor(tell: (dropped: number) => void) {
+    this.#tell = tell
+  }
+
+  /** Lines that were dropped so far. */
+  get dropped(): number {
+    return this.#droppedInAll
+  }
+
+  get isUsedUp(): boolean {
+    if (this.#left >= 1) return false
+    this.#fill()
+    return this.#left < 1
+  }
+
+  /** Whether a line of that many characters may be logged. It is counted either way. */
+  take(length: number): boolean {
+    if (this.isUsedUp) {
+      this.drop(1)
+      return false
+    }
+    this.#left -= 1 + Math.floor(length / charactersPerLine)
+    return true
+  }
+
+  drop(lines: number): void {
+    if (lines === 0) return
+    this.#dropped += lines
+    this.#droppedInAll += lines
+    this.#telling ??= setTimeout(() => this.tell(), tellMs).unref()
+  }
+
+  /** Tells now what was dropped, as at the end. */
+  tell(): void {
+    clearTimeout(this.#telling)
+    this.#telling = undefined
+    const dropped = this.#dropped
+    this.#dropped = 0
+    if (dropped > 0) this.#tell(dropped)
+  }
+
+  #fill(): void {
+    const now = performance.now()
+    this.#left = Math.min(burst, this.#left + ((now - this.#filledAt) / 1000) * perSecond)
+    this.#filledAt = now
+  }
+}

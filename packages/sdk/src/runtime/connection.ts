@@ -1,0 +1,98 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+import { devNull } from 'node:os'
+import type { Readable, Writable } from 'node:stream'
+import type { HandshakeParams } from '../wire/protocol.js'
+import { guardStdin, guardStdout } from './guard.js'
+import { openMessagePipe, writeAtOnce } from './pipe.js'
+
+/** Where the messages of this process come in and go out. */
+export interface Connection {
+  input: Readable
+  output: Writable
+  /** Those of the host's offers that were taken. */
+  channels: string[]
+}
+
+/** How much is read at once. */
+const readBytes = 64 * 1024
+
+/** A first line that is longer than this is no handshake. */
+const maxHandshakeBytes = 16 * 1024 * 1024
+
+const lineFeed = 0x0a
+
+/**
+ * Takes the connection to the host away from what runs in this process later: the author's code, what it imports, and the
+ * processes that it starts, which get this one's stdin and stdout. Where the host offers a pipe of its own for messages,
+ * nobody else has it; stdin is empty from then on, and stdout a log. Else both are guarded in JavaScript only.
+ */
+export function connect(): Connection {
+  // Read before anything else can: a stream would read on behind it.
+  const said = process.platform === 'win32' ? Buffer.alloc(0) : readFirstLine()
+  const connection = (offersPipe(said) ? connectByPipe() : undefined) ?? connectByStdio()
+  if (said.length > 0) connection.input.unshift(said)
+  guardStdin()
+  guardStdout()
+  return connection
+}
+
+/** What comes on stdin, up to the end of the first line at least. */
+function readFirstLine(): Buffer {
+  const parts: Buffer[] = []
+  for (let total = 0; total < maxHandshakeBytes; ) {
+    const part = Buffer.allocUnsafe(readBytes)
+    const length = readSome(part)
+    if (length === 0) break
+    const read = part.subarray(0, length)
+    parts.push(read)
+    if (read.includes(lineFeed)) break
+    total += length
+  }
+  return Buffer.concat(parts)
+}
+
+/** Returns 0 at the end, and where stdin is none that one can wait for: a stream will do better then. */
+function readSome(part: Buffer): number {
+  try {
+    return readSync(0, part)
+  } catch {
+    return 0
+  }
+}
+
+function offersPipe(said: Buffer): boolean {
+  // Whoever has sent more than the handshake does not wait for what becomes of the offer.
+  if (said.indexOf(lineFeed) !== said.length - 1) return false
+  try {
+    const { params } = JSON.parse(said.toString()) as { params?: Partial<HandshakeParams> }
+    return params?.message_channels?.includes('fd4') === true
+  } catch {
+    return false
+  }
+}
+
+function connectByPipe(): Connection | undefined {
+  try {
+    const pipe = openMessagePipe(4)
+    emptyStdin()
+    return { input: pipe, output: pipe, channels: ['fd4'] }
+  } catch {
+    return undefined
+  }
+}
+
+/** What opens a file next gets the lowest number that is free: 0. Where it may not be read, the host's end of stdin is. */
+function emptyStdin(): void {
+  try {
+    const spare = openSync(devNull, 'r')
+    closeSync(0)
+    openSync(devNull, 'r')
+    closeSync(spare)
+  } catch {
+    // A process that has no permission for it, or no file left.
+  }
+}
+
+function connectByStdio(): Connection {
+  return { input: process.stdin, output: writeAtOnce(process.stdout, 1), channels: [] }
+}

@@ -1,0 +1,88 @@
+import { writeSync, writevSync } from 'node:fs'
+import { Socket } from 'node:net'
+import type { Writable } from 'node:stream'
+import { systemCodeOf } from '../errors.js'
+import { openBytePipe } from '../wire/byte-pipe.js'
+
+/** What Node has of a pipe: `setBlocking` says whether reads and writes wait. */
+interface Handle {
+  setBlocking(isBlocking: boolean): void
+}
+
+/** A pipe for messages that the host has left open for this process. Throws where there is none. */
+export function openMessagePipe(fd: number): Socket {
+  // The end of what the host says must not keep back what is still to be answered.
+  return writeAtOnce(new Socket({ fd, readable: true, writable: true, allowHalfOpen: true }), fd)
+}
+
+/** A pipe for raw bytes that the host has left open for this process. Throws where there is none. */
+export function openByteChannel(fd: number): Socket {
+  return writeAtOnce(openBytePipe({ fd }), fd)
+}
+
+/**
+ * Makes each write wait until the pipe has taken all of it: else a large reply, or the last words, would be cut off where the
+ * plugin calls process.exit() right after. Reading does not wait: in a pipe that is left blocking, it would as soon as a
+ * read has filled its buffer to the last byte.
+ */
+export function writeAtOnce<Stream extends Writable>(stream: Stream, fd: number): Stream {
+  const handle: Handle | undefined = Reflect.get(stream as Writable, '_handle')
+  // What is no pipe, such as a file, is written at once anyway.
+  if (!handle?.setBlocking) return stream
+  if (process.platform === 'win32') {
+    handle.setBlocking(true)
+    return stream
+  }
+  const write = (parts: Uint8Array[], done: (error?: Error | null) => void): void => {
+    try {
+      writeWhole(fd, parts, handle)
+    } catch (error) {
+      done(error as Error)
+      return
+    }
+    done()
+  }
+  stream._write = (chunk, encoding, done) => write([bytesOf(chunk, encoding)], done)
+  stream._writev = (chunks, done) =>
+    write(
+      chunks.map(({ chunk, encoding }) => bytesOf(chunk, encoding)),
+      done,
+    )
+  return stream
+}
+
+function writeWhole(fd: number, parts: Uint8Array[], handle: Handle): void {
+  let rest = without(parts, writeSome(fd, parts))
+  if (rest.length === 0) return
+  handle.setBlocking(true)
+  try {
+    while (rest.length > 0) rest = without(rest, writevSync(fd, rest))
+  } finally {
+    handle.setBlocking(false)
+  }
+}
+
+/** Writes what there is room for; returns how many bytes. */
+function writeSome(fd: number, parts: Uint8Array[]): number {
+  try {
+    const [only] = parts
+    return only && parts.length === 1 ? writeSync(fd, only) : writevSync(fd, parts)
+  } catch (error) {
+    if (systemCodeOf(error) === 'EAGAIN') return 0
+    throw error
+  }
+}
+
+/** What is left of `parts` behind the first `bytes`. */
+function without(parts: Uint8Array[], bytes: number): Uint8Array[] {
+  let left = bytes
+  return parts.flatMap((part) => {
+    const skipped = Math.min(left, part.length)
+    left -= skipped
+    return skipped === part.length ? [] : [part.subarray(skipped)]
+  })
+}
+
+function bytesOf(chunk: unknown, encoding: BufferEncoding): Uint8Array {
+  return typeof chunk === 'string' ? Buffer.from(chunk, encoding) : (chunk as Uint8Array)
+}
