@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export { type Check, type CheckContext, CheckFailure } from './check.js'
 export { type CheckedContract, contractChecks } from './checks.js'
 export { classTarget, type TestedClass, type TestManifest } from './class-target.js'
