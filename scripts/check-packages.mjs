@@ -8,23 +8,35 @@ import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { apiReports } from './lib/api-report.mjs'
 import { pack, published, root } from './lib/pack.mjs'
+import { thirdPartyFile } from './lib/third-party.mjs'
 
 /** Largest sizes in KB (1,000 bytes), packed, with the reason. */
 const ceilings = {
   // Every plugin downloads it: its code, its types, the contracts as JSON, and, a third of it, the checks of contracts.
-  sdk: { packed: 170, files: /^(dist\/.*\.(js|d\.ts|json)|package\.json|README\.md|LICENSE)$/ },
+  sdk: {
+    packed: 170,
+    files: /^(dist\/.*\.(js|d\.ts|json)|dist\/THIRD-PARTY-LICENSES|package\.json|README\.md|LICENSE)$/,
+  },
   // Applications download it once; 60 of it are the page of the Plugin Tester.
   host: {
     packed: 160,
     files:
-      /^(dist\/.*\.(js|d\.ts)|dist\/tester\/page\/.*\.(html|css|svg)|bin\/.*\.js|package\.json|README\.md|LICENSE)$/,
+      /^(dist\/.*\.(js|d\.ts)|dist\/tester\/page\/.*\.(html|css|svg)|dist\/THIRD-PARTY-LICENSES|bin\/.*\.js|package\.json|README\.md|LICENSE)$/,
   },
   // `npm create` downloads it while somebody waits.
   'create-plugin': {
     packed: 110,
     unpacked: 400,
-    files: /^(dist\/create\.cjs|bin\/create-appfactory-plugin\.cjs|package\.json|README\.md|LICENSE)$/,
+    files:
+      /^(dist\/create\.cjs|dist\/THIRD-PARTY-LICENSES|bin\/create-appfactory-plugin\.cjs|package\.json|README\.md|LICENSE)$/,
   },
+}
+
+/** Packages whose code is inside ours, so that their licences must be too. */
+const bundled = {
+  sdk: ['json-rpc-2.0'],
+  host: ['preact', '@preact/signals', 'uplot'],
+  'create-plugin': ['yargs', '@clack/prompts', 'handlebars'],
 }
 
 /** What publint is wrong about, with the reason. */
@@ -47,6 +59,7 @@ process.exitCode = problems.length > 0 ? 1 : 0
 async function checkPackage(name) {
   const { filename, files, manifest } = pack(name, folder)
   checkFiles(name, files, manifest)
+  checkLicences(name, manifest)
   checkSize(name, filename, files)
   await checkMetadata(name, filename)
   // The generator is a command: there is nothing to import, and so no types.
@@ -66,6 +79,18 @@ function checkFiles(name, files, manifest) {
     problems.push(`${name}: package.json names ${target}, which is not in the package`)
   for (const file of ['README.md', 'LICENSE'])
     if (!files.includes(file)) problems.push(`${name}: ${file} is missing`)
+}
+
+function checkLicences(name, { license, keywords, publishConfig }) {
+  const folder = join(root, 'packages', name)
+  if (license !== 'MIT' || !keywords?.length || publishConfig?.access !== 'public')
+    problems.push(`${name}: package.json lacks its license, keywords or publishConfig`)
+  if (readFileSync(join(folder, 'LICENSE'), 'utf8') !== readFileSync(join(root, 'LICENSE'), 'utf8'))
+    problems.push(`${name}: LICENSE is not that of the repository`)
+  const told = readFileSync(join(folder, 'dist', thirdPartyFile), 'utf8')
+  for (const each of bundled[name])
+    if (!told.split('\n').some((line) => line.startsWith(`${each} `) && line.endsWith(')')))
+      problems.push(`${name}: ${thirdPartyFile} lacks ${each}, whose code is in the package`)
 }
 
 function checkSize(name, filename, files) {

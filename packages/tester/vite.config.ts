@@ -1,8 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vite'
+import { thirdPartyLicences } from '../../scripts/lib/third-party.mjs'
 
 export default defineConfig({
   root: fileURLToPath(new URL('src', import.meta.url)),
+  plugins: [thirdPartyLicences()],
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
     outDir: '../dist',

@@ -160,6 +160,100 @@ describe.concurrent.each([
   })
 })
 
+/** An application, and a plugin without packages of its own. */
+const application = {
+  'package.json': JSON.stringify({ private: true, type: 'module', jest: { transform: {} } }),
+  'plugins/speaker/manifest.json': JSON.stringify({
+    ...{ name: 'speaker', version: '1.0.0', contract: 'tts', entry_point: 'index.cjs' },
+  }),
+  'plugins/speaker/index.cjs': `const { encodeWav, TTSContract } = require('@appfactory/sdk')
+module.exports = class Speaker extends TTSContract {
+  initialize() {}
+  shutdown() {}
+  healthCheck() { return { status: this.status } }
+  synthesize(text) { return encodeWav(new Float32Array(text.length * 80), { sampleRate: 8000 }) }
+  getVoices() { return [{ id: 'one', name: 'One', language: 'en' }] }
+}`,
+  'host.test.js': `import { PluginHost } from '@appfactory/host'
+test('a plugin speaks', async () => {
+  const host = new PluginHost({ pluginsDir: 'plugins' })
+  try {
+    const speaker = await host.load('speaker')
+    expect((await speaker.synthesize('Hello there')).durationMs).toBe(110)
+    await expect(host.load('spaker')).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_FOUND' })
+  } finally {
+    await host.close()
+  }
+})`,
+  'app.ts': `import { PluginHost } from '@appfactory/host'
+import { defineContract, encodeWav, PluginError, TTSContract } from '@appfactory/sdk'
+export class Speaker extends TTSContract<{ volume: number }> {
+  async initialize() {}
+  async shutdown() {}
+  async healthCheck() { return { status: this.status } }
+  async synthesize(text: string) {
+    if (text === '') throw new PluginError('TTS_SYNTHESIS_FAILED')
+    return encodeWav(new Float32Array(80), { sampleRate: 8000 })
+  }
+  async getVoices() { return [{ id: 'a', name: 'A', language: 'en' }] }
+}
+const host = new PluginHost({ pluginsDir: 'plugins' })
+host.on('crash', ({ plugin, message }) => console.log(plugin, message))
+const speaker = await host.load<Speaker>('speaker')
+const { audio, sampleRate } = await speaker.synthesize('Hello', undefined, { signal: AbortSignal.timeout(1000) })
+const sum: number = audio.length + sampleRate
+for await (const piece of speaker.synthesizeStream('Hello')) console.log(piece.audio.length, sum, defineContract)
+await host.close()
+`,
+}
+
+/** Somebody with the application and these packages. */
+async function applicant(name: string, packages: readonly string[]): Promise<User> {
+  const folder = join(root, name)
+  for (const [path, text] of Object.entries(application)) {
+    mkdirSync(join(folder, path, '..'), { recursive: true })
+    writeFileSync(join(folder, path), text)
+  }
+  const user = new User(folder, registry.url, join(root, 'caches'))
+  await user.npm(['install', '@appfactory/host', '@appfactory/sdk', ...packages])
+  return user
+}
+
+/** The lowest ones are those that docs/embedding.md names. */
+it.each([
+  { typescript: '5.0', skipLibCheck: true, types: ['node'] },
+  { typescript: '5.7', skipLibCheck: false, types: ['node'] },
+  { typescript: '5.9', skipLibCheck: false, types: [] },
+  { typescript: '6', skipLibCheck: false, types: [] },
+  { typescript: '7', skipLibCheck: false, types: [] },
+])('with TypeScript $typescript an application compiles', async ({ typescript, skipLibCheck, types }) => {
+  const user = await applicant(`typescript-${typescript}`, [`typescript@~${typescript}`, '@types/node@20'])
+  const compilerOptions = {
+    ...{
+      target: 'ES2022',
+      lib: ['ES2023', 'ESNext.Disposable'],
+      module: 'NodeNext',
+      strict: true,
+      noEmit: true,
+    },
+    ...{ skipLibCheck, types },
+  }
+  writeFileSync(
+    join(user.folder, 'tsconfig.json'),
+    JSON.stringify({
+      // The first ones do not know what 5.2 called so.
+      compilerOptions: typescript === '5.0' ? { ...compilerOptions, lib: ['ES2022'] } : compilerOptions,
+      files: ['app.ts'],
+    }),
+  )
+  expect(await user.npx(['tsc', '--project', '.'])).toBe('')
+})
+
+it('under Jest, whose classes are not those of Node, plugins are loaded and called', async () => {
+  const user = await applicant('jest', ['jest@30'])
+  await user.node(['--experimental-vm-modules', 'node_modules/jest/bin/jest.js'])
+})
+
 /** The folder of a Node of at least that version: nothing special where this one will do. */
 async function binOf(version: number): Promise<string | undefined> {
   if (Number.parseInt(process.versions.node, 10) >= version) return undefined

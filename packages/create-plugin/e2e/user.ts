@@ -47,6 +47,10 @@ export class User {
     return this.#run(process.execPath, [pnpm, ...args], folder)
   }
 
+  node(args: readonly string[], folder = ''): Promise<string> {
+    return this.#run(process.execPath, args, folder)
+  }
+
   /** Starts a command that goes on. */
   start(command: string, args: readonly string[], folder: string): ChildProcessWithoutNullStreams {
     const cwd = join(this.folder, folder)

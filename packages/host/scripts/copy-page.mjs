@@ -1,9 +1,12 @@
 // Puts the built page of the Plugin Tester into this package.
-import { cpSync, rmSync } from 'node:fs'
+import { cpSync, renameSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { thirdPartyFile } from '../../../scripts/lib/third-party.mjs'
 
 const from = fileURLToPath(new URL('../../tester/dist', import.meta.url))
 const to = fileURLToPath(new URL('../dist/tester/page', import.meta.url))
 
 rmSync(to, { recursive: true, force: true })
 cpSync(from, to, { recursive: true })
+// What is in the page's folder is served; this is for who has the package.
+renameSync(`${to}/${thirdPartyFile}`, fileURLToPath(new URL(`../dist/${thirdPartyFile}`, import.meta.url)))

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 import { basename, dirname, resolve } from 'node:path'
 import type { ContractDescriptor, HealthStatus, PluginStatus } from '@appfactory/sdk'
 import { readShippedContract, shippedContracts } from '@appfactory/sdk/contracts'

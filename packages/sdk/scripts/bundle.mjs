@@ -3,6 +3,7 @@
 // 40 files one by one, which costs a third of a plugin's start-up and 10 MB (docs/performance.md has the figures).
 import { fileURLToPath } from 'node:url'
 import { build } from 'rolldown'
+import { thirdPartyLicences } from '../../../scripts/lib/third-party.mjs'
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url))
 const entries = ['index', 'runtime/main', 'wire/index', 'contracts/registry', 'manifest']
@@ -14,6 +15,7 @@ await build({
   input: Object.fromEntries(entries.map((name) => [name, `${dist}/${name}.js`])),
   platform: 'node',
   external: ['zod', 'zod-to-json-schema'],
+  plugins: [thirdPartyLicences()],
   // Of json-rpc-2.0 the wire needs the forms of messages; its client and server are three quarters of it.
   resolve: { alias: { 'json-rpc-2.0': 'json-rpc-2.0/dist/models.js' } },
   preserveEntrySignatures: 'allow-extension',

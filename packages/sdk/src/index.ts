@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export { type AudioFormat, decodeWav, encodeWav, sniffAudio, toMono16, type WavAudio } from './audio.js'
 export { type Awaitable, PluginBase } from './contracts/base.js'
 export type { CallOptions, ClientOf } from './contracts/client.js'

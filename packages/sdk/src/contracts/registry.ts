@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export { describeContract, wireSchema } from './describe.js'
 export { llmDefinition } from './llm.table.js'
 export { readShippedContract, shippedContracts } from './shipped.js'

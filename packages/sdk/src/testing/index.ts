@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export { claimsOf } from '../claims.js'
 export { type Check, type CheckContext, CheckFailure } from './check.js'
 export { type CheckedContract, contractChecks } from './checks.js'

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 import { basename, dirname } from 'node:path'
 import { isUint8Array } from 'node:util/types'
 import { afterAll, describe, expect, type TestAPI, test } from 'vitest'

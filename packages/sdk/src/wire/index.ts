@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export { closest } from '../closest.js'
 export { configInvalid } from '../config.js'
 export {

@@ -1,0 +1,2 @@
+export const thirdPartyFile: string
+export function thirdPartyLicences(): { name: string }
