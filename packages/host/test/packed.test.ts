@@ -22,7 +22,10 @@ test('a plugin written by hand outside the repository, on the packed SDK, runs u
   const root = temporaryFolder()
   const [sdk, host] = [await pack('sdk', root), await pack('host', root)]
   const plugin = join(root, 'plugins/by_hand')
-  const manifest = { name: 'by_hand', version: '1.0.0', contract: 'tts', entry_point: 'index' }
+  // A pattern is checked in a thread, whose file must be among those that are packed.
+  const schema = { properties: { voice: { type: 'string', pattern: '^[a-z]+$', default: 'alto' } } }
+  const standard = { name: 'by_hand', version: '1.0.0', contract: 'tts', entry_point: 'index' }
+  const manifest = { ...standard, config_schema: schema }
   writeFiles(root, {
     'plugins/by_hand/manifest.json': JSON.stringify(manifest),
     'plugins/by_hand/index.js': ttsPlugin(),
