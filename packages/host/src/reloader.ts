@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isPluginError } from '@appfactory/sdk'
 import { describeThrown } from '@appfactory/sdk/wire'
@@ -14,6 +16,8 @@ export interface ReloaderOptions {
   dir: string
   /** How long a save must be over before it counts. */
   settleMs: number
+  /** Done before each attempt: finds what else is to be watched. Resolves to those files. */
+  prepare(): Promise<readonly string[]>
   onEvent(event: DevelopmentEvent): void
 }
 
@@ -30,6 +34,10 @@ export class Reloader {
   #attempt: Promise<void> | undefined
   /** Files that were saved since the last success. */
   readonly #suspects = new Set<string>()
+  /** What was in the files when the last attempt began. */
+  readonly #contents = new Map<string, string>()
+  /** Whether the last attempt succeeded: files that are as they were then are no reason for another one. */
+  #isUpToDate = false
   #lastFailure = ''
   #closed = false
 
@@ -45,12 +53,45 @@ export class Reloader {
     this.#schedule(this.#options.settleMs)
   }
 
-  /** Loads the plugin, or swaps it for itself. What is saved meanwhile is taken up after it. */
-  reload(files: readonly string[], begun = performance.now()): void {
-    this.#attempt = this.#try(files, begun).finally(() => {
+  /** Loads the plugin for the first time, from files that are there. Resolves when it is being loaded. */
+  async load(files: readonly string[]): Promise<void> {
+    const begun = performance.now()
+    const remembered = this.#remember([this.#options.dir, ...files]).then(() => this.#prepare())
+    this.#begin(remembered.then(() => this.#try([], begun)))
+    await remembered
+  }
+
+  async #prepare(): Promise<void> {
+    await this.#remember(await this.#options.prepare())
+  }
+
+  /** Looks again at all files that it knows: some may have changed unnoticed. */
+  recheck(): void {
+    for (const file of this.#contents.keys()) this.changed(file)
+  }
+
+  /** What is saved meanwhile is taken up after it. */
+  #begin(attempt: Promise<void>): void {
+    this.#attempt = attempt.finally(() => {
       this.#attempt = undefined
       if (this.#saved.size > 0) this.#schedule(this.#options.settleMs)
     })
+  }
+
+  /** Loads the plugin, or swaps it for itself, where a file is another than before. */
+  async #reload(files: readonly string[], begun: number): Promise<void> {
+    const hasChanged = await this.#remember([this.#options.dir, ...files])
+    if (!hasChanged && this.#isUpToDate) return
+    await this.#prepare()
+    await this.#try(files, begun)
+  }
+
+  /** Returns whether any of the files is another than the last time. */
+  async #remember(files: readonly string[]): Promise<boolean> {
+    const contents = await Promise.all(files.map(fingerprint))
+    const changed = files.filter((file, index) => this.#contents.get(file) !== contents[index])
+    for (const [index, file] of files.entries()) this.#contents.set(file, contents[index] ?? '')
+    return changed.length > 0
   }
 
   async close(): Promise<void> {
@@ -65,7 +106,7 @@ export class Reloader {
     this.#timer = setTimeout(() => {
       const files = [...this.#saved]
       this.#saved.clear()
-      this.reload(files, this.#savedAt)
+      this.#begin(this.#reload(files, this.#savedAt))
     }, delayMs)
   }
 
@@ -79,8 +120,10 @@ export class Reloader {
         onEvent({ type: 'unloaded', plugin: name })
       }
       this.#lastFailure = ''
+      this.#isUpToDate = true
       this.#suspects.clear()
     } catch (error) {
+      this.#isUpToDate = false
       for (const file of files) this.#suspects.add(file)
       await this.#fail(error)
     }
@@ -117,6 +160,24 @@ export class Reloader {
     setTimeout(() => {
       for (const file of this.#suspects) this.changed(file)
     }, retryMs).unref()
+  }
+}
+
+/** Longest file that is compared by what is in it, in bytes. */
+const maxComparedBytes = 16 * 1024 * 1024
+
+/** Tells whether a file is what it was; of a folder, whether it is the same one. */
+export async function fingerprint(path: string): Promise<string> {
+  try {
+    const stats = await stat(path)
+    const { dev, ino, birthtimeMs, mtimeMs, size } = stats
+    if (stats.isDirectory()) return `folder ${dev} ${ino} ${birthtimeMs}`
+    if (!stats.isFile() || size > maxComparedBytes) return `${size} ${mtimeMs}`
+    return createHash('sha1')
+      .update(await readFile(path))
+      .digest('hex')
+  } catch {
+    return 'none'
   }
 }
 
