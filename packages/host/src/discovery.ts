@@ -2,7 +2,7 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
 import { checkManifest } from '@appfactory/sdk/manifest'
-import { parseJson } from '@appfactory/sdk/wire'
+import { parseJson, systemCodeOf } from '@appfactory/sdk/wire'
 import semver from 'semver'
 import { type EntryOptions, isInside, resolveEntry } from './entry.js'
 import { discoveryFailed, manifestMissing, outsidePlugins } from './messages.js'
@@ -21,6 +21,8 @@ export interface DiscoveredPlugin {
   manifest?: Manifest
   /** Absolute path of what `entry_point` names. */
   entryFile?: string
+  /** The manifest could not be read just now; another try may succeed. */
+  transient?: true
 }
 
 /** What a scan of the plugins folders found. */
@@ -64,7 +66,8 @@ export async function inspectPlugin(
   const folder: DiscoveredPlugin = { name: basename(dir), dir, valid: false, errors: [], warnings: [] }
   const real = await realpath(dir)
   if (!(await isInsideOne(roots, real))) return { ...folder, errors: [linksOut(real)] }
-  if ('error' in found) return { ...folder, errors: [found.error] }
+  if ('error' in found)
+    return { ...folder, errors: [found.error], ...(found.transient && { transient: true as const }) }
   const check = checkManifest(found.value)
   if (!check.valid) return { ...folder, errors: check.errors, warnings: check.warnings }
   const { manifest } = check
@@ -126,20 +129,31 @@ async function subfolders(dir: string): Promise<string[]> {
   }
 }
 
-async function readManifest(dir: string): Promise<{ value: unknown } | { error: string } | undefined> {
+async function readManifest(
+  dir: string,
+): Promise<{ value: unknown } | { error: string; transient: boolean } | undefined> {
   const file = join(dir, 'manifest.json')
   try {
     const { size, isFile, isLinkOut } = await statFile(dir, file)
-    if (isLinkOut) return { error: 'manifest.json is a link out of the plugin’s folder' }
+    if (isLinkOut) return lasting('manifest.json is a link out of the plugin’s folder')
     // Anything but a regular file could keep a reader waiting for ever.
-    if (!isFile) return { error: 'manifest.json is not a regular file' }
+    if (!isFile) return lasting('manifest.json is not a regular file')
     if (size > maxManifestBytes)
-      return { error: `manifest.json has ${size} bytes; the limit is ${maxManifestBytes}` }
+      return lasting(`manifest.json has ${size} bytes; the limit is ${maxManifestBytes}`)
     return { value: parseJson(stripByteOrderMark(await readFile(file, 'utf8'))) }
   } catch (error) {
     if (isMissing(error)) return undefined
-    return { error: `manifest.json: ${reasonOf(error)}` }
+    return { error: `manifest.json: ${reasonOf(error)}`, transient: isTransient(error) }
   }
+}
+
+function lasting(error: string): { error: string; transient: boolean } {
+  return { error, transient: false }
+}
+
+/** Whether the system could not read a file just now: that says nothing about the file. */
+function isTransient(error: unknown): boolean {
+  return ['EMFILE', 'ENFILE', 'EAGAIN', 'EIO'].includes(systemCodeOf(error) ?? '')
 }
 
 async function statFile(

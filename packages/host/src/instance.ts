@@ -49,6 +49,7 @@ import {
 } from './messages.js'
 import { PieceStream } from './pieces.js'
 import { ChildProcess, type Exit } from './process.js'
+import { startTurn } from './start-turns.js'
 import { StderrLog } from './stderr.js'
 import { hostVersion } from './version.js'
 
@@ -131,12 +132,12 @@ export class Instance {
    *   CONFIG_INVALID or PLUGIN_INITIALIZE_FAILED.
    */
   static async start(options: InstanceOptions): Promise<Instance> {
-    options.signal?.throwIfAborted()
+    const endTurn = await startTurn(options.signal)
     const instance = new Instance(options)
     const abort = (): void => instance.#child.kill()
     options.signal?.addEventListener('abort', abort, { once: true })
     try {
-      await instance.#begin()
+      await instance.#begin(endTurn)
       options.signal?.removeEventListener('abort', abort)
       return instance
     } catch (error) {
@@ -148,10 +149,12 @@ export class Instance {
 
   /** The contract that a plugin implements: its process is started for the question only. */
   static async contractOf(options: InstanceOptions): Promise<ContractDescriptor> {
+    const endTurn = await startTurn(options.signal)
     const instance = new Instance(options)
     try {
       return (await instance.#shakeHands()).contract
     } finally {
+      endTurn()
       await instance.#kill()
     }
   }
@@ -387,9 +390,10 @@ export class Instance {
     return isTimeout ? callTimeout(this.manifest.name, method, timeoutMs) : error
   }
 
-  async #begin(): Promise<void> {
+  /** @param endTurn The process has started: how long initialize() takes is no matter to others. */
+  async #begin(endTurn: () => void): Promise<void> {
     const { manifest, limits, configure } = this.#options
-    const { config_schema: schema } = await this.#shakeHands()
+    const { config_schema: schema } = await this.#shakeHands().finally(endTurn)
     const config = configure(manifest.config_schema ?? schema ?? undefined)
     await this.#ask(pluginMethods.initialize, { config }, limits.initializeTimeoutMs, () =>
       initializeTimeout(manifest.name, limits.initializeTimeoutMs),

@@ -180,6 +180,14 @@ export function manifestInvalid(name: string, dir: string, errors: readonly stri
   )
 }
 
+export function manifestUnreadable(name: string, dir: string, errors: readonly string[]): PluginError {
+  return new PluginError(
+    'PLUGIN_LOAD_FAILED',
+    `Plugin "${name}" (${dir}) could not be read just now: ${errors.join('; ')}. Try again`,
+    { plugin: name, errors, transient: true },
+  )
+}
+
 export function noActivePlugin(contract: string, candidates: readonly string[]): PluginError {
   const hint =
     candidates.length > 0

@@ -11,7 +11,13 @@ import { pluginEnvironment } from './environment.js'
 import { Instance, type InstanceOptions } from './instance.js'
 import type { InstanceLimits } from './limits.js'
 import type { LogLevel } from './logs.js'
-import { manifestInvalid, manifestMissing, pluginNotFound, pluginStopping } from './messages.js'
+import {
+  manifestInvalid,
+  manifestMissing,
+  manifestUnreadable,
+  pluginNotFound,
+  pluginStopping,
+} from './messages.js'
 
 /** Where instances come from: a plugin's files and its configuration. */
 export interface Source {
@@ -134,7 +140,8 @@ function loadable({
   errors,
   manifest,
   entryFile,
+  transient,
 }: DiscoveredPlugin): Required<Pick<DiscoveredPlugin, 'manifest' | 'entryFile'>> {
   if (valid && manifest && entryFile) return { manifest, entryFile }
-  throw manifestInvalid(name, dir, errors)
+  throw transient ? manifestUnreadable(name, dir, errors) : manifestInvalid(name, dir, errors)
 }
