@@ -53,6 +53,7 @@ import {
 import { repeats, size, time, wrongNumber } from './numbers.js'
 import { PieceStream } from './pieces.js'
 import { ChildProcess, type Exit } from './process.js'
+import { startTurn } from './start-turns.js'
 import { StderrLog } from './stderr.js'
 import { hostVersion } from './version.js'
 
@@ -150,10 +151,10 @@ export class Instance {
    *   CONFIG_INVALID or PLUGIN_INITIALIZE_FAILED.
    */
   static async start(options: InstanceOptions): Promise<Instance> {
-    options.signal?.throwIfAborted()
+    const endTurn = await startTurn(options.signal)
     const instance = new Instance(options)
     try {
-      await instance.#unlessAborted(() => instance.#begin())
+      await instance.#unlessAborted(() => instance.#begin(endTurn))
       return instance
     } catch (error) {
       instance.#status = PluginStatus.ERROR
@@ -164,21 +165,24 @@ export class Instance {
 
   /** The contract that a plugin implements: its process is started for the question only. */
   static async contractOf(options: InstanceOptions): Promise<ContractDescriptor> {
-    options.signal?.throwIfAborted()
+    const endTurn = await startTurn(options.signal)
     const instance = new Instance(options)
     try {
       return (await instance.#unlessAborted(() => instance.#shakeHands())).contract
     } finally {
+      endTurn()
       await instance.#kill()
     }
   }
 
   /** The JSON Schema of the schema in a plugin's code: its process is started for the question only. */
   static async codeSchemaOf(options: InstanceOptions): Promise<JsonSchema | undefined> {
+    const endTurn = await startTurn(options.signal)
     const instance = new Instance(options)
     try {
       return (await instance.#shakeHands({ wantsSchema: true })).config_schema ?? undefined
     } finally {
+      endTurn()
       await instance.#kill()
     }
   }
@@ -432,9 +436,10 @@ export class Instance {
     }
   }
 
-  async #begin(): Promise<void> {
+  /** @param endTurn The process has started: how long initialize() takes is no matter to others. */
+  async #begin(endTurn: () => void): Promise<void> {
     const { manifest, limits, configure } = this.#options
-    const { checks_config: checksItself } = await this.#shakeHands()
+    const { checks_config: checksItself } = await this.#shakeHands().finally(endTurn)
     const config = await configure(checksItself ? undefined : manifest.config_schema)
     const initialized = await this.#ask(
       pluginMethods.initialize,

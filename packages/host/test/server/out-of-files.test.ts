@@ -1,0 +1,34 @@
+import { expect, test, vi } from 'vitest'
+import { startHost, ttsPlugin } from './client.js'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+/** With so many files and no more, as a shell limits what it starts. */
+const withFiles = (most: number): string[] => ['sh', '-c', `ulimit -n ${most}; exec "$0" "$@"`]
+
+const names = Array.from({ length: 40 }, (_, at) => `p${at}`)
+
+test.skipIf(process.platform === 'win32')(
+  'a host that has no files left for all its plugins goes on, and says of each that another try may succeed',
+  async () => {
+    const files = Object.assign({}, ...names.map((name) => ttsPlugin(name)))
+    const host = startHost(files, ['--auto-load'], withFiles(120))
+    expect(await host.result('ping')).toBe('pong')
+    const loads = await Promise.all(
+      names.map((name) => host.ask('plugin/call', { plugin: name, method: 'get_voices', args: {} })),
+    )
+    const loaded = names.filter((_, at) => loads[at]?.error === undefined)
+    expect(loaded.length).toBeGreaterThan(0)
+    expect(loaded.length).toBeLessThan(names.length)
+    const left = names.find((name) => !loaded.includes(name)) ?? ''
+    const { error } = await host.ask('plugin/load', { name: left })
+    expect(error?.data).toMatchObject({ transient: true })
+    // What leaves makes room.
+    for (const name of loaded) await host.result('plugin/unload', { name })
+    await host.result('plugin/load', { name: left })
+    expect(await host.result('plugin/call', { plugin: left, method: 'get_voices', args: {} })).toMatchObject([
+      { id: left },
+    ])
+    expect(host.child.exitCode).toBeNull()
+  },
+)
