@@ -155,7 +155,7 @@ export class ByteSender implements PayloadCollector {
   #writePiece(): void {
     const next = this.#inTurn.shift()
     if (!next) return
-    const { number, data, offset } = next
+    const { number, data, offset, batch } = next
     const piece = data.subarray(offset, offset + pieceBytes)
     next.offset += piece.length
     this.#unwrittenBytes -= piece.length
@@ -164,7 +164,7 @@ export class ByteSender implements PayloadCollector {
     this.#stream.write(writeHeader({ number, total: data.length, offset, length: piece.length }))
     // Written is not gone: as long as the pipe is full, the stream refers to the caller's own memory.
     const hasRoom = isLast
-      ? this.#stream.write(piece, () => this.#countTaken(next.batch))
+      ? this.#stream.write(piece, () => this.#countTaken(batch))
       : this.#stream.write(piece)
     this.#stream.uncork()
     // A blocking pipe has taken all by now, whatever write() says; and only a write() without room brings a 'drain'.
