@@ -10,7 +10,10 @@ export class ByteChannel {
   readonly #nonce: string
   readonly #sender: ByteSender
   readonly #receiver: ByteReceiver
-  #droppedBefore = 0
+  /** References whose bytes are on their way, and those that were ever followed. */
+  #awaited = 0
+  #taken = 0
+  #takenBefore = 0
 
   /** @param onBreak Called once, when nothing can be received any more. What is sent arrives all the same. */
   constructor(stream: Duplex, nonce: string, onBreak: () => void, limits: ByteLimits = defaultByteLimits) {
@@ -20,7 +23,7 @@ export class ByteChannel {
     // Also what comes after a break is read, or the other end would wait for ever to get rid of it.
     new FairReader(stream, {
       take: (part) => this.#receiver.receive(part),
-      isWaste: () => this.#hasDroppedMore(),
+      isWaste: () => this.#isUnasked(),
     })
     stream.on('error', (error) => this.#end(error))
     stream.on('close', () => this.#end(new Error('the byte channel is closed')))
@@ -57,15 +60,21 @@ export class ByteChannel {
   }
 
   /** The payload of a reference. Rejects where it is broken, or not of the length that the message says. */
-  take({ $bytes: reference, length }: BytesReference): Promise<Uint8Array> {
-    return this.#receiver.take(Number(reference.slice(this.#nonce.length + 1)), length)
+  async take({ $bytes: reference, length }: BytesReference): Promise<Uint8Array> {
+    this.#awaited += 1
+    this.#taken += 1
+    try {
+      return await this.#receiver.take(Number(reference.slice(this.#nonce.length + 1)), length)
+    } finally {
+      this.#awaited -= 1
+    }
   }
 
-  /** Whether payloads were given up since it was asked last. */
-  #hasDroppedMore(): boolean {
-    const hasMore = this.dropped > this.#droppedBefore
-    this.#droppedBefore = this.dropped
-    return hasMore
+  /** Whether no message has waited for what came since it was asked last. */
+  #isUnasked(): boolean {
+    const isUnasked = this.#awaited === 0 && this.#taken === this.#takenBefore
+    this.#takenBefore = this.#taken
+    return isUnasked
   }
 
   #end(error: Error): void {
