@@ -11,27 +11,37 @@ import { readFileSync, writeSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { LLMContract } from '@appfactory/sdk'
 
+/** The runtime's own ends of the host's pipes: where bytes go, and messages. */
+const pipe = (fd) => process._getActiveHandles().find(({ _handle }) => _handle?.fd === fd)
+const say = (data) => pipe(4).write(data)
+
 const faults = {
   exit: () => process.exit(7),
   kill: () => process.kill(process.pid, 'SIGKILL'),
   throw: () => setImmediate(() => { throw new Error('outside of any call') }),
   loop: () => { for (;;); },
   noise: () => writeSync(1, 'noise \\u00e9 {"jsonrpc": \\n'.repeat(200)),
-  forged: () => writeSync(1, '{"jsonrpc":"2.0","id":999999999,"result":{"text":"forged"}}\\n{"jsonrpc":"2.0","method":"$/stream","params":{"id":999999999,"seq":0,"value":1}}\\n'),
+  forged: () => [(text) => writeSync(1, text), say].forEach((print) => print('{"jsonrpc":"2.0","id":999999999,"result":{"text":"forged"}}\\n{"jsonrpc":"2.0","method":"$/stream","params":{"id":999999999,"seq":0,"value":1}}\\n')),
   stderr: () => process.stderr.write('x'.repeat(1_000_000) + '\\n'),
-  oversize: () => writeSync(1, 'x'.repeat(9_000_000)),
+  oversize: () => say('x'.repeat(9_000_000)),
   refuse: () => { throw new Error('refused') },
 }
 
 const floods = {
   noise: [1, 'noise \\u00e9 {"jsonrpc": \\n'],
-  notifications: [1, '{"jsonrpc":"2.0","method":"progress","params":{"of":"nothing"}}\\n'],
+  stdout: [1, 'y\\n'],
+  bytes: [3, Buffer.from([0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 7]).toString('latin1')],
+  answers: [4, '{"jsonrpc":"2.0","id":999999999,"result":{"text":"forged"}}\\n'],
+  pieces: [4, '{"jsonrpc":"2.0","method":"$/stream","params":{"id":999999999,"seq":0,"value":1}}\\n'],
+  notifications: [4, '{"jsonrpc":"2.0","method":"progress","params":{"of":"nothing"}}\\n'],
   stderr: [2, 'so much to say\\n'],
 }
 
 /** As much as the host takes, for some ms, while the calls go on. */
 async function flood([fd, line], ms) {
-  for (const end = performance.now() + ms; performance.now() < end; await turn()) writeSync(fd, line.repeat(50))
+  const lines = Buffer.from(line.repeat(500), 'latin1')
+  const write = fd > 2 ? (data) => pipe(fd).write(data) : (data) => writeSync(fd, data)
+  for (const end = performance.now() + ms; performance.now() < end; await turn()) write(lines)
 }
 
 // LISTENING
@@ -48,7 +58,7 @@ export default class Subject extends LLMContract {
     const { token, work = 0, fault, size = 0, print, flood: kind } = JSON.parse(prompt)
     faults[fault]?.()
     if (kind) await flood(floods[kind], work)
-    if (print) writeSync(1, readFileSync(print))
+    if (print) say(readFileSync(print))
     if (work > 0 && !kind) await this.#sleep(work)
     this.answered += 1
     return { text: token, finishReason: 'stop', metadata: { number: this.answered, ms: performance.now() - begun, answers: globalThis.answers, pad: 'x'.repeat(size) } }
@@ -69,7 +79,7 @@ const listening = `
 /** What the host has answered, though nothing here ever asks it: how often, and how often with no id. */
 const answers = globalThis.answers = { all: 0, withoutId: 0 }
 let rest = ''
-process.stdin.on('data', (chunk) => {
+pipe(4).on('data', (chunk) => {
   const lines = (rest + chunk.toString('latin1')).split('\\n')
   rest = lines.pop()
   for (const line of lines) {

@@ -10,7 +10,7 @@ const help = `Usage: pnpm torture [--scenario NAME] [--seconds N] [--seed N] [--
                     [--strict] [--trace]
 
   --scenario NAME  ${names.join(', ')} (default: mixed)
-  --seconds N      how long, for mixed and loop (default: 60)
+  --seconds N      how long, for mixed, loop and neighbours (default: 60)
   --seed N         decides everything that is left to chance (default: a new one, which is printed)
   --swaps N        for swap (default: 20)
   --callers N      for swap, kill and loop (default: 64)

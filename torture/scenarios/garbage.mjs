@@ -72,7 +72,7 @@ async function sendAll({ times, make, invariants, count = () => {} }) {
   return client
 }
 
-/** The plugin writes the garbage to its own standard output, between its messages. */
+/** The plugin writes the garbage where its messages go, between them. */
 async function fromPlugin({ times, random, invariants }) {
   const { root, remove } = writePlugins(['listening', 'other'])
   const client = new Client(root)

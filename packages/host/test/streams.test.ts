@@ -173,3 +173,25 @@ test('bytes that fill a read of the pipe to its last one do not make the plugin 
       await host.call('listener', 'transcribe', { audio_b64: Buffer.alloc(65_520).toString('base64') }),
     ).toMatchObject({ text: '65520' })
 })
+
+test('a child and a native library that write more to stderr than it takes at once lose none of it', async () => {
+  const host = hostOf({
+    chatty: `import { writeSync } from 'node:fs'
+      import { spawnSync } from 'node:child_process'
+      const line = 'x'.repeat(999) + '\\n'
+      const say = 'for (let at = 0; at < 1000; at++) require("fs").writeSync(2, ' + JSON.stringify(line) + ')'
+      ${ttsPlugin(`
+        async synthesize(text) {
+          for (let at = 0; at < 1000; at++) writeSync(2, line)
+          spawnSync(process.execPath, ['-e', say], { stdio: ['ignore', 'ignore', 'inherit'] })
+          return super.synthesize(text)
+        }`)}`,
+  })
+  let lines = 0
+  host.on('log', ({ message }) => {
+    if (message === 'x'.repeat(999)) lines += 1
+  })
+  const plugin = await host.load<TTSContract>('chatty')
+  expect((await plugin.synthesize('once')).durationMs).toBe(40)
+  await expect.poll(() => lines).toBe(2000)
+})

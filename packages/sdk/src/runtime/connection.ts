@@ -3,7 +3,7 @@ import { devNull } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import type { HandshakeParams } from '../wire/protocol.js'
 import { guardStdin, guardStdout } from './guard.js'
-import { openMessagePipe, writeAtOnce } from './pipe.js'
+import { makeBlocking, openMessagePipe } from './pipe.js'
 
 /** Where the messages of this process come in and go out. */
 export interface Connection {
@@ -94,5 +94,6 @@ function emptyStdin(): void {
 }
 
 function connectByStdio(): Connection {
-  return { input: process.stdin, output: writeAtOnce(process.stdout, 1), channels: [] }
+  makeBlocking(process.stdout)
+  return { input: process.stdin, output: process.stdout, channels: [] }
 }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { format } from 'node:util'
-import { writeAtOnce } from './pipe.js'
+import { makeBlocking } from './pipe.js'
 
 /** Log levels as systemd writes them before a line on stderr: `<6>message`. */
 const consoleLevels = { debug: 7, log: 6, info: 6, warn: 4, error: 3 } as const
@@ -10,7 +10,7 @@ const consoleLevels = { debug: 7, log: 6, info: 6, warn: 4, error: 3 } as const
  * with their level, so that nothing a plugin prints can be taken for a message.
  */
 export function guardStdout(): void {
-  writeAtOnce(process.stderr, 2)
+  makeBlocking(process.stderr)
   define('stdout', () => process.stderr)
   for (const [method, level] of Object.entries(consoleLevels)) {
     Reflect.set(console, method, (...args: unknown[]) => writeLog(level, format(...args)))

@@ -22,16 +22,18 @@ export function openByteChannel(fd: number): Socket {
 
 /**
  * Makes each write wait until the pipe has taken all of it: else a large reply, or the last words, would be cut off where the
- * plugin calls process.exit() right after. Reading does not wait: in a pipe that is left blocking, it would as soon as a
- * read has filled its buffer to the last byte.
+ * plugin calls process.exit() right after. For pipes that nobody reads here: others may write to them as well.
  */
-export function writeAtOnce<Stream extends Writable>(stream: Stream, fd: number): Stream {
-  const handle: Handle | undefined = Reflect.get(stream as Writable, '_handle')
-  // What is no pipe, such as a file, is written at once anyway.
-  if (!handle?.setBlocking) return stream
-  if (process.platform === 'win32') {
-    handle.setBlocking(true)
-    return stream
+export function makeBlocking(stream: Writable): void {
+  handleOf(stream)?.setBlocking?.(true)
+}
+
+/** The same for a pipe that is read here too: in one that blocks, a read that fills its buffer to the last byte would wait for more. */
+function writeAtOnce(pipe: Socket, fd: number): Socket {
+  const handle = handleOf(pipe)
+  if (process.platform === 'win32' || !handle) {
+    makeBlocking(pipe)
+    return pipe
   }
   const write = (parts: Uint8Array[], done: (error?: Error | null) => void): void => {
     try {
@@ -42,13 +44,17 @@ export function writeAtOnce<Stream extends Writable>(stream: Stream, fd: number)
     }
     done()
   }
-  stream._write = (chunk, encoding, done) => write([bytesOf(chunk, encoding)], done)
-  stream._writev = (chunks, done) =>
+  pipe._write = (chunk, encoding, done) => write([bytesOf(chunk, encoding)], done)
+  pipe._writev = (chunks, done) =>
     write(
       chunks.map(({ chunk, encoding }) => bytesOf(chunk, encoding)),
       done,
     )
-  return stream
+  return pipe
+}
+
+function handleOf(stream: Writable): Handle | undefined {
+  return Reflect.get(stream, '_handle') ?? undefined
 }
 
 function writeWhole(fd: number, parts: Uint8Array[], handle: Handle): void {

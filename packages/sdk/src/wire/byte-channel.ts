@@ -10,7 +10,9 @@ export class ByteChannel {
   readonly #nonce: string
   readonly #sender: ByteSender
   readonly #receiver: ByteReceiver
-  #droppedBefore = 0
+  /** References that were ever followed. */
+  #taken = 0
+  #takenBefore = 0
 
   /** @param onBreak Called once, when nothing can be received any more. What is sent arrives all the same. */
   constructor(stream: Duplex, nonce: string, onBreak: () => void, limits: ByteLimits = defaultByteLimits) {
@@ -20,7 +22,7 @@ export class ByteChannel {
     // Also what comes after a break is read, or the other end would wait for ever to get rid of it.
     new FairReader(stream, {
       take: (part) => this.#receiver.receive(part),
-      isWaste: () => this.#hasDroppedMore(),
+      isWaste: () => this.#isUnasked(),
     })
     stream.on('error', (error) => this.#end(error))
     stream.on('close', () => this.#end(new Error('the byte channel is closed')))
@@ -63,6 +65,7 @@ export class ByteChannel {
 
   /** The payload of a reference. Rejects where it is broken, or not of the length that the message says. */
   take(reference: BytesReference): Promise<Uint8Array> {
+    this.#taken += 1
     return this.#receiver.take(this.#numberOf(reference), reference.length)
   }
 
@@ -80,11 +83,11 @@ export class ByteChannel {
     return Number(reference.slice(this.#nonce.length + 1))
   }
 
-  /** Whether payloads were given up since it was asked last. */
-  #hasDroppedMore(): boolean {
-    const hasMore = this.dropped > this.#droppedBefore
-    this.#droppedBefore = this.dropped
-    return hasMore
+  /** Whether no message has waited for what came since it was asked last. */
+  #isUnasked(): boolean {
+    const isUnasked = !this.#receiver.isAwaited && this.#taken === this.#takenBefore
+    this.#takenBefore = this.#taken
+    return isUnasked
   }
 
   #end(error: Error): void {

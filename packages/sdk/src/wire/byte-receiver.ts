@@ -38,12 +38,19 @@ export class ByteReceiver {
   #headerFilled = 0
   #piece: Piece | undefined
   #heldBytes = 0
+  /** Messages that wait for a payload. */
+  #waiters = 0
   #broken: Error | undefined
 
   /** @param onBreak Called once, when nothing can be received any more. */
   constructor(limits: ByteLimits, onBreak: () => void) {
     this.#limits = limits
     this.#onBreak = onBreak
+  }
+
+  /** Whether a message waits for a payload. */
+  get isAwaited(): boolean {
+    return this.#waiters > 0
   }
 
   receive(chunk: Buffer): void {
@@ -64,6 +71,7 @@ export class ByteReceiver {
     this.#limitAwaited()
     return new Promise((resolve, reject) => {
       payload.waiter = { resolve, reject }
+      this.#waiters += 1
       this.#settle(number, payload)
     })
   }
@@ -73,6 +81,7 @@ export class ByteReceiver {
     if (this.#broken) return
     const payload = this.#payloads.get(number) ?? this.#expect(number, length)
     this.#unclaimed.delete(number)
+    if (payload.waiter && payload.waiter !== nobody) this.#waiters -= 1
     payload.waiter = nobody
     this.#fail(payload, 'nobody waits for it any more')
     if (payload.received === payload.length) this.#payloads.delete(number)
@@ -190,6 +199,7 @@ export class ByteReceiver {
     if (!waiter || (!failed && received < length)) return
     this.#payloads.delete(number)
     this.#letGo(payload)
+    if (waiter !== nobody) this.#waiters -= 1
     if (!failed && data) {
       waiter.resolve(data)
       return

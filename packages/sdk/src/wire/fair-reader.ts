@@ -6,9 +6,12 @@ const turnMs = 0.5
 /** Work that is too short to ask what it was good for, in ms. */
 const shortMs = 0.1
 
+/** What a part of it costs at least, in ms: it was read, too. */
+const leastMs = 0.03
+
 /** How long such a stream rests after a turn, in ms, once it has had so many of them. */
 const restMs = 5
-const turnsBeforeRest = 400
+const turnsBeforeRest = 40
 
 /** How many bytes are taken before the time is looked at again: fewer where they cost more. */
 const sliceBytes = { least: 64, most: 16_384 }
@@ -107,21 +110,21 @@ export class FairReader {
       at = end
       const begun = now
       now = performance.now()
-      this.#judge(now - begun)
+      this.#judge(now - begun, end === chunk.length)
     } while (at < chunk.length && this.#spentMs < turnMs)
     return at
   }
 
-  /** What took `tookMs` counts where it was of no use. */
-  #judge(tookMs: number): void {
-    if (tookMs < shortMs && !this.#isWaste) return
+  /** What took `tookMs` counts where it was of no use. Little at a time, as most streams bring it, is not looked at. */
+  #judge(tookMs: number, isLast: boolean): void {
+    if (tookMs < shortMs && isLast && !this.#isWaste) return
     this.#isWaste = this.#reading.isWaste()
     if (!this.#isWaste) {
       this.#sliceBytes = sliceBytes.most
       this.#turns = 0
       return
     }
-    this.#spentMs += tookMs
+    this.#spentMs += Math.max(tookMs, leastMs)
     if (tookMs > turnMs / 4) this.#sliceBytes = Math.max(this.#sliceBytes / 2, sliceBytes.least)
     else if (tookMs < turnMs / 16) this.#sliceBytes = Math.min(this.#sliceBytes * 2, sliceBytes.most)
   }
