@@ -33,6 +33,12 @@ export const maxIssues = 20
 /** How deep a value may be nested: deeper ones would overflow the stack. */
 const maxDepth = 1000
 
+/** What is open inside of an object or a list counts for less than if all of it were. */
+const openInside = 1e-4
+
+/** Where an alternative takes tagged bytes for any object, each other one knows them better. */
+const foreignBytes = 1e200
+
 export interface CodecOptions {
   /** Defaults are filled in by `decode`. Default: true; false where the author's own schema does it. */
   fillsDefaults?: boolean
@@ -51,12 +57,23 @@ interface Scope extends CodecOptions {
 class Issues {
   readonly first: Issue[] = []
   count = 0
+  /** How much of the value the schema leaves open: all of it is 1. */
+  open = 0
 
   /** @param message Made only if it is kept. */
   add(path: Path, message: string | (() => string)): void {
     this.count += 1
     if (this.count > maxIssues) return
     this.first.push({ path: pathText(path), message: typeof message === 'string' ? message : message() })
+  }
+
+  /** Takes out those that came after the first `count`. */
+  takeFrom(count: number): Issues {
+    const taken = new Issues()
+    taken.first.push(...this.first.splice(count))
+    taken.count = this.count - count
+    this.count = count
+    return taken
   }
 
   addAll({ first, count }: Issues): void {
@@ -189,7 +206,7 @@ function compile(schema: JsonSchema, scope: Scope): Convert {
     case 'null':
       return (value, path, issues) => (value === null ? value : wrong(value, 'null', path, issues))
     default:
-      return scope.strict && scope.direction === 'encode' ? requireJson : keep
+      return isStrict(scope) ? requireJson : keep
   }
 }
 
@@ -199,15 +216,16 @@ function compileObject(schema: JsonSchema, scope: Scope): Convert {
   const { additionalProperties = true } = schema
   // Keys that the schema does not know belong to whoever wrote them: they are never renamed.
   const convertOther =
-    typeof additionalProperties === 'object'
+    typeof additionalProperties === 'object' && !isOpen(additionalProperties as JsonSchema)
       ? compile(additionalProperties as JsonSchema, scope)
-      : compile({}, scope)
+      : keepOther(scope)
   const byName = new Map(properties.map((property) => [property.from, property]))
   const taken = new Set(properties.map((property) => property.to))
   const expected = properties.filter(({ required, fallback }) => required || fallback)
   return (value, path, issues) => {
     if (!isPlainObject(value)) return wrong(value, 'an object', path, issues)
     if (path.length > maxDepth) return tooDeep(value, issues)
+    const { open } = issues
     const converted: Record<string, unknown> = {}
     for (const key of Object.keys(value)) {
       const item = value[key]
@@ -219,7 +237,10 @@ function compileObject(schema: JsonSchema, scope: Scope): Convert {
       else if (key === '__proto__') issues.add(path, 'this name is not allowed')
       else if (additionalProperties === false || taken.has(key))
         issues.add(path, () => unknownKey(key, byName))
-      else converted[key] = convertOther(item, path, issues)
+      else {
+        converted[key] = convertOther(item, path, issues)
+        issues.open += key === bytesTag ? foreignBytes : 1
+      }
       path.pop()
     }
     for (const { from, to, required, nullIsAbsent, fallback } of expected) {
@@ -228,6 +249,7 @@ function compileObject(schema: JsonSchema, scope: Scope): Convert {
       if (fallback) converted[to] = fallback()
       else if (required) issues.add([...path, from], 'is required')
     }
+    issues.open = open + (issues.open - open) * openInside
     return converted
   }
 }
@@ -257,6 +279,7 @@ function propertiesOf(schema: JsonSchema, scope: Scope): Property[] {
 function fallbackOf(value: unknown, convert: Convert, scope: Scope): (() => unknown) | undefined {
   const { direction, fillsDefaults = true } = scope
   if (value === undefined || direction === 'encode' || !fillsDefaults) return undefined
+  if (typeof value !== 'object' || value === null) return () => value
   return () => convert(structuredClone(value), [], new Issues())
 }
 
@@ -274,7 +297,7 @@ function takesNull(schema: JsonSchema, root: JsonSchema, followed = 0): boolean 
 }
 
 /** Whether a schema does not say of which type a value is. */
-function isOpen(schema: JsonSchema): boolean {
+export function isOpen(schema: JsonSchema): boolean {
   return !['type', '$ref', 'anyOf', 'oneOf', 'allOf', 'enum', 'const'].some((keyword) => keyword in schema)
 }
 
@@ -295,13 +318,16 @@ function compileArray(schema: JsonSchema, scope: Scope): Convert {
     if (path.length > maxDepth) return tooDeep(value, issues)
     if (value.length < minItems) issues.add(path, `needs at least ${minItems} item(s)`)
     if (value.length > maxItems) issues.add(path, `takes at most ${maxItems} item(s)`)
-    return value.map((item, index) => {
+    const { open } = issues
+    const converted = value.map((item, index) => {
       const convert = converts[index] ?? convertOther
       path.push(index)
-      const converted = convert(item, path, issues)
+      const convertedItem = convert(item, path, issues)
       path.pop()
-      return converted
+      return convertedItem
     })
+    issues.open = open + (issues.open - open) * openInside
+    return converted
   }
 }
 
@@ -349,17 +375,27 @@ function compileEnum(values: readonly unknown[]): Convert {
   return (value, path, issues) => (values.includes(value) ? value : wrong(value, expected, path, issues))
 }
 
-/** The first alternative without issues; where there is none, the issues of the one that came closest. */
+/**
+ * Of the alternatives without issues the one that knows the value best, so that both ends choose the same; where there is
+ * none, the issues of the one that came closest.
+ */
 function compileAnyOf(alternatives: readonly JsonSchema[], scope: Scope): Convert {
   const converts = alternatives.map((schema) => compile(schema, scope))
   return (value, path, issues) => {
+    const { count, open } = issues
+    let best: { converted: unknown; open: number } | undefined
     let closest: Issues | undefined
     for (const convert of converts) {
-      const own = new Issues()
-      const converted = convert(value, path, own)
-      if (own.count === 0) return converted
-      if (!closest || isCloser(own, closest)) closest = own
+      issues.open = open
+      const converted = convert(value, path, issues)
+      if (issues.count > count) {
+        const own = issues.takeFrom(count)
+        if (!closest || isCloser(own, closest)) closest = own
+      } else if (issues.open === open) return converted
+      else if (!best || issues.open < best.open) best = { converted, open: issues.open }
     }
+    issues.open = best?.open ?? open
+    if (best) return best.converted
     if (closest) issues.addAll(closest)
     return value
   }
@@ -470,23 +506,40 @@ function tooDeep(value: unknown, issues: Issues): unknown {
   return value
 }
 
-function keep(value: unknown): unknown {
+/** As what is open of a whole value, but counted with its key. */
+function keepOther(scope: Scope): Convert {
+  if (!isStrict(scope)) return (value) => value
+  return (value, path, issues) => {
+    checkJson(value, path, issues)
+    return value
+  }
+}
+
+function isStrict({ strict, direction }: Scope): boolean {
+  return strict === true && direction === 'encode'
+}
+
+function keep(value: unknown, _: Path, issues: Issues): unknown {
+  issues.open += 1
   return value
 }
 
 /** What a schema leaves open, as it is: of anything but this JSON would lose something without a word. */
 function requireJson(value: unknown, path: Path, issues: Issues): unknown {
-  if (path.length > maxDepth) return tooDeep(value, issues)
-  if (Array.isArray(value) || isJsonObject(value)) {
+  if (value !== undefined || path.length > 0) checkJson(value, path, issues)
+  return keep(value, path, issues)
+}
+
+function checkJson(value: unknown, path: Path, issues: Issues): void {
+  if (path.length > maxDepth) tooDeep(value, issues)
+  else if (Array.isArray(value) || isJsonObject(value)) {
     for (const [key, item] of Object.entries(value)) {
       if (item === undefined && !Array.isArray(value)) continue
       path.push(Array.isArray(value) ? Number(key) : key)
-      requireJson(item, path, issues)
+      checkJson(item, path, issues)
       path.pop()
     }
-  } else if (!isJsonPrimitive(value) && !(value === undefined && path.length === 0))
-    wrong(value, 'what JSON can carry', path, issues)
-  return value
+  } else if (!isJsonPrimitive(value)) wrong(value, 'what JSON can carry', path, issues)
 }
 
 function isJsonPrimitive(value: unknown): boolean {

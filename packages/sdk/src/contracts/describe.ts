@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { isBytes } from './check-definition.js'
-import { bytesTag, compileCodec, lookUp } from './codec.js'
+import { bytesTag, compileCodec, isOpen, lookUp } from './codec.js'
 import type {
   ContractDefinition,
   ContractDescriptor,
@@ -203,7 +203,7 @@ function tagAmbiguousBytes(root: JsonSchema): JsonSchema {
     if (!Array.isArray(alternatives)) return schema
     const bytesAt = alternatives.flatMap((each: JsonSchema) => placesOf(each, isBase64, root))
     const textAt = alternatives.flatMap((each: JsonSchema) => placesOf(each, mayBeText, root))
-    if (!bytesAt.some((place) => textAt.includes(place))) return schema
+    if (!bytesAt.some((place) => textAt.some((text) => isSamePlace(place, text)))) return schema
     const marked = alternatives.map((each: JsonSchema) => tagBytes(each, root))
     // The first that fits is taken, and an open alternative takes the tagged object too.
     return { ...schema, [keyword]: [...marked.filter(isTagged), ...marked.filter((each) => !isTagged(each))] }
@@ -219,7 +219,7 @@ function mayBeText(schema: JsonSchema): boolean {
   if ('const' in schema) return typeof schema['const'] === 'string'
   if (Array.isArray(schema['enum'])) return schema['enum'].some((value) => typeof value === 'string')
   if ('type' in schema) return [schema['type']].flat().includes('string')
-  return !['$ref', 'anyOf', 'oneOf', 'allOf'].some((keyword) => keyword in schema)
+  return isOpen(schema)
 }
 
 function isTagged({ properties }: JsonSchema): boolean {
@@ -236,25 +236,42 @@ const waysInside = {
   additionalProperties: '.*',
 }
 
-/** Where in a value there may be what `test` is for: `` for itself, `[]` for the items of a list. */
+/** How deep in lists and maps places are looked for: a schema may contain itself. */
+const deepestPlace = 4
+
+/**
+ * Where in a value there may be what `test` is for: `` for itself, `[]` for the items of a list; `*` at the end stands for
+ * anything inside.
+ */
 function placesOf(
   schema: JsonSchema,
   test: (schema: JsonSchema) => boolean,
   root: JsonSchema,
+  depth = 0,
   seen: readonly JsonSchema[] = [],
 ): string[] {
-  if (seen.includes(schema)) return []
-  if (test(schema)) return ['']
+  if (seen.includes(schema) || depth > deepestPlace) return []
+  if (test(schema)) return isOpen(schema) ? ['*'] : ['']
   const within = [...seen, schema]
   const referred =
-    typeof schema['$ref'] === 'string' ? placesOf(lookUp(schema['$ref'], root), test, root, within) : []
+    typeof schema['$ref'] === 'string'
+      ? placesOf(lookUp(schema['$ref'], root), test, root, depth, within)
+      : []
   const inside = Object.entries(waysInside).flatMap(([keyword, way]) =>
     [schema[keyword]]
       .flat()
       .filter(isSchema)
-      .flatMap((each) => placesOf(each, test, root, within).map((place) => way + place)),
+      .flatMap((each) =>
+        way === ''
+          ? placesOf(each, test, root, depth, within)
+          : placesOf(each, test, root, depth + 1).map((place) => way + place),
+      ),
   )
-  return [...referred, ...inside]
+  return [...new Set([...referred, ...inside])]
+}
+
+function isSamePlace(place: string, other: string): boolean {
+  return other.endsWith('*') ? place.startsWith(other.slice(0, -1)) : place === other
 }
 
 /** The schema with tagged bytes, but for those in properties, whose names say what they are. */
