@@ -16,6 +16,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   const streams: Streams = { out: process.stdout, error: process.stderr }
   // Whoever reads may have seen enough, as `head` does.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+  // Node would open its debugger: a plugin, whatever its permissions, could run code in the host.
+  process.on('SIGUSR1', () => {})
   process.exitCode = await run(argv, streams)
   // What a plugin or a pipe keeps open must not keep the command alive; what is written must arrive.
   process.stdout.write('', () => process.exit())
