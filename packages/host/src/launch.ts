@@ -14,6 +14,9 @@ export interface LaunchOptions {
   env: Record<string, string>
 }
 
+/** Another plugin could open the debugger of this one by a signal, and run code in it. */
+const noDebugger = process.allowedNodeEnvironmentFlags.has('--disable-sigusr1') ? ['--disable-sigusr1'] : []
+
 /** The process of a plugin: this Node, the SDK's runtime, the plugin's file. */
 export function launchOf({ dir, entryFile, manifest, limits, env }: LaunchOptions): Launch {
   const runtime = resolveRuntime(dir)
@@ -24,6 +27,7 @@ export function launchOf({ dir, entryFile, manifest, limits, env }: LaunchOption
     file: process.execPath,
     args: [
       ...heap,
+      ...noDebugger,
       ...permissionFlags(manifest.permissions, dir, code, runtime.provideSdk),
       // Stripping types is experimental in some Nodes, which the plugin's log need not hear of.
       ...(jiti === undefined ? [] : ['--disable-warning=ExperimentalWarning']),

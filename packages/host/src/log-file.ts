@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createStream, type RotatingFileStream } from 'rotating-file-stream'
 
 /** One file of each kind is kept and up to this many older ones. */
@@ -12,18 +14,50 @@ const maxWaiting = 1_048_576
  * the disk takes loses lines, and fills no memory.
  */
 export class LogFile {
-  readonly #stream: RotatingFileStream
+  readonly #dir: string
+  readonly #file: string
+  readonly #onError: (error: Error) => void
+  #stream: RotatingFileStream
+  /** The file that is written to, in the file system. */
+  #opened: Promise<number | undefined> = Promise.resolve(undefined)
+  #isRotating = false
   #waiting: string[] = []
   #waitingLength = 0
   #dropped = 0
   #writing = false
 
   constructor(dir: string, file: string, onError: (error: Error) => void) {
-    this.#stream = createStream(
-      (index) => (index === null || Number(index) === 0 ? file : `${file}.${String(index)}`),
-      { path: dir, size: maxFileSize, rotate: keptFiles },
+    this.#dir = dir
+    this.#file = file
+    this.#onError = onError
+    this.#stream = this.#open()
+  }
+
+  /** Goes on in a new file where the one that is written to was moved or removed: writing to it is no error. */
+  async look(): Promise<void> {
+    const [opened, now] = await Promise.all([this.#opened, inodeOf(join(this.#dir, this.#file))])
+    if (opened === undefined || opened === now || this.#isRotating || this.#stream.destroyed) return
+    const moved = this.#stream
+    this.#stream = this.#open()
+    this.#writing = false
+    moved.end()
+    this.#flush()
+  }
+
+  #open(): RotatingFileStream {
+    const stream = createStream(
+      (index) => (index === null || Number(index) === 0 ? this.#file : `${this.#file}.${String(index)}`),
+      { path: this.#dir, size: maxFileSize, rotate: keptFiles },
     )
-    this.#stream.on('error', onError)
+    stream.on('error', this.#onError)
+    stream.on('rotation', () => {
+      this.#isRotating = true
+    })
+    stream.on('open', () => {
+      this.#isRotating = false
+      this.#opened = inodeOf(join(this.#dir, this.#file))
+    })
+    return stream
   }
 
   /** `line` ends with its line end. */
@@ -51,7 +85,11 @@ export class LogFile {
   #flush(): void {
     const text = this.#take()
     this.#writing = text !== ''
-    if (this.#writing) this.#stream.write(text, () => this.#flush())
+    const stream = this.#stream
+    if (this.#writing)
+      stream.write(text, () => {
+        if (stream === this.#stream) this.#flush()
+      })
   }
 
   #take(): string {
@@ -62,6 +100,11 @@ export class LogFile {
     this.#dropped = 0
     return text
   }
+}
+
+async function inodeOf(file: string): Promise<number | undefined> {
+  const stats = await stat(file).catch(() => undefined)
+  return stats?.ino
 }
 
 function droppedLine(dropped: number): string {

@@ -17,17 +17,28 @@ const pinoLevels = {
   CRITICAL: 'fatal',
 } as const
 
-/** How often it is looked whether the folder is still the one that was opened, in ms: writing to a removed file is no error. */
+/** What one plugin may have in `plugins.log`, in characters: a quarter of a file. What it says beyond goes to a file of its own. */
+const maxShare = 2_500_000
+
+/** What stands around a message in its line, in characters or so. */
+const lineOverhead = 90
+
+/** How often it is looked whether folder and files are still those that were opened, in ms: writing to a removed file is no error. */
 const lookMs = 2000
 
 /**
  * The log files: `plugins.log` for what plugins say, `launcher.log` for what the host does. One JSON object a line,
- * rotated at 10 MB. A folder that can't be written is told once on stderr; the host goes on.
+ * rotated at 10 MB. Who says much has a file of its own, so that nobody's history is pushed out by others. A folder that can't be written is told once on stderr; the host goes on.
  */
 export class Logs {
   readonly #level: LogLevel
   readonly #files: LogFile[] = []
+  readonly #dir: string | undefined
   readonly #plugins: pino.Logger | undefined
+  /** What each plugin has said in the file of all, in characters. */
+  readonly #shares = new Map<string, number>()
+  /** Files of those that have said more than their share. */
+  readonly #own = new Map<string, pino.Logger | undefined>()
   readonly #launcher: pino.Logger | undefined
   readonly #look: NodeJS.Timeout | undefined
   #complained = false
@@ -35,6 +46,7 @@ export class Logs {
   /** Without a folder nothing is written. */
   constructor(dir: string | undefined, level: LogLevel) {
     this.#level = level
+    this.#dir = dir
     if (dir === undefined) return
     this.#plugins = this.#open(dir, 'plugins.log')
     this.#launcher = this.#open(dir, 'launcher.log')
@@ -47,7 +59,19 @@ export class Logs {
   }
 
   plugin(plugin: string, level: LogLevel, message: string): void {
-    this.#plugins?.[pinoLevels[level]]({ plugin }, message)
+    this.#fileFor(plugin, message.length)?.[pinoLevels[level]]({ plugin }, message)
+  }
+
+  /** Where a plugin's next line goes. */
+  #fileFor(plugin: string, length: number): pino.Logger | undefined {
+    if (this.#dir === undefined || this.#own.has(plugin)) return this.#own.get(plugin)
+    const share = (this.#shares.get(plugin) ?? 0) + length + lineOverhead
+    this.#shares.set(plugin, share)
+    if (share <= maxShare) return this.#plugins
+    const file = `plugins.${plugin}.log`
+    this.#plugins?.warn({ plugin }, `${plugin} says much: what it says from now on is in ${file}`)
+    this.#own.set(plugin, this.#open(this.#dir, file))
+    return this.#own.get(plugin)
   }
 
   launcher(level: LogLevel, message: string, details: Record<string, unknown> = {}): void {
@@ -85,6 +109,7 @@ export class Logs {
     const look = async (): Promise<void> => {
       const [before, now] = await Promise.all([opened, stat(dir)])
       if (before !== undefined && before.ino !== now.ino) throw new Error('the folder was replaced')
+      await Promise.all(this.#files.map((file) => file.look()))
     }
     return setInterval(() => void look().catch((error) => this.#complain(dir, error)), lookMs).unref()
   }

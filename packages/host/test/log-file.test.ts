@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { LogFile } from '../src/log-file.js'
+import { Logs } from '../src/logs.js'
 import { temporaryFolder } from './fixtures/plugins.js'
 
 /** All lines of all files. */
@@ -46,4 +47,40 @@ test('what fits is written whole, over several files', async () => {
       .map((line) => line.at)
       .toSorted((a, b) => Number(a) - Number(b)),
   ).toEqual(Array.from({ length: 30 }, (_, at) => at))
+})
+
+test('a file that is moved away is gone on with in a new one', async () => {
+  const dir = temporaryFolder()
+  const file = new LogFile(dir, 'plugins.log', (error) => expect.unreachable(String(error)))
+  file.write('{"at":1}\n')
+  await expect.poll(() => linesIn(dir)).toEqual([{ at: 1 }])
+  await file.look()
+  renameSync(join(dir, 'plugins.log'), join(dir, 'moved'))
+  await file.look()
+  file.write('{"at":2}\n')
+  await expect.poll(() => existsSync(join(dir, 'plugins.log')) && bytesIn(dir)).toBe(18)
+  rmSync(join(dir, 'plugins.log'))
+  await file.look()
+  file.write('{"at":3}\n')
+  await file.close()
+  expect(readFileSync(join(dir, 'moved'), 'utf8')).toBe('{"at":1}\n')
+  expect(readFileSync(join(dir, 'plugins.log'), 'utf8')).toBe('{"at":3}\n')
+})
+
+test('a plugin that says much does not push out what the others have said', async () => {
+  const dir = temporaryFolder()
+  const logs = new Logs(dir, 'INFO')
+  logs.plugin('quiet', 'INFO', 'the first word')
+  for (let round = 0; round < 60; round++) {
+    for (let at = 0; at < 1000; at++) logs.plugin('noisy', 'INFO', `${at} ${'x'.repeat(900)}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  logs.plugin('quiet', 'INFO', 'the last word')
+  await logs.close()
+  const all = readFileSync(join(dir, 'plugins.log'), 'utf8')
+  expect(all.length).toBeLessThan(4_000_000)
+  expect(all).toContain('the first word')
+  expect(all).toContain('the last word')
+  expect(all).toContain('plugins.noisy.log')
+  expect(readFileSync(join(dir, 'plugins.noisy.log'), 'utf8')).toContain('"plugin":"noisy"')
 })

@@ -195,3 +195,66 @@ test('a child and a native library that write more to stderr than it takes at on
   expect((await plugin.synthesize('once')).durationMs).toBe(40)
   await expect.poll(() => lines).toBe(2000)
 })
+
+describe('a plugin that floods', () => {
+  const forged = `JSON.stringify({ jsonrpc: '2.0', id: 1e9, result: {} }) + '\\n'`
+  const pipe = `process._getActiveHandles().find(({ _handle }) => _handle?.fd === 4)`
+
+  test.skipIf(process.platform === 'win32').each([
+    ['stdout', `(text) => writeSync(1, text)`, `'y\\n'`],
+    ['stderr', `(text) => writeSync(2, text)`, `'y\\n'`],
+    ['the host with answers that nobody waits for', `(text) => ${pipe}.write(text)`, forged],
+  ])('%s does not keep another one waiting, and goes on itself', async (_, write, line) => {
+    const host = hostOf({
+      quiet: ttsPlugin(),
+      noisy: `import { writeSync } from 'node:fs'\n${ttsPlugin(`
+        async synthesize(text) {
+          const write = ${write}
+          const lines = (${line}).repeat(2000)
+          for (const end = Date.now() + 2000; text === 'flood' && Date.now() < end; ) {
+            write(lines)
+            await new Promise(setImmediate)
+          }
+          return super.synthesize(text)
+        }`)}`,
+    })
+    const logged: string[] = []
+    host.on('log', ({ message }) => logged.push(message))
+    const [quiet, noisy] = await Promise.all([
+      host.load<TTSContract>('quiet'),
+      host.load<TTSContract>('noisy'),
+    ])
+    let isOver = false
+    const flooding = noisy.synthesize('flood').finally(() => {
+      isOver = true
+    })
+    let calls = 0
+    for (; !isOver; calls++) expect((await quiet.synthesize('x')).durationMs).toBe(10)
+    expect((await flooding).durationMs).toBe(50)
+    // At half a second a call, as it was, there would be four.
+    expect(calls).toBeGreaterThan(40)
+    expect(logged.length).toBeLessThan(40_000)
+    expect((await noisy.health()).details).toMatchObject({ restarts: 0 })
+  })
+
+  test('its log is told how many lines are not in it', async () => {
+    const host = hostOf({
+      noisy: ttsPlugin(`
+        async synthesize(text) {
+          for (let line = 0; line < 50_000; line++) process.stderr.write(line + '\\n')
+          return super.synthesize(text)
+        }`),
+    })
+    let lines = 0
+    let dropped = 0
+    host.on('log', ({ message }) => {
+      const count = /^(\d+) more lines/.exec(message)?.[1]
+      if (count) dropped += Number(count)
+      else lines += 1
+    })
+    const plugin = await host.load<TTSContract>('noisy')
+    expect((await plugin.synthesize('x')).durationMs).toBe(10)
+    await expect.poll(() => lines + dropped, { timeout: 20_000 }).toBe(50_000)
+    expect(dropped).toBeGreaterThan(10_000)
+  })
+})

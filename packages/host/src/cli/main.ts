@@ -16,6 +16,8 @@ import { validate } from './validate.js'
 export async function main(argv: readonly string[]): Promise<void> {
   const streams = openStreams()
   const { out, gone, stop } = streams
+  // Node would open its debugger: a plugin, whatever its permissions, could run code in the host.
+  process.on('SIGUSR1', () => {})
   process.exitCode = await run(argv, streams)
   stop.release()
   const timer = streams.flushMs <= maxTimerMs ? setTimeout(leave, streams.flushMs) : undefined

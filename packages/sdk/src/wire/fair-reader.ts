@@ -1,13 +1,13 @@
 import type { Readable } from 'node:stream'
 
 /** How long what one stream brings may be worked on before all others get their turn, where most of it is of no use; in ms. */
-const turnMs = 0.5
+const turnMs = 0.25
 
 /** Work that is too short to ask what it was good for, in ms. */
 const shortMs = 0.1
 
 /** What a part of it costs at least, in ms: it was read, too. */
-const leastMs = 0.03
+const leastMs = 0.02
 
 /** How long such a stream rests after a turn, in ms, once it has had so many of them. */
 const restMs = 5

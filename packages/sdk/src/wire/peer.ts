@@ -69,7 +69,7 @@ export class Peer {
   /** How ids of this end's requests begin. */
   readonly #idMark: string
   /** What `counts` were at the end of the last turn. */
-  #counted = { useful: 0, useless: 0 }
+  #counted = { useful: 0, useless: 0, isWaste: false }
   readonly #outgoing: OutgoingCalls
   readonly #incoming = new Map<RequestId, IncomingCall>()
   /** Who waits until fewer calls than that are being worked on. */
@@ -234,12 +234,14 @@ export class Peer {
     })
   }
 
-  /** Whether more came since it was asked last that is of no use than that is. */
+  /** Whether more came since it was asked last that is of no use than that is. Part of a line says nothing. */
   #isWaste(): boolean {
     const { received, noise, droppedReplies } = this.counts
-    const { useful, useless } = this.#counted
-    this.#counted = { useful: received, useless: noise + droppedReplies }
-    return this.#counted.useless - useless > this.#counted.useful - useful
+    const useful = received - this.#counted.useful
+    const useless = noise + droppedReplies - this.#counted.useless
+    if (useful + useless === 0) return this.#counted.isWaste
+    this.#counted = { useful: received, useless: noise + droppedReplies, isWaste: useless > useful }
+    return this.#counted.isWaste
   }
 
   /** No answer and no credit can arrive any more; what needs neither goes on. */

@@ -32,3 +32,17 @@ test.skipIf(process.platform === 'win32')(
     expect(host.child.exitCode).toBeNull()
   },
 )
+
+test.skipIf(process.platform === 'win32')(
+  'SIGUSR1 opens no debugger in the host, which goes on',
+  async () => {
+    const host = startHost(ttsPlugin('a'))
+    await host.result('plugin/load', { name: 'a' })
+    process.kill(host.pid, 'SIGUSR1')
+    expect(await host.result('plugin/call', { plugin: 'a', method: 'get_voices', args: {} })).toMatchObject([
+      { id: 'a' },
+    ])
+    expect((await host.finish()).code).toBe(0)
+    expect(host.stderr).not.toContain('Debugger')
+  },
+)
