@@ -7,7 +7,7 @@ import semver from 'semver'
 import { runInstallation } from './install.js'
 import { dependencyMissing, installFailed, packageFileUnreadable, startFailed } from './messages.js'
 import { findPackage, maxPackageBytes, packageVersion } from './packages.js'
-import { SharedWork } from './shared-work.js'
+import { SharedInstallations } from './shared-installations.js'
 import { isShortage } from './shortage.js'
 import { readSmallFile } from './small-file.js'
 
@@ -82,7 +82,7 @@ const packageManagers: readonly PackageManager[] = [
 const maxLockfileBytes = 16 * 1024 * 1024
 
 /** By the real path of the folder. */
-const installations = new SharedWork()
+const installations = new SharedInstallations()
 
 /**
  * Makes sure that the npm packages a plugin declares resolve from its folder, in the declared range.

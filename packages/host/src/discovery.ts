@@ -37,16 +37,18 @@ const maxManifestBytes = 1024 * 1024
 /**
  * Finds the plugins in `dirs`: each folder with a manifest.json.
  *
+ * @param inspect Looks at one folder.
  * @throws PluginError DISCOVERY_FAILED where a folder of `dirs` can't be read.
  */
 export async function discoverPlugins(
   dirs: readonly string[],
   options: EntryOptions = {},
+  inspect = inspectPlugin,
 ): Promise<Discovery> {
   const folders = (await Promise.all(dirs.map(subfolders))).flat()
   const plugins: DiscoveredPlugin[] = []
   for (const folder of folders) {
-    const plugin = await inspectPlugin(folder, options, dirs)
+    const plugin = await inspect(folder, options, dirs)
     if (plugin) plugins.push(markIfShadowed(plugin, plugins))
   }
   const valid = plugins.filter((plugin) => plugin.valid).length

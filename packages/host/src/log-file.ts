@@ -21,7 +21,8 @@ export class LogFile {
   constructor(dir: string, file: string, onError: (error: Error) => void) {
     this.#stream = createStream(
       (index) => (index === null || Number(index) === 0 ? file : `${file}.${String(index)}`),
-      { path: dir, size: maxFileSize, rotate: keptFiles },
+      // Plugins say what users have said to them: nobody else's business.
+      { path: dir, size: maxFileSize, rotate: keptFiles, mode: 0o600 },
     )
     this.#stream.on('error', onError)
   }

@@ -1,8 +1,19 @@
 import { systemCodeOf } from '@appfactory/sdk/wire'
 
-const shortages = new Set(['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM', 'EIO'])
+/** What the system says where it lacks something for a moment, or a disk or network does: nothing about the file itself. */
+const transientCodes = new Set([
+  'EMFILE',
+  'ENFILE',
+  'EAGAIN',
+  'EBUSY',
+  'EINTR',
+  'EIO',
+  'ENOMEM',
+  'ESTALE',
+  'ETIMEDOUT',
+])
 
-/** Whether a system lacked something for the moment, so that another try may succeed. */
+/** Whether another try may succeed though nobody corrects anything. */
 export function isShortage(error: unknown): boolean {
-  return shortages.has(systemCodeOf(error) ?? '')
+  return transientCodes.has(systemCodeOf(error) ?? '')
 }

@@ -9,7 +9,7 @@ import type { TTSContract } from '@appfactory/sdk'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { LinesProcess } from '../../sdk/test/lines-process.js'
 import { PluginHost } from '../src/index.js'
-import { SharedWork } from '../src/shared-work.js'
+import { SharedInstallations } from '../src/shared-installations.js'
 import { isAlive, temporaryFolder, ttsPlugin, writeFiles, writePlugin } from './fixtures/plugins.js'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -229,7 +229,7 @@ test('two loads of a plugin at once install its dependencies twice', async () =>
 })
 
 test('who leaves shared work ends it for those who still wait', async () => {
-  const work = new SharedWork()
+  const work = new SharedInstallations()
   const begun: AbortSignal[] = []
   const run = async (signal: AbortSignal): Promise<void> => {
     begun.push(signal)

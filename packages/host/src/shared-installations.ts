@@ -5,8 +5,8 @@ interface Job {
   abandon: AbortController
 }
 
-/** Work that is done once for all who ask for it while it is under way. */
-export class SharedWork {
+/** Installations, each done once for all who ask for it while it is under way. */
+export class SharedInstallations {
   readonly #jobs = new Map<string, Job>()
 
   /**
