@@ -52,7 +52,7 @@ export const questions: readonly Question[] = [
   {
     key: 'name',
     kind: 'text',
-    describe: 'Name of the plugin and of its new folder: my_tts_plugin',
+    describe: 'Name of the plugin and of its new folder: my_tts_plugin; or . for the current folder',
     prompt: 'What is the plugin called?',
     problem: nameProblem,
   },

@@ -10,16 +10,18 @@ export interface AskOptions {
   takeDefaults: boolean
   /** A folder that has files in it will do. */
   force: boolean
+  /** The plugin is made in the current folder. */
+  isHere: boolean
 }
 
 /** Asks at the terminal what is still open. Loaded only then. */
 export async function ask(
   given: Given,
-  { takeDefaults, force }: AskOptions,
+  { takeDefaults, force, isHere }: AskOptions,
   surroundings: Surroundings,
 ): Promise<Given> {
   // Before any question, for it would be in vain.
-  if (typeof given.name === 'string' && !force) checkFolder(resolve(given.name))
+  if (typeof given.name === 'string' && !force) checkFolder(resolve(isHere ? '.' : given.name))
   const prompts = await import('@clack/prompts')
   prompts.intro('A new App Factory plugin')
   const answers: Given = { ...given }

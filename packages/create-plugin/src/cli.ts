@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { version } from 'virtual:versions'
 import { describeThrown } from '@appfactory/sdk/wire'
 import type { Answers, Surroundings } from './answers.js'
@@ -7,7 +7,7 @@ import { repeatCommand } from './command-line.js'
 import { Cancelled, exitCodes, StepFailed, TargetBusy, UndoFailed, UsageError } from './failures.js'
 import { packageManagerOf } from './package-managers.js'
 import { plan } from './plan.js'
-import { checkGiven, missing, openQuestions, withDefaults } from './read-answers.js'
+import { checkGiven, isCurrentFolder, missing, openQuestions, withDefaults } from './read-answers.js'
 import { type Outcome, report, reportJson } from './report.js'
 import { onStopSignal } from './stop-signals.js'
 import { refuseSwallowedFlags, tookYes } from './swallowed.js'
@@ -27,20 +27,22 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 async function create(args: Arguments, yesTaken: boolean): Promise<void> {
   const { dryRun, json, force } = args
-  const answers = await complete(args, yesTaken)
-  const target = resolve(answers.name)
+  const isHere = isCurrentFolder(args.given.name)
+  const answers = await complete(args, isHere, yesTaken)
+  const target = resolve(isHere ? '.' : answers.name)
   const files = plan(answers)
   checkTarget(target, files, force)
   const outcome: Outcome = {
     answers,
     target,
+    isHere,
     dryRun,
     files,
     overwritten: overwritten(
       target,
       files.map(({ path }) => path),
     ),
-    command: repeatCommand(answers, version, process.platform),
+    command: repeatCommand(answers, isHere, version, process.platform),
   }
   const failed = dryRun ? undefined : await carryOut(outcome, force)
   process.stdout.write(`${json ? reportJson(outcome, failed) : report(outcome, failed)}\n`)
@@ -50,12 +52,12 @@ async function create(args: Arguments, yesTaken: boolean): Promise<void> {
 }
 
 /** All answers: from the command line, from a person where there is one, and from the defaults. */
-async function complete(args: Arguments, yesTaken: boolean): Promise<Answers> {
+async function complete(args: Arguments, isHere: boolean, yesTaken: boolean): Promise<Answers> {
   const { yes, json, force } = args
   const surroundings: Surroundings = {
     packageManager: packageManagerOf(process.env['npm_config_user_agent']),
   }
-  const given = checkGiven(args.given)
+  const given = checkGiven(isHere ? { ...args.given, name: basename(resolve('.')) } : args.given)
   const open = openQuestions(given, yes)
   if (open.length === 0) return withDefaults(given, surroundings)
   const note = yesTaken ? `${yesNote}\n` : ''
@@ -64,7 +66,7 @@ async function complete(args: Arguments, yesTaken: boolean): Promise<Answers> {
     throw missing(open, `${note}There is no terminal to ask at`)
   process.stderr.write(note)
   const { ask } = await import('./ask.js')
-  return withDefaults(await ask(given, { takeDefaults: yes, force }, surroundings), surroundings)
+  return withDefaults(await ask(given, { takeDefaults: yes, force, isHere }, surroundings), surroundings)
 }
 
 const yesNote =

@@ -3,9 +3,16 @@ import { commandsOf } from './package-managers.js'
 import { withDefaults } from './read-answers.js'
 
 /** The command that gives the same answers again, to be pasted into a shell. */
-export function repeatCommand(answers: Answers, version: string, platform: NodeJS.Platform): string {
+export function repeatCommand(
+  answers: Answers,
+  isHere: boolean,
+  version: string,
+  platform: NodeJS.Platform,
+): string {
   const [name = '', ...flags] = flagsOf(answers).map((word) => quote(word, platform))
-  const create = commandsOf(answers.packageManager).create.replace('VERSION', version).replace('NAME', name)
+  const create = commandsOf(answers.packageManager)
+    .create.replace('VERSION', version)
+    .replace('NAME', isHere ? '.' : name)
   return [create, ...flags].join(' ')
 }
 

@@ -12,7 +12,7 @@ const npmReserved = ['node_modules', 'favicon.ico', 'package.json']
 export function nameProblem(name: string): string | undefined {
   if (name === '') return 'it is empty; give a name such as my_tts_plugin'
   if (/[/\\]/.test(name) || /^\.+$/.test(name)) {
-    return `${shown(name)} is a path; give a name only, in the folder that the plugin's folder shall be in`
+    return `${shown(name)} is a path; give a name only, in the folder that the plugin's folder shall be in, or . for the current folder`
   }
   if (name.length > 100) return `it has ${name.length} characters; at most 100 are allowed`
   if (windowsDevices.test(name)) return `${shown(name)} is a device on Windows; choose another name`

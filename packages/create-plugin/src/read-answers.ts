@@ -71,9 +71,16 @@ function takenName(options: readonly string[], contract: Answer | undefined): st
     : `${taken} is an option that a new ${known} plugin has already; choose another name`
 }
 
-/** Without an alias, and without the blanks around a line of text. */
+/** Whether the plugin shall be made in the current folder, and be called as that. */
+export function isCurrentFolder(name: Answer | undefined): boolean {
+  return typeof name === 'string' && /^\.[\\/]*$/.test(name)
+}
+
+/** Without an alias, without the blanks around a line of text, and without what a shell puts behind the name of a folder. */
 export function asMeant({ kind, key, choices = [] }: Question, answer: Answer): Answer {
-  if (kind === 'text' && key !== 'name' && typeof answer === 'string') return answer.trim()
+  if (key === 'name' && typeof answer === 'string')
+    return answer.replace(/^\.[\\/](?=\w)/, '').replace(/(?<=\w)[\\/]+$/, '')
+  if (kind === 'text' && typeof answer === 'string') return answer.trim()
   return choices.find(({ alias }) => alias === answer)?.value ?? answer
 }
 

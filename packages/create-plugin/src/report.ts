@@ -9,6 +9,8 @@ import type { PlannedFile } from './plan.js'
 export interface Outcome {
   answers: Answers
   target: string
+  /** That is the current folder. */
+  isHere: boolean
   dryRun: boolean
   files: readonly PlannedFile[]
   /** Those that were there before. */
@@ -18,26 +20,26 @@ export interface Outcome {
 }
 
 export function report(outcome: Outcome, failed?: StepFailed): string {
-  const { answers, target, dryRun, files, overwritten, command } = outcome
+  const { answers, target, isHere, dryRun, files, overwritten, command } = outcome
   const lines = files.map(({ path, content }) => {
     const note = overwritten.includes(path) ? ', overwritten' : ''
     return `  ${path}  ${paint('dim', `${byteLength(content)} bytes${note}`)}`
   })
   const head = `${dryRun ? 'Would write' : 'Wrote'} ${files.length} files to ${target}:`
-  const steps = nextSteps(answers, failed?.undone).map((step) => `  ${paint('cyan', step)}`)
+  const steps = nextSteps(answers, isHere, failed?.undone).map((step) => `  ${paint('cyan', step)}`)
   const next = dryRun ? [] : ['', 'Next:', ...steps]
   return [head, ...lines, ...next, '', 'The same again:', `  ${paint('cyan', command)}`].join('\n')
 }
 
 export function reportJson(outcome: Outcome, failed?: StepFailed): string {
-  const { answers, target, dryRun, files, overwritten, command } = outcome
+  const { answers, target, isHere, dryRun, files, overwritten, command } = outcome
   const listed = files.map(({ path, content }) => ({
     path,
     bytes: byteLength(content),
     ...(overwritten.includes(path) ? { overwritten: true } : {}),
     ...(typeof content === 'string' ? { content } : { base64: Buffer.from(content).toString('base64') }),
   }))
-  const next = nextSteps(answers, failed?.undone)
+  const next = nextSteps(answers, isHere, failed?.undone)
   const error = failed ? { error: { message: failed.message } } : {}
   return JSON.stringify(
     { answers, target, written: !dryRun, ...error, files: listed, next, command },
@@ -49,11 +51,12 @@ export function reportJson(outcome: Outcome, failed?: StepFailed): string {
 /** What one types now; `undone` are the commands that this one should have run. */
 export function nextSteps(
   { name, contract, packageManager, install }: Answers,
+  isHere: boolean,
   undone: readonly string[] = [],
 ): string[] {
   const { install: installs, test, exec } = commandsOf(packageManager)
   return [
-    `cd ${name}`,
+    ...(isHere ? [] : [`cd ${name}`]),
     ...undone,
     ...(install ? [] : [installs]),
     test,

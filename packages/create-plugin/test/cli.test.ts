@@ -1,5 +1,13 @@
 import { type ChildProcess, spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -150,6 +158,53 @@ describe('a dry run', () => {
     )
     expect(files.filter(({ overwritten }) => overwritten).map(({ path }) => path)).toEqual(['README.md'])
     expect(filesIn(cwd)).toEqual({ 'my_plugin/README.md': 'mine' })
+  })
+})
+
+describe('a name as a shell completes it', () => {
+  const flags = ['--contract', 'tts', '--yes', '--json']
+
+  it.each(['my_plugin/', './my_plugin', './my_plugin//'])('is refused: %s', async (name) => {
+    const cwd = temporaryFolder()
+    const { status, out } = await run([name, ...flags], { cwd })
+    expect({ status, ...JSON.parse(out) }).toMatchObject({
+      status: 0,
+      answers: { name: 'my_plugin' },
+      target: join(cwd, 'my_plugin'),
+    })
+    expect(existsSync(join(cwd, 'my_plugin/manifest.json'))).toBe(true)
+  })
+
+  it.each(['.', './'])('is refused: %s, the current folder', async (name) => {
+    const cwd = join(temporaryFolder(), 'my_plugin')
+    mkdirSync(cwd)
+    const { status, out } = await run([name, ...flags], { cwd })
+    const { answers, target, next, command }: Record<string, unknown> & { next: string[] } = JSON.parse(out)
+    expect({ status, answers, target }).toMatchObject({
+      status: 0,
+      answers: { name: 'my_plugin' },
+      target: cwd,
+    })
+    expect(JSON.parse(readFileSync(join(cwd, 'manifest.json'), 'utf8')).name).toBe('my_plugin')
+    expect(next.filter((step) => step.startsWith('cd '))).toEqual([])
+    expect(command).toContain(' . ')
+    // What is there already is not overwritten.
+    expect((await run([name, ...flags], { cwd })).status).toBe(1)
+  })
+
+  it.each(['', '/', '..', '../', 'a/b/', './../x', '.x'])('is taken for another one: %j', async (name) => {
+    const cwd = temporaryFolder()
+    expect((await run([`--name=${name}`, ...flags], { cwd })).status).toBe(2)
+    expect(readdirSync(cwd)).toEqual([])
+  })
+
+  it('does not make a plugin of a folder whose name is none', async () => {
+    const cwd = join(temporaryFolder(), 'My Plugin')
+    mkdirSync(cwd)
+    const { status, out } = await run(['.', ...flags], { cwd })
+    expect(status).toBe(2)
+    expect(JSON.parse(out).error.problems[0]).toMatchObject({ answer: 'name' })
+    expect(readdirSync(cwd)).toEqual([])
   })
 })
 

@@ -39,20 +39,20 @@ const maxManifestBytes = 1024 * 1024
 /**
  * Finds the plugins in `dirs`: each folder with a manifest.json.
  *
+ * @param inspect Looks at one folder.
  * @throws PluginError DISCOVERY_FAILED where a folder of `dirs` can't be read.
  */
 export async function discoverPlugins(
   dirs: readonly string[],
   options: EntryOptions = {},
+  inspect = inspectPlugin,
 ): Promise<Discovery> {
   const folders = (await Promise.all(dirs.map(subfolders))).flat()
   const plugins: DiscoveredPlugin[] = []
   const firstOfName = new Map<string, DiscoveredPlugin>()
   for (const folder of folders) {
     // Whatever is wrong with one folder, the others are found.
-    const plugin = await inspectPlugin(folder, options, dirs).catch((error: unknown) =>
-      notValid(folder, error),
-    )
+    const plugin = await inspect(folder, options, dirs).catch((error: unknown) => notValid(folder, error))
     if (!plugin) continue
     plugins.push(markIfShadowed(plugin, firstOfName.get(plugin.name)))
     if (!firstOfName.has(plugin.name)) firstOfName.set(plugin.name, plugin)

@@ -8,6 +8,7 @@ import type { Config } from './config.js'
 import { type DiscoveredPlugin, type Discovery, discoverPlugins } from './discovery.js'
 import type { EntryOptions } from './entry.js'
 import { createHandle, type PluginHandle } from './handle.js'
+import { InspectionCache } from './inspection-cache.js'
 import type { CallOptions, Instance } from './instance.js'
 import { type InstanceLimits, instanceLimitsOf, type SlotLimits, slotLimitsOf } from './limits.js'
 import { type LogLevel, Logs } from './logs.js'
@@ -101,6 +102,9 @@ export class PluginHost extends EventEmitter<HostEvents> {
   /** Processes that answer `describe()`, by the plugin's folder. */
   readonly #describing = new SharedWork<ContractDescriptor>()
   readonly #started = performance.now()
+  readonly #inspections = new InspectionCache()
+  /** Why plugins are not valid, as it was logged last, by folder. */
+  readonly #loggedReasons = new Map<string, string>()
   readonly #counters = { requests: 0, errors: 0, total: 0 }
   #closed: Promise<void> | undefined
   #room: Room = () => undefined
@@ -136,12 +140,19 @@ export class PluginHost extends EventEmitter<HostEvents> {
     const discovery = await discoverPlugins(
       dirs.map((dir) => resolve(dir)),
       this.#options,
+      this.#inspections.inspect,
     )
     if (dirs === this.#dirs) this.#counters.total = discovery.valid
-    for (const { name, errors } of discovery.plugins) {
-      if (errors.length > 0) this.#logs.launcher('WARNING', 'plugin is not valid', { plugin: name, errors })
-    }
+    for (const plugin of discovery.plugins) this.#logReasons(plugin)
     return discovery
+  }
+
+  /** Logs why a plugin is not valid, where that is new. */
+  #logReasons({ name, dir, errors }: DiscoveredPlugin): void {
+    const reasons = errors.join('\n')
+    if ((this.#loggedReasons.get(dir) ?? '') === reasons) return
+    this.#loggedReasons.set(dir, reasons)
+    if (errors.length > 0) this.#logs.launcher('WARNING', 'plugin is not valid', { plugin: name, errors })
   }
 
   /** The plugins that are there, loaded or not; those that are not valid only if asked for. */
@@ -436,6 +447,11 @@ export class PluginHost extends EventEmitter<HostEvents> {
     let sum = 0
     for (const slot of this.#slots.values()) sum += slot.unsentBytes
     return sum
+  }
+
+  /** The names of the plugins that are loaded, or being loaded. */
+  loadedNames(): string[] {
+    return [...this.#slots.keys()]
   }
 
   /** Whether a plugin of that name is loaded, or being loaded. */

@@ -47,7 +47,8 @@ export class LogFile {
   #open(): RotatingFileStream {
     const stream = createStream(
       (index) => (index === null || Number(index) === 0 ? this.#file : `${this.#file}.${String(index)}`),
-      { path: this.#dir, size: maxFileSize, rotate: keptFiles },
+      // Plugins say what users have said to them: nobody else's business.
+      { path: this.#dir, size: maxFileSize, rotate: keptFiles, mode: 0o600 },
     )
     stream.on('error', this.#onError)
     stream.on('rotation', () => {

@@ -1,5 +1,7 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { systemCodeOf } from '@appfactory/sdk/wire'
 import { pino } from 'pino'
 import { reasonOf } from './discovery.js'
 import { LogFile } from './log-file.js'
@@ -85,7 +87,7 @@ export class Logs {
 
   #open(dir: string, file: string): pino.Logger | undefined {
     try {
-      mkdirSync(dir, { recursive: true })
+      makeFolder(dir)
       const stream = new LogFile(dir, file, (error) => this.#complain(dir, error))
       this.#files.push(stream)
       return pino(
@@ -121,6 +123,18 @@ export class Logs {
     process.stderr.write(
       `appfactory-host: logs can't be written to ${dir}: ${reasonOf(error)}. Going on without.\n`,
     )
+  }
+}
+
+/** Only this user may look into it. Node's own way of making the folders above it never ends below /proc. */
+function makeFolder(dir: string): void {
+  try {
+    mkdirSync(dir, { mode: 0o700 })
+  } catch (error) {
+    if (statSync(dir, { throwIfNoEntry: false })?.isDirectory()) return
+    if (systemCodeOf(error) !== 'ENOENT' || dirname(dir) === dir) throw error
+    makeFolder(dirname(dir))
+    mkdirSync(dir, { mode: 0o700 })
   }
 }
 

@@ -14,6 +14,7 @@ const openers: Partial<Record<NodeJS.Platform, readonly string[]>> = {
  * file that only this user can read, and that leads on. A machine without a browser has the printed URL.
  *
  * @returns What removes the file.
+ * @throws Error of the system where the file can't be written.
  */
 export async function openInBrowser(url: string): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'appfactory-'))

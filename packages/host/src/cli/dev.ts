@@ -45,7 +45,7 @@ export async function dev(streams: Streams, options: DevCommand): Promise<number
         watching = await watchPlugins(host, { dir, configDir: options.configDir, onEvent: report.event })
         report.watching()
         if (!isTested) return
-        tester = await startTester(host, { port, open, configDir: options.configDir })
+        tester = await startTester(streams, host, { port, open, configDir: options.configDir })
         report.tester(tester.url)
       },
     })

@@ -4,7 +4,7 @@ import { killGroups } from '../orphan-guard.js'
 const statuses = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
 /** How long what is left to be done may take after a second signal, and what is left to be read after any, in ms. */
-export const hurryMs = 1000
+const hurryMs = 1000
 /** npx sends on what the terminal has sent already: a signal so soon after the first is the same one. */
 const sameSignalMs = 100
 

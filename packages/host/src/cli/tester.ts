@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import { systemCodeOf } from '@appfactory/sdk/wire'
+import { describeThrown, systemCodeOf } from '@appfactory/sdk/wire'
 import type { PluginHost } from '../host.js'
 import type { Tester, TesterOptions } from '../tester/serve.js'
 import { openInBrowser } from './browser.js'
-import { type CommonOptions, exitCodes, print, type Streams } from './output.js'
+import { type CommonOptions, complain, exitCodes, print, type Streams } from './output.js'
 import { createHost } from './serve.js'
 import { UsageError } from './usage-error.js'
 
@@ -12,7 +12,7 @@ export async function tester(streams: Streams, options: CommonOptions & PageOpti
   checkPort(options.port)
   const stop = streams.stop.takeOver()
   await using host = createHost(options)
-  await using server = await startTester(host, options)
+  await using server = await startTester(streams, host, options)
   print(
     streams,
     `Plugin Tester: ${server.url}\nThe URL works once, within an hour.${process.stdin.isTTY ? ' Press Enter for another one, Ctrl+C to stop.' : ''}`,
@@ -43,12 +43,13 @@ interface StartedTester extends AsyncDisposable {
 
 /** Serves the page, and opens it if that is wanted. */
 export async function startTester(
+  streams: Streams,
   host: PluginHost,
   { port, open, configDir }: PageOptions & { configDir: string },
 ): Promise<StartedTester> {
   const server = await listen(host, { port, configDir })
   const url = server.issueUrl()
-  const forget = open ? await openInBrowser(url) : undefined
+  const forget = open ? await tryToOpen(streams, url) : undefined
   return {
     url,
     issueUrl: () => server.issueUrl(),
@@ -56,6 +57,16 @@ export async function startTester(
       await server.close()
       await forget?.()
     },
+  }
+}
+
+/** The printed URL does without a browser, too. */
+async function tryToOpen(streams: Streams, url: string): Promise<(() => Promise<void>) | undefined> {
+  try {
+    return await openInBrowser(url)
+  } catch (error) {
+    complain(streams, `the browser could not be opened: ${describeThrown(error).message}`)
+    return undefined
   }
 }
 

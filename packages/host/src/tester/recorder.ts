@@ -113,9 +113,9 @@ export class Recorder {
   }
 
   async #sample(): Promise<void> {
-    const loaded = (await this.#host.list().catch(() => [])).filter(({ status }) => status !== 'UNLOADED')
+    const loaded = this.#host.loadedNames()
     // A plugin that is slow to answer is shown as it was, and holds up no other.
-    await Promise.race([Promise.all(loaded.map(({ name }) => this.#ask(name))), delay(answerMs)])
+    await Promise.race([Promise.all(loaded.map((name) => this.#ask(name))), delay(answerMs)])
     const { version, uptimeSeconds, pluginsLoaded, pluginsTotal, requestsProcessed, errors, memoryMb } =
       this.#host.status()
     const sample: Sample = {
@@ -131,7 +131,7 @@ export class Recorder {
         event_loop_delay_ms: Math.max(0, this.#loopDelay.max / 1e6 - 10),
       },
       plugins: Object.fromEntries(
-        loaded.flatMap(({ name }) => (this.#last[name] ? [[name, this.#last[name]]] : [])),
+        loaded.flatMap((name) => (this.#last[name] ? [[name, this.#last[name]]] : [])),
       ),
     }
     this.#loopDelay.reset()

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { describe, expect, it, vi } from 'vitest'
 import type { LinesProcess } from '../../../sdk/test/lines-process.js'
 import { tempDir } from '../../../sdk/test/temp-dir.js'
@@ -34,6 +34,21 @@ describe.skipIf(process.platform === 'win32')('faults 29: a log folder', () => {
     const logs = `${tempDir()}/logs`
     writeFileSync(logs, 'a file, not a folder')
     await servesAndSaysSoOnce(startHost(chatty, ['--log-dir', logs]), logs)
+  })
+
+  it.skipIf(process.platform !== 'linux')('that can never be made', async () => {
+    await servesAndSaysSoOnce(startHost(chatty, ['--log-dir', '/proc/logs/of/mine']), '/proc')
+  })
+
+  it('that anybody may read', async () => {
+    const logs = `${tempDir()}/one/two`
+    const host = startHost(chatty, ['--log-dir', logs])
+    await host.result('plugin/load', { name: 'a' })
+    await host.result('plugin/call', { plugin: 'a', method: 'synthesize', args: { text: 'x' } })
+    expect(await host.finish()).toEqual({ code: 0, signal: null })
+    for (const file of ['', 'plugins.log', 'launcher.log'])
+      expect(statSync(`${logs}/${file}`).mode & 0o077, file).toBe(0)
+    expect(readFileSync(`${logs}/plugins.log`, 'utf8')).toContain('said x')
   })
 
   it('that goes away', async () => {

@@ -23,6 +23,7 @@ async function urlIn(output: () => string): Promise<URL> {
 test.each([
   ['SIGINT', 130],
   ['SIGTERM', 143],
+  ['SIGHUP', 129],
 ] as const)('tester serves until %s', async (signal, code) => {
   const process = run('tester')
   const { port, search } = await urlIn(() => process.garbage.join('\n'))
@@ -95,3 +96,18 @@ test('a port that is taken is told', async () => {
   expect(await process.exited).toMatchObject({ code: 1 })
   expect(process.stderr).toMatch(/Port \d+ is in use; give another --port/)
 })
+
+test.skipIf(process.platform === 'win32')(
+  'tester --open ends where there is no folder for temporary files',
+  async () => {
+    const root = temporaryFolder()
+    writePlugin(join(root, 'plugins'), 'one', ttsPlugin())
+    const env = { ...process.env, TMPDIR: join(root, 'nowhere') }
+    const tester = new LinesProcess(command, ['tester', '--open'], { cwd: root, env })
+    const { port, search } = await urlIn(() => tester.garbage.join('\n'))
+    expect(tester.stderr).toContain('browser')
+    expect(await send(Number(port), { path: `/${search}` })).toMatchObject({ status: 200 })
+    tester.child.kill('SIGINT')
+    expect(await tester.exited).toEqual({ code: 130, signal: null })
+  },
+)
