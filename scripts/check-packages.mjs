@@ -12,14 +12,15 @@ import { thirdPartyFile } from './lib/third-party.mjs'
 
 /** Largest sizes in KB (1,000 bytes), packed, with the reason. */
 const ceilings = {
-  // Every plugin downloads it: its code, its types, the contracts as JSON, and, a third of it, the checks of contracts.
+  // Every plugin downloads it: its code, its types, the contracts as JSON, and, a third of it, the checks of contracts. The checks
+  // of what comes from outside, and reading it in turns, took 50.
   sdk: {
-    packed: 170,
+    packed: 225,
     files: /^(dist\/.*\.(js|d\.ts|json)|dist\/THIRD-PARTY-LICENSES|package\.json|README\.md|LICENSE)$/,
   },
-  // Applications download it once; 60 of it are the page of the Plugin Tester.
+  // Applications download it once; 60 of it are the page of the Plugin Tester, 10 the checks of schemas and answers.
   host: {
-    packed: 160,
+    packed: 195,
     files:
       /^(dist\/.*\.(js|d\.ts)|dist\/tester\/page\/.*\.(html|css|svg)|dist\/THIRD-PARTY-LICENSES|bin\/.*\.js|package\.json|README\.md|LICENSE)$/,
   },
