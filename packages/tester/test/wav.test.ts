@@ -1,5 +1,6 @@
 import { decodeWav as decodeReference, encodeWav as encodeReference } from '@appfactory/sdk'
 import { expect, it } from 'vitest'
+import { fileOf } from '../src/audio/speech.js'
 import { decodeWav, duration, encodeWav, isPlainWav, joinSounds, peaksOf, wrapPcm } from '../src/audio/wav.js'
 
 const tone = Int16Array.from({ length: 800 }, (_, index) => Math.sin(index / 5) * 20_000)
@@ -51,4 +52,22 @@ it('joins sounds of one rate, and draws their peaks', () => {
   expect([...peaksOf(both, 2)]).toEqual([0.5, 1])
   const faster = joinSounds([one, { samples: new Float32Array([0, 0.5, 1, 1]), sampleRate: 20 }])
   expect([...faster.samples]).toEqual([0, 0.5, 0, 1])
+})
+
+it('reads a file whose header was never completed, and one of 64-bit floats, as the SDK does', () => {
+  const file = encodeReference(tone, { sampleRate: 8000 })
+  const view = new DataView(file.buffer)
+  view.setUint32(4, 36, true)
+  view.setUint32(40, 0, true)
+  const sound = decodeWav(file)
+  expect(sound && duration(sound)).toBe(0.1)
+  const floats = wavOf(3, 64, new Uint8Array(Float64Array.of(0, 0.5, -1).buffer))
+  expect([...(decodeWav(floats)?.samples ?? [])]).toEqual([0, 0.5, -1])
+})
+
+it('joins files of mu-law without a change of their bytes', () => {
+  const bytes = wavOf(7, 8, new Uint8Array(400).fill(9)) as Uint8Array<ArrayBuffer>
+  const part = { bytes, format: 'wav', sampleRate: 8000, channels: 1 }
+  const joined = fileOf([part, part])
+  expect(joined && [joined.length, decodeWav(joined)]).toEqual([844, undefined])
 })
