@@ -221,7 +221,8 @@ export class Peer {
         lines.end()
         this.#endInput(stream)
       },
-      isWaste: () => this.#isWaste(),
+      // Who may ask for something brings more than what was asked for.
+      isWaste: () => this.#options.onNoise !== undefined && this.#isWaste(),
     })
     this.#inputs.push({ stream, lines, reader })
     stream.on('error', () => this.#endInput(stream))
