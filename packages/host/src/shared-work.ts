@@ -9,6 +9,7 @@ interface Work<Result> {
   abandon: AbortController
   /** How many wait for it. */
   waiting: number
+  isOver: boolean
 }
 
 /** Work that is done once for all who ask for it while it is under way, and abandoned when the last of them has left. */
@@ -35,7 +36,7 @@ export class SharedWork<Result> {
       throw this.#closed ?? error
     } finally {
       work.waiting -= 1
-      if (work.waiting === 0) work.abandon.abort()
+      if (work.waiting === 0 && !work.isOver) work.abandon.abort()
       if (work.abandon.signal.aborted) await work.ended
     }
   }
@@ -69,9 +70,10 @@ export class SharedWork<Result> {
     const abandon = new AbortController()
     const result = start(AbortSignal.any([abandon.signal, this.#closing.signal]))
     const forget = (): void => {
+      work.isOver = true
       this.#underWay.delete(key)
     }
-    const work = { result, ended: result.then(forget, forget), abandon, waiting: 0 }
+    const work = { result, ended: result.then(forget, forget), abandon, waiting: 0, isOver: false }
     this.#underWay.set(key, work)
     return work
   }

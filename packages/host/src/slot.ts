@@ -482,7 +482,8 @@ export class Slot {
     this.#healthTimer = repeatEvery(this.limits.healthIntervalMs, async () => {
       if (instance.isHeld) return
       const failure = await this.#checkHealth(instance)
-      missed = failure === undefined ? 0 : missed + 1
+      // Its answer may be among what is left in its pipes by now.
+      missed = failure === undefined || instance.isHeld ? 0 : missed + 1
       if (missed === this.#options.restartPolicy.maxMissedHealthChecks)
         instance.giveUp(`failed ${missed} health checks in a row and was stopped (the last one: ${failure})`)
     })

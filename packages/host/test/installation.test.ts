@@ -251,8 +251,8 @@ test('who leaves shared work ends it for those who still wait', async () => {
     codeName: 'REQUEST_CANCELLED',
   })
   third.abort()
-  await work.join('a', run, second.signal)
   await abandoned
+  await work.join('a', run, second.signal)
   expect(begun.map(({ aborted }) => aborted)).toEqual([false, true, false])
 })
 

@@ -225,5 +225,5 @@ it('payloads that no message asks for give way to others, and there can’t be t
   feed(frame(7, 50_000, 0, 50_000))
   expect((await receiver.take({ $bytes: 'nonce:7', length: 50_000 })).length).toBe(50_000)
   for (let number = 100; number <= 4300; number++) feed(frame(number, 1, 0, 1))
-  await vi.waitFor(() => expect(onBreak).toHaveBeenCalledOnce())
+  await vi.waitFor(() => expect(onBreak).toHaveBeenCalledOnce(), { timeout: 20_000 })
 })

@@ -28,6 +28,8 @@ export function Field(props: FieldProps) {
     case 'integer':
       return <NumberField {...props} schema={schema} />
     case 'text':
+      // The place may take more than text: what was given as JSON stays.
+      if (typeof props.value === 'object' && props.value !== null) break
       return <TextField {...props} />
     case 'bytes':
       return <BytesField {...props} />
@@ -35,9 +37,8 @@ export function Field(props: FieldProps) {
       return <ListField {...props} schema={schema} />
     case 'object':
       return <ObjectField {...props} schema={schema} />
-    default:
-      return <JsonField id={props.id} value={props.value} rows={3} onChange={props.onChange} />
   }
+  return <JsonField id={props.id} value={props.value} rows={3} onChange={props.onChange} />
 }
 
 function Choice({ id, options, isRequired, value, schema, onChange }: FieldProps & { options: unknown[] }) {

@@ -25,7 +25,18 @@ function follow(schema: Schema, root: Schema): Schema | undefined {
   }
   const { anyOf, oneOf, allOf, ...beside } = schema
   const [only, ...others] = (anyOf ?? oneOf ?? allOf ?? []).filter(({ type }) => type !== 'null')
-  return only && others.length === 0 ? { ...beside, ...only } : undefined
+  if (only && others.length === 0) return { ...beside, ...only }
+  // Where text will do in place of something larger, as in a chat, a person writes text.
+  const text = allOf === undefined && only && isText(only) && others.every(isLarge) ? only : undefined
+  return text && { ...beside, ...text }
+}
+
+function isText({ type, contentEncoding }: Schema): boolean {
+  return type === 'string' && contentEncoding === undefined
+}
+
+function isLarge({ type }: Schema): boolean {
+  return type === 'array' || type === 'object'
 }
 
 /** `#`, or a JSON Pointer such as `#/$defs/name`. */
