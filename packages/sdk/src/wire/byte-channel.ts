@@ -5,14 +5,16 @@ import { ByteSender } from './byte-sender.js'
 import type { BytesReference } from './bytes.js'
 import { FairReader } from './fair-reader.js'
 
+/** Bytes may come before their message, but not for long. */
+const maxUnaskedBytes = 4 * 1024 * 1024
+
 /** Raw bytes beside the messages of a connection: payloads by number, in pieces that take turns. */
 export class ByteChannel {
   readonly #nonce: string
   readonly #sender: ByteSender
   readonly #receiver: ByteReceiver
-  /** References that were ever followed. */
-  #taken = 0
-  #takenBefore = 0
+  /** What has come, with no message waiting for bytes, since the last one asked for some. */
+  #unaskedBytes = 0
 
   /** @param onBreak Called once, when nothing can be received any more. What is sent arrives all the same. */
   constructor(stream: Duplex, nonce: string, onBreak: () => void, limits: ByteLimits = defaultByteLimits) {
@@ -21,8 +23,8 @@ export class ByteChannel {
     this.#receiver = new ByteReceiver(limits, onBreak)
     // Also what comes after a break is read, or the other end would wait for ever to get rid of it.
     new FairReader(stream, {
-      take: (part) => this.#receiver.receive(part),
-      isWaste: () => this.#isUnasked(),
+      take: (part) => this.#receive(part),
+      isWaste: () => this.#unaskedBytes > maxUnaskedBytes,
     })
     stream.on('error', (error) => this.#end(error))
     stream.on('close', () => this.#end(new Error('the byte channel is closed')))
@@ -65,7 +67,7 @@ export class ByteChannel {
 
   /** The payload of a reference. Rejects where it is broken, or not of the length that the message says. */
   take(reference: BytesReference): Promise<Uint8Array> {
-    this.#taken += 1
+    this.#unaskedBytes = 0
     return this.#receiver.take(this.#numberOf(reference), reference.length)
   }
 
@@ -83,11 +85,9 @@ export class ByteChannel {
     return Number(reference.slice(this.#nonce.length + 1))
   }
 
-  /** Whether no message has waited for what came since it was asked last. */
-  #isUnasked(): boolean {
-    const isUnasked = !this.#receiver.isAwaited && this.#taken === this.#takenBefore
-    this.#takenBefore = this.#taken
-    return isUnasked
+  #receive(part: Buffer): void {
+    if (!this.#receiver.isAwaited) this.#unaskedBytes += part.length
+    this.#receiver.receive(part)
   }
 
   #end(error: Error): void {
