@@ -57,8 +57,12 @@ function handleOf(stream: Writable): Handle | undefined {
   return Reflect.get(stream, '_handle') ?? undefined
 }
 
+/** What a pipe most often has room for, in bytes. More is not tried before it is waited for. */
+const mostAtOnce = 32 * 1024
+
 function writeWhole(fd: number, parts: Uint8Array[], handle: Handle): void {
-  let rest = without(parts, writeSome(fd, parts))
+  const total = parts.reduce((sum, part) => sum + part.length, 0)
+  let rest = total > mostAtOnce ? parts : without(parts, writeSome(fd, parts))
   if (rest.length === 0) return
   handle.setBlocking(true)
   try {

@@ -5,15 +5,18 @@ import { ByteSender } from './byte-sender.js'
 import type { BytesReference } from './bytes.js'
 import { FairReader } from './fair-reader.js'
 
+/** Bytes may come before their message, but not for long. */
+const maxUnaskedBytes = 4 * 1024 * 1024
+
 /** Raw bytes beside the messages of a connection: payloads by number, in pieces that take turns. */
 export class ByteChannel {
   readonly #nonce: string
   readonly #sender: ByteSender
   readonly #receiver: ByteReceiver
-  /** References whose bytes are on their way, and those that were ever followed. */
+  /** Payloads that messages wait for. */
   #awaited = 0
-  #taken = 0
-  #takenBefore = 0
+  /** What has come since a message asked for bytes. */
+  #unaskedBytes = 0
 
   /** @param onBreak Called once, when nothing can be received any more. What is sent arrives all the same. */
   constructor(stream: Duplex, nonce: string, onBreak: () => void, limits: ByteLimits = defaultByteLimits) {
@@ -22,8 +25,8 @@ export class ByteChannel {
     this.#receiver = new ByteReceiver(limits, onBreak)
     // Also what comes after a break is read, or the other end would wait for ever to get rid of it.
     new FairReader(stream, {
-      take: (part) => this.#receiver.receive(part),
-      isWaste: () => this.#isUnasked(),
+      take: (part) => this.#receive(part),
+      isWaste: () => this.#unaskedBytes > maxUnaskedBytes,
     })
     stream.on('error', (error) => this.#end(error))
     stream.on('close', () => this.#end(new Error('the byte channel is closed')))
@@ -62,7 +65,7 @@ export class ByteChannel {
   /** The payload of a reference. Rejects where it is broken, or not of the length that the message says. */
   async take({ $bytes: reference, length }: BytesReference): Promise<Uint8Array> {
     this.#awaited += 1
-    this.#taken += 1
+    this.#unaskedBytes = 0
     try {
       return await this.#receiver.take(Number(reference.slice(this.#nonce.length + 1)), length)
     } finally {
@@ -70,11 +73,9 @@ export class ByteChannel {
     }
   }
 
-  /** Whether no message has waited for what came since it was asked last. */
-  #isUnasked(): boolean {
-    const isUnasked = this.#awaited === 0 && this.#taken === this.#takenBefore
-    this.#takenBefore = this.#taken
-    return isUnasked
+  #receive(part: Buffer): void {
+    if (this.#awaited === 0) this.#unaskedBytes += part.length
+    this.#receiver.receive(part)
   }
 
   #end(error: Error): void {
