@@ -20,9 +20,14 @@ test.skipIf(process.platform === 'win32')(
     const loaded = names.filter((_, at) => loads[at]?.error === undefined)
     expect(loaded.length).toBeGreaterThan(0)
     expect(loaded.length).toBeLessThan(names.length)
-    const left = names.find((name) => !loaded.includes(name)) ?? ''
-    const { error } = await host.ask('plugin/load', { name: left })
-    expect(error?.data).toMatchObject({ transient: true })
+    // Some may find room once the others have started.
+    const rest = names.filter((name) => !loaded.includes(name))
+    const again = await Promise.all(rest.map((name) => host.ask('plugin/load', { name })))
+    const failed = rest.filter((_, at) => again[at]?.error !== undefined)
+    expect(failed.length).toBeGreaterThan(0)
+    for (const { error } of again) if (error) expect(error.data).toMatchObject({ transient: true })
+    loaded.push(...rest.filter((name) => !failed.includes(name)))
+    const [left = ''] = failed
     // What leaves makes room.
     for (const name of loaded) await host.result('plugin/unload', { name })
     await host.result('plugin/load', { name: left })

@@ -210,8 +210,8 @@ function sdkVersion(): string {
 }
 
 function provideSdk(): void {
-  if (registerHooks({ resolve: resolveSdk })) return
-  nodeModule.register(new URL('./sdk-resolver.js', import.meta.url))
+  if (!registerHooks({ resolve: resolveSdk }))
+    nodeModule.register(new URL('./sdk-resolver.js', import.meta.url))
   resolveSdkInRequire(nodeModule.Module)
 }
 

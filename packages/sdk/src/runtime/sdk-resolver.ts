@@ -18,7 +18,7 @@ function isSdk(specifier: string): boolean {
 
 type ResolveFilename = (this: unknown, request: string, ...rest: unknown[]) => string
 
-/** The same for require(), which Node's off-thread hooks do not see. */
+/** The same for require(): Node's off-thread hooks do not see it, and its others do not look from another place. */
 export function resolveSdkInRequire(modules: object): void {
   const original = Reflect.get(modules, '_resolveFilename') as ResolveFilename
   const resolve: ResolveFilename = function (request, ...rest) {
