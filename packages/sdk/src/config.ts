@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { maxIssues } from './contracts/codec.js'
 import type { JsonSchema } from './contracts/contract.js'
 import { describeThrown, PluginError } from './errors.js'
 import { shortened } from './quote.js'
@@ -34,9 +35,6 @@ interface SafeParsing {
 
 /** A schema that checks a configuration. */
 export type ConfigSchema = StandardSchema | SafeParsing
-
-/** Most issues that an error carries; the message says how many more there are. */
-const mostIssues = 20
 
 /** Whether a plugin class has a `static configSchema`, of whatever kind. */
 export function hasConfigSchema(pluginClass: object): boolean {
@@ -107,7 +105,7 @@ export function configInvalid(
   total = issues.length,
 ): PluginError {
   const first = issues
-    .slice(0, mostIssues)
+    .slice(0, maxIssues)
     .map(({ path, message }) => ({ path: shortened(path), message: shortened(message, 1000) }))
   const texts = first.map(({ path, message }) => `${path || 'config'}: ${message}`)
   if (total > first.length) texts.push(`... ${total - first.length} more`)
