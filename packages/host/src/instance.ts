@@ -386,9 +386,12 @@ export class Instance {
     return this.#stopped
   }
 
-  #logNoise(text: string, reason: string): void {
+  /** Returns whether there was room in the log. */
+  #logNoise(text: string, reason: string): boolean {
     const said = text.slice(0, maxNoiseLength)
-    if (this.#budget.take(said.length)) this.#options.log('WARNING', `stdout (${reason}): ${said}`)
+    const isKept = this.#budget.take(said.length)
+    if (isKept) this.#options.log('WARNING', `stdout (${reason}): ${said}`)
+    return isKept
   }
 
   /** What carries the plugin's answers. */

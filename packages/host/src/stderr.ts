@@ -38,7 +38,7 @@ export class StderrLog {
     this.#reader = new FairReader(stderr, {
       take: (part) => this.#receive(this.#decoder.write(part)),
       end: () => this.#end(),
-      isWaste: () => this.#hasDroppedMore(),
+      worth: () => (this.#hasDroppedMore() ? 'dropped' : 'kept'),
     })
     stderr.on('error', () => {})
   }

@@ -196,6 +196,23 @@ test('a child and a native library that write more to stderr than it takes at on
   await expect.poll(() => lines).toBe(2000)
 })
 
+test('a plugin that prints no more than its log has room for on stdout loses none of it', async () => {
+  const host = hostOf({
+    chatty: `import { writeSync } from 'node:fs'\n${ttsPlugin(`
+      async synthesize(text) {
+        for (let at = 0; at < 18_000; at++) writeSync(1, 'loading layer ' + at + '\\n')
+        return super.synthesize(text)
+      }`)}`,
+  })
+  let lines = 0
+  host.on('log', ({ message }) => {
+    if (message.includes('loading layer')) lines += 1
+  })
+  const plugin = await host.load<TTSContract>('chatty')
+  expect((await plugin.synthesize('once')).durationMs).toBe(40)
+  await expect.poll(() => lines).toBe(18_000)
+})
+
 describe('a plugin that floods', () => {
   const forged = `JSON.stringify({ jsonrpc: '2.0', id: 1e9, result: {} }) + '\\n'`
   const pipe = `process._getActiveHandles().find(({ _handle }) => _handle?.fd === 4)`

@@ -6,7 +6,8 @@ import { onTestFinished } from 'vitest'
 /** A folder that is gone at the end of the test, with these files in it. */
 export function tempDir(files: Record<string, string> = {}): string {
   const dir = realpathSync(mkdtempSync(join(tmpdir(), 'appfactory-test-')))
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+  // A process that was killed a moment ago may still have a file to write there.
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }))
   writeFiles(dir, files)
   return dir
 }

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { expect, test, vi } from 'vitest'
-import { startHost, ttsPlugin } from './client.js'
+import { startHost, ttsPlugin, writeLineMember } from './client.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
 /** Watches the wire of its own process, and writes messages of its own there: they refer to bytes that never come. */
 const flooding = `
+  ${writeLineMember}
   watch = (() => {
     const { parse, stringify } = JSON
     JSON.parse = (text, ...rest) => {
@@ -19,7 +20,7 @@ const flooding = `
       return text
     }
   })()
-  write(message) { writeSync(1, JSON.stringify({ jsonrpc: '2.0', ...message }) + '\\n') }
+  write(message) { this.writeLine(JSON.stringify({ jsonrpc: '2.0', ...message })) }
   get lost() { return { $bytes: this.nonce + ':' + ++this.number, length: 3000 } }
   number = 1e6
   async synthesize(text) {
@@ -42,12 +43,6 @@ const flooding = `
   }
 `
 
-function plugin(name: string, members = '') {
-  const files = ttsPlugin(name, members)
-  const file = `${name}/index.js`
-  return { ...files, [file]: `import { writeSync } from 'node:fs'\n${files[file as keyof typeof files]}` }
-}
-
 /** Memory of a process at its highest, in MB. */
 function peakMb(pid: number): number {
   return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1000
@@ -59,7 +54,7 @@ test.runIf(process.platform === 'linux').each([
   ['answers to a call in flight', 'synthesize', 'answers 150'],
   ['pieces beyond the credit', 'synthesize_stream', '150'],
 ])('messages that refer to bytes that never come fill the host’s memory: %s', async (_, method, text) => {
-  const host = startHost({ ...plugin('flooding', flooding), ...plugin('other') })
+  const host = startHost({ ...ttsPlugin('flooding', flooding), ...ttsPlugin('other') })
   for (const name of ['flooding', 'other']) await host.result('plugin/load', { name })
   const call = (plugin: string, wire: string, args: object, more = {}) =>
     host.ask('plugin/call', { plugin, method: wire, args, ...more })
@@ -75,11 +70,11 @@ test.runIf(process.platform === 'linux').each([
   expect((await call('other', 'synthesize', { text: 'x' })).error).toBeUndefined()
   expect(peakMb(host.pid) - before).toBeLessThan(120)
   const after = await call('flooding', 'synthesize', { text: 'none 0' })
-  expect(after.result).toMatchObject({ audio_b64: expect.stringMatching(/^UklGR/) })
+  expect(after).toMatchObject({ result: { audio_b64: expect.stringMatching(/^UklGR/) } })
 })
 
 test('what waits for bytes that never come is let go when its call ends', async () => {
-  const host = startHost({ ...plugin('flooding', flooding), ...plugin('other') })
+  const host = startHost({ ...ttsPlugin('flooding', flooding), ...ttsPlugin('other') })
   await host.result('plugin/load', { name: 'flooding' })
   const call = (text: string, more = {}) =>
     host.ask('plugin/call', { plugin: 'flooding', method: 'synthesize', args: { text }, ...more })

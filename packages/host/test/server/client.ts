@@ -33,6 +33,21 @@ export default class TestPlugin extends TTSContract {
   }
 }
 
+/**
+ * A member that writes a line where the plugin's messages go, behind the SDK's back: a pipe of their own, or stdout on Windows. All
+ * of it goes at once, so that the SDK's own messages stay whole.
+ */
+export const writeLineMember = `
+  writeLine = (({ writeSync }) => (line) => {
+    for (let rest = Buffer.from(line + '\\n'); rest.length > 0; ) try {
+      rest = rest.subarray(writeSync(process.platform === 'win32' ? 1 : 4, rest))
+    } catch (error) {
+      if (error.code !== 'EAGAIN') throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    }
+  })(process.getBuiltinModule('node:fs'))
+`
+
 /** A plugin whose calls say when they begin and wait to be released, and that streams without end. */
 export const patientMembers = `
   waiting = new Map()

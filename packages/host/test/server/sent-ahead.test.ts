@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test, vi } from 'vitest'
-import { patientMembers, startHost, ttsPlugin } from './client.js'
+import { patientMembers, startHost, ttsPlugin, writeLineMember } from './client.js'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -59,9 +59,10 @@ test.runIf(process.platform === 'linux')(
   'a plugin that asks its host and does not read the answers fills the host’s memory',
   async () => {
     const asking = `
+      ${writeLineMember}
       async synthesize(text) {
-        const line = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'plugin/load', params: {} }) + '\\n'
-        for (let n = 0; text === 'ask' && n < 20_000; n++) (await import('node:fs')).writeSync(1, line)
+        const line = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'plugin/load', params: {} })
+        for (let n = 0; text === 'ask' && n < 20_000; n++) this.writeLine(line)
         return encodeWav(new Int16Array(8), { sampleRate: 8000 })
       }
       getVoices() { return [{ id: 'a', name: String(this.answers), language: 'en' }] }

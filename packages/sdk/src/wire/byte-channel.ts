@@ -24,7 +24,7 @@ export class ByteChannel {
     // Also what comes after a break is read, or the other end would wait for ever to get rid of it.
     new FairReader(stream, {
       take: (part) => this.#receive(part),
-      isWaste: () => this.#unaskedBytes > maxUnaskedBytes,
+      worth: () => (this.#unaskedBytes > maxUnaskedBytes ? 'dropped' : 'asked'),
     })
     stream.on('error', (error) => this.#end(error))
     stream.on('close', () => this.#end(new Error('the byte channel is closed')))

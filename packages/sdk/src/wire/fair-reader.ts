@@ -9,20 +9,23 @@ const shortMs = 0.1
 /** What a part of it costs at least, in ms: it was read, too. */
 const leastMs = 0.02
 
-/** How long such a stream rests after a turn, in ms, once it has had so many of them. */
+/** How long a stream whose parts are dropped rests after a turn, in ms, once it has had so many of them. */
 const restMs = 5
 const turnsBeforeRest = 40
 
 /** How many bytes are taken before the time is looked at again: fewer where they cost more. */
 const sliceBytes = { least: 64, most: 16_384 }
 
+/** What a part of a stream was good for: `asked` for, `kept` all the same, as a line of a log is, or `dropped`. */
+export type Worth = 'asked' | 'kept' | 'dropped'
+
 export interface FairReading {
   /** Takes a part of what the stream brings; a line may go on in the next one. */
   take(part: Buffer): void
   /** All has been taken. */
   end?(): void
-  /** Whether most of what was taken since this was asked last was of no use. */
-  isWaste(): boolean
+  /** What most of that was good for which was taken since this was asked last. */
+  worth(): Worth
 }
 
 /** Streams that are left unread for want of room for what they lead to. */
@@ -44,18 +47,18 @@ export function isHeldBack(stream: Readable): boolean {
 }
 
 /**
- * Reads a stream in turns with all others. What is of use was asked for, and is taken as it comes. A stream that brings
- * anything else, and would be read on and on, gets short turns, and waits in its pipe between them; so does who writes to it.
+ * Reads a stream in turns with all others. What was asked for is taken as it comes. A stream that brings anything else, and
+ * would be read on and on, gets short turns. Where that is dropped, it waits in its pipe between them; so does who writes to it.
  */
 export class FairReader {
   readonly #stream: Readable
   readonly #reading: FairReading
   /** What has been read and waits for its turn. */
   #waiting: Buffer[] = []
-  /** Whether most of what was taken last was of no use. */
-  #isWaste = false
+  /** What most of that was good for which was taken last. */
+  #worth: Worth = 'asked'
   #sliceBytes = sliceBytes.most
-  /** Turns since it last brought something of use. */
+  /** Turns with parts that were dropped, since it last brought something that was asked for. */
   #turns = 0
   /** How long this turn has been so far, in ms. */
   #spentMs = 0
@@ -115,11 +118,11 @@ export class FairReader {
     return at
   }
 
-  /** What took `tookMs` counts where it was of no use. Little at a time, as most streams bring it, is not looked at. */
+  /** What took `tookMs` counts where nobody asked for it. Little at a time, as most streams bring it, is not looked at. */
   #judge(tookMs: number, isLast: boolean): void {
-    if (tookMs < shortMs && isLast && !this.#isWaste) return
-    this.#isWaste = this.#reading.isWaste()
-    if (!this.#isWaste) {
+    if (tookMs < shortMs && isLast && this.#worth !== 'dropped') return
+    this.#worth = this.#reading.worth()
+    if (this.#worth === 'asked') {
       this.#sliceBytes = sliceBytes.most
       this.#turns = 0
       return
@@ -138,8 +141,8 @@ export class FairReader {
   #putOff(): void {
     this.#isPutOff = true
     this.#stream.pause()
-    this.#turns += 1
-    if (this.#turns > turnsBeforeRest && !this.#isHurried) {
+    if (this.#worth === 'dropped') this.#turns += 1
+    if (this.#worth === 'dropped' && this.#turns > turnsBeforeRest && !this.#isHurried) {
       this.#rest = setTimeout(() => {
         this.#rest = undefined
         this.#begin()

@@ -5,7 +5,7 @@ import { PluginError } from '../errors.js'
 import { ourCall, paramsOf, theirCall } from './attachments.js'
 import { ByteChannel } from './byte-channel.js'
 import { IncomingCall } from './call.js'
-import { FairReader } from './fair-reader.js'
+import { FairReader, type Worth } from './fair-reader.js'
 import { defaultMaxMessageBytes, LineSplitter } from './lines.js'
 import { classify, type Message, parseLine, type Request, type RequestId, type Response } from './message.js'
 import { MessageReader } from './message-reader.js'
@@ -23,8 +23,11 @@ export interface PeerOptions {
    * both are noise: nobody answers, so nothing waits for an end that asks and does not read.
    */
   handle?(call: IncomingCall): unknown
-  /** Given: what is not JSON-RPC is logged by this and never answered, as on the host's end of a plugin. */
-  onNoise?(text: string, reason: string): void
+  /**
+   * Given: what is not JSON-RPC is logged by this and never answered, as on the host's end of a plugin. Returns whether it was
+   * kept.
+   */
+  onNoise?(text: string, reason: string): boolean
   /** A line passed the limit. Without it, MESSAGE_TOO_LARGE is answered. */
   onOversize?(): void
   /** The other end sends nothing any more. Without it, calls to the other end fail; with it, `close()` does that. */
@@ -68,8 +71,15 @@ export class Peer {
   #left: Readable | undefined
   /** How ids of this end's requests begin. */
   readonly #idMark: string
-  /** What `counts` were at the end of the last turn. */
-  #counted = { useful: 0, useless: 0, isWaste: false }
+  /** Noise that was not kept. */
+  #droppedNoise = 0
+  /** What had come when it was last asked what it was good for. */
+  #counted: { asked: number; unasked: number; dropped: number; worth: Worth } = {
+    asked: 0,
+    unasked: 0,
+    dropped: 0,
+    worth: 'asked',
+  }
   readonly #outgoing: OutgoingCalls
   readonly #incoming = new Map<RequestId, IncomingCall>()
   /** Who waits until fewer calls than that are being worked on. */
@@ -222,7 +232,7 @@ export class Peer {
         this.#endInput(stream)
       },
       // Who may ask for something brings more than what was asked for.
-      isWaste: () => this.#options.onNoise !== undefined && this.#isWaste(),
+      worth: () => (this.#options.onNoise ? this.#worth() : 'asked'),
     })
     this.#inputs.push({ stream, lines, reader })
     stream.on('error', () => this.#endInput(stream))
@@ -235,14 +245,21 @@ export class Peer {
     })
   }
 
-  /** Whether more came since it was asked last that is of no use than that is. Part of a line says nothing. */
-  #isWaste(): boolean {
+  /** What most of that was good for which came since this was asked last. Part of a line says nothing. */
+  #worth(): Worth {
     const { received, noise, droppedReplies } = this.counts
-    const useful = received - this.#counted.useful
-    const useless = noise + droppedReplies - this.#counted.useless
-    if (useful + useless === 0) return this.#counted.isWaste
-    this.#counted = { useful: received, useless: noise + droppedReplies, isWaste: useless > useful }
-    return this.#counted.isWaste
+    const asked = received - this.#counted.asked
+    const unasked = noise + droppedReplies - this.#counted.unasked
+    const dropped = this.#droppedNoise + droppedReplies - this.#counted.dropped
+    if (asked + unasked === 0) return this.#counted.worth
+    const worth = asked >= unasked ? 'asked' : dropped > 0 ? 'dropped' : 'kept'
+    this.#counted = {
+      asked: received,
+      unasked: noise + droppedReplies,
+      dropped: this.#droppedNoise + droppedReplies,
+      worth,
+    }
+    return worth
   }
 
   /** No answer and no credit can arrive any more; what needs neither goes on. */
@@ -381,7 +398,7 @@ export class Peer {
 
   #noise(text: string, reason: string): void {
     this.counts.noise += 1
-    this.#options.onNoise?.(text, reason)
+    if (this.#options.onNoise?.(text, reason) !== true) this.#droppedNoise += 1
   }
 
   #receiveRequest(request: Request, bytes: number): Promise<Response | undefined> | Response | undefined {

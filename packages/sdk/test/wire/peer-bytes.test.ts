@@ -44,7 +44,7 @@ function connect({
     output: toPlugin,
     handle: () => undefined,
     idNonce: 'n',
-    onNoise: (text) => noises.push(text),
+    onNoise: (text) => noises.push(text) > 0,
   })
   const peer = new Peer({ input: toPlugin, output: toHost, handle: () => undefined, ...plugin })
   host.receiveBytes(duplex(bytesToHost, bytesToPlugin), nonce)

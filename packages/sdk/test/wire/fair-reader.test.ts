@@ -1,0 +1,32 @@
+import { PassThrough } from 'node:stream'
+import { expect, test, vi } from 'vitest'
+import { FairReader, type Worth } from '../../src/wire/fair-reader.js'
+
+/** Reads 200 parts that cost half a millisecond each. Returns how many were taken, and how often their reader rested. */
+async function read(worth: Worth): Promise<{ taken: number; rests: number }> {
+  const stream = new PassThrough()
+  let taken = 0
+  const reader = new FairReader(stream, {
+    take: () => {
+      taken += 1
+      for (const end = performance.now() + 0.5; performance.now() < end; );
+    },
+    worth: () => worth,
+  })
+  const timer = vi.spyOn(globalThis, 'setTimeout')
+  for (let part = 0; part < 200; part++) {
+    stream.write('x')
+    await new Promise(setImmediate)
+  }
+  const rests = timer.mock.calls.length
+  timer.mockRestore()
+  await reader.caughtUp()
+  await expect.poll(() => taken).toBeGreaterThan(0)
+  return { taken, rests }
+}
+
+test('a stream whose parts are asked for or kept is read on, and one whose parts are dropped rests', async () => {
+  expect((await read('asked')).rests).toBe(0)
+  expect((await read('kept')).rests).toBe(0)
+  expect((await read('dropped')).rests).toBeGreaterThan(0)
+})
