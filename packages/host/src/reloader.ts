@@ -94,6 +94,12 @@ export class Reloader {
     return changed.length > 0
   }
 
+  /** Whether files were saved since the attempt began, also where the watcher has not reported it yet. */
+  async #isOutdated(): Promise<boolean> {
+    for (const [file, content] of this.#contents) if ((await fingerprint(file)) !== content) this.changed(file)
+    return this.#saved.size > 0
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
@@ -145,8 +151,8 @@ export class Reloader {
 
   async #fail(error: unknown): Promise<void> {
     const { host, name, dir, onEvent } = this.#options
-    // Half of a save may be what failed: the attempt that follows will tell.
-    if (host.closed || this.#saved.size > 0) return
+    // Half of a save may be what failed: the attempt that follows will show.
+    if (host.closed || this.#saved.size > 0 || (await this.#isOutdated())) return
     if (isPassing(error)) this.#retryLater()
     const cause = rootOf(error)
     const place = knownPlace(cause) ?? (await placeOfSyntaxError(cause, dir, this.#suspects))

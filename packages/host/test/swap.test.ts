@@ -273,9 +273,12 @@ test('calls in flight end on the old one; those that come while the state is car
   writePlugin(root, 'two', counter('two'), llm)
   await using host = new PluginHost({ pluginsDir: root })
   const plugin = await host.load<LLMContract>('one')
-  const slow = plugin.complete('wait 1200')
+  const slow = plugin.complete('wait 3000')
+  const tried = new Promise<void>((resolve) => host.on('swap', ({ step }) => step === 'probe' && resolve()))
   const swapping = host.swap('one', 'two')
-  await delay(1000)
+  await tried
+  // The next step holds calls until the slow one has ended.
+  await delay(100)
   const held = Array.from({ length: 50 }, () => plugin.complete('x'))
   expect(await textOf(slow)).toBe('one 1 1,2,255')
   expect(await swapping).toMatchObject({ statePreserved: true, heldCalls: 50 })
@@ -311,6 +314,8 @@ test('faults 25: under load, no call is lost and none answered twice, with state
     const [from, to] = round % 2 ? ['two', 'one'] : ['one', 'two']
     const [left, right] = round % 2 ? ['b', 'a'] : ['a', 'b']
     await Promise.all([host.swap(from ?? '', to ?? ''), host.swap(left ?? '', right ?? '')])
+    // The new one without state has answered, too.
+    await expect.poll(() => Object.keys(numbers).length).toBe(1 + 2 + round)
   }
   done = true
   await Promise.all(callers)
