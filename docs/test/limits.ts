@@ -1,5 +1,8 @@
-import { defaultInstanceLimits, defaultSlotLimits } from '../../packages/host/dist/limits.js'
-import { defaultRestartPolicy } from '../../packages/host/dist/restart.js'
+import {
+  defaultInstanceLimits,
+  defaultRestartPolicy,
+  defaultSlotLimits,
+} from '../../packages/host/dist/options.js'
 
 /** The host's limits and their defaults, as the code has them. */
 export const instanceLimits: object = defaultInstanceLimits

@@ -1,9 +1,9 @@
 import type { JsonSchema } from '@appfactory/sdk'
-import type { DiscoveredPlugin } from './discovery.js'
-import { pluginEnvironment } from './environment.js'
-import { Instance } from './instance.js'
-import { defaultInstanceLimits } from './limits.js'
-import { manifestInvalid } from './messages.js'
+import { manifestInvalid } from './errors.js'
+import { Instance } from './instance/instance.js'
+import { defaultInstanceLimits } from './options.js'
+import type { DiscoveredPlugin } from './plugins/discovery.js'
+import { pluginEnvironment } from './plugins/environment.js'
 
 /**
  * The JSON Schema of the `static configSchema` of a plugin's class, or undefined where it has none. The plugin's process is

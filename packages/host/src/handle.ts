@@ -6,9 +6,9 @@ import {
   PluginError,
 } from '@appfactory/sdk'
 import { type Codec, issuesText, MethodCodecs } from '@appfactory/sdk/wire'
-import type { CallOptions } from './instance.js'
-import { PieceStream } from './pieces.js'
-import type { Slot } from './slot.js'
+import { PieceStream } from './instance/pieces.js'
+import type { CallOptions } from './options.js'
+import type { Slot } from './slot/slot.js'
 
 /** What every handle has, beside the contract's own methods. */
 export interface HandleBase {

@@ -3,15 +3,7 @@ import { resolve } from 'node:path'
 import { type ContractDescriptor, type HealthStatus, PluginStatus } from '@appfactory/sdk'
 import { shippedContracts } from '@appfactory/sdk/contracts'
 import { decodeState, describeThrown, encodeState, type WireState } from '@appfactory/sdk/wire'
-import type { Room } from './backpressure.js'
-import type { Config } from './config.js'
-import { type DiscoveredPlugin, type Discovery, discoverPlugins } from './discovery.js'
-import type { EntryOptions } from './entry.js'
-import { createHandle, type PluginHandle } from './handle.js'
-import { InspectionCache } from './inspection-cache.js'
-import type { CallOptions, Instance } from './instance.js'
-import { type InstanceLimits, instanceLimitsOf, type SlotLimits, slotLimitsOf } from './limits.js'
-import { type LogLevel, Logs } from './logs.js'
+import type { Config } from './config/config.js'
 import {
   hostClosed,
   noActivePlugin,
@@ -19,14 +11,30 @@ import {
   pluginNotLoaded,
   pluginReplaced,
   requestCancelled,
-} from './messages.js'
-import { PieceStream } from './pieces.js'
-import { type RestartPolicy, restartPolicyOf } from './restart.js'
+} from './errors.js'
+import { createHandle, type PluginHandle } from './handle.js'
+import type { Instance } from './instance/instance.js'
+import { PieceStream } from './instance/pieces.js'
+import type { Source } from './instance/source.js'
+import { type LogLevel, Logs } from './logs/logs.js'
+import {
+  type CallOptions,
+  type InstanceLimits,
+  instanceLimitsOf,
+  type RestartPolicy,
+  restartPolicyOf,
+  type SlotLimits,
+  slotLimitsOf,
+} from './options.js'
+import { type DiscoveredPlugin, type Discovery, discoverPlugins } from './plugins/discovery.js'
+import type { EntryOptions } from './plugins/entry.js'
+import { InspectionCache } from './plugins/inspection-cache.js'
+import type { Room } from './process/backpressure.js'
 import { SharedWork } from './shared-work.js'
-import { Slot } from './slot.js'
-import { type Source, Sources } from './sources.js'
+import { Slot } from './slot/slot.js'
+import { refuseSecondSwap, type SwapProgress, type SwapResult, swap } from './slot/swap.js'
+import { Sources } from './sources.js'
 import { type PluginSummary, summarise } from './summary.js'
-import { refuseSecondSwap, type SwapProgress, type SwapResult, swap } from './swap.js'
 import { hostVersion } from './version.js'
 import { within } from './waiting.js'
 

@@ -1,5 +1,5 @@
 import type { PluginError } from '@appfactory/sdk'
-import { requestCancelled } from './messages.js'
+import { requestCancelled } from './errors.js'
 import { within } from './waiting.js'
 
 interface Work<Result> {

@@ -3,30 +3,24 @@ import { join } from 'node:path'
 import type { ContractDescriptor, PluginError } from '@appfactory/sdk'
 import { namePattern } from '@appfactory/sdk/manifest'
 import { shortened } from '@appfactory/sdk/wire'
-import type { Room } from './backpressure.js'
-import { type Config, type GivenConfig, plainConfig, readConfig } from './config.js'
-import { checkDependencies, type DependencyOptions } from './dependencies.js'
-import { type DiscoveredPlugin, discoverPlugins, inspectInside, inspectPlugin, isPath } from './discovery.js'
-import type { EntryOptions } from './entry.js'
-import { pluginEnvironment } from './environment.js'
-import { Instance, type InstanceOptions } from './instance.js'
-import type { InstanceLimits } from './limits.js'
-import type { LogLevel } from './logs.js'
-import { manifestInvalid, manifestMissing, pluginNotFound, pluginStopping } from './messages.js'
-import { SchemaChecker } from './schema-checker.js'
-
-/** Where instances come from: a plugin's files and its configuration. */
-export interface Source {
-  /** The manifest's name. */
-  name: string
-  /** What the caller gave. */
-  config: Config
-  /** The folder that it was named by; undefined: it was found by its name. */
-  path: string | undefined
-  inspect(): Promise<DiscoveredPlugin>
-  /** Starts an instance, each time from the files as they are then. An abort ends the start. */
-  start(signal: AbortSignal): Promise<Instance>
-}
+import { type Config, type GivenConfig, plainConfig, readConfig } from './config/config.js'
+import { SchemaChecker } from './config/schema-checker.js'
+import { manifestInvalid, manifestMissing, pluginNotFound, pluginStopping } from './errors.js'
+import { Instance, type InstanceOptions } from './instance/instance.js'
+import type { Source } from './instance/source.js'
+import type { LogLevel } from './logs/logs.js'
+import type { InstanceLimits } from './options.js'
+import { checkDependencies, type DependencyOptions } from './plugins/dependencies.js'
+import {
+  type DiscoveredPlugin,
+  discoverPlugins,
+  inspectInside,
+  inspectPlugin,
+  isPath,
+} from './plugins/discovery.js'
+import type { EntryOptions } from './plugins/entry.js'
+import { pluginEnvironment } from './plugins/environment.js'
+import type { Room } from './process/backpressure.js'
 
 export interface SourcesOptions extends EntryOptions {
   /** Folders that hold plugins. */

@@ -1,6 +1,6 @@
 import { PluginStatus } from '@appfactory/sdk'
-import type { DiscoveredPlugin } from './discovery.js'
-import type { Slot } from './slot.js'
+import type { DiscoveredPlugin } from './plugins/discovery.js'
+import type { Slot } from './slot/slot.js'
 
 /** One plugin, as a list shows it. */
 export interface PluginSummary {

@@ -9,10 +9,10 @@ import {
   type TargetCallOptions,
   type WireArgs,
 } from '@appfactory/sdk/testing'
-import type { Config } from './config.js'
-import { inspectPlugin } from './discovery.js'
+import type { Config } from './config/config.js'
+import { manifestInvalid, manifestMissing } from './errors.js'
 import { type HostEvents, type HostOptions, PluginHost } from './host.js'
-import { manifestInvalid, manifestMissing } from './messages.js'
+import { inspectPlugin } from './plugins/discovery.js'
 
 export interface PluginTargetOptions extends Omit<HostOptions, 'pluginsDir'> {
   /** An abort ends the plugin's processes at once. */

@@ -1,6 +1,6 @@
 import { closest, describeThrown, maxTimerMs } from '@appfactory/sdk/wire'
 import yargs, { type Argv } from 'yargs'
-import { logLevels } from '../logs.js'
+import { logLevels } from '../logs/logs.js'
 import { hostVersion } from '../version.js'
 import { call } from './call.js'
 import { dev } from './dev.js'

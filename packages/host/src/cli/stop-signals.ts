@@ -1,4 +1,4 @@
-import { killGroups } from '../orphan-guard.js'
+import { killGroups } from '../process/orphan-guard.js'
 
 /** Signals that end a command, and its exit status then: 128 and the number of the signal. */
 const statuses = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const

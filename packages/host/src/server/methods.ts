@@ -14,10 +14,10 @@ import {
   type WireHealthStatus,
 } from '@appfactory/sdk/wire'
 import { z } from 'zod'
-import { environmentKey } from '../environment.js'
 import type { PluginHost } from '../host.js'
+import { environmentKey } from '../plugins/environment.js'
+import type { SwapResult } from '../slot/swap.js'
 import type { PluginSummary } from '../summary.js'
-import type { SwapResult } from '../swap.js'
 import { within } from '../waiting.js'
 
 /** What a method of the server works with. */

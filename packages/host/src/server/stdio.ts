@@ -2,8 +2,8 @@ import type { Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
 import { maxTimerMs, Peer, toSnakeCase } from '@appfactory/sdk/wire'
-import { maxHeldBytes, readWithin, roomBelow, roomIn } from '../backpressure.js'
 import type { PluginHost } from '../host.js'
+import { maxHeldBytes, readWithin, roomBelow, roomIn } from '../process/backpressure.js'
 import { eventTypes, runServerMethod } from './methods.js'
 
 export interface ServerOptions {

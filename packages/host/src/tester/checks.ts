@@ -1,6 +1,6 @@
 import type { IncomingCall } from '@appfactory/sdk/wire'
+import { manifestInvalid } from '../errors.js'
 import type { PluginHost } from '../host.js'
-import { manifestInvalid } from '../messages.js'
 
 export interface ChecksPlan {
   plugin: string

@@ -1,0 +1,107 @@
+import { join } from 'node:path'
+import { type Manifest, PluginError } from '@appfactory/sdk'
+import { configInvalid, nameValue, parseJson, systemCodeOf } from '@appfactory/sdk/wire'
+import { pluginUnreadable, reasonOf } from '../errors.js'
+import { environmentKey, type Grants } from '../plugins/environment.js'
+import { isShortage } from '../shortage.js'
+import { readSmallFile } from '../small-file.js'
+
+export type Config = Record<string, unknown>
+
+/** What is said of a plugin's configuration before its schema is known. */
+export interface GivenConfig {
+  config: Config
+  /** What `$env` says in the configuration file and in what the caller gave: variables for the plugin's process. */
+  grants: Grants
+}
+
+/** Longest configuration file, in bytes: what goes to the plugin in one message. */
+const maxConfigBytes = 8 * 1024 * 1024
+
+/** Deeper nesting than this is nobody's configuration. */
+const maxDepth = 100
+
+/**
+ * The manifest's `default_config`, under `<configDir>/<plugin>.json`, under what the caller gave. A manifest grants
+ * itself nothing.
+ *
+ * @throws PluginError CONFIG_INVALID where the file can't be read; PLUGIN_LOAD_FAILED, `transient`, where it can't at the moment.
+ */
+export async function readConfig(manifest: Manifest, configDir: string, given: Config): Promise<GivenConfig> {
+  const file = await readConfigFile(manifest.name, join(configDir, `${manifest.name}.json`))
+  const config = [manifest.default_config ?? {}, file, given].reduce(merge, {})
+  delete config[environmentKey]
+  return { config, grants: { operator: file[environmentKey], caller: given[environmentKey] } }
+}
+
+/**
+ * A copy of a configuration that code gave, as JSON has it: what is undefined is not there.
+ *
+ * @throws PluginError CONFIG_INVALID where it is no object, or holds what JSON can't: its path is told.
+ */
+export function plainConfig(plugin: string, config: unknown): Config {
+  if (!isPlainObject(config))
+    throw configInvalid(plugin, [{ path: '', message: `must be an object, not ${nameValue(config)}` }])
+  return plain({ plugin, path: [], around: [] }, config) as Config
+}
+
+/** Where a value stands. */
+interface Place {
+  plugin: string
+  path: readonly string[]
+  /** The objects that it is in. */
+  around: readonly object[]
+}
+
+function plain({ plugin, path, around }: Place, value: unknown): unknown {
+  const refuse = (message: string): PluginError => configInvalid(plugin, [{ path: path.join('.'), message }])
+  if (path.at(-1) === '__proto__') throw refuse('is not allowed as a name')
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
+  if (typeof value === 'number') {
+    if (Number.isFinite(value)) return value
+    throw refuse(`must be a finite number, not ${value}`)
+  }
+  if (typeof value !== 'object') throw refuse(`must be JSON, not ${nameValue(value)}`)
+  if (around.includes(value)) throw refuse('is an object that it stands in itself')
+  if (around.length >= maxDepth) throw refuse(`is nested deeper than ${maxDepth} levels`)
+  const inside = (key: string): Place => ({ plugin, path: [...path, key], around: [...around, value] })
+  const toJson: unknown = Reflect.get(value, 'toJSON')
+  if (typeof toJson === 'function')
+    return plain({ plugin, path, around: [...around, value] }, Reflect.apply(toJson, value, [path.at(-1)]))
+  if (Array.isArray(value)) return value.map((item, index) => plain(inside(`${index}`), item ?? null))
+  if (!isPlainObject(value)) throw refuse('must be JSON, not an object of a class such as Map or Uint8Array')
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined)
+  return Object.fromEntries(entries.map(([key, item]) => [key, plain(inside(key), item)]))
+}
+
+async function readConfigFile(plugin: string, file: string): Promise<Config> {
+  let value: unknown
+  try {
+    value = parseJson(await readSmallFile(file, maxConfigBytes))
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return {}
+    if (isShortage(error)) throw pluginUnreadable(plugin, file, reasonOf(error))
+    throw new PluginError('CONFIG_INVALID', `${file} can’t be read: ${reasonOf(error)}`, { path: file })
+  }
+  if (isObject(value)) return value
+  throw new PluginError('CONFIG_INVALID', `${file} must hold a JSON object`, { path: file })
+}
+
+/** Objects are merged key by key; anything else, arrays included, is replaced. */
+function merge(under: Config, over: Config): Config {
+  const merged: Config = { ...under }
+  for (const [key, value] of Object.entries(over)) {
+    const below = Object.hasOwn(merged, key) ? merged[key] : undefined
+    merged[key] = isObject(below) && isObject(value) ? merge(below, value) : structuredClone(value)
+  }
+  return merged
+}
+
+function isObject(value: unknown): value is Config {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Of any realm, and of classes of one's own; but of none that keeps what it holds elsewhere. */
+function isPlainObject(value: unknown): value is Config {
+  return Object.prototype.toString.call(value) === '[object Object]'
+}

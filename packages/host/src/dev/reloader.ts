@@ -1,0 +1,228 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isPluginError } from '@appfactory/sdk'
+import { describeThrown } from '@appfactory/sdk/wire'
+import { isHostError } from '../errors.js'
+import type { PluginHost } from '../host.js'
+import { inspectPlugin } from '../plugins/discovery.js'
+import type { DevelopmentEvent } from './events.js'
+
+export interface ReloaderOptions {
+  host: PluginHost
+  name: string
+  dir: string
+  /** How long a save must be over before it counts. */
+  settleMs: number
+  /** Done before each attempt: finds what else is to be watched. Resolves to those files. */
+  prepare(): Promise<readonly string[]>
+  onEvent(event: DevelopmentEvent): void
+}
+
+/** A swap that carries state over needs calls in flight to end: where they did not, it is tried again. */
+const retryMs = 1000
+
+/** Keeps one plugin as its files are, one attempt at a time. */
+export class Reloader {
+  readonly #options: ReloaderOptions
+  /** Files that were saved since the last attempt began. */
+  #saved = new Set<string>()
+  #savedAt = 0
+  #timer: NodeJS.Timeout | undefined
+  #attempt: Promise<void> | undefined
+  /** Files that were saved since the last success. */
+  readonly #suspects = new Set<string>()
+  /** What was in the files when the last attempt began. */
+  readonly #contents = new Map<string, string>()
+  /** Whether the last attempt succeeded: files that are as they were then are no reason for another one. */
+  #isUpToDate = false
+  #lastFailure = ''
+  #closed = false
+
+  constructor(options: ReloaderOptions) {
+    this.#options = options
+  }
+
+  /** A file was saved; more may follow. */
+  changed(file: string): void {
+    if (this.#closed) return
+    if (this.#saved.size === 0) this.#savedAt = performance.now()
+    this.#saved.add(file)
+    this.#schedule(this.#options.settleMs)
+  }
+
+  /** Loads the plugin for the first time, from files that are there. Resolves when it is being loaded. */
+  async load(files: readonly string[]): Promise<void> {
+    const begun = performance.now()
+    const remembered = this.#remember([this.#options.dir, ...files]).then(() => this.#prepare())
+    this.#begin(remembered.then(() => this.#try([], begun)))
+    await remembered
+  }
+
+  async #prepare(): Promise<void> {
+    await this.#remember(await this.#options.prepare())
+  }
+
+  /** Looks again at all files that it knows: some may have changed unnoticed. */
+  recheck(): void {
+    for (const file of this.#contents.keys()) this.changed(file)
+  }
+
+  /** What is saved meanwhile is taken up after it. */
+  #begin(attempt: Promise<void>): void {
+    this.#attempt = attempt.finally(() => {
+      this.#attempt = undefined
+      if (this.#saved.size > 0) this.#schedule(this.#options.settleMs)
+    })
+  }
+
+  /** Loads the plugin, or swaps it for itself, where a file is another than before. */
+  async #reload(files: readonly string[], begun: number): Promise<void> {
+    const hasChanged = await this.#remember([this.#options.dir, ...files])
+    if (!hasChanged && this.#isUpToDate) return
+    await this.#prepare()
+    await this.#try(files, begun)
+  }
+
+  /** Returns whether any of the files is another than the last time. */
+  async #remember(files: readonly string[]): Promise<boolean> {
+    const contents = await Promise.all(files.map(fingerprint))
+    const changed = files.filter((file, index) => this.#contents.get(file) !== contents[index])
+    for (const [index, file] of files.entries()) this.#contents.set(file, contents[index] ?? '')
+    return changed.length > 0
+  }
+
+  /** Whether files were saved since the attempt began, also where the watcher has not reported it yet. */
+  async #isOutdated(): Promise<boolean> {
+    for (const [file, content] of this.#contents)
+      if ((await fingerprint(file)) !== content) this.changed(file)
+    return this.#saved.size > 0
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    await this.#attempt
+  }
+
+  #schedule(delayMs: number): void {
+    clearTimeout(this.#timer)
+    if (this.#closed || this.#attempt) return
+    this.#timer = setTimeout(() => {
+      const files = [...this.#saved]
+      this.#saved.clear()
+      this.#begin(this.#reload(files, this.#savedAt))
+    }, delayMs)
+  }
+
+  async #try(files: readonly string[], begun: number): Promise<void> {
+    const { host, name, dir, onEvent } = this.#options
+    onEvent({ type: 'changed', plugin: name })
+    try {
+      if (existsSync(join(dir, 'manifest.json'))) await this.#loadOrSwap(begun)
+      else if (host.isLoaded(name)) {
+        await host.unload(name)
+        onEvent({ type: 'unloaded', plugin: name })
+      }
+      this.#lastFailure = ''
+      this.#isUpToDate = true
+      this.#suspects.clear()
+    } catch (error) {
+      this.#isUpToDate = false
+      for (const file of files) this.#suspects.add(file)
+      await this.#fail(error)
+    }
+  }
+
+  async #loadOrSwap(begun: number): Promise<void> {
+    const { host, name, onEvent } = this.#options
+    if (host.isLoaded(name)) {
+      const { newVersion, statePreserved } = await host.swap(name, name)
+      const durationMs = performance.now() - begun
+      onEvent({ type: 'reloaded', plugin: name, version: newVersion, durationMs, statePreserved })
+    } else {
+      await host.load(name)
+      const { version } = await host.summary(name)
+      const durationMs = performance.now() - begun
+      onEvent({ type: 'loaded', plugin: name, version: version ?? '', durationMs })
+    }
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    const { host, name, dir, onEvent } = this.#options
+    // Half of a save may be what failed: the attempt that follows will show.
+    if (host.closed || this.#saved.size > 0 || (await this.#isOutdated())) return
+    if (isPassing(error)) this.#retryLater()
+    const cause = rootOf(error)
+    const place = knownPlace(cause) ?? (await placeOfSyntaxError(cause, dir, this.#suspects))
+    const failure = `${place}: ${describeThrown(cause).message}`
+    const repeated = failure === this.#lastFailure
+    this.#lastFailure = failure
+    onEvent({ type: 'failed', plugin: name, serving: host.isLoaded(name), repeated, error: cause, place })
+  }
+
+  #retryLater(): void {
+    setTimeout(() => {
+      for (const file of this.#suspects) this.changed(file)
+    }, retryMs).unref()
+  }
+}
+
+/** Longest file that is compared by what is in it, in bytes. */
+const maxComparedBytes = 16 * 1024 * 1024
+
+/** Tells whether a file is what it was; of a folder, whether it is the same one. */
+export async function fingerprint(path: string): Promise<string> {
+  try {
+    const stats = await stat(path)
+    const { dev, ino, birthtimeMs, mtimeMs, size } = stats
+    if (stats.isDirectory()) return `folder ${dev} ${ino} ${birthtimeMs}`
+    if (!stats.isFile() || size > maxComparedBytes) return `${size} ${mtimeMs}`
+    return createHash('sha1')
+      .update(await readFile(path))
+      .digest('hex')
+  } catch {
+    return 'none'
+  }
+}
+
+/** Whether it is no fault of the source: calls in flight did not end in time. */
+function isPassing(error: unknown): boolean {
+  if (!isHostError(error, 'HOTSWAP_FAILED')) return false
+  return Reflect.get(Object(error.data), 'step') === 'drain'
+}
+
+/** What made a swap fail says more than that it failed. */
+function rootOf(error: unknown): unknown {
+  return isHostError(error, 'HOTSWAP_FAILED') ? (error.cause ?? error) : error
+}
+
+function knownPlace(error: unknown): string | undefined {
+  const place: unknown = isPluginError(error) ? Reflect.get(Object(error.data), 'place') : undefined
+  return typeof place === 'string' ? place : undefined
+}
+
+/** Node tells an importer what is wrong with the syntax of JavaScript, but not where; `--check` does. */
+async function placeOfSyntaxError(
+  error: unknown,
+  dir: string,
+  suspects: Iterable<string>,
+): Promise<string | undefined> {
+  if (!isPluginError(error) || error.codeName !== 'PLUGIN_LOAD_FAILED') return undefined
+  const { entryFile = '' } = (await inspectPlugin(dir, { preferSource: true })) ?? {}
+  const files = [...new Set([...suspects, entryFile])]
+  for (const file of files.filter((path) => /\.[cm]?js$/.test(path) && existsSync(path))) {
+    const said = await checkSyntax(file)
+    const [, line] = /^.*:(\d+)$/m.exec(said) ?? []
+    if (line !== undefined) return `${file}:${line}`
+  }
+  return undefined
+}
+
+function checkSyntax(file: string): Promise<string> {
+  return new Promise((done) => {
+    execFile(process.execPath, ['--check', file], { timeout: 5000 }, (_, __, stderr) => done(stderr))
+  })
+}

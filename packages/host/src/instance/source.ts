@@ -1,0 +1,16 @@
+import type { Config } from '../config/config.js'
+import type { DiscoveredPlugin } from '../plugins/discovery.js'
+import type { Instance } from './instance.js'
+
+/** Where instances come from: a plugin's files and its configuration. */
+export interface Source {
+  /** The manifest's name. */
+  name: string
+  /** What the caller gave. */
+  config: Config
+  /** The folder that it was named by; undefined: it was found by its name. */
+  path: string | undefined
+  inspect(): Promise<DiscoveredPlugin>
+  /** Starts an instance, each time from the files as they are then. An abort ends the start. */
+  start(signal: AbortSignal): Promise<Instance>
+}

@@ -1,0 +1,169 @@
+import { type Cancellation, defaultMaxMessageBytes } from '@appfactory/sdk/wire'
+import { checkedNumbers, count, type NumberRule, repeats, size, time, wrongNumber } from './numbers.js'
+
+/** Limits of one running plugin. Times in ms; Infinity is never, and of a number that there is no limit. */
+export interface InstanceLimits {
+  /** Of an installation of missing dependencies. */
+  installTimeoutMs: number
+  /** From the start of the process to the answer of the handshake. */
+  startTimeoutMs: number
+  initializeTimeoutMs: number
+  shutdownTimeoutMs: number
+  healthTimeoutMs: number
+  /** Of a call without a timeout of its own; for a stream, between two pieces. */
+  callTimeoutMs: number
+  /** How long its event loop may stand still before it is killed. */
+  unresponsiveTimeoutMs: number
+  /** Of `captureState()` and `restoreState()`, each. */
+  stateTimeoutMs: number
+  /** Longest message either way. */
+  maxMessageBytes: number
+  /** Longest state that a successor gets, its bytes included. */
+  maxStateBytes: number
+  /** Calls in flight at once, without streams. */
+  maxCallsInFlight: number
+  /** Streams that are open at once. */
+  maxStreams: number
+  /** Of JavaScript's heap (`--max-old-space-size`), in MB (1,048,576 bytes). */
+  maxHeapMb?: number
+}
+
+export const defaultInstanceLimits: InstanceLimits = {
+  installTimeoutMs: 300_000,
+  startTimeoutMs: 30_000,
+  initializeTimeoutMs: 30_000,
+  shutdownTimeoutMs: 5000,
+  healthTimeoutMs: 5000,
+  callTimeoutMs: 60_000,
+  unresponsiveTimeoutMs: 10_000,
+  stateTimeoutMs: 10_000,
+  maxMessageBytes: defaultMaxMessageBytes,
+  maxStateBytes: 16 * 1024 * 1024,
+  maxCallsInFlight: 10_000,
+  maxStreams: 1000,
+}
+
+/** Limits of what waits in front of a plugin. Times in ms; Infinity is never, and of a number that there is no limit. */
+export interface SlotLimits {
+  /** Between two health checks. */
+  healthIntervalMs: number
+  /** How long unloading, and a swap that carries state over, wait for calls in flight. */
+  drainTimeoutMs: number
+  /** How long streams and sessions may stay with an instance that was replaced. */
+  retireTimeoutMs: number
+  /** Calls that wait while a plugin is started or swapped. */
+  maxQueuedCalls: number
+  /** Sessions that are open at once. */
+  maxSessions: number
+}
+
+export const defaultSlotLimits: SlotLimits = {
+  healthIntervalMs: 30_000,
+  drainTimeoutMs: 10_000,
+  retireTimeoutMs: 60_000,
+  maxQueuedCalls: 10_000,
+  maxSessions: 1000,
+}
+
+const instanceRules: Record<keyof InstanceLimits, NumberRule> = {
+  installTimeoutMs: time,
+  startTimeoutMs: time,
+  initializeTimeoutMs: time,
+  shutdownTimeoutMs: time,
+  healthTimeoutMs: time,
+  callTimeoutMs: time,
+  unresponsiveTimeoutMs: time,
+  stateTimeoutMs: time,
+  maxMessageBytes: size,
+  maxStateBytes: size,
+  maxCallsInFlight: count,
+  maxStreams: count,
+  maxHeapMb: size,
+}
+
+const slotRules: Record<keyof SlotLimits, NumberRule> = {
+  healthIntervalMs: time,
+  drainTimeoutMs: time,
+  retireTimeoutMs: time,
+  maxQueuedCalls: count,
+  maxSessions: count,
+}
+
+/** @throws TypeError that names the option. */
+export function instanceLimitsOf(options: Partial<InstanceLimits>): InstanceLimits {
+  return { ...defaultInstanceLimits, ...checkedNumbers(options, instanceRules) }
+}
+
+/** @throws TypeError that names the option. */
+export function slotLimitsOf(options: Partial<SlotLimits>): SlotLimits {
+  return { ...defaultSlotLimits, ...checkedNumbers(options, slotRules) }
+}
+
+/** When a plugin that crashed is started again. Times in ms; Infinity is never, and of a number that there is no limit. */
+export interface RestartPolicy {
+  /** The longest wait before the first restart; it doubles with each crash. Default: 200. */
+  firstDelayMs: number
+  /** The longest wait of all. Default: 30,000. */
+  maxDelayMs: number
+  /** That many crashes within `windowMs` mean quarantine. Default: 5. */
+  maxCrashes: number
+  /** Default: 180,000 (3 minutes). */
+  windowMs: number
+  /** How long a quarantined plugin waits before one more try. Default: 300,000 (5 minutes). */
+  retryQuarantinedMs: number
+  /** How many health checks may fail in a row before the plugin is restarted. Default: 3. */
+  maxMissedHealthChecks: number
+}
+
+export const defaultRestartPolicy: RestartPolicy = {
+  firstDelayMs: 200,
+  maxDelayMs: 30_000,
+  maxCrashes: 5,
+  windowMs: 180_000,
+  retryQuarantinedMs: 300_000,
+  maxMissedHealthChecks: 3,
+}
+
+const restartRules: Record<keyof RestartPolicy, NumberRule> = {
+  firstDelayMs: time,
+  maxDelayMs: time,
+  maxCrashes: count,
+  windowMs: time,
+  retryQuarantinedMs: time,
+  maxMissedHealthChecks: count,
+}
+
+/** @throws TypeError that names the option. */
+export function restartPolicyOf(options: Partial<RestartPolicy>): RestartPolicy {
+  return { ...defaultRestartPolicy, ...checkedNumbers(options, restartRules, 'restart.') }
+}
+
+/** A TypeError where a number means nothing. */
+export interface CallOptions {
+  /**
+   * In ms, above 0; Infinity: never. The call is then cancelled and fails with CALL_TIMEOUT. For a stream: time between two
+   * pieces. Default: `callTimeoutMs` of the host.
+   */
+  timeoutMs?: number | undefined
+  signal?: AbortSignal | undefined
+  /** How often to call again where the plugin crashes meanwhile. Only for methods that the contract marks idempotent. Default: 0. */
+  retry?: number | undefined
+  /** As `signal`, for who has no use for one otherwise. Takes its `onCancel`. */
+  cancellation?: Cancellation | undefined
+  /** Bytes in the result as base64, as plain JSON has them. Default: false. */
+  inlineBytes?: boolean | undefined
+  /** Most pieces of a stream that the plugin makes before the reader has taken one. Default: 64; 8 where they are bytes. */
+  credit?: number | undefined
+  /** The argument that follows while the call runs, in the form of the wire. */
+  input?: { name: string; items: AsyncIterable<unknown> } | undefined
+}
+
+const callRules = { timeoutMs: time, retry: repeats, credit: size }
+
+/** Why a call can't be made with these options, if it can't. */
+export function wrongCallOption(options: CallOptions): TypeError | undefined {
+  if (options.timeoutMs === undefined && options.retry === undefined && options.credit === undefined)
+    return undefined
+  const wrong = wrongNumber(options, callRules)
+  return wrong === undefined ? undefined : new TypeError(wrong)
+}

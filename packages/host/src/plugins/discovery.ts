@@ -1,0 +1,206 @@
+import { readdir, realpath } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import type { Manifest } from '@appfactory/sdk'
+import { checkManifest, namePattern } from '@appfactory/sdk/manifest'
+import { listed, parseJson, quoted, shortened, systemCodeOf } from '@appfactory/sdk/wire'
+import semver from 'semver'
+import { discoveryFailed, manifestMissing, outsidePlugins, pluginUnreadable, reasonOf } from '../errors.js'
+import { isShortage } from '../shortage.js'
+import { readSmallFile } from '../small-file.js'
+import { hostVersion } from '../version.js'
+import { type EntryOptions, isInside, resolveEntry } from './entry.js'
+import { unknownPermissions, unlimitedPermissions } from './permissions.js'
+
+/** A folder with a manifest. What is wrong with it is in `errors`; only what has none can be loaded. */
+export interface DiscoveredPlugin {
+  /** The manifest's name; the folder's where the manifest is not valid. */
+  name: string
+  /** Absolute path of the folder. */
+  dir: string
+  valid: boolean
+  errors: string[]
+  warnings: string[]
+  manifest?: Manifest
+  /** Absolute path of what `entry_point` names. */
+  entryFile?: string
+}
+
+/** What a scan of the plugins folders found. */
+export interface Discovery {
+  discovered: number
+  valid: number
+  invalid: number
+  plugins: DiscoveredPlugin[]
+}
+
+/** Longest manifest.json, in bytes. */
+const maxManifestBytes = 1024 * 1024
+
+/**
+ * Finds the plugins in `dirs`: each folder with a manifest.json.
+ *
+ * @param inspect Looks at one folder.
+ * @throws PluginError DISCOVERY_FAILED where a folder of `dirs` can't be read.
+ */
+export async function discoverPlugins(
+  dirs: readonly string[],
+  options: EntryOptions = {},
+  inspect = inspectPlugin,
+): Promise<Discovery> {
+  const folders = (await Promise.all(dirs.map(subfolders))).flat()
+  const plugins: DiscoveredPlugin[] = []
+  const firstOfName = new Map<string, DiscoveredPlugin>()
+  for (const folder of folders) {
+    // Whatever is wrong with one folder, the others are found.
+    const plugin = await inspect(folder, options, dirs).catch((error: unknown) => notValid(folder, error))
+    if (!plugin) continue
+    plugins.push(markIfShadowed(plugin, firstOfName.get(plugin.name)))
+    if (!firstOfName.has(plugin.name)) firstOfName.set(plugin.name, plugin)
+  }
+  const valid = plugins.filter((plugin) => plugin.valid).length
+  return { discovered: plugins.length, valid, invalid: plugins.length - valid, plugins }
+}
+
+/**
+ * Looks at one folder, which must lie inside one of `roots`, symlinks followed; undefined where it has no manifest.json.
+ *
+ * @throws PluginError PLUGIN_LOAD_FAILED, `transient`, where it can't be read at the moment.
+ */
+export async function inspectPlugin(
+  dir: string,
+  options: EntryOptions = {},
+  roots: readonly string[] = [dir],
+): Promise<DiscoveredPlugin | undefined> {
+  try {
+    return await inspect(dir, options, roots)
+  } catch (error) {
+    // It has gone while it was looked at.
+    if (isMissing(error)) return undefined
+    if (isShortage(error)) throw pluginUnreadable(basename(dir), dir, reasonOf(error))
+    return notValid(dir, error)
+  }
+}
+
+function notValid(dir: string, error: unknown): DiscoveredPlugin {
+  return { name: basename(dir), dir, valid: false, errors: [`folder: ${reasonOf(error)}`], warnings: [] }
+}
+
+/** @throws Error of the system. */
+async function inspect(
+  dir: string,
+  options: EntryOptions,
+  roots: readonly string[],
+): Promise<DiscoveredPlugin | undefined> {
+  const found = await readManifest(dir)
+  const folder: DiscoveredPlugin = { name: basename(dir), dir, valid: false, errors: [], warnings: [] }
+  const real = await realpath(dir)
+  if (!(await isInsideOne(roots, real))) return { ...folder, errors: [linksOut(real)] }
+  if ('error' in found) return { ...folder, errors: [found.error] }
+  const check = checkManifest(found.value)
+  if (!check.valid) return { ...folder, errors: check.errors, warnings: check.warnings }
+  const { manifest } = check
+  const warnings = [
+    ...check.warnings,
+    ...unknownPermissions(manifest.permissions).map((name) => `permissions: ${name} is unknown, ignored`),
+    ...unlimitedPermissions(manifest.permissions).map(
+      (name) => `permissions: ${name} is allowed or not, it can't be limited to a part`,
+    ),
+  ]
+  const entry = resolveEntry(dir, manifest.entry_point, options)
+  const errors = [...mismatches(manifest, basename(dir)), ...('error' in entry ? [entry.error] : [])]
+  const entryFile = 'file' in entry ? { entryFile: entry.file } : {}
+  return { ...folder, manifest, valid: errors.length === 0, errors, warnings, ...entryFile }
+}
+
+/** Whether a replacement is named by its folder rather than by its name. */
+export function isPath(nameOrPath: string): boolean {
+  return /[\\/.]/.test(nameOrPath)
+}
+
+/**
+ * Looks at a folder that must lie inside one of `dirs`, symlinks followed.
+ *
+ * @throws PluginError PLUGIN_NOT_FOUND, MANIFEST_MISSING.
+ */
+export async function inspectInside(
+  dirs: readonly string[],
+  path: string,
+  options: EntryOptions = {},
+): Promise<DiscoveredPlugin> {
+  const dir = resolve(path)
+  const real = await realpath(dir).catch(() => undefined)
+  if (real === undefined || !(await isInsideOne(dirs, real))) throw outsidePlugins(dir, dirs)
+  const plugin = await inspectPlugin(dir, options)
+  if (plugin) return plugin
+  throw manifestMissing(dir)
+}
+
+/** Whether a real path lies inside one of `dirs`, symlinks followed. */
+async function isInsideOne(dirs: readonly string[], real: string): Promise<boolean> {
+  const roots = await Promise.all(dirs.map((dir) => realpath(dir).catch(() => resolve(dir))))
+  return roots.some((root) => isInside(root, real))
+}
+
+/** Links are fine where those who run the host have named both ends as plugins folders. */
+function linksOut(real: string): string {
+  return `folder: is a link to ${real}, outside the plugins folders; add --plugins-dir ${dirname(real)} to run it from there`
+}
+
+async function subfolders(dir: string): Promise<string[]> {
+  const root = resolve(dir)
+  try {
+    const entries = await readdir(root, { withFileTypes: true })
+    const folders = entries.filter((entry) => !entry.name.startsWith('.') && entry.name !== 'node_modules')
+    return folders.map((entry) => join(root, entry.name)).sort()
+  } catch (error) {
+    throw discoveryFailed(root, reasonOf(error))
+  }
+}
+
+/** @throws Error of the system. */
+async function readManifest(dir: string): Promise<{ value: unknown } | { error: string }> {
+  const file = await realpath(join(dir, 'manifest.json'))
+  if (!isInside(await realpath(dir), file))
+    return { error: 'manifest.json is a link out of the plugin’s folder' }
+  try {
+    return { value: parseJson(await readSmallFile(file, maxManifestBytes)) }
+  } catch (error) {
+    if (isMissing(error) || isShortage(error)) throw error
+    return { error: `manifest.json: ${reasonOf(error)}` }
+  }
+}
+
+function mismatches({ name, runtime, engines = {}, platforms = [] }: Manifest, folder: string): string[] {
+  const reasons: string[] = []
+  if (name !== folder) reasons.push(`name: "${name}" must equal the name of the folder, ${quoted(folder)}`)
+  if (!namePattern.test(folder))
+    reasons.push(`folder: its name, ${quoted(folder)}, must be lower-case words joined by _ or -`)
+  if (runtime !== 'node') reasons.push(`runtime: this host runs "node" only, not "${runtime}"`)
+  if (platforms.length > 0 && !platforms.includes(process.platform))
+    reasons.push(`platforms: ${listed(platforms)}; this is ${process.platform}`)
+  reasons.push(
+    ...outOfRange('node', process.versions.node, engines['node']),
+    ...outOfRange('host', hostVersion, engines['host']),
+  )
+  return reasons
+}
+
+function outOfRange(engine: string, version: string, range: string | undefined): string[] {
+  if (range === undefined) return []
+  if (semver.validRange(range) === null) return [`engines.${engine}: ${quoted(range)} is not a semver range`]
+  return semver.satisfies(version, range, { includePrerelease: true })
+    ? []
+    : [`engines.${engine}: needs ${shortened(range)}; this is ${version}`]
+}
+
+/** Two plugins of one name: the folder that was named first wins. */
+function markIfShadowed(plugin: DiscoveredPlugin, twin: DiscoveredPlugin | undefined): DiscoveredPlugin {
+  return twin
+    ? { ...plugin, valid: false, errors: [...plugin.errors, `name: ${twin.dir} has this name already`] }
+    : plugin
+}
+
+function isMissing(error: unknown): boolean {
+  const code = systemCodeOf(error)
+  return code === 'ENOENT' || code === 'ENOTDIR'
+}

@@ -1,0 +1,146 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import { describeThrown, maxTimerMs, systemCodeOf } from '@appfactory/sdk/wire'
+import { execa } from 'execa'
+import { ProcessGroup } from '../process/process-group.js'
+import { pluginEnvironment } from './environment.js'
+
+/** A run of a package manager. */
+export interface Installation {
+  plugin: string
+  command: string
+  args: readonly string[]
+  cwd: string
+  /** Variables beside those that every installation gets. */
+  env: Readonly<Record<string, string>>
+  /** `Infinity`: no deadline. */
+  timeoutMs: number
+  /** An abort ends the package manager, and all that it has started. */
+  signal: AbortSignal
+}
+
+/** Why an installation failed. */
+export interface InstallFailure {
+  /** A clause whose subject is the command. */
+  reason: string
+  /** Where the package manager could not be started. */
+  cause?: unknown
+}
+
+/** How long a package manager may take to leave after SIGTERM. */
+const termMs = 2000
+/** How long its last words are waited for: what has left its process group may keep the pipes open. */
+const lastWordsMs = 500
+/** How much of its last words is kept, in characters. */
+const keptCharacters = 16_384
+
+/** What a package manager is told by the environment. */
+const installerVariables =
+  /^((https?|no|all)_proxy|npm_config_.+|(yarn|bun_config|corepack)_.+|pnpm_home|xdg_.+_home|ssl_cert_(file|dir)|node_extra_ca_certs|git_ssl_cainfo)$/i
+
+/** The settings of package managers in a plugin's folder may send any variable anywhere. */
+const credentials = /auth|passw|token|secret|otp|username|[:_]key$/i
+
+/**
+ * Runs a package manager, without a shell, in a process group of its own. Resolves when all of that has ended, to what went wrong
+ * if anything did.
+ */
+export async function runInstallation(installation: Installation): Promise<InstallFailure | undefined> {
+  const { command, timeoutMs, signal } = installation
+  if (signal.aborted) return { reason: 'was not begun' }
+  try {
+    const child = start(installation)
+    const said = new LastWords(child)
+    const exit = once(child, 'exit')
+    const ended = await untilEnded(child, exit, timeoutMs, signal)
+    const [code] = await exit
+    await said.complete()
+    if (ended === undefined && code === 0) return undefined
+    return { reason: `${ended ?? `failed with ${code}`}${said.quote()}` }
+  } catch (error) {
+    return notStarted(command, error)
+  }
+}
+
+function start({ plugin, command, args, cwd, env }: Installation): ChildProcess {
+  const options = { cwd, env: { ...installerEnvironment(plugin), ...env } }
+  // On Windows package managers are `.cmd` files, which execa knows how to start. Elsewhere Node's own `spawn` emits a lack of
+  // files as an 'error', where execa would throw what nobody can catch.
+  if (process.platform !== 'win32')
+    return spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  const quiet = { stdin: 'ignore', buffer: false, reject: false, cleanup: false, windowsHide: true } as const
+  return execa(command, args, { ...options, ...quiet, extendEnv: false })
+}
+
+/** What a plugin's process gets, and what a package manager needs to reach its registry. None of the host's secrets. */
+function installerEnvironment(plugin: string): Record<string, string> {
+  const needed = Object.entries(process.env).filter(
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined && installerVariables.test(entry[0]) && !credentials.test(entry[0]),
+  )
+  return { ...Object.fromEntries(needed), ...pluginEnvironment(plugin, {}) }
+}
+
+/** Waits for the end, and brings it about at the deadline or an abort: which of these it was, if any. */
+async function untilEnded(
+  child: ChildProcess,
+  exit: Promise<unknown>,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const group = new ProcessGroup(child.pid)
+  const waiting = new AbortController()
+  const until = { signal: AbortSignal.any([waiting.signal, signal]) }
+  const isDeadline = delay(Math.min(timeoutMs, maxTimerMs), true, until).catch(() => false)
+  try {
+    const isOver = await Promise.race([exit.then(() => true), isDeadline.then(() => false)])
+    if (isOver) return undefined
+    group.signal('SIGTERM')
+    await Promise.race([exit, delay(termMs, undefined, { signal: waiting.signal }).catch(() => {})])
+    return (await isDeadline)
+      ? `did not finish in ${timeoutMs} ms (installTimeoutMs) and was ended`
+      : 'was ended'
+  } finally {
+    waiting.abort()
+    // SIGKILL to all that is left.
+    group.end()
+  }
+}
+
+/** The end of what a process says. */
+class LastWords {
+  readonly #closed: Promise<unknown>
+  readonly #child: ChildProcess
+  readonly #said = { stdout: '', stderr: '' }
+
+  constructor(child: ChildProcess) {
+    this.#child = child
+    this.#closed = once(child, 'close').catch(() => {})
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name]?.setEncoding('utf8').on('data', (text: string) => {
+        this.#said[name] = (this.#said[name] + text).slice(-keptCharacters)
+      })
+    }
+  }
+
+  /** Waits a moment for what is still in the pipes. */
+  async complete(): Promise<void> {
+    await Promise.race([this.#closed, delay(lastWordsMs, undefined, { ref: false })])
+    this.#child.stdout?.destroy()
+    this.#child.stderr?.destroy()
+  }
+
+  /** The last lines; pnpm and Yarn say on stdout what is wrong. */
+  quote(): string {
+    const { stdout, stderr } = this.#said
+    const lines = (stderr.trim() === '' ? stdout : stderr).split('\n').filter((line) => line.trim() !== '')
+    return lines.length === 0 ? '' : `; it said: ${lines.slice(-5).join(' ')}`
+  }
+}
+
+function notStarted(command: string, error: unknown): InstallFailure {
+  const code = systemCodeOf(error)
+  const reason = code === 'ENOENT' ? `${command} is not installed` : describeThrown(error).message
+  return { reason: `could not be started: ${reason}`, cause: error }
+}

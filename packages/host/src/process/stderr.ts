@@ -1,0 +1,115 @@
+import type { Readable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
+import { FairReader } from '@appfactory/sdk/wire'
+import type { LogBudget } from '../logs/log-budget.js'
+import type { LogLevel } from '../logs/logs.js'
+
+/** What is kept of a plugin's stderr for a crash report, in characters. */
+const tailLength = 8192
+
+/** A line without an end is logged in parts of this length. */
+const maxLineLength = 65_536
+
+/** Levels of `<N>` before a line, as systemd's sd-daemon(3) has them. */
+const levelOf: Record<string, LogLevel> = {
+  0: 'CRITICAL',
+  1: 'CRITICAL',
+  2: 'CRITICAL',
+  3: 'ERROR',
+  4: 'WARNING',
+  5: 'INFO',
+  6: 'INFO',
+  7: 'DEBUG',
+}
+
+/** Turns a plugin's stderr into log lines, and keeps the end of it. */
+export class StderrLog {
+  #tail = ''
+  #rest = ''
+  #droppedBefore = 0
+  readonly #decoder = new StringDecoder('utf8')
+  readonly #reader: FairReader
+  readonly #budget: LogBudget
+  readonly #log: (level: LogLevel, message: string) => void
+
+  constructor(stderr: Readable, budget: LogBudget, log: (level: LogLevel, message: string) => void) {
+    this.#budget = budget
+    this.#log = log
+    this.#reader = new FairReader(stderr, {
+      take: (part) => this.#receive(this.#decoder.write(part)),
+      end: () => this.#end(),
+      worth: () => (this.#hasDroppedMore() ? 'dropped' : 'kept'),
+    })
+    stderr.on('error', () => {})
+  }
+
+  /** The last 8 KiB or so, without level marks. */
+  get tail(): string {
+    return this.#tail.replace(/^<[0-7]>/gm, '')
+  }
+
+  /** Resolves when all that has been read so far is logged. What comes from now on is not put off for long. */
+  caughtUp(): Promise<void> {
+    this.#reader.hurry()
+    return this.#reader.caughtUp()
+  }
+
+  /** A last line without an end counts too. */
+  #end(): void {
+    this.#receive(this.#decoder.end())
+    this.#logAll([this.#rest])
+    this.#rest = ''
+  }
+
+  #receive(text: string): void {
+    this.#tail = (this.#tail + text).slice(-tailLength)
+    if (this.#budget.isUsedUp) {
+      this.#skip(text)
+      return
+    }
+    const lines = (this.#rest + text).split('\n')
+    this.#rest = lines.pop() ?? ''
+    if (this.#rest.length > maxLineLength) {
+      lines.push(this.#rest)
+      this.#rest = ''
+    }
+    this.#logAll(lines)
+  }
+
+  #logAll(lines: readonly string[]): void {
+    for (const { level, message } of joinContinued(lines))
+      if (this.#budget.take(message.length)) this.#log(level, message)
+  }
+
+  /** Drops the lines that end in `text`. The beginning of the next one is kept. */
+  #skip(text: string): void {
+    let lines = 0
+    let start = 0
+    for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', start)) {
+      lines += 1
+      start = end + 1
+    }
+    this.#budget.drop(lines)
+    this.#rest = (lines === 0 ? this.#rest + text : text.slice(start)).slice(0, maxLineLength)
+  }
+
+  /** Whether lines were dropped since it was asked last. */
+  #hasDroppedMore(): boolean {
+    const hasMore = this.#budget.dropped > this.#droppedBefore
+    this.#droppedBefore = this.#budget.dropped
+    return hasMore
+  }
+}
+
+/** Lines to messages: one that begins with white space, as those of a stack trace do, belongs to the one before. */
+function joinContinued(lines: readonly string[]): { level: LogLevel; message: string }[] {
+  const messages: { level: LogLevel; message: string }[] = []
+  for (const line of lines) {
+    const [, mark = '', marked] = /^<([0-7])>(.*)$/s.exec(line) ?? []
+    const text = marked ?? line
+    const last = messages.at(-1)
+    if (last && /^\s+\S/.test(text)) last.message += `\n${text}`
+    else if (text.trim() !== '') messages.push({ level: levelOf[mark] ?? 'WARNING', message: text })
+  }
+  return messages
+}

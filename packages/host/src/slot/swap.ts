@@ -1,0 +1,218 @@
+import { type ContractDescriptor, PluginError, PluginStatus } from '@appfactory/sdk'
+import { describeThrown } from '@appfactory/sdk/wire'
+import { isHostError, swapFailed, swapNotUndone, swapUnderWay } from '../errors.js'
+import type { Instance } from '../instance/instance.js'
+import type { Source } from '../instance/source.js'
+import type { Slot } from './slot.js'
+
+/** What a swap goes through, in order. `drain`, `capture` and `restore` only where state is carried over. */
+export type SwapStep = 'start' | 'probe' | 'drain' | 'capture' | 'restore' | 'switch' | 'confirm' | 'retire'
+
+/** One step of a swap is over. */
+export interface SwapProgress {
+  step: SwapStep
+  durationMs: number
+  /** Why it failed. Absent: it did not. */
+  error?: string
+}
+
+/** What came of a swap that succeeded. */
+export interface SwapResult {
+  oldPlugin: string
+  newPlugin: string
+  /** Null where no instance of the old plugin was running. */
+  oldVersion: string | null
+  newVersion: string
+  /** Whether the new plugin has the state of the old one. */
+  statePreserved: boolean
+  durationMs: number
+  /** Calls that had to wait while the state was carried over. */
+  heldCalls: number
+}
+
+export interface SwapOptions {
+  source: Source
+  preserveState: boolean
+  onProgress(progress: SwapProgress): void
+}
+
+/**
+ * Puts another plugin, or another version of the same, into a slot while calls go on. Until the switch, whatever fails
+ * leaves the old plugin serving.
+ *
+ * @throws PluginError HOTSWAP_FAILED: the old plugin serves; HOTSWAP_ROLLBACK_FAILED: the new one, which is restarted.
+ */
+export function swap(slot: Slot, options: SwapOptions): Promise<SwapResult> {
+  refuseSecondSwap(slot, options.source)
+  const settled = new Swap(slot, options).run().finally(() => {
+    slot.swapping = undefined
+  })
+  slot.swapping = settled
+  return settled
+}
+
+/** @throws PluginError HOTSWAP_FAILED where a swap of the slot is under way; nothing is begun. */
+export function refuseSecondSwap(slot: Slot, source: Source): void {
+  if (slot.swapping) throw swapUnderWay(slot.name, source.name)
+}
+
+class Swap {
+  readonly #slot: Slot
+  readonly #options: SwapOptions
+  readonly #oldName: string
+  #step: SwapStep = 'start'
+  #heldCalls = 0
+  /** What served until the switch: not always what served when the swap began. */
+  #displaced: Instance | undefined
+
+  constructor(slot: Slot, options: SwapOptions) {
+    this.#slot = slot
+    this.#options = options
+    this.#oldName = slot.name
+  }
+
+  async run(): Promise<SwapResult> {
+    const begun = performance.now()
+    const { source } = this.#options
+    let candidate: Instance | undefined
+    try {
+      const next = await this.#do('start', () => source.start(this.#slot.closing))
+      candidate = next
+      await this.#do('probe', () => this.#slot.unlessClosed(this.#probe(next)))
+      const statePreserved = await this.#switch(next)
+      await this.#do('confirm', () => confirm(next, this.#slot))
+      this.#slot.settle()
+      if (this.#displaced) this.#retire(this.#displaced)
+      return {
+        oldPlugin: this.#oldName,
+        newPlugin: source.name,
+        oldVersion: this.#displaced?.manifest.version ?? null,
+        newVersion: next.manifest.version,
+        statePreserved,
+        durationMs: performance.now() - begun,
+        heldCalls: this.#heldCalls,
+      }
+    } catch (error) {
+      throw this.#fail(error, candidate)
+    }
+  }
+
+  /** An ERROR before its first call would be one after it too. */
+  async #probe(candidate: Instance): Promise<void> {
+    await this.#checkFits(candidate)
+    const { status, message } = await candidate.health()
+    if (status === PluginStatus.ERROR)
+      throw new PluginError('PLUGIN_NOT_READY', message || 'its health is ERROR')
+  }
+
+  /** While the first instance has yet to come, only the manifest says of which contract it will be. */
+  async #checkFits(candidate: Instance): Promise<void> {
+    const { contract, source } = this.#slot
+    if (contract) return checkFits(contract, candidate.contract)
+    const { manifest } = await source.inspect()
+    if (manifest) checkName(manifest.contract, candidate.contract)
+  }
+
+  /** Returns whether state was carried over. */
+  async #switch(candidate: Instance): Promise<boolean> {
+    const { preserveState, source } = this.#options
+    const old = this.#slot.instance
+    if (!old?.keepsState || !preserveState) {
+      this.#displaced = await this.#do('switch', () => this.#slot.replace(candidate, source, () => true))
+      return false
+    }
+    const hold = this.#slot.hold()
+    try {
+      await this.#do('drain', () => this.#slot.drainCalls(old))
+      const state = await this.#do('capture', () => this.#slot.unlessClosed(old.captureState()))
+      await this.#do('restore', () => this.#slot.unlessClosed(restore(old, candidate, state)))
+      // Once the new plugin has answered a call, its state is ahead of the old one's.
+      const isUnused = (): boolean => candidate.answered === 0
+      this.#displaced = await this.#do('switch', () => this.#slot.replace(candidate, source, isUnused))
+      return true
+    } finally {
+      this.#heldCalls = hold.calls
+      hold.release()
+    }
+  }
+
+  /** The old plugin goes in its own time: streams and sessions stay with it. */
+  #retire(old: Instance): void {
+    this.#do('retire', () => this.#slot.retire(old)).catch(() => {})
+  }
+
+  #fail(cause: unknown, candidate: Instance | undefined): PluginError {
+    const old = this.#displaced
+    const isBack = this.#step !== 'confirm' || (old !== undefined && this.#slot.instance === old)
+    const failure = {
+      plugin: this.#oldName,
+      replacement: this.#options.source.name,
+      step: this.#step,
+      cause,
+      rollbackPerformed: isBack && this.#step === 'confirm',
+      hadInstance: old !== undefined,
+    }
+    this.#slot.settle()
+    if (candidate && isBack) void this.#slot.retire(candidate).catch(() => {})
+    if (!isBack && old) void this.#slot.retire(old).catch(() => {})
+    return isBack ? swapFailed(failure) : swapNotUndone(failure)
+  }
+
+  /** Does one step, and tells how long it took. */
+  async #do<T>(step: SwapStep, work: () => T | Promise<T>): Promise<T> {
+    if (step !== 'retire') this.#step = step
+    const begun = performance.now()
+    const tell = (error?: string): void =>
+      this.#options.onProgress({
+        step,
+        durationMs: performance.now() - begun,
+        ...(error === undefined ? {} : { error }),
+      })
+    try {
+      const result = await work()
+      tell()
+      return result
+    } catch (error) {
+      tell(describeThrown(error).message)
+      throw error
+    }
+  }
+}
+
+/** Whoever holds a handle of the old plugin calls its methods on the new one. */
+function checkFits(old: ContractDescriptor, candidate: ContractDescriptor): void {
+  checkName(old.name, candidate)
+  const methods = new Set(candidate.methods.map(({ wire }) => wire))
+  const missing = old.methods.map(({ wire }) => wire).filter((wire) => !methods.has(wire))
+  if (missing.length > 0)
+    throw new PluginError('CONTRACT_MISMATCH', `its version of the contract lacks ${missing.join(', ')}`)
+}
+
+function checkName(wanted: string, { name }: ContractDescriptor): void {
+  if (name !== wanted)
+    throw new PluginError('CONTRACT_MISMATCH', `it is of the contract "${name}", not "${wanted}"`)
+}
+
+async function restore(old: Instance, candidate: Instance, state: unknown): Promise<void> {
+  if (!candidate.keepsState) {
+    throw new PluginError(
+      'HOTSWAP_FAILED',
+      `"${old.manifest.name}" keeps state, and "${candidate.manifest.name}" can’t take it; swap without preserve_state to leave it behind`,
+    )
+  }
+  await candidate.restoreState(state)
+  const { status, message } = await candidate.health()
+  if (status === PluginStatus.ERROR)
+    throw new PluginError('PLUGIN_NOT_READY', message || 'its health is ERROR')
+}
+
+/** It has calls now: does it live? A health check that is late behind them is no reason to go back, nor is the end of all. */
+async function confirm(candidate: Instance, slot: Slot): Promise<void> {
+  const health = candidate.health().then(
+    () => undefined,
+    (error: unknown) => (isHostError(error, 'PLUGIN_CRASHED') ? candidate.crashed : undefined),
+  )
+  const watched = slot.unlessClosed(Promise.race([health, candidate.crashed]))
+  const crash = await watched.catch(() => undefined)
+  if (crash) throw crash
+}
