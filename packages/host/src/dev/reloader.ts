@@ -152,11 +152,11 @@ export class Reloader {
 
   async #fail(error: unknown): Promise<void> {
     const { host, name, dir, onEvent } = this.#options
-    // Half of a save may be what failed: the attempt that follows will show.
-    if (host.closed || this.#saved.size > 0 || (await this.#isOutdated())) return
     if (isPassing(error)) this.#retryLater()
     const cause = rootOf(error)
     const place = knownPlace(cause) ?? (await placeOfSyntaxError(cause, dir, this.#suspects))
+    // Half of a save may be what failed: the attempt that follows will show.
+    if (host.closed || this.#saved.size > 0 || (await this.#isOutdated())) return
     const failure = `${place}: ${describeThrown(cause).message}`
     const repeated = failure === this.#lastFailure
     this.#lastFailure = failure
