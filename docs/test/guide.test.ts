@@ -59,7 +59,9 @@ const { text, blocks, reader } = testDocument('docs/guide.md', ({ reader: folder
   it('shows a configuration in Zod that is checked and filled in', async () => {
     await using host = hostOf()
     const name = pluginNameOf(blockWith('static readonly configSchema'))
-    await expect(host.load(name, { timeout: 0 })).rejects.toMatchObject({ codeName: 'CONFIG_INVALID' })
+    await expect(host.load(name, { config: { timeout: 0 } })).rejects.toMatchObject({
+      codeName: 'CONFIG_INVALID',
+    })
     await host.load(name)
     expect(await host.health(name)).toMatchObject({ details: { timeout: 30 } })
   })

@@ -178,7 +178,7 @@ function swapError(
   consequence: string,
 ): PluginError {
   const { message } = describeThrown(cause)
-  const code_ = isPluginError(cause) ? { code: cause.code, name: cause.codeName ?? null } : {}
+  const known = isPluginError(cause) ? { code: cause.code, name: cause.codeName ?? null } : {}
   return new PluginError(
     code,
     `"${replacement}" could not take the place of "${plugin}" (step "${step}"): ${message}; ${consequence}`,
@@ -187,7 +187,7 @@ function swapError(
       old_plugin: plugin,
       new_plugin: replacement,
       rollback_performed: rollbackPerformed,
-      cause: { ...code_, message },
+      cause: { ...known, message },
     },
     { cause },
   )

@@ -19,17 +19,23 @@ import type { Source } from './instance/source.js'
 import { type LogLevel, Logs } from './logs/logs.js'
 import {
   type CallOptions,
+  checkOptionNames,
   type InstanceLimits,
   instanceLimitsOf,
+  type LoadOptions,
+  loadOptionNames,
   type RestartPolicy,
   restartPolicyOf,
   type SlotLimits,
+  type SwapOptions,
   slotLimitsOf,
+  swapOptionNames,
 } from './options.js'
 import { type DiscoveredPlugin, type Discovery, discoverPlugins } from './plugins/discovery.js'
 import type { EntryOptions } from './plugins/entry.js'
 import { InspectionCache } from './plugins/inspection-cache.js'
 import type { Room } from './process/backpressure.js'
+import { Registry } from './registry.js'
 import { SharedWork } from './shared-work.js'
 import { Slot } from './slot/slot.js'
 import { refuseSecondSwap, type SwapProgress, type SwapResult, swap } from './slot/swap.js'
@@ -89,7 +95,7 @@ export interface HostStatus {
  *
  * @example
  * await using host = new PluginHost({ pluginsDir: './plugins' })
- * const tts = await host.load<TTSContract>('tts_flite', { voice: 'rms' })
+ * const tts = await host.load<TTSContract>('tts_flite', { config: { voice: 'rms' } })
  * const { audio } = await tts.synthesize('Hello')
  */
 export class PluginHost extends EventEmitter<HostEvents> {
@@ -100,13 +106,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #slotLimits: SlotLimits
   readonly #restartPolicy: RestartPolicy
   readonly #logs: Logs
-  readonly #slots = new Map<string, Slot>()
-  /** Names of plugins that were swapped out, each with the slot that it was in: calls by the old name go there. */
-  readonly #formerNames = new Map<string, Slot>()
-  /** Names that the slots of swaps had, or will have: which of the two is known when the swap is over. */
-  readonly #namesInSwaps = new Set<string>()
-  /** Names of loaded plugins, the one that was loaded last at the end. */
-  #loadOrder: string[] = []
+  readonly #registry = new Registry<Slot>()
   /** Processes that answer `describe()`, by the plugin's folder. */
   readonly #describing = new SharedWork<ContractDescriptor>()
   readonly #started = performance.now()
@@ -166,7 +166,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   /** The plugins that are there, loaded or not; those that are not valid only if asked for. */
   async list({ includeInvalid = false }: { includeInvalid?: boolean } = {}): Promise<PluginSummary[]> {
     const { plugins } = await this.discover()
-    const slots = [...this.#slots.values()]
+    const slots = this.#registry.slots()
     // What runs is shown where it runs, also where no folder of that name leads to it.
     const elsewhere = slots.filter(
       ({ name, source }) => source.path !== undefined || !plugins.some((plugin) => plugin.name === name),
@@ -180,40 +180,36 @@ export class PluginHost extends EventEmitter<HostEvents> {
       return found
     })
     return [...listed, ...running.values()]
-      .filter(({ name, valid }) => valid || includeInvalid || this.#slots.has(name))
-      .map((plugin) => summarise(plugin, this.#slots.get(plugin.name)))
+      .filter(({ name, valid }) => valid || includeInvalid || this.#registry.loaded(name))
+      .map((plugin) => summarise(plugin, this.#registry.loaded(plugin.name)))
   }
 
   /**
    * Starts a plugin and initializes it.
    *
-   * @param config Laid over `config/<name>.json`, the manifest's `default_config` and the schema's defaults.
-   * @param options `signal`: an abort ends this load, and only this one: nothing of it is left running.
    * @throws PluginError PLUGIN_NOT_FOUND, PLUGIN_ALREADY_LOADED, MANIFEST_MISSING, MANIFEST_INVALID, DEPENDENCY_MISSING,
    *   CONTRACT_MISMATCH, CONFIG_INVALID, PLUGIN_LOAD_FAILED, PLUGIN_INITIALIZE_FAILED, PROTOCOL_VERSION_UNSUPPORTED or
-   *   REQUEST_CANCELLED.
+   *   REQUEST_CANCELLED. TypeError for an unknown option.
+   * @example const tts = await host.load<TTSContract>('tts_flite', { config: { voice: 'rms' }, signal })
    */
-  async load<Contract = unknown>(
-    name: string,
-    config: Config = {},
-    { signal }: { signal?: AbortSignal | undefined } = {},
-  ): Promise<PluginHandle<Contract>> {
+  async load<Contract = unknown>(name: string, options: LoadOptions = {}): Promise<PluginHandle<Contract>> {
+    checkOptionNames('load()', options, loadOptionNames)
+    const { config = {}, env, signal } = options
     if (this.#closed) throw hostClosed()
     if (signal?.aborted) throw requestCancelled(signal)
-    if (this.#isTaken(name)) throw pluginAlreadyLoaded(name)
-    const slot = this.#createSlot(this.#sources.byName(name, config))
+    if (this.#registry.isTaken(name)) throw pluginAlreadyLoaded(name)
+    const slot = this.#createSlot(this.#sources.byName(name, { config, env }))
     // From here on, calls to the plugin wait for it.
-    this.#slots.set(name, slot)
+    this.#registry.add(slot)
     try {
       const { contract, manifest } = await openUnlessAborted(slot, signal)
       const handle = this.#handle<Contract>(slot, contract)
-      if (this.#formerNames.get(name) !== slot) this.#formerNames.delete(name)
-      if (!this.#loadOrder.includes(slot.name)) this.#loadOrder.push(slot.name)
+      this.#registry.opened(slot, name)
       this.#logs.launcher('INFO', 'plugin loaded', { plugin: name, version: manifest.version })
       return handle
     } catch (error) {
       await slot.close(true).catch(() => {})
-      this.#forget(slot)
+      this.#registry.remove(slot)
       this.#logs.launcher('ERROR', 'plugin could not be loaded', {
         plugin: name,
         error: describeThrown(error).message,
@@ -228,13 +224,13 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * @throws PluginError PLUGIN_NOT_FOUND, PLUGIN_NOT_READY, or PLUGIN_SHUTDOWN_FAILED (it is unloaded all the same).
    */
   async unload(name: string, { force = false }: { force?: boolean } = {}): Promise<void> {
-    const successor = this.#formerNames.get(name)
-    if (successor && !this.#slots.has(name)) throw pluginReplaced(name, successor.name)
+    const successor = this.#registry.successorOf(name)
+    if (successor !== undefined) throw pluginReplaced(name, successor)
     const slot = await this.#slot(name)
     try {
       await slot.close(force)
     } finally {
-      this.#forget(slot)
+      this.#registry.remove(slot)
       this.#logs.launcher('INFO', 'plugin unloaded', { plugin: name })
     }
   }
@@ -248,24 +244,18 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * @param replacement A name; the same name, to start the plugin anew from its files; or the path of a folder inside
    *   a plugins folder.
    * @throws PluginError HOTSWAP_FAILED, with the step: the old plugin serves as before; HOTSWAP_ROLLBACK_FAILED;
-   *   PLUGIN_NOT_FOUND or PLUGIN_NOT_READY.
+   *   PLUGIN_NOT_FOUND or PLUGIN_NOT_READY. TypeError for an unknown option.
    * @example await host.swap('tts_flite', 'tts_flite_v2')
    */
-  async swap(
-    old: string,
-    replacement: string,
-    {
-      config,
-      preserveState = true,
-    }: { config?: Config | undefined; preserveState?: boolean | undefined } = {},
-  ): Promise<SwapResult> {
+  async swap(old: string, replacement: string, options: SwapOptions = {}): Promise<SwapResult> {
+    checkOptionNames('swap()', options, swapOptionNames)
+    const { config, env, preserveState = true } = options
     const slot = await this.#slot(old)
-    const source = await this.#sources.replacement(slot.source, replacement, config)
+    const source = await this.#sources.replacement(slot.source, replacement, { config, env })
     const begun = slot.name
     refuseSecondSwap(slot, source)
-    if (source.name !== begun && this.#isTaken(source.name)) throw pluginAlreadyLoaded(source.name)
-    const names = [begun, source.name]
-    for (const name of names) this.#namesInSwaps.add(name)
+    if (source.name !== begun && this.#registry.isTaken(source.name)) throw pluginAlreadyLoaded(source.name)
+    const release = this.#registry.reserve([begun, source.name])
     try {
       return await swap(slot, {
         source,
@@ -274,7 +264,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
           this.#announce('swap', { plugin: begun, replacement: source.name, ...progress }),
       })
     } finally {
-      for (const name of names) this.#namesInSwaps.delete(name)
+      release()
     }
   }
 
@@ -288,7 +278,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     // A spread with a property behind it would take Node 20 ten times as long.
     const inlined = Object.assign({}, options, { inlineBytes: true })
     const call = (slot: Slot): Promise<unknown> => slot.call(method, args, inlined)
-    const slot = this.#slots.get(plugin) ?? this.#formerNames.get(plugin)
+    const slot = this.#registry.find(plugin)
     const answer = slot ? call(slot) : this.#slot(plugin).then(call)
     return answer.catch(this.#countError)
   }
@@ -320,7 +310,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
 
   /** The name of the plugin that answers for a contract: the one of its plugins that was loaded last. */
   active(contract: string): string | undefined {
-    return this.#loadOrder.findLast((name) => this.#slots.get(name)?.instance?.contract.name === contract)
+    return this.#registry.active(contract)
   }
 
   /**
@@ -331,7 +321,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   async requireActive(contract: string): Promise<string> {
     const active = this.active(contract)
     if (active !== undefined) return active
-    await Promise.allSettled([...this.#slots.values()].map((slot) => this.#waitIfOf(contract, slot)))
+    await Promise.allSettled(this.#registry.slots().map((slot) => this.#waitIfOf(contract, slot)))
     const name = this.active(contract)
     if (name !== undefined) return name
     const plugins = await this.list().catch(() => [])
@@ -355,7 +345,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     if (this.#closed) throw hostClosed()
     const plugin = await this.#inspectLoadedOrNot(name)
     if (this.#closed) throw hostClosed()
-    const loaded = this.#slots.get(name)
+    const loaded = this.#registry.loaded(name)
     if (loaded) return { plugin, contract: (await within(loaded.ready(), { signal })).contract }
     const start = (ending: AbortSignal): Promise<ContractDescriptor> =>
       this.#sources.contractOf(plugin, ending)
@@ -388,13 +378,13 @@ export class PluginHost extends EventEmitter<HostEvents> {
   async health(): Promise<Record<string, HealthStatus>>
   async health(name?: string): Promise<HealthStatus | Record<string, HealthStatus>> {
     if (name === undefined) {
-      const names = [...this.#slots.keys()]
+      const names = this.#registry.names()
       const all = await Promise.all(
         names.map(async (each) => [each, await this.#healthOrError(each)] as const),
       )
       return Object.fromEntries(all)
     }
-    const slot = this.#slots.get(name)
+    const slot = this.#registry.loaded(name)
     if (slot) return slot.health()
     await this.#sources.inspect(name)
     return { status: PluginStatus.UNLOADED, message: 'not loaded', details: {} }
@@ -404,8 +394,8 @@ export class PluginHost extends EventEmitter<HostEvents> {
     return {
       version: hostVersion,
       uptimeSeconds: (performance.now() - this.#started) / 1000,
-      pluginsLoaded: this.#slots.size,
-      pluginsTotal: Math.max(this.#counters.total, this.#slots.size),
+      pluginsLoaded: this.#registry.size,
+      pluginsTotal: Math.max(this.#counters.total, this.#registry.size),
       requestsProcessed: this.#counters.requests,
       errors: this.#counters.errors,
       memoryMb: process.memoryUsage.rss() / 1e6,
@@ -414,7 +404,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
 
   /** One plugin, as `list` shows it. */
   async summary(name: string): Promise<PluginSummary> {
-    return summarise(await this.#inspectLoadedOrNot(name), this.#slots.get(name))
+    return summarise(await this.#inspectLoadedOrNot(name), this.#registry.loaded(name))
   }
 
   /** Whether any plugin, loaded or only there, is of that contract. */
@@ -453,18 +443,18 @@ export class PluginHost extends EventEmitter<HostEvents> {
   /** Bytes that wait for plugins to read them. */
   get unsentBytes(): number {
     let sum = 0
-    for (const slot of this.#slots.values()) sum += slot.unsentBytes
+    for (const slot of this.#registry.slots()) sum += slot.unsentBytes
     return sum
   }
 
   /** The names of the plugins that are loaded, or being loaded. */
   loadedNames(): string[] {
-    return [...this.#slots.keys()]
+    return this.#registry.names()
   }
 
   /** Whether a plugin of that name is loaded, or being loaded. */
   isLoaded(name: string): boolean {
-    return this.#slots.has(name)
+    return this.#registry.loaded(name) !== undefined
   }
 
   /** Whether the host is closed, or being closed. */
@@ -474,7 +464,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
 
   /** Unloads all plugins and closes the logs. Nothing is left running. `force`, also later, ends the wait for calls in flight. */
   close({ force = false }: { force?: boolean } = {}): Promise<void> {
-    if (force) for (const slot of this.#slots.values()) slot.hurry()
+    if (force) for (const slot of this.#registry.slots()) slot.hurry()
     this.#closed ??= this.#close(force)
     return this.#closed
   }
@@ -486,18 +476,12 @@ export class PluginHost extends EventEmitter<HostEvents> {
   async #close(force: boolean): Promise<void> {
     await Promise.allSettled([
       this.#describing.close(hostClosed()),
-      ...[...this.#slots.values()].map((slot) => slot.close(force)),
+      ...this.#registry.slots().map((slot) => slot.close(force)),
     ])
-    this.#slots.clear()
-    this.#formerNames.clear()
-    this.#loadOrder = []
+    this.#registry.clear()
     await this.#sources.close()
     this.#logs.launcher('INFO', 'host stopped')
     await this.#logs.close()
-  }
-
-  #isTaken(name: string): boolean {
-    return this.#slots.has(name) || this.#namesInSwaps.has(name)
   }
 
   #createSlot(source: Source): Slot {
@@ -512,26 +496,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
           this.#announce('crash', { plugin, message, stderr })
         },
         restart: (attempt, delayMs) => this.#announce('restart', { plugin: slot.name, attempt, delayMs }),
-        replaced: (previous) => this.#rename(slot, previous),
+        replaced: (previous) => this.#registry.renamed(slot, previous),
       },
     })
     return slot
-  }
-
-  /** A slot has another plugin in it. */
-  #rename(slot: Slot, previous: string): void {
-    this.#loadOrder = [...this.#loadOrder.filter((name) => name !== previous), slot.name]
-    if (slot.name === previous) return
-    this.#slots.delete(previous)
-    this.#formerNames.set(previous, slot)
-    this.#formerNames.delete(slot.name)
-    this.#slots.set(slot.name, slot)
-  }
-
-  #forget(slot: Slot): void {
-    if (this.#slots.get(slot.name) === slot) this.#slots.delete(slot.name)
-    this.#loadOrder = this.#loadOrder.filter((name) => name !== slot.name)
-    for (const [name, successor] of this.#formerNames) if (successor === slot) this.#formerNames.delete(name)
   }
 
   #logPlugin(plugin: string, level: LogLevel, message: string): void {
@@ -558,7 +526,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
 
   /** The slot of a loaded plugin. */
   async #slot(name: string): Promise<Slot> {
-    const slot = this.#slots.get(name) ?? this.#formerNames.get(name)
+    const slot = this.#registry.find(name)
     if (slot) return slot
     await this.#sources.inspect(name)
     throw pluginNotLoaded(name)
@@ -572,13 +540,13 @@ export class PluginHost extends EventEmitter<HostEvents> {
 
   /** A plugin that was swapped in by its path is where it was swapped in from. */
   #inspectLoadedOrNot(name: string): Promise<DiscoveredPlugin> {
-    const source = this.#slots.get(name)?.source
+    const source = this.#registry.loaded(name)?.source
     return source ? source.inspect() : this.#sources.inspect(name)
   }
 
   #handle<Contract>(slot: Slot, contract: ContractDescriptor): PluginHandle<Contract> {
     return createHandle<Contract>(slot, contract, async () => {
-      if (this.#slots.get(slot.name) === slot) await this.unload(slot.name)
+      if (this.#registry.loaded(slot.name) === slot) await this.unload(slot.name)
     })
   }
 

@@ -1,5 +1,7 @@
-import { type Cancellation, defaultMaxMessageBytes } from '@appfactory/sdk/wire'
+import { type Cancellation, defaultMaxMessageBytes, nameValue, quoted } from '@appfactory/sdk/wire'
+import type { Config } from './config/config.js'
 import { checkedNumbers, count, type NumberRule, repeats, size, time, wrongNumber } from './numbers.js'
+import type { Env } from './plugins/environment.js'
 
 /** Limits of one running plugin. Times in ms; Infinity is never, and of a number that there is no limit. */
 export interface InstanceLimits {
@@ -136,6 +138,43 @@ const restartRules: Record<keyof RestartPolicy, NumberRule> = {
 /** @throws TypeError that names the option. */
 export function restartPolicyOf(options: Partial<RestartPolicy>): RestartPolicy {
   return { ...defaultRestartPolicy, ...checkedNumbers(options, restartRules, 'restart.') }
+}
+
+/** How a plugin is loaded. */
+export interface LoadOptions {
+  /** Laid over `config/<name>.json`, the manifest's `default_config` and the schema's defaults. Default: `{}`. */
+  config?: Config | undefined
+  /**
+   * Variables that the plugin's process gets beside those that every plugin gets: names of the host's own, or names with
+   * values. Default: none.
+   */
+  env?: Env | undefined
+  /** An abort ends this load, and only this one. Nothing of it is left running. */
+  signal?: AbortSignal | undefined
+}
+
+/** How a plugin is swapped for another. */
+export interface SwapOptions {
+  /** The new plugin's. Default: that of the old one if both have the same name, else `{}`. */
+  config?: Config | undefined
+  /** As for `load`. Default: as for `config`. */
+  env?: Env | undefined
+  /** Whether the new plugin gets what `captureState()` of the old one returns. Default: true. */
+  preserveState?: boolean | undefined
+}
+
+export const loadOptionNames: readonly (keyof LoadOptions)[] = ['config', 'env', 'signal']
+export const swapOptionNames: readonly (keyof SwapOptions)[] = ['config', 'env', 'preserveState']
+
+/** @throws TypeError that names the first option that is not among `known`. */
+export function checkOptionNames(what: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`${what} takes options as an object, not ${nameValue(options)}`)
+  const unknown = Object.keys(options).find((name) => !known.includes(name))
+  if (unknown === undefined) return
+  throw new TypeError(
+    `${what} has no option ${quoted(unknown)}. Its options are ${known.join(', ')}; a plugin's settings go into config`,
+  )
 }
 
 /** A TypeError where a number means nothing. */

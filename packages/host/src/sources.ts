@@ -19,7 +19,7 @@ import {
   isPath,
 } from './plugins/discovery.js'
 import type { EntryOptions } from './plugins/entry.js'
-import { pluginEnvironment } from './plugins/environment.js'
+import { type Env, pluginEnvironment } from './plugins/environment.js'
 import type { Room } from './process/backpressure.js'
 
 export interface SourcesOptions extends EntryOptions {
@@ -34,6 +34,9 @@ export interface SourcesOptions extends EntryOptions {
   log(plugin: string, level: LogLevel, message: string): void
 }
 
+/** What the caller gives an instance. */
+type Settings = Pick<Source, 'config' | 'env'>
+
 /** Longest name of a plugin, in characters. */
 const longestName = 100
 
@@ -47,8 +50,8 @@ export class Sources {
   }
 
   /** A plugin by its name, in the first folder that has one. */
-  byName(name: string, config: Config): Source {
-    return this.#source({ name, config, path: undefined, inspect: () => this.inspect(name) })
+  byName(name: string, settings: Settings): Source {
+    return this.#source({ name, ...settings, path: undefined, inspect: () => this.inspect(name) })
   }
 
   get #dependencyOptions(): DependencyOptions {
@@ -67,7 +70,7 @@ export class Sources {
         const { manifest } = loadable(plugin)
         if (signal.aborted) throw pluginStopping(name)
         await checkDependencies(plugin.dir, manifest, this.#dependencyOptions, signal)
-        const whole = await readConfig(manifest, this.#options.configDir, config)
+        const whole = await readConfig(manifest, this.#options.configDir, { config, env: given.env })
         this.#checker.prepare(manifest.config_schema, whole.config)
         return Instance.start({ ...this.#instanceOptions(plugin, whole, signal), signal })
       },
@@ -79,23 +82,29 @@ export class Sources {
    *
    * @throws PluginError PLUGIN_NOT_FOUND or MANIFEST_MISSING.
    */
-  async replacement(current: Source, replacement: string, config: Config | undefined): Promise<Source> {
-    // What is no configuration, such as null, is for the source to refuse.
-    const configOf = (name: string): Config =>
-      config === undefined ? (name === current.name ? current.config : {}) : config
+  async replacement(
+    current: Source,
+    replacement: string,
+    { config, env }: { config: Config | undefined; env: Env | undefined },
+  ): Promise<Source> {
+    const settingsOf = (name: string): Settings => {
+      const kept = name === current.name ? current : { config: {}, env: undefined }
+      // What is no configuration, such as null, is for the source to refuse.
+      return { config: config === undefined ? kept.config : config, env: env === undefined ? kept.env : env }
+    }
     if (typeof replacement === 'string' && isPath(replacement)) {
       const { name } = await inspectInside(this.#options.dirs, replacement, this.#options)
       return this.#source({
         name,
-        config: configOf(name),
+        ...settingsOf(name),
         path: replacement,
         inspect: () => inspectInside(this.#options.dirs, replacement, this.#options),
       })
     }
     await this.inspect(replacement)
     return replacement === current.name
-      ? this.#source({ ...current, config: configOf(replacement) })
-      : this.byName(replacement, configOf(replacement))
+      ? this.#source({ ...current, ...settingsOf(replacement) })
+      : this.byName(replacement, settingsOf(replacement))
   }
 
   /** The contract of a plugin that is not loaded: its process is started for the question only. An abort ends it. */

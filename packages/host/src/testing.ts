@@ -63,7 +63,7 @@ class HostedPlugin implements RunningPlugin {
     const host = createHost(folder, options)
     const name = basename(folder)
     try {
-      await host.load(name, config)
+      await host.load(name, { config })
       const { contract } = await host.describe(name)
       const { capabilities } = await host.summary(name)
       return new HostedPlugin(host, name, contract, capabilities)

@@ -21,7 +21,9 @@ describe('the former name of a plugin that was swapped', () => {
     await using host = new PluginHost({ pluginsDir: root })
     await host.load('a')
     await host.swap('a', 'b')
-    await expect(host.load('a', { speed: 'fast' })).rejects.toMatchObject({ codeName: 'CONFIG_INVALID' })
+    await expect(host.load('a', { config: { speed: 'fast' } })).rejects.toMatchObject({
+      codeName: 'CONFIG_INVALID',
+    })
     expect(await host.call('a', 'complete', complete)).toMatchObject({ text: expect.stringContaining('b 1') })
     await host.load('a')
     expect(await host.call('a', 'complete', complete)).toMatchObject({ text: expect.stringContaining('a 1') })

@@ -201,3 +201,19 @@ describe('a flag of the command line that takes a number takes no other', () => 
     expect(status).toBe(0)
   })
 })
+
+test.each([
+  ['load', { voice: 'rms' }, 'load() has no option "voice". Its options are config, env, signal'],
+  ['load', 'rms', 'load() takes options as an object, not the string "rms"'],
+  [
+    'swap',
+    { keepState: true },
+    'swap() has no option "keepState". Its options are config, env, preserveState',
+  ],
+] as const)('%s() refuses %j', async (method, options, message) => {
+  await using host = new PluginHost({ pluginsDir: temporaryFolder() })
+  const call = method === 'load' ? host.load('a', options as never) : host.swap('a', 'b', options as never)
+  const error: unknown = await call.catch((thrown: unknown) => thrown)
+  expect(error).toBeInstanceOf(TypeError)
+  expect((error as Error).message).toContain(message)
+})

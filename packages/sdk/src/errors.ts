@@ -1,4 +1,5 @@
 import { isMap, isSet } from 'node:util/types'
+import type { PluginErrorOf } from './error-data.js'
 
 /** One row of the error table: a number on the wire, a name in code, and what a person should know about it. */
 export interface ErrorRow {
@@ -228,9 +229,20 @@ export function errorName(code: number): ErrorName | undefined {
   return rowsByCode.get(code)?.name as ErrorName | undefined
 }
 
-/** Whether `error` is a PluginError, made by this copy of the SDK or another one. */
-export function isPluginError(error: unknown): error is PluginError {
-  return read(error, pluginErrorMark) === true
+/**
+ * Whether `error` is a PluginError, made by this copy of the SDK or another one, and of the code `name` where one is given.
+ *
+ * @example if (isPluginError(error, 'CALL_TIMEOUT')) console.log(error.data?.timeout_ms)
+ */
+export function isPluginError(error: unknown): error is PluginError
+export function isPluginError<Name extends ErrorName>(
+  error: unknown,
+  name: Name,
+): error is PluginErrorOf<Name>
+export function isPluginError(error: unknown, name?: ErrorName): boolean {
+  if (read(error, pluginErrorMark) !== true) return false
+  // As the callback of an array's method, it gets an index here.
+  return typeof name !== 'string' || read(error, 'code') === ErrorCodes[name]
 }
 
 /** The `error` member of a JSON-RPC response. */

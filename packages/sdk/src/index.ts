@@ -52,6 +52,7 @@ export {
   TTSContract,
   type Voice,
 } from './contracts/tts.js'
+export type { ErrorData, ErrorIssue, PluginErrorOf } from './error-data.js'
 export {
   ErrorCodes,
   type ErrorName,

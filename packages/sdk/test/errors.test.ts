@@ -96,6 +96,15 @@ describe('recognition', () => {
     expect(toErrorObject(foreign)).toEqual({ code: 1002, message: 'too long' })
   })
 
+  it('asks for a code where one is named', () => {
+    const error = new PluginError('CALL_TIMEOUT', 'late', { timeout_ms: 5 })
+    expect(isPluginError(error, 'CALL_TIMEOUT')).toBe(true)
+    expect(isPluginError(error, 'PLUGIN_CRASHED')).toBe(false)
+    expect(isPluginError(new otherCopy.PluginError('CALL_TIMEOUT'), 'CALL_TIMEOUT')).toBe(true)
+    expect(isPluginError(new Error('CALL_TIMEOUT'), 'CALL_TIMEOUT')).toBe(false)
+    expect([error, new Error('x'), error].filter(isPluginError)).toEqual([error, error])
+  })
+
   it.each([new Error('x'), { code: 1002, message: 'x', name: 'PluginError' }, null, undefined, 'x', 1002])(
     'does not take %o for one',
     (value) => {

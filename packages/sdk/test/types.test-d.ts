@@ -11,6 +11,7 @@ import {
   ErrorCodes,
   type HealthStatus,
   type ImplementationOf,
+  isPluginError,
   type Language,
   LLMContract,
   type Model,
@@ -249,3 +250,17 @@ expectTypeOf(ErrorCodes.TTS_TEXT_TOO_LONG).toEqualTypeOf<1002>()
 expectTypeOf(new PluginError('TTS_TEXT_TOO_LONG').data).toBeUnknown()
 // @ts-expect-error Not a name of the table.
 new PluginError('TTS_TEXT_TO_LONG')
+
+// An error of one code has that code's data, of which each member may be missing.
+export function narrows(error: unknown): void {
+  if (isPluginError(error, 'CALL_TIMEOUT')) {
+    expectTypeOf(error.data?.timeout_ms).toEqualTypeOf<number | undefined>()
+    expectTypeOf(error.codeName).toEqualTypeOf<'CALL_TIMEOUT'>()
+  } else if (isPluginError(error, 'PLUGIN_CRASHED')) {
+    expectTypeOf(error.data?.stderr).toEqualTypeOf<string | undefined>()
+    // @ts-expect-error Of another code.
+    error.data?.timeout_ms
+  } else if (isPluginError(error)) expectTypeOf(error.data).toBeUnknown()
+  // @ts-expect-error No such code.
+  isPluginError(error, 'NOTHING')
+}

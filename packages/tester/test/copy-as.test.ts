@@ -103,7 +103,7 @@ it('reads each file in a program, wherever it is used, and loads with the config
   expect(program.match(/readFileSync\('\$& twice\.wav', 'base64'\)/g)).toHaveLength(3)
   expect(program).toContain("import { readFileSync } from 'node:fs'")
   expect(program).toContain(`prompt: '${String(call.args['prompt'])}'`)
-  expect(program).toContain("await host.load('tts_flite', { voice: 'rms' })")
+  expect(program).toContain("await host.load('tts_flite', { config: { voice: 'rms' } })")
 })
 
 it('gives no two clips the same name for a file', () => {

@@ -42,7 +42,7 @@ async function callOnce(
   config: Record<string, unknown>,
   signal: AbortSignal,
 ): Promise<void> {
-  await host.load(options.plugin, config)
+  await host.load(options.plugin, { config })
   const { contract } = await host.describe(options.plugin)
   const calling = { timeoutMs: options.timeout, signal }
   if (methodOf(contract, options.method)?.kind === 'stream' && !options.out) {

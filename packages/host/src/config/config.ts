@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { type Manifest, PluginError } from '@appfactory/sdk'
 import { configInvalid, nameValue, parseJson, systemCodeOf } from '@appfactory/sdk/wire'
 import { pluginUnreadable, reasonOf } from '../errors.js'
-import { environmentKey, type Grants } from '../plugins/environment.js'
+import { type Env, environmentKey, type Grants } from '../plugins/environment.js'
 import { isShortage } from '../shortage.js'
 import { readSmallFile } from '../small-file.js'
 
@@ -11,12 +11,15 @@ export type Config = Record<string, unknown>
 /** What is said of a plugin's configuration before its schema is known. */
 export interface GivenConfig {
   config: Config
-  /** What `$env` says in the configuration file and in what the caller gave: variables for the plugin's process. */
+  /** Variables for the plugin's process: `$env` of the configuration file, and the caller's `env`. */
   grants: Grants
 }
 
 /** Longest configuration file, in bytes: what goes to the plugin in one message. */
 const maxConfigBytes = 8 * 1024 * 1024
+
+/** A configuration may come from an application's users, who grant nothing. */
+const noGrant = 'is for the configuration file only. Give variables in the option env'
 
 /** Deeper nesting than this is nobody's configuration. */
 const maxDepth = 100
@@ -27,11 +30,15 @@ const maxDepth = 100
  *
  * @throws PluginError CONFIG_INVALID where the file can't be read; PLUGIN_LOAD_FAILED, `transient`, where it can't at the moment.
  */
-export async function readConfig(manifest: Manifest, configDir: string, given: Config): Promise<GivenConfig> {
+export async function readConfig(
+  manifest: Manifest,
+  configDir: string,
+  given: { config: Config; env: Env | undefined },
+): Promise<GivenConfig> {
   const file = await readConfigFile(manifest.name, join(configDir, `${manifest.name}.json`))
-  const config = [manifest.default_config ?? {}, file, given].reduce(merge, {})
+  const config = [manifest.default_config ?? {}, file, given.config].reduce(merge, {})
   delete config[environmentKey]
-  return { config, grants: { operator: file[environmentKey], caller: given[environmentKey] } }
+  return { config, grants: { operator: file[environmentKey], caller: given.env } }
 }
 
 /**
@@ -42,6 +49,8 @@ export async function readConfig(manifest: Manifest, configDir: string, given: C
 export function plainConfig(plugin: string, config: unknown): Config {
   if (!isPlainObject(config))
     throw configInvalid(plugin, [{ path: '', message: `must be an object, not ${nameValue(config)}` }])
+  if (Object.hasOwn(config, environmentKey))
+    throw configInvalid(plugin, [{ path: environmentKey, message: noGrant }])
   return plain({ plugin, path: [], around: [] }, config) as Config
 }
 

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.js'
 import type { DiscoveredPlugin } from '../plugins/discovery.js'
+import type { Env } from '../plugins/environment.js'
 import type { Instance } from './instance.js'
 
 /** Where instances come from: a plugin's files and its configuration. */
@@ -8,6 +9,8 @@ export interface Source {
   name: string
   /** What the caller gave. */
   config: Config
+  /** Variables for the plugin's process that the caller gave. */
+  env: Env | undefined
   /** The folder that it was named by; undefined: it was found by its name. */
   path: string | undefined
   inspect(): Promise<DiscoveredPlugin>

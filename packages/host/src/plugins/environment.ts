@@ -40,14 +40,17 @@ const forbiddenVariables = /^(NODE_OPTIONS|NODE_PATH|LD_.*|DYLD_.*)$/i
 /** But this one those who run the host may grant, for engines whose libraries are where no system looks. */
 const operatorsVariable = 'LD_LIBRARY_PATH'
 
-/** The key of a configuration that grants variables: `["NAME"]` of the host's own, or `{"NAME": "value"}`. */
+/** Variables for a plugin: names of the host's own, or names with values. */
+export type Env = readonly string[] | Readonly<Record<string, string>>
+
+/** The key of a configuration file that grants variables. */
 export const environmentKey = '$env'
 
-/** What grants variables: each an array of names, or an object of values. */
+/** What grants variables, unchecked. */
 export interface Grants {
-  /** Of the configuration file, which is for who runs the host to write. */
+  /** `$env` of the configuration file, which the operator writes. */
   operator?: unknown
-  /** Of what the application gives. */
+  /** The option `env` of the application. */
   caller?: unknown
 }
 
@@ -64,51 +67,57 @@ export function pluginEnvironment(
   const own = Object.entries(process.env).filter(
     ([name]) => allowedVariables.has(name.toUpperCase()) || name.startsWith('LC_'),
   )
-  const byOperator = grantedVariables(plugin, operator, [operatorsVariable])
+  const byOperator = grantedVariables(
+    { plugin, key: environmentKey, exceptions: [operatorsVariable] },
+    operator,
+  )
   if (byOperator.some(([name]) => name === operatorsVariable))
     warn(
       `${environmentKey}.${operatorsVariable} changes which libraries the plugin loads; its configuration file grants it`,
     )
-  const entries = [...own, ...byOperator, ...grantedVariables(plugin, caller, [])]
+  const entries = [...own, ...byOperator, ...grantedVariables({ plugin, key: 'env', exceptions: [] }, caller)]
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined))
 }
 
-function grantedVariables(
-  plugin: string,
-  grant: unknown,
-  exceptions: readonly string[],
-): [string, string | undefined][] {
+/** Where a grant stands, and which of the forbidden variables it may name. */
+interface GrantPlace {
+  plugin: string
+  key: string
+  exceptions: readonly string[]
+}
+
+function grantedVariables(place: GrantPlace, grant: unknown): [string, string | undefined][] {
   if (grant === undefined) return []
   if (typeof grant !== 'object' || grant === null)
-    throw invalid(plugin, '', 'must be an array of names, or an object of names and values')
+    throw invalid(place, '', 'must be an array of names, or an object of names and values')
   if (Array.isArray(grant)) {
     // What is no text names nothing.
     const names = grant.filter((name): name is string => typeof name === 'string')
-    return names.map((name) => [checkedName(plugin, name, exceptions), process.env[name]])
+    return names.map((name) => [checkedName(place, name), process.env[name]])
   }
   return Object.entries(grant).map(([name, value]: [string, unknown]) => [
-    checkedName(plugin, name, exceptions),
-    checkedValue(plugin, name, value),
+    checkedName(place, name),
+    checkedValue(place, name, value),
   ])
 }
 
-function checkedName(plugin: string, name: string, exceptions: readonly string[]): string {
+function checkedName(place: GrantPlace, name: string): string {
   if (name.length > longestName || !variableName.test(name))
-    throw invalid(plugin, name, 'is no name of a variable: letters, digits and _ only')
-  if (forbiddenVariables.test(name) && !exceptions.includes(name))
-    throw invalid(plugin, name, 'changes what code a process runs and can’t be granted')
+    throw invalid(place, name, 'is no name of a variable: letters, digits and _ only')
+  if (forbiddenVariables.test(name) && !place.exceptions.includes(name))
+    throw invalid(place, name, 'changes what code a process runs and can’t be granted')
   return name
 }
 
-function checkedValue(plugin: string, name: string, value: unknown): string {
-  if (typeof value !== 'string') throw invalid(plugin, name, 'must be a text, or a name in an array of names')
-  if (value.includes('\0')) throw invalid(plugin, name, 'holds a NUL, which ends a variable')
-  if (value.length > longestValue) throw invalid(plugin, name, `is longer than ${longestValue} characters`)
+function checkedValue(place: GrantPlace, name: string, value: unknown): string {
+  if (typeof value !== 'string') throw invalid(place, name, 'must be a text, or a name in an array of names')
+  if (value.includes('\0')) throw invalid(place, name, 'holds a NUL, which ends a variable')
+  if (value.length > longestValue) throw invalid(place, name, `is longer than ${longestValue} characters`)
   return value
 }
 
-function invalid(plugin: string, name: string, reason: string): PluginError {
-  const path = name === '' ? environmentKey : `${environmentKey}.${shortened(name)}`
+function invalid({ plugin, key }: GrantPlace, name: string, reason: string): PluginError {
+  const path = name === '' ? key : `${key}.${shortened(name)}`
   return new PluginError('CONFIG_INVALID', `Configuration of plugin "${plugin}": ${path}: ${reason}`, {
     plugin,
     issues: [{ path, message: reason }],

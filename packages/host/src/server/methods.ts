@@ -82,7 +82,7 @@ export const serverMethods: Record<string, ServerMethod> = {
     z.strictObject({ name: z.string(), config: args }),
     async ({ name, config }, { host, call }) => {
       refuseGrants('plugin/load', config)
-      await host.load(name, config, { signal: call.signal })
+      await host.load(name, { config, signal: call.signal })
       return { success: true, plugin: wireSummary(await host.summary(name)) }
     },
   ),

@@ -25,7 +25,7 @@ const schema = {
 
 async function configOf(root: string, given?: Record<string, unknown>): Promise<unknown> {
   await using host = new PluginHost({ pluginsDir: root, configDir: join(root, 'config') })
-  const plugin = await host.load('speaker', given)
+  const plugin = await host.load('speaker', { config: given })
   return (await plugin.health()).details?.['config']
 }
 
@@ -123,12 +123,14 @@ describe('a configuration that code gives and JSON can’t hold', () => {
     await using host = new PluginHost({ pluginsDir: root, configDir: join(root, 'config') })
     const statuses: string[] = []
     host.on('status', ({ status }) => statuses.push(status))
-    await expect(host.load('speaker', config as never)).rejects.toMatchObject({
+    await expect(host.load('speaker', { config: config as never })).rejects.toMatchObject({
       codeName: 'CONFIG_INVALID',
       data: { plugin: 'speaker', issues: [expect.objectContaining({ path })] },
     })
     expect(statuses).toEqual([])
-    const plugin = await host.load('speaker', { when: new Date(0), not: undefined, list: [undefined] })
+    const plugin = await host.load('speaker', {
+      config: { when: new Date(0), not: undefined, list: [undefined] },
+    })
     expect((await plugin.health()).details?.['config']).toEqual({
       when: '1970-01-01T00:00:00.000Z',
       list: [null],

@@ -23,7 +23,7 @@ async function loadedConfig(
   name: string,
   config?: Record<string, unknown>,
 ): Promise<unknown> {
-  const plugin = await host.load(name, config)
+  const plugin = await host.load(name, { config })
   return (await plugin.health()).details?.['config']
 }
 
@@ -76,7 +76,7 @@ describe('a config_schema that takes for ever', () => {
       writePlugin(root, 'good', ttsPlugin())
       const host = newHost(root)
       await host.load('good')
-      const refused = host.load('evil', config).catch((error: unknown) => error)
+      const refused = host.load('evil', { config }).catch((error: unknown) => error)
       const waits: number[] = []
       let settled = false
       void refused.then(() => {
@@ -198,7 +198,9 @@ describe('the dialect of a config_schema', () => {
     const root = temporaryFolder()
     writePlugin(root, 'speaker', tellConfig, { config_schema: schema })
     const host = newHost(root)
-    await expect(host.load('speaker', { speed: 0 })).rejects.toMatchObject({ codeName: 'CONFIG_INVALID' })
+    await expect(host.load('speaker', { config: { speed: 0 } })).rejects.toMatchObject({
+      codeName: 'CONFIG_INVALID',
+    })
     expect(await loadedConfig(host, 'speaker')).toEqual({ speed: 2 })
   })
 
@@ -475,7 +477,7 @@ describe('a schema in the plugin’s code decides alone', () => {
       config_schema: { type: 'object', properties: { port: { type: 'number', default: 80 } } },
     })
     const host = newHost(root)
-    await expect(host.load('speaker', { port: 'x' })).rejects.toMatchObject({
+    await expect(host.load('speaker', { config: { port: 'x' } })).rejects.toMatchObject({
       codeName: 'CONFIG_INVALID',
       data: { issues: [{ path: 'port' }] },
     })
@@ -514,7 +516,7 @@ describe('a schema in the plugin’s code decides alone', () => {
     const root = temporaryFolder()
     writeCoded(root, library, head, schema)
     const host = newHost(root)
-    await expect(host.load('speaker', { voice: 1, deep: { speed: 'x' } })).rejects.toMatchObject({
+    await expect(host.load('speaker', { config: { voice: 1, deep: { speed: 'x' } } })).rejects.toMatchObject({
       codeName: 'CONFIG_INVALID',
       data: { issues: expect.arrayContaining([expect.objectContaining({ path: 'deep.speed' })]) },
     })

@@ -37,7 +37,7 @@ test('faults 27: a plugin’s environment is an allow-list, and what its configu
   )
   setVariables({ API_KEY: 'secret', OTHER_SECRET: 'x', LD_AUDIT: '', NODE_OPTIONS: '', LC_TIME: 'C' })
   await using host = new PluginHost({ pluginsDir: root, configDir })
-  const plugin = await host.load<TTSContract>('plugin', { $env: { REGION: 'here' } })
+  const plugin = await host.load<TTSContract>('plugin', { env: { REGION: 'here' } })
   const [voice] = (await plugin.getVoices()) as unknown as [{ env: Record<string, string>; config: unknown }]
   expect(voice.env).toMatchObject({
     API_KEY: 'secret',
@@ -64,7 +64,7 @@ for (const grant of [
     const root = temporaryFolder()
     writePlugin(root, 'plugin', evaluator)
     await using host = new PluginHost({ pluginsDir: root })
-    await expect(host.load('plugin', { $env: grant })).rejects.toMatchObject({
+    await expect(host.load('plugin', { env: grant as never })).rejects.toMatchObject({
       codeName: 'CONFIG_INVALID',
       data: { plugin: 'plugin' },
     })
@@ -76,7 +76,7 @@ test('faults 27: [3] names no variable, and grants nothing', async () => {
   writePlugin(root, 'plugin', evaluator)
   setVariables({ API_KEY: 'secret' })
   await using host = new PluginHost({ pluginsDir: root })
-  const plugin = await host.load<TTSContract>('plugin', { $env: [3] })
+  const plugin = await host.load<TTSContract>('plugin', { env: [3] as never })
   const [voice] = (await plugin.getVoices()) as unknown as [{ env: object }]
   expect(voice.env).not.toHaveProperty('API_KEY')
   expect(voice.env).not.toHaveProperty('3')
@@ -98,7 +98,9 @@ for (const [title, grant] of Object.entries({
     writePlugin(root, 'plugin', evaluator)
     await using host = new PluginHost({ pluginsDir: root, configDir: join(root, 'config') })
     const refused = { codeName: 'CONFIG_INVALID', data: { plugin: 'plugin' } }
-    const error: unknown = await host.load('plugin', { $env: grant }).catch((thrown: unknown) => thrown)
+    const error: unknown = await host
+      .load('plugin', { env: grant as never })
+      .catch((thrown: unknown) => thrown)
     expect(error).toMatchObject(refused)
     expect((error as Error).message.length).toBeLessThan(500)
     writeFiles(root, { 'config/plugin.json': JSON.stringify({ $env: grant }) })
@@ -116,13 +118,30 @@ test('LD_LIBRARY_PATH is granted by the configuration file only, with a warning'
   await using host = new PluginHost({ pluginsDir: root, configDir: join(root, 'config') })
   const warnings: string[] = []
   host.on('log', ({ level, message }) => level === 'WARNING' && warnings.push(message))
-  const grant = { $env: { LD_LIBRARY_PATH: root } }
-  await expect(host.load('plugin', grant)).rejects.toMatchObject({ codeName: 'CONFIG_INVALID' })
-  writeFiles(root, { 'config/plugin.json': JSON.stringify(grant) })
+  const env = { LD_LIBRARY_PATH: root }
+  await expect(host.load('plugin', { env })).rejects.toMatchObject({ codeName: 'CONFIG_INVALID' })
+  writeFiles(root, { 'config/plugin.json': JSON.stringify({ $env: env }) })
   const plugin = await host.load<TTSContract>('plugin')
   const [voice] = (await plugin.getVoices()) as unknown as [{ env: object }]
   expect(voice.env).toMatchObject({ LD_LIBRARY_PATH: root })
   expect(warnings).toEqual([expect.stringContaining('LD_LIBRARY_PATH')])
+})
+
+test('a configuration that code passes on grants nothing', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'plugin', evaluator)
+  setVariables({ API_KEY: 'secret' })
+  await using host = new PluginHost({ pluginsDir: root })
+  const refused = { codeName: 'CONFIG_INVALID', message: expect.stringContaining('option env') }
+  const config = { $env: ['API_KEY'] }
+  await expect(host.load('plugin', { config })).rejects.toMatchObject(refused)
+  const plugin = await host.load<TTSContract>('plugin', { env: { REGION: 'here' } })
+  await expect(host.swap('plugin', 'plugin', { config })).rejects.toMatchObject(refused)
+  await host.swap('plugin', 'plugin', { config: { voice: 'x' } })
+  const [voice] = (await plugin.getVoices()) as unknown as [{ env: object }]
+  // What was granted at the load stays with the plugin, in a swap for itself.
+  expect(voice.env).toMatchObject({ REGION: 'here' })
+  expect(voice.env).not.toHaveProperty('API_KEY')
 })
 
 test('faults 27: a manifest grants itself nothing', async () => {
@@ -286,7 +305,7 @@ test('calls in flight, streams, sessions and calls that wait are limited: RESOUR
     maxSessions: 2,
     maxQueuedCalls: 2,
   })
-  const loading = host.load<TTSContract>('slow', { delay: 300 })
+  const loading = host.load<TTSContract>('slow', { config: { delay: 300 } })
   const early = Array.from({ length: 4 }, () => host.call('slow', 'synthesize', { text: '1' }))
   const settled = await Promise.allSettled(early)
   expect(settled.map(({ status }) => status).sort()).toEqual([

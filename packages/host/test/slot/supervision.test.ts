@@ -96,7 +96,7 @@ test('a plugin that misses health checks again and again is restarted', async ()
     healthTimeoutMs: 40,
     restart: { maxMissedHealthChecks: 2, firstDelayMs: 1 },
   })
-  const plugin = await host.load<TTSContract>('troubled', { sick: true })
+  const plugin = await host.load<TTSContract>('troubled', { config: { sick: true } })
   const pid = await pidOf(plugin)
   const [crash] = await once(host, 'crash')
   expect(crash).toMatchObject({ plugin: 'troubled', message: expect.stringContaining('health checks') })
@@ -263,7 +263,7 @@ test('retry calls an idempotent method again after a crash; of any other it is r
     codeName: 'PLUGIN_CRASHED',
   })
   expect((await host.health('hopeless')).details?.['restarts']).toBe(2)
-  await host.load('llm', {}).catch(() => {})
+  await host.load('llm').catch(() => {})
   await expect(host.call('hopeless', 'nonsense', {}, { retry: 1 })).rejects.toMatchObject({
     codeName: 'INVALID_PARAMS',
   })
@@ -380,7 +380,7 @@ test('a plugin that is stopped for its health checks: the crash says what they t
     healthIntervalMs: 20,
     restart: { maxMissedHealthChecks: 2, firstDelayMs: 1, maxCrashes: 1 },
   })
-  await host.load<TTSContract>('troubled', { sick: true })
+  await host.load<TTSContract>('troubled', { config: { sick: true } })
   const [crash] = await once(host, 'crash')
   expect(crash).toMatchObject({ message: expect.stringContaining('the engine is on fire') })
 })

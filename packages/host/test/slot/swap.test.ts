@@ -63,7 +63,7 @@ test('a plugin is started anew from its files by a swap for itself, with its con
   const root = temporaryFolder()
   writePlugin(root, 'one', counter('old'), llm)
   await using host = new PluginHost({ pluginsDir: root })
-  const plugin = await host.load<LLMContract>('one', { voice: 'x' })
+  const plugin = await host.load<LLMContract>('one', { config: { voice: 'x' } })
   await plugin.complete('x')
   writePlugin(
     root,

@@ -109,7 +109,7 @@ export function pluginTest<Plugin extends AnyPlugin = AnyPlugin>(
       ])
       const host = new PluginHost({ pluginsDir: dirname(dir) })
       try {
-        await use((await host.load(basename(dir), { ...options.config })) as HostedPlugin<Plugin>)
+        await use((await host.load(basename(dir), { config: { ...options.config } })) as HostedPlugin<Plugin>)
       } finally {
         await host.close()
       }
@@ -187,7 +187,7 @@ interface HostModule {
   PluginHost: new (options: {
     pluginsDir: string
   }) => {
-    load(name: string, config: Record<string, unknown>): Promise<unknown>
+    load(name: string, options: { config: Record<string, unknown> }): Promise<unknown>
     close(): Promise<void>
   }
 }

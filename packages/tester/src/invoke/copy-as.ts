@@ -64,7 +64,7 @@ export function typescript({
     "import { PluginHost } from '@appfactory/host'",
     '',
     `await using host = new PluginHost({ pluginsDir: ${literal(pluginsDir)} })`,
-    `await host.load(${literal(plugin)}${isGiven(config) ? `, ${literal(config)}` : ''})`,
+    `await host.load(${literal(plugin)}${isGiven(config) ? `, ${literal({ config })}` : ''})`,
     isStream
       ? `for await (const piece of host.stream(${given})) console.log(piece)`
       : `console.log(await host.call(${given}))`,
