@@ -3,11 +3,11 @@ import { relative, resolve } from 'node:path'
 import { PassThrough, type Readable } from 'node:stream'
 import { isNativeError } from 'node:util/types'
 import { isPluginError } from '@appfactory/sdk'
-import { toSnakeCase } from '@appfactory/sdk/wire'
 import { type PluginWatch, pluginsDirOf, watchPlugins } from '../dev/dev.js'
 import type { DevelopmentEvent } from '../dev/events.js'
 import { reasonOf } from '../errors.js'
 import type { HostEvents } from '../host.js'
+import { wireMembers } from '../server/wire-form.js'
 import { type CommonOptions, paint, type Streams, write } from './output.js'
 import { createHost, serveClient } from './serve.js'
 import { checkPort, startTester } from './tester.js'
@@ -76,8 +76,8 @@ interface Report {
 /** One JSON object a line. */
 function reportJson({ error: stderr }: Streams): Report {
   const write = (type: string, details: object): void => {
-    const wire = Object.entries(details).map(([key, value]) => [toSnakeCase(key), plain(value)])
-    stderr.write(`${JSON.stringify({ type, ...Object.fromEntries(wire) })}\n`)
+    const members = Object.entries(wireMembers(details)).map(([key, value]) => [key, plain(value)])
+    stderr.write(`${JSON.stringify({ type, ...Object.fromEntries(members) })}\n`)
   }
   return {
     watching: () => write('watching', {}),

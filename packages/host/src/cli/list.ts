@@ -1,4 +1,4 @@
-import { wireSummary } from '../server/methods.js'
+import { wireSummary } from '../server/wire-form.js'
 import type { PluginSummary } from '../summary.js'
 import { type CommonOptions, exitCodes, paint, print, printJson, type Streams } from './output.js'
 import { createHost } from './serve.js'

@@ -1,10 +1,12 @@
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
-import { maxTimerMs, Peer, toSnakeCase } from '@appfactory/sdk/wire'
+import { maxTimerMs, Peer } from '@appfactory/sdk/wire'
 import type { PluginHost } from '../host.js'
 import { maxHeldBytes, readWithin, roomBelow, roomIn } from '../process/backpressure.js'
-import { eventTypes, runServerMethod } from './methods.js'
+import { eventTypes } from './methods.js'
+import { runServerMethod } from './run.js'
+import { wireMembers } from './wire-form.js'
 
 export interface ServerOptions {
   input: Readable
@@ -56,7 +58,7 @@ export async function serveStdio(
     for (const type of types) {
       if (subscribed.has(type)) continue
       subscribed.add(type)
-      host.on(type as 'status', (details) => tell({ type, ...wireNames(details) }))
+      host.on(type as 'status', (details) => tell({ type, ...wireMembers(details) }))
     }
   }
 
@@ -95,8 +97,4 @@ export async function serveStdio(
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-}
-
-function wireNames(details: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(details).map(([key, value]) => [toSnakeCase(key), value]))
 }

@@ -5,17 +5,21 @@ import { z } from 'zod'
 import {
   method,
   refuseGrants,
-  runMethod,
   type ServerContext,
   type ServerMethod,
   serverMethods,
 } from '../server/methods.js'
+import { runMethod } from '../server/run.js'
 import { withRawBytes } from './bytes.js'
 import { runPluginChecks } from './checks.js'
 import { runLoad } from './load.js'
 
 /** Of the server's methods, those that take neither a path nor end the host. */
 const shared = ['status', 'plugin/list', 'plugin/describe', 'plugin/load', 'plugin/unload', 'plugin/health']
+
+const errorsResult = z.array(
+  z.strictObject({ code: z.number(), name: z.string(), description: z.string(), advice: z.string() }),
+)
 
 const pluginName = z.string().regex(namePattern)
 
@@ -39,7 +43,12 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
     }),
   ),
   'plugin/call': rawCall(),
-  'errors/list': method('Every error code, and what to do about it.', z.strictObject({}), () => errorTable),
+  'errors/list': method(
+    'Every error code, and what to do about it.',
+    z.strictObject({}),
+    errorsResult,
+    () => [...errorTable],
+  ),
   'checks/run': method(
     'Checks that a plugin does what its contract says; tells each result.',
     z.strictObject({
@@ -47,6 +56,7 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
       only: z.array(z.string()).optional(),
       config: z.record(z.string(), z.unknown()).optional(),
     }),
+    z.unknown(),
     (params, { host, call }) => {
       refuseGrants('checks/run', params.config)
       return runPluginChecks(host, { ...params, configDir }, call)
@@ -62,6 +72,7 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
       seconds: z.number().min(0.1).max(3600),
       swap_to: pluginName.optional(),
     }),
+    z.unknown(),
     ({ swap_to: swapTo, ...plan }, { host, call }) => runLoad(host, { ...plan, swapTo }, call),
   ),
 })

@@ -1,8 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-import { describeThrown, toSnakeCase, type WireHealthStatus } from '@appfactory/sdk/wire'
+import { describeThrown, type WireHealthStatus } from '@appfactory/sdk/wire'
 import type { HostEvents, PluginHost } from '../host.js'
-import { wireHealth } from '../server/methods.js'
+import { wireHealth, wireMembers, wireStatus } from '../server/wire-form.js'
 
 /** Something that happened to a plugin, in the names of the wire. */
 export interface TimelineEvent {
@@ -93,9 +93,8 @@ export class Recorder {
   }
 
   #recordEvent(type: TimelineEvent['type'], details: { plugin: string }): void {
-    const wired = Object.entries(details).map(([key, value]) => [toSnakeCase(key), value])
     const event: TimelineEvent = {
-      ...Object.fromEntries(wired),
+      ...wireMembers(details),
       at: Date.now(),
       type,
       plugin: details.plugin,
@@ -116,18 +115,10 @@ export class Recorder {
     const loaded = this.#host.loadedNames()
     // A plugin that is slow to answer is shown as it was, and holds up no other.
     await Promise.race([Promise.all(loaded.map((name) => this.#ask(name))), delay(answerMs)])
-    const { version, uptimeSeconds, pluginsLoaded, pluginsTotal, requestsProcessed, errors, memoryMb } =
-      this.#host.status()
     const sample: Sample = {
       at: Date.now(),
       host: {
-        version,
-        uptime_seconds: uptimeSeconds,
-        plugins_loaded: pluginsLoaded,
-        plugins_total: pluginsTotal,
-        requests_processed: requestsProcessed,
-        errors,
-        memory_mb: memoryMb,
+        ...wireStatus(this.#host),
         event_loop_delay_ms: Math.max(0, this.#loopDelay.max / 1e6 - 10),
       },
       plugins: Object.fromEntries(

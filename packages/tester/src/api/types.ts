@@ -1,3 +1,13 @@
+import type {
+  DescribeResult,
+  DiscoverResult,
+  HealthResult,
+  PluginResult,
+  SwapResultOnWire,
+} from '../../../host/src/server/results.js'
+
+export type { ErrorRow } from '@appfactory/sdk'
+
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 
 export type JsonObject = Record<string, unknown>
@@ -40,54 +50,22 @@ export interface Manifest {
   min_memory_mb?: number
 }
 
-export interface Plugin {
-  name: string
-  display_name: string | null
-  version: string | null
-  contract: string | null
-  description: string | null
-  author: string | null
-  path: string
-  valid: boolean
-  errors: string[]
-  loaded: boolean
-  status: string
-  capabilities: string[]
-}
+export type Plugin = PluginResult
 
-export interface Found {
-  name: string
-  path: string
-  valid: boolean
-  warnings: string[]
-  manifest: Manifest | null
-}
+export type Found = Omit<DiscoverResult['plugins'][number], 'manifest'> & { manifest: Manifest | null }
 
-export interface Method {
-  name: string
-  description: string
-  kind: 'call' | 'stream'
-  required: boolean
-  idempotent: boolean
-  /** The argument that may be sent piece by piece. */
-  input: string | null
+type DescribedMethod = DescribeResult['methods'][number]
+
+/** Its schemas, as what forms are made of. */
+export type Method = Omit<DescribedMethod, 'args' | 'result' | 'piece'> & {
   args: Schema
   result: Schema
   piece: Schema | null
 }
 
-export interface Description {
-  contract: { name: string; version: string; description: string }
-  methods: Method[]
-}
+export type Description = Pick<DescribeResult, 'contract'> & { methods: Method[] }
 
-export interface Health {
-  status: string
-  message: string
-  details: Record<string, unknown>
-  latency_ms: number | null
-  memory_mb: number | null
-}
+export type Health = HealthResult
 
 export interface Sample {
   at: number
@@ -119,17 +97,4 @@ export interface LogLine {
   message: string
 }
 
-export interface ErrorRow {
-  code: number
-  name: string
-  description: string
-  advice: string
-}
-
-export interface SwapAnswer {
-  new_plugin: string
-  new_version: string
-  state_preserved: boolean
-  swap_duration_ms: number
-  held_calls: number
-}
+export type SwapAnswer = SwapResultOnWire

@@ -1,0 +1,103 @@
+import { PluginError } from '@appfactory/sdk'
+import { firstIssues, issuesText, listed, quoted, shortened } from '@appfactory/sdk/wire'
+import { within } from '../waiting.js'
+import { callPlugin, invalidParams } from './calls.js'
+import { type ServerContext, type ServerMethod, serverMethods, streamOption } from './methods.js'
+
+/** Runs a request of a client. Throws PluginErrors. */
+export function runServerMethod(context: ServerContext): unknown {
+  const { method: name, params = {} } = context.call
+  if (name === 'plugin/call' && isPlainCall(params)) return callPlugin(context, params)
+  const known = Object.hasOwn(serverMethods, name) ? serverMethods[name] : undefined
+  if (!known) return callContract(context, name, params)
+  return runMethod(known, context)
+}
+
+/** Checks the parameters and runs one method. */
+export async function runMethod(known: ServerMethod, context: ServerContext): Promise<unknown> {
+  const { method: name, params = {} } = context.call
+  if (Array.isArray(params)) throw byName(name)
+  const parsed = known.params.safeParse(params)
+  if (!parsed.success) {
+    const issues = firstIssues(
+      parsed.error.issues.map(({ path, message }) => ({
+        path: shortened(path.map(String).join('.')),
+        message: shortened(message),
+      })),
+    )
+    throw invalidParams(name, issuesText(issues), issues)
+  }
+  return known.run(parsed.data as never, context)
+}
+
+interface PlainCall {
+  plugin: string
+  method: string
+  args?: Record<string, unknown>
+}
+
+/** What nearly all `plugin/call` look like. Zod checks the others, and says what is wrong with them. */
+function isPlainCall(params: object): params is PlainCall {
+  const { plugin, method: name, args: given = {} } = params as Partial<PlainCall>
+  const isObject = typeof given === 'object' && given !== null && !Array.isArray(given)
+  const known = ['plugin', 'method', 'args']
+  return (
+    typeof plugin === 'string' &&
+    typeof name === 'string' &&
+    isObject &&
+    Object.keys(params).every((key) => known.includes(key))
+  )
+}
+
+/** `tts/synthesize`: goes to the active plugin of the contract. `stream` stands beside the arguments. */
+function callContract(
+  context: ServerContext,
+  name: string,
+  params: Record<string, unknown> | unknown[],
+): Promise<unknown> {
+  const [contract = '', wireName = '', ...rest] = name.split('/')
+  const isName = wireName !== '' && rest.length === 0
+  // At once, where it is of a session: those are made in the order in which they came, by whatever method.
+  const active = isName && 'session_id' in params ? context.host.active(contract) : undefined
+  return active === undefined || Array.isArray(params)
+    ? callContractLater(context, name, isName ? { contract, wireName } : undefined, params)
+    : callActive(context, name, active, wireName, params)
+}
+
+async function callContractLater(
+  context: ServerContext,
+  name: string,
+  called: { contract: string; wireName: string } | undefined,
+  params: Record<string, unknown> | unknown[],
+): Promise<unknown> {
+  if (!called || !(await context.host.knowsContract(called.contract)))
+    throw await methodNotFound(context, name)
+  if (Array.isArray(params)) throw byName(name)
+  const plugin = await within(context.host.requireActive(called.contract), { cancellation: context.call })
+  return callActive(context, name, plugin, called.wireName, params)
+}
+
+function callActive(
+  context: ServerContext,
+  name: string,
+  plugin: string,
+  method: string,
+  { stream, ...given }: Record<string, unknown>,
+): Promise<unknown> {
+  const parsed = streamOption.safeParse(stream)
+  if (!parsed.success) throw invalidParams(name, 'stream: must be true or {"credit": n}')
+  return callPlugin(context, { plugin, method, args: given, stream: parsed.data })
+}
+
+async function methodNotFound({ host }: ServerContext, name: string): Promise<PluginError> {
+  const known = Object.keys(serverMethods).join(', ')
+  const contracts = [...new Set((await host.list().catch(() => [])).map(({ contract }) => `${contract}/…`))]
+  return new PluginError(
+    'METHOD_NOT_FOUND',
+    `There is no method ${quoted(name)}; there is ${[known, listed(contracts)].filter(Boolean).join(', ')}`,
+  )
+}
+
+function byName(name: string): PluginError {
+  return invalidParams(name, 'params must be an object, by name')
+}
