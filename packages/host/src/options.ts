@@ -138,6 +138,9 @@ export function restartPolicyOf(options: Partial<RestartPolicy>): RestartPolicy 
   return { ...defaultRestartPolicy, ...checkedNumbers(options, restartRules, 'restart.') }
 }
 
+/** Arguments of a call by their wire names. */
+export type WireArgs = Record<string, unknown>
+
 /** A TypeError where a number means nothing. */
 export interface CallOptions {
   /**
