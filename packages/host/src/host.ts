@@ -348,7 +348,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     const loaded = this.#registry.loaded(name)
     if (loaded) return { plugin, contract: (await within(loaded.ready(), { signal })).contract }
     const start = (ending: AbortSignal): Promise<ContractDescriptor> =>
-      this.#sources.contractOf(plugin, ending)
+      this.#sources.readContract(plugin, ending)
     return { plugin, contract: await this.#describing.join(plugin.dir, start, signal) }
   }
 

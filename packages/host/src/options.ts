@@ -177,6 +177,9 @@ export function checkOptionNames(what: string, options: object, known: readonly 
   )
 }
 
+/** Arguments of a call by their wire names. */
+export type WireArgs = Record<string, unknown>
+
 /** A TypeError where a number means nothing. */
 export interface CallOptions {
   /**

@@ -1,15 +1,16 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ContractDescriptor, PluginError } from '@appfactory/sdk'
+import type { ContractDescriptor, JsonSchema, PluginError } from '@appfactory/sdk'
 import { namePattern } from '@appfactory/sdk/manifest'
-import { shortened } from '@appfactory/sdk/wire'
-import { type Config, type GivenConfig, plainConfig, readConfig } from './config/config.js'
+import { type HandshakeResult, shortened } from '@appfactory/sdk/wire'
+import { type Config, plainConfig, readConfig } from './config/config.js'
 import { SchemaChecker } from './config/schema-checker.js'
 import { manifestInvalid, manifestMissing, pluginNotFound, pluginStopping } from './errors.js'
-import { Instance, type InstanceOptions } from './instance/instance.js'
+import { type ConnectionOptions, PluginConnection } from './instance/connection.js'
+import { Instance } from './instance/instance.js'
 import type { Source } from './instance/source.js'
 import type { LogLevel } from './logs/logs.js'
-import type { InstanceLimits } from './options.js'
+import { defaultInstanceLimits, type InstanceLimits } from './options.js'
 import { checkDependencies, type DependencyOptions } from './plugins/dependencies.js'
 import {
   type DiscoveredPlugin,
@@ -17,9 +18,10 @@ import {
   inspectInside,
   inspectPlugin,
   isPath,
+  type ValidPlugin,
 } from './plugins/discovery.js'
 import type { EntryOptions } from './plugins/entry.js'
-import { type Env, pluginEnvironment } from './plugins/environment.js'
+import { type Env, type Grants, pluginEnvironment } from './plugins/environment.js'
 import type { Room } from './process/backpressure.js'
 
 export interface SourcesOptions extends EntryOptions {
@@ -60,20 +62,31 @@ export class Sources {
   }
 
   #source(given: Omit<Source, 'start'>): Source {
-    const { name, inspect } = given
-    const config = plainConfig(shortened(String(name)), given.config)
-    return {
-      ...given,
-      config,
-      start: async (signal) => {
-        const plugin = await inspect()
-        const { manifest } = loadable(plugin)
-        if (signal.aborted) throw pluginStopping(name)
-        await checkDependencies(plugin.dir, manifest, this.#dependencyOptions, signal)
-        const whole = await readConfig(manifest, this.#options.configDir, { config, env: given.env })
-        this.#checker.prepare(manifest.config_schema, whole.config)
-        return Instance.start({ ...this.#instanceOptions(plugin, whole, signal), signal })
-      },
+    const config = plainConfig(shortened(String(given.name)), given.config)
+    const source = { ...given, config }
+    return { ...source, start: (signal) => this.#start(source, signal) }
+  }
+
+  /** Starts an instance from a plugin's files and configuration, as they are now. Whatever fails, nothing is left running. */
+  async #start(
+    { name, inspect, config, env }: Omit<Source, 'start'>,
+    signal: AbortSignal,
+  ): Promise<Instance> {
+    const plugin = loadable(await inspect())
+    const { dir, manifest } = plugin
+    if (signal.aborted) throw pluginStopping(name)
+    await checkDependencies(dir, manifest, this.#dependencyOptions, signal)
+    const given = await readConfig(manifest, this.#options.configDir, { config, env })
+    this.#checker.prepare(manifest.config_schema, given.config)
+    const open = await PluginConnection.open({ ...this.#connectionOptions(plugin, given.grants), signal })
+    try {
+      // Where the plugin's code has a schema of its own, that decides alone.
+      const schema = open.handshake.checks_config ? undefined : manifest.config_schema
+      const complete = await this.#checker.complete(manifest.name, schema, given.config, signal)
+      return await Instance.initialize(open, complete)
+    } catch (error) {
+      await open.connection.kill()
+      throw error
     }
   }
 
@@ -108,8 +121,9 @@ export class Sources {
   }
 
   /** The contract of a plugin that is not loaded: its process is started for the question only. An abort ends it. */
-  contractOf(plugin: DiscoveredPlugin, signal: AbortSignal): Promise<ContractDescriptor> {
-    return Instance.contractOf({ ...this.#instanceOptions(plugin, { config: {}, grants: {} }), signal })
+  async readContract(plugin: DiscoveredPlugin, signal: AbortSignal): Promise<ContractDescriptor> {
+    const options = { ...this.#connectionOptions(loadable(plugin), {}), signal }
+    return (await readHandshake(options)).contract
   }
 
   /** The plugin of that name in the first folder that has one. */
@@ -128,23 +142,17 @@ export class Sources {
     return this.#checker.close()
   }
 
-  #instanceOptions(
-    plugin: DiscoveredPlugin,
-    { config, grants }: GivenConfig,
-    signal?: AbortSignal,
-  ): InstanceOptions {
-    const { manifest, entryFile } = loadable(plugin)
+  #connectionOptions({ dir, manifest, entryFile }: ValidPlugin, grants: Grants): ConnectionOptions {
+    const { limits, room, log } = this.#options
+    const logOf = (level: LogLevel, message: string): void => log(manifest.name, level, message)
     return {
-      dir: plugin.dir,
+      dir,
       manifest,
       entryFile,
-      limits: this.#options.limits,
-      env: pluginEnvironment(manifest.name, grants, (message) =>
-        this.#options.log(manifest.name, 'WARNING', message),
-      ),
-      configure: (schema) => this.#checker.complete(manifest.name, schema, config, signal),
-      room: this.#options.room,
-      log: (level, message) => this.#options.log(manifest.name, level, message),
+      limits,
+      room,
+      env: pluginEnvironment(manifest.name, grants, (message) => logOf('WARNING', message)),
+      log: logOf,
     }
   }
 
@@ -169,14 +177,36 @@ function isName(name: unknown): name is string {
   return typeof name === 'string' && name.length <= longestName && namePattern.test(name)
 }
 
-function loadable({
-  name,
-  dir,
-  valid,
-  errors,
-  manifest,
-  entryFile,
-}: DiscoveredPlugin): Required<Pick<DiscoveredPlugin, 'manifest' | 'entryFile'>> {
-  if (valid && manifest && entryFile) return { manifest, entryFile }
-  throw manifestInvalid(name, dir, errors)
+/**
+ * The JSON Schema of the `static configSchema` of a plugin's class, or undefined where it has none. The plugin's process is
+ * started for the question only, and not initialized.
+ *
+ * @throws PluginError MANIFEST_INVALID, PLUGIN_LOAD_FAILED, DEPENDENCY_MISSING or CONTRACT_MISMATCH; CONFIG_INVALID where the
+ *   schema can't be expressed as a JSON Schema.
+ */
+export async function readCodeSchema(plugin: DiscoveredPlugin): Promise<JsonSchema | undefined> {
+  const { dir, manifest, entryFile } = loadable(plugin)
+  const { config_schema: schema } = await readHandshake({
+    dir,
+    manifest,
+    entryFile,
+    limits: defaultInstanceLimits,
+    env: pluginEnvironment(manifest.name, {}),
+    log: () => {},
+    wantsSchema: true,
+  })
+  return schema ?? undefined
+}
+
+/** Starts a process for its handshake, and ends it. */
+async function readHandshake(options: ConnectionOptions): Promise<HandshakeResult> {
+  const { connection, handshake } = await PluginConnection.open(options)
+  await connection.kill()
+  return handshake
+}
+
+/** @throws PluginError MANIFEST_INVALID. */
+function loadable(plugin: DiscoveredPlugin): ValidPlugin {
+  if (plugin.valid) return plugin
+  throw manifestInvalid(plugin.name, plugin.dir, plugin.errors)
 }

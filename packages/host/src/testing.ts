@@ -40,8 +40,8 @@ export function pluginTarget(dir: string, options: PluginTargetOptions = {}): Ch
 async function describe(folder: string, options: PluginTargetOptions): Promise<ContractDescriptor> {
   const plugin = await inspectPlugin(folder)
   if (!plugin) throw manifestMissing(folder)
-  const { valid, manifest, name, errors } = plugin
-  if (!valid || !manifest) throw manifestInvalid(name, folder, errors)
+  if (!plugin.valid) throw manifestInvalid(plugin.name, folder, plugin.errors)
+  const { name, manifest } = plugin
   if (shippedContracts.some((shipped) => shipped === manifest.contract))
     return readShippedContract(manifest.contract)
   await using host = createHost(folder, options)

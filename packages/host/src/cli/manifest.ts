@@ -3,9 +3,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { JsonSchema } from '@appfactory/sdk'
-import { codeSchemaOf } from '../code-schema.js'
 import { manifestMissing } from '../errors.js'
 import { inspectPlugin } from '../plugins/discovery.js'
+import { readCodeSchema } from '../sources.js'
 import { withKey } from './json-text.js'
 import { type CommonOptions, exitCodes, print, printJson, type Streams } from './output.js'
 import { UsageError } from './usage-error.js'
@@ -20,7 +20,7 @@ export async function manifest(
     throw new UsageError(`${folder} is not a folder`)
   const plugin = await inspectPlugin(folder)
   if (!plugin) throw manifestMissing(folder)
-  const schema = await codeSchemaOf(plugin)
+  const schema = await readCodeSchema(plugin)
   if (!schema) {
     throw new UsageError(
       `The class of ${plugin.name} has no schema: give it a \`static readonly configSchema\` in Zod, or write config_schema by hand`,

@@ -1,10 +1,10 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { JsonSchema } from '@appfactory/sdk'
-import { codeSchemaOf } from '../code-schema.js'
 import { SchemaChecker } from '../config/schema-checker.js'
 import { manifestMissing, reasonOf } from '../errors.js'
 import { type DiscoveredPlugin, discoverPlugins, inspectPlugin } from '../plugins/discovery.js'
+import { readCodeSchema } from '../sources.js'
 import { hasDrifted } from './manifest.js'
 import { type CommonOptions, exitCodes, paint, print, printJson, type Streams } from './output.js'
 import { UsageError } from './usage-error.js'
@@ -64,7 +64,7 @@ async function withDriftCheck(plugin: DiscoveredPlugin): Promise<DiscoveredPlugi
 
 async function driftOf(plugin: DiscoveredPlugin, written: JsonSchema): Promise<string | undefined> {
   try {
-    const schema = await codeSchemaOf(plugin)
+    const schema = await readCodeSchema(plugin)
     if (!schema || !hasDrifted(written, schema)) return undefined
     return `config_schema: is not what the code says; run appfactory-host manifest ${plugin.dir}`
   } catch (error) {

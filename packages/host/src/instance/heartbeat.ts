@@ -6,7 +6,7 @@ export interface HeartbeatOptions {
   /** Answers, pieces and credit that have arrived so far: what only the plugin itself can have sent. */
   received(): number
   /** Whether what it says is not read for now. */
-  isHeld(): boolean
+  isPaused(): boolean
   /** The longest silence that is taken for life, in ms; Infinity: any. */
   timeoutMs: number
   onSilence(): void
@@ -36,7 +36,7 @@ export class Heartbeat {
 
   #beat(): void {
     const received = this.#options.received()
-    const isSilent = this.#waiting && received === this.#received && !this.#options.isHeld()
+    const isSilent = this.#waiting && received === this.#received && !this.#options.isPaused()
     this.#missed = isSilent ? this.#missed + 1 : 0
     this.#received = received
     if (this.#missed >= beatsOfSilence) {

@@ -11,19 +11,32 @@ import { hostVersion } from '../version.js'
 import { type EntryOptions, isInside, resolveEntry } from './entry.js'
 import { unknownPermissions, unlimitedPermissions } from './permissions.js'
 
-/** A folder with a manifest. What is wrong with it is in `errors`; only what has none can be loaded. */
-export interface DiscoveredPlugin {
+/** A folder with a manifest. */
+interface PluginFolder {
   /** The manifest's name; the folder's where the manifest is not valid. */
   name: string
   /** Absolute path of the folder. */
   dir: string
-  valid: boolean
   errors: string[]
   warnings: string[]
-  manifest?: Manifest
+}
+
+/** A plugin that can be loaded. */
+export interface ValidPlugin extends PluginFolder {
+  valid: true
+  manifest: Manifest
   /** Absolute path of what `entry_point` names. */
+  entryFile: string
+}
+
+/** A plugin that can't be loaded: `errors` says why. The rest is there as far as it could be read. */
+export interface InvalidPlugin extends PluginFolder {
+  valid: false
+  manifest?: Manifest
   entryFile?: string
 }
+
+export type DiscoveredPlugin = ValidPlugin | InvalidPlugin
 
 /** What a scan of the plugins folders found. */
 export interface Discovery {
@@ -81,7 +94,7 @@ export async function inspectPlugin(
   }
 }
 
-function notValid(dir: string, error: unknown): DiscoveredPlugin {
+function notValid(dir: string, error: unknown): InvalidPlugin {
   return { name: basename(dir), dir, valid: false, errors: [`folder: ${reasonOf(error)}`], warnings: [] }
 }
 
@@ -92,7 +105,7 @@ async function inspect(
   roots: readonly string[],
 ): Promise<DiscoveredPlugin | undefined> {
   const found = await readManifest(dir)
-  const folder: DiscoveredPlugin = { name: basename(dir), dir, valid: false, errors: [], warnings: [] }
+  const folder: InvalidPlugin = { name: basename(dir), dir, valid: false, errors: [], warnings: [] }
   const real = await realpath(dir)
   if (!(await isInsideOne(roots, real))) return { ...folder, errors: [linksOut(real)] }
   if ('error' in found) return { ...folder, errors: [found.error] }
@@ -107,9 +120,10 @@ async function inspect(
     ),
   ]
   const entry = resolveEntry(dir, manifest.entry_point, options)
-  const errors = [...mismatches(manifest, basename(dir)), ...('error' in entry ? [entry.error] : [])]
-  const entryFile = 'file' in entry ? { entryFile: entry.file } : {}
-  return { ...folder, manifest, valid: errors.length === 0, errors, warnings, ...entryFile }
+  const errors = mismatches(manifest, basename(dir))
+  if ('error' in entry) return { ...folder, manifest, errors: [...errors, entry.error], warnings }
+  const known = { ...folder, manifest, entryFile: entry.file, errors, warnings }
+  return errors.length === 0 ? { ...known, valid: true } : known
 }
 
 /** Whether a replacement is named by its folder rather than by its name. */

@@ -15,7 +15,7 @@ export interface Exit {
 const pipes: 'pipe'[] = Array(process.platform === 'win32' ? 4 : 5).fill('pipe')
 
 /** How long a process may take to leave: after the end of its input, and after SIGTERM. */
-export interface Patience {
+export interface StopTimeouts {
   endMs: number
   termMs: number
 }
@@ -64,7 +64,7 @@ export class ChildProcess {
   }
 
   /** Asks the process to leave, ever more firmly. Resolves when it has ended. */
-  async stop({ endMs, termMs }: Patience): Promise<void> {
+  async stop({ endMs, termMs }: StopTimeouts): Promise<void> {
     this.stdin.end()
     this.messages?.end()
     if (await this.#exitsWithin(endMs)) return

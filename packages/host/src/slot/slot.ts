@@ -148,7 +148,8 @@ export class Slot {
   get status(): PluginStatus {
     if (!this.#instance || this.#closed) return this.#status
     // The last health check knows better than a process that merely runs.
-    return this.#status === PluginStatus.ERROR ? this.#status : this.#instance.status
+    if (this.#status === PluginStatus.ERROR) return this.#status
+    return this.#instance.isBusy ? PluginStatus.BUSY : PluginStatus.READY
   }
 
   call(method: string, args: Config, options: CallOptions = {}): Promise<unknown> {
@@ -473,19 +474,21 @@ export class Slot {
 
   /** Once for each instance: it may come back after a swap that failed. */
   #watchCrash(instance: Instance): void {
-    void instance.crashed.then((error) => this.#recover(instance, error))
+    void instance.ended.then((crash) => crash && this.#recover(instance, crash))
   }
 
   #watchHealth(instance: Instance): void {
     clearInterval(this.#healthTimer)
     let missed = 0
     this.#healthTimer = repeatEvery(this.limits.healthIntervalMs, async () => {
-      if (instance.isHeld) return
+      if (instance.isPaused) return
       const failure = await this.#checkHealth(instance)
       // Its answer may be among what is left in its pipes by now.
-      missed = failure === undefined || instance.isHeld ? 0 : missed + 1
+      missed = failure === undefined || instance.isPaused ? 0 : missed + 1
       if (missed === this.#options.restartPolicy.maxMissedHealthChecks)
-        instance.giveUp(`failed ${missed} health checks in a row and was stopped (the last one: ${failure})`)
+        instance.killBecause(
+          `failed ${missed} health checks in a row and was stopped (the last one: ${failure})`,
+        )
     })
   }
 

@@ -210,9 +210,9 @@ async function restore(old: Instance, candidate: Instance, state: unknown): Prom
 async function confirm(candidate: Instance, slot: Slot): Promise<void> {
   const health = candidate.health().then(
     () => undefined,
-    (error: unknown) => (isHostError(error, 'PLUGIN_CRASHED') ? candidate.crashed : undefined),
+    (error: unknown) => (isHostError(error, 'PLUGIN_CRASHED') ? candidate.ended : undefined),
   )
-  const watched = slot.unlessClosed(Promise.race([health, candidate.crashed]))
+  const watched = slot.unlessClosed(Promise.race([health, candidate.ended]))
   const crash = await watched.catch(() => undefined)
   if (crash) throw crash
 }

@@ -2,6 +2,7 @@ import { getEventListeners, once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { PluginHost } from '../../src/index.js'
+import { PluginConnection } from '../../src/instance/connection.js'
 import { Instance } from '../../src/instance/instance.js'
 import { defaultInstanceLimits } from '../../src/options.js'
 import {
@@ -160,26 +161,37 @@ test('a load that fails before anything came up goes to ERROR, and not through a
   expect(seen).toEqual(['INITIALIZING', 'ERROR'])
 })
 
-test('a start that fails leaves no listener on the signal that could have ended it', async () => {
+test('a start that fails or succeeds leaves no listener on the signal that could have ended it', async () => {
   const root = temporaryFolder()
-  const dir = writePlugin(root, 'broken', ttsPlugin(`initialize() { throw new Error('no engine') }`))
   const { signal } = new AbortController()
-  const options = {
-    dir,
-    manifest: { name: 'broken', version: '1.0.0', contract: 'tts', entry_point: 'index.js' },
-    entryFile: `${dir}/index.js`,
-    limits: defaultInstanceLimits,
-    env: {},
-    configure: () => ({}),
-    log: () => {},
-    signal,
+  const open = (name: string, source: string) => {
+    const dir = writePlugin(root, name, source)
+    return PluginConnection.open({
+      dir,
+      manifest: {
+        ...{ name, version: '1.0.0', contract: 'tts', entry_point: 'index.js' },
+        ...{ runtime: 'node', dependencies: [] },
+      },
+      entryFile: `${dir}/index.js`,
+      limits: defaultInstanceLimits,
+      env: {},
+      log: () => {},
+      signal,
+    })
   }
-  await expect(Instance.start(options as never)).rejects.toMatchObject({
+  await expect(open('unfit', 'export default 42')).rejects.toMatchObject({ codeName: 'CONTRACT_MISMATCH' })
+  expect(getEventListeners(signal, 'abort')).toEqual([])
+  const broken = await open('broken', ttsPlugin(`initialize() { throw new Error('no engine') }`))
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+  await expect(Instance.initialize(broken, {})).rejects.toMatchObject({
     codeName: 'PLUGIN_INITIALIZE_FAILED',
   })
+  await broken.connection.kill()
   expect(getEventListeners(signal, 'abort')).toEqual([])
-  expect((await Instance.contractOf(options as never)).name).toBe('tts')
+  const instance = await Instance.initialize(await open('fine', ttsPlugin()), {})
   expect(getEventListeners(signal, 'abort')).toEqual([])
+  await instance.stop()
+  expect(await instance.ended).toBeUndefined()
 })
 
 describe('a host that is closed in the middle of everything leaves no process behind', () => {

@@ -1,0 +1,312 @@
+import { randomBytes } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { PluginError } from '@appfactory/sdk'
+import {
+  type HandshakeParams,
+  type HandshakeResult,
+  isHeldBack,
+  letFlow,
+  Peer,
+  pluginMethods,
+  protocolVersions,
+  type RequestOptions,
+} from '@appfactory/sdk/wire'
+import { linesDropped, pluginStopping, startTimeout } from '../errors.js'
+import { LogBudget } from '../logs/log-budget.js'
+import type { LogLevel } from '../logs/logs.js'
+import { type Room, readWithin } from '../process/backpressure.js'
+import { ChildProcess } from '../process/child-process.js'
+import { type LaunchOptions, launchOf } from '../process/launch.js'
+import { StderrLog } from '../process/stderr.js'
+import { hostVersion } from '../version.js'
+import { exitError, type Phase } from './exit.js'
+import { checkHandshake, verdictOf } from './handshake.js'
+import { startTurn } from './start-turns.js'
+
+export interface ConnectionOptions extends LaunchOptions {
+  log(level: LogLevel, message: string): void
+  /** Whether there is room for more answers: without it, they are left in the plugin's pipes. Default: always. */
+  room?: Room
+  /** An abort kills the process, until the plugin serves. */
+  signal?: AbortSignal
+  /** Asks for the schema in the plugin's code. Default: false. */
+  wantsSchema?: boolean
+}
+
+/** A connection, and what the plugin answered to the handshake. */
+export interface OpenConnection {
+  connection: PluginConnection
+  handshake: HandshakeResult
+}
+
+/** Windows may hold a write on a pipe back as long as it is also read there: bytes are base64 in their messages then. */
+const byteChannels = process.platform === 'win32' ? [] : ['fd3']
+
+/** Where a runtime takes messages that nobody else in its process can reach. */
+const messageChannels = process.platform === 'win32' ? [] : ['fd4']
+
+/** How long the last output of a process that has ended may take to arrive. Another process may hold its pipes open for longer. */
+const drainAfterExitMs = 20
+
+/** How long it may take until what was read of that output has had its turns. */
+const lastTurnsMs = 1000
+
+/** How long a process may go on that has closed its output: until it is asked to leave, and from then until it is killed. */
+const closedOutputGraceMs = 500
+
+/** How long a process may take to leave after `shutdown()`. */
+const stopTimeouts = { endMs: 2000, termMs: 2000 }
+
+/** What is logged of a line on stdout that is no message, in characters. */
+const maxNoiseLength = 2000
+
+/** A plugin's process, and the connection to it. */
+export class PluginConnection {
+  /**
+   * Resolves when the process has ended and its last output is read: with the error that its requests got, or undefined where
+   * it was asked to end. Never rejects.
+   */
+  readonly lost: Promise<PluginError | undefined>
+  /** When the process was started, as `performance.now()` has it. */
+  readonly openedAt = performance.now()
+  #phase: Phase = 'handshake'
+  #hasExited = false
+  #killReason: string | undefined
+  readonly #options: ConnectionOptions
+  /** In each reference to bytes, so that no data of a client can be taken for one. */
+  readonly #byteNonce = randomBytes(8).toString('hex')
+  readonly #child: ChildProcess
+  readonly #peer: Peer
+  readonly #stderr: StderrLog
+  readonly #budget: LogBudget
+
+  /**
+   * Starts a process and shakes hands. Whatever fails, nothing is left running.
+   *
+   * @throws PluginError PLUGIN_LOAD_FAILED, CONTRACT_MISMATCH, PROTOCOL_VERSION_UNSUPPORTED or DEPENDENCY_MISSING.
+   */
+  static async open(options: ConnectionOptions): Promise<OpenConnection> {
+    const endTurn = await startTurn(options.signal)
+    const connection = new PluginConnection(options)
+    try {
+      return { connection, handshake: await connection.#shakeHands() }
+    } catch (error) {
+      await connection.kill()
+      throw error
+    } finally {
+      endTurn()
+    }
+  }
+
+  private constructor(options: ConnectionOptions) {
+    this.#options = options
+    this.#child = new ChildProcess(launchOf(options))
+    this.#budget = new LogBudget((dropped) => options.log('WARNING', linesDropped(dropped)))
+    this.#stderr = new StderrLog(this.#child.stderr, this.#budget, options.log)
+    this.#peer = new Peer({
+      input: this.#child.stdout,
+      output: this.#child.stdin,
+      idNonce: randomBytes(9).toString('base64url').replace(/[eE]/g, '_'),
+      maxMessageBytes: options.limits.maxMessageBytes,
+      maxSendBytes: options.limits.maxMessageBytes,
+      onNoise: (text, reason) => this.#logNoise(text, reason),
+      onOversize: () =>
+        this.killBecause(`sent a line longer than ${options.limits.maxMessageBytes} bytes and was stopped`),
+      onEnd: () => void this.#child.stop({ endMs: closedOutputGraceMs, termMs: closedOutputGraceMs }),
+    })
+    if (this.#child.messages) this.#peer.listenTo(this.#child.messages)
+    this.#peer.receiveBytes(this.#child.bytes, this.#byteNonce)
+    for (const stream of this.#answers) readWithin(() => this.#room(), stream)
+    options.signal?.addEventListener('abort', this.#abort, { once: true })
+    this.lost = this.#watchExit()
+  }
+
+  /** What it was opened with. */
+  get options(): Readonly<ConnectionOptions> {
+    return this.#options
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  /** What has come over it so far. */
+  get counts(): Readonly<Peer['counts']> {
+    return this.#peer.counts
+  }
+
+  /** Bytes that wait for the plugin to read them. */
+  get unsentBytes(): number {
+    return this.#peer.unsentBytes
+  }
+
+  /** Whether the process is there, and nobody has asked it to leave. */
+  get isRunning(): boolean {
+    return !this.#hasExited && this.#phase !== 'stopping'
+  }
+
+  /** Whether the plugin's answers are left in its pipes for now, so that its silence says nothing. */
+  get isPaused(): boolean {
+    return this.#answers.some(isHeldBack)
+  }
+
+  /** Resolves when the process has ended; what it wrote last may be unread. */
+  get exited(): Promise<unknown> {
+    return this.#child.exited
+  }
+
+  request(method: string, params: unknown, options?: RequestOptions): Promise<unknown> {
+    return this.#peer.request(method, params, options)
+  }
+
+  stream(method: string, params: unknown, options: RequestOptions): AsyncIterableIterator<unknown> {
+    return this.#peer.stream(method, params, options)
+  }
+
+  /** A request that has a deadline of its own. */
+  ask(method: string, params: unknown, timeoutMs: number, late: () => PluginError): Promise<unknown> {
+    return this.#peer.request(method, params, { timeoutMs, late })
+  }
+
+  /** The plugin is initialized. From now on, an end of its process is a crash. */
+  beginServing(): void {
+    this.#phase = 'serving'
+    this.#options.signal?.removeEventListener('abort', this.#abort)
+  }
+
+  /** From now on, the end of the process is what was asked for. */
+  beginStop(): void {
+    if (this.#phase === 'stopping') return
+    this.#phase = 'stopping'
+    this.#options.signal?.removeEventListener('abort', this.#abort)
+    this.#resumeReading()
+  }
+
+  /** Asks the process to leave, ever more firmly. Resolves when it has ended. */
+  async stop(): Promise<void> {
+    this.beginStop()
+    await this.#child.stop(stopTimeouts)
+  }
+
+  /** Ends the process at once; resolves when it has ended. */
+  async kill(): Promise<void> {
+    this.beginStop()
+    this.#child.kill()
+    await this.#child.exited
+  }
+
+  /** Ends the process for what it does, or does not do: its requests fail as in a crash. */
+  killBecause(reason: string): void {
+    this.#killReason = reason
+    this.#child.kill()
+  }
+
+  readonly #abort = (): void => this.#child.kill()
+
+  async #shakeHands(): Promise<HandshakeResult> {
+    const { manifest, limits } = this.#options
+    const answer = await this.ask(pluginMethods.handshake, this.#hello(), limits.startTimeoutMs, () =>
+      startTimeout(manifest.name, limits.startTimeoutMs),
+    ).catch((error: unknown) => {
+      throw verdictOf(error)
+    })
+    checkHandshake(manifest, answer)
+    this.#phase = 'initialize'
+    this.#settleChannels(answer)
+    return answer
+  }
+
+  #hello(): HandshakeParams {
+    const { manifest, limits, wantsSchema = false } = this.#options
+    return {
+      protocol_versions: protocolVersions,
+      host_version: hostVersion,
+      manifest,
+      max_message_bytes: limits.maxMessageBytes,
+      wants_config_schema: wantsSchema,
+      message_channels: messageChannels,
+      byte_channels: byteChannels,
+      byte_nonce: this.#byteNonce,
+    }
+  }
+
+  /** Messages and bytes go where the plugin takes them. */
+  #settleChannels(handshake: HandshakeResult): void {
+    this.#settleMessages(handshake)
+    if (handshake.byte_channels.includes('fd3')) this.#peer.sendBytes()
+  }
+
+  #settleMessages({ message_channels: taken }: HandshakeResult): void {
+    const { messages } = this.#child
+    if (!messages) return
+    if (taken?.includes('fd4')) {
+      this.#peer.moveTo(messages)
+      this.#child.endStdin()
+    } else messages.destroy()
+  }
+
+  /** Returns whether there was room in the log. */
+  #logNoise(text: string, reason: string): boolean {
+    const said = text.slice(0, maxNoiseLength)
+    const isKept = this.#budget.take(said.length)
+    if (isKept) this.#options.log('WARNING', `stdout (${reason}): ${said}`)
+    return isKept
+  }
+
+  /** What carries the plugin's answers. */
+  get #answers(): readonly Readable[] {
+    const { stdout, bytes, messages } = this.#child
+    return messages ? [stdout, bytes, messages] : [stdout, bytes]
+  }
+
+  /** While a plugin starts or stops, reading is not paused: little is sent, and the host waits for it. */
+  #room(): Promise<void> | undefined {
+    return this.#phase === 'serving' && !this.#hasExited ? this.#options.room?.() : undefined
+  }
+
+  /** What is left in its pipes is taken out, room or not. */
+  #resumeReading(): void {
+    for (const stream of this.#answers) letFlow(stream)
+  }
+
+  /** The process has ended: what it wrote last is read first, then its requests fail. */
+  async #watchExit(): Promise<PluginError | undefined> {
+    const exit = await this.#child.exited
+    this.#hasExited = true
+    this.#resumeReading()
+    await Promise.race([this.#outputEnded(), afterReading(drainAfterExitMs)])
+    await Promise.race([this.#caughtUp(), delay(lastTurnsMs)])
+    const error = exitError({
+      plugin: this.#options.manifest.name,
+      exit,
+      phase: this.#phase,
+      killReason: this.#killReason,
+      stderr: this.#stderr.tail,
+    })
+    this.#peer.close(error ?? pluginStopping(this.#options.manifest.name))
+    return error
+  }
+
+  /** What was read and put off has been taken. */
+  async #caughtUp(): Promise<void> {
+    await Promise.all([this.#peer.caughtUp(), this.#stderr.caughtUp()])
+    this.#budget.tell()
+  }
+
+  async #outputEnded(): Promise<void> {
+    await Promise.all([...this.#answers, this.#child.stderr].map(ended))
+  }
+}
+
+/** Resolves when all that a stream had has been read. */
+async function ended(stream: Readable): Promise<void> {
+  if (stream.readableEnded || stream.destroyed) return
+  await new Promise((resolve) => stream.once('end', resolve).once('close', resolve))
+}
+
+/** Resolves after that time, and once what was there to be read by then has been: a busy host is late with both. */
+async function afterReading(ms: number): Promise<void> {
+  await delay(ms)
+  for (let turns = 0; turns < 2; turns++) await new Promise((resolve) => setImmediate(resolve))
+}
