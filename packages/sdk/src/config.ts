@@ -1,6 +1,6 @@
 import type { z } from 'zod'
-import { maxIssues } from './contracts/codec.js'
-import type { JsonSchema } from './contracts/contract.js'
+import { firstIssues, type Issue, issuesText, maxIssues } from './codec/issues.js'
+import type { JsonSchema } from './descriptor.js'
 import { describeThrown, PluginError } from './errors.js'
 import { shortened } from './quote.js'
 
@@ -99,19 +99,14 @@ function nameOf(segment: PathSegment): string {
 }
 
 /** Of very many issues, the first ones; `total` where not all that there are were collected. */
-export function configInvalid(
-  plugin: string,
-  issues: readonly { path: string; message: string }[],
-  total = issues.length,
-): PluginError {
+export function configInvalid(plugin: string, issues: readonly Issue[], total = issues.length): PluginError {
   const first = issues
     .slice(0, maxIssues)
     .map(({ path, message }) => ({ path: shortened(path), message: shortened(message, 1000) }))
-  const texts = first.map(({ path, message }) => `${path || 'config'}: ${message}`)
-  if (total > first.length) texts.push(`... ${total - first.length} more`)
+  const named = first.map(({ path, message }) => ({ path: path || 'config', message }))
   return new PluginError(
     'CONFIG_INVALID',
-    `The configuration of plugin "${plugin}" is not valid: ${texts.join('; ')}`,
+    `The configuration of plugin "${plugin}" is not valid: ${issuesText(firstIssues(named, total))}`,
     { plugin, issues: first },
   )
 }

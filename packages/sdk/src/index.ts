@@ -7,14 +7,9 @@ export {
   type CallContext,
   type ContractBinding,
   type ContractDefinition,
-  type ContractDescriptor,
   contractBindingOf,
-  type JsonSchema,
   type MethodBehaviour,
   type MethodDefinition,
-  type MethodDescriptor,
-  type MethodKind,
-  type SessionRole,
 } from './contracts/contract.js'
 export {
   type DefinedClient,
@@ -52,6 +47,13 @@ export {
   TTSContract,
   type Voice,
 } from './contracts/tts.js'
+export type {
+  ContractDescriptor,
+  JsonSchema,
+  MethodDescriptor,
+  MethodKind,
+  SessionRole,
+} from './descriptor.js'
 export type { ErrorData, ErrorIssue, PluginErrorOf } from './error-data.js'
 export {
   ErrorCodes,

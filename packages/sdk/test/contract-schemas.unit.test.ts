@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { z as z3 } from 'zod/v3'
-import { compileCodec } from '../src/contracts/codec.js'
+import { compileCodec } from '../src/codec/compile.js'
 import { all, connect } from './connect.js'
 
 // The stack of an error that nobody foresaw goes to the log.

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { namePattern } from '../name-pattern.js'
+import { methodNamePattern, reservedNames, toCamelCase, toSnakeCase } from '../wire-names.js'
 import type { ContractDefinition, MethodDefinition } from './contract.js'
-import { methodNamePattern, reservedNames, toCamelCase, toSnakeCase } from './names.js'
 
 /** What JSON can't carry, by Zod's name for it: what it is, and what to use. */
 const notJson: Record<string, string> = {

@@ -1,14 +1,9 @@
 import { z } from 'zod'
+import { bytesTag, compileCodec, isOpen, lookUp } from '../codec/compile.js'
+import type { ContractDescriptor, JsonSchema, MethodDescriptor } from '../descriptor.js'
+import { toCamelCase, toSnakeCase } from '../wire-names.js'
 import { isBytes } from './check-definition.js'
-import { bytesTag, compileCodec, isOpen, lookUp } from './codec.js'
-import type {
-  ContractDefinition,
-  ContractDescriptor,
-  JsonSchema,
-  MethodDefinition,
-  MethodDescriptor,
-} from './contract.js'
-import { toCamelCase, toSnakeCase } from './names.js'
+import type { ContractDefinition, MethodDefinition } from './contract.js'
 
 /** A contract as plain JSON: names and schemas as they are on the wire. */
 export function describeContract({

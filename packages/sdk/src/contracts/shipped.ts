@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import type { ContractBinding, ContractDescriptor, MethodBehaviour } from './contract.js'
+import type { ContractDescriptor } from '../descriptor.js'
+import type { ContractBinding, MethodBehaviour } from './contract.js'
 
 /** Names of the contracts that come with the SDK; each has a `<name>.table.ts` and, once built, a `<name>.json`. */
 export const shippedContracts = ['tts', 'stt', 'llm'] as const

@@ -1,21 +1,17 @@
 import { isPromise, isUint8Array } from 'node:util/types'
 import type { z } from 'zod'
+import type { Codec } from '../codec/compile.js'
+import { firstIssues, type Issue, issuesText, maxIssues } from '../codec/issues.js'
+import { MethodCodecs } from '../codec/method-codecs.js'
 import { type AnyPlugin, countCall } from '../contracts/base.js'
-import {
-  type Codec,
-  firstIssues,
-  type Issue,
-  issuesText,
-  MethodCodecs,
-  maxIssues,
-} from '../contracts/codec.js'
-import type { ContractBinding, ContractDescriptor, MethodDescriptor } from '../contracts/contract.js'
-import { toSnakeCase } from '../contracts/names.js'
+import type { ContractBinding } from '../contracts/contract.js'
+import type { ContractDescriptor, MethodDescriptor } from '../descriptor.js'
 import { describeThrown, isPluginError, PluginError } from '../errors.js'
 import { listed, quoted } from '../quote.js'
 import type { IncomingCall } from '../wire/call.js'
 import { isInputMarker } from '../wire/protocol.js'
 import { creditOf, type OutgoingStream } from '../wire/streams.js'
+import { toSnakeCase } from '../wire-names.js'
 import { logThrown } from './log-thrown.js'
 
 /** How long a cancelled method may go on before the caller is told that it does not stop. */

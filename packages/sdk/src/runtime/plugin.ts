@@ -2,7 +2,8 @@
 
 import { parseConfigOf } from '../config.js'
 import { type AnyPlugin, setManifest, trackLifecycle } from '../contracts/base.js'
-import { type ContractDescriptor, contractSymbol } from '../contracts/contract.js'
+import { contractSymbol } from '../contracts/contract.js'
+import type { ContractDescriptor } from '../descriptor.js'
 import { describeThrown, isPluginError, PluginError } from '../errors.js'
 import { type HealthStatus, PluginStatus, type WireHealthStatus } from '../health.js'
 import type { Manifest } from '../manifest.js'

@@ -1,5 +1,5 @@
-import type { MethodCodecs } from '../contracts/codec.js'
-import type { ContractDescriptor, MethodDescriptor } from '../contracts/contract.js'
+import type { MethodCodecs } from '../codec/method-codecs.js'
+import type { ContractDescriptor, MethodDescriptor } from '../descriptor.js'
 import type { MethodSamples } from './samples.js'
 import type { RunningPlugin } from './target.js'
 

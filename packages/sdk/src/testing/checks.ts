@@ -1,6 +1,7 @@
 import type { AnyPlugin } from '../contracts/base.js'
-import { type ContractDescriptor, contractBindingOf } from '../contracts/contract.js'
+import { contractBindingOf } from '../contracts/contract.js'
 import { readShippedContract, shippedContracts } from '../contracts/shipped.js'
+import type { ContractDescriptor } from '../descriptor.js'
 import type { Check } from './check.js'
 import { claimsCheck } from './checks/claims.js'
 import { duringCallsCheck } from './checks/during-calls.js'

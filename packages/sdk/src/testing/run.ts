@@ -1,5 +1,5 @@
 import { closest } from '../closest.js'
-import type { ContractDescriptor } from '../contracts/contract.js'
+import type { ContractDescriptor } from '../descriptor.js'
 import { type Check, CheckFailure } from './check.js'
 import { errorText } from './checks/calls.js'
 import { checksOf, descriptorOf } from './checks.js'

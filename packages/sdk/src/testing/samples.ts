@@ -1,5 +1,6 @@
-import { issuesText, MethodCodecs } from '../contracts/codec.js'
-import type { ContractDescriptor, MethodDescriptor } from '../contracts/contract.js'
+import { issuesText } from '../codec/issues.js'
+import { MethodCodecs } from '../codec/method-codecs.js'
+import type { ContractDescriptor, MethodDescriptor } from '../descriptor.js'
 import { sampleAudio } from './sample-audio.js'
 import { sampleOf } from './schema-sample.js'
 import type { WireArgs } from './target.js'

@@ -1,5 +1,5 @@
-import { lookUp } from '../contracts/codec.js'
-import type { JsonSchema } from '../contracts/contract.js'
+import { lookUp } from '../codec/compile.js'
+import type { JsonSchema } from '../descriptor.js'
 import { sampleAudio } from './sample-audio.js'
 
 /** Texts for the formats of JSON Schema that a plugin is likely to ask for. */

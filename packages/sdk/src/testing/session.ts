@@ -1,5 +1,5 @@
-import { MethodCodecs } from '../contracts/codec.js'
-import type { ContractDescriptor, MethodDescriptor } from '../contracts/contract.js'
+import { MethodCodecs } from '../codec/method-codecs.js'
+import type { ContractDescriptor, MethodDescriptor } from '../descriptor.js'
 import type { CheckContext } from './check.js'
 import { type MethodSamples, SampleSource, type Samples } from './samples.js'
 import type { CheckTarget, RunningPlugin } from './target.js'

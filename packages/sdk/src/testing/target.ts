@@ -1,4 +1,4 @@
-import type { ContractDescriptor } from '../contracts/contract.js'
+import type { ContractDescriptor } from '../descriptor.js'
 import type { HealthStatus, PluginStatus } from '../health.js'
 
 export type WireArgs = Record<string, unknown>

@@ -1,4 +1,4 @@
-import { type BytesReference, isBytesReference } from './bytes.js'
+import { type BytesReference, isBytesReference } from '../bytes.js'
 import type { Message } from './message.js'
 
 /** A place in a message whose bytes come beside it. */

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
+import type { BytesReference } from '../bytes.js'
 import { type ByteLimits, defaultByteLimits } from './byte-frames.js'
 import { ByteReceiver } from './byte-receiver.js'
 import { ByteSender } from './byte-sender.js'
-import type { BytesReference } from './bytes.js'
 import { FairReader } from './fair-reader.js'
 
 /** Bytes may come before their message, but not for long. */

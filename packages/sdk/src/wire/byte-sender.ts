@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream'
+import { type BytesReference, type PayloadCollector, stringifyWith } from '../bytes.js'
 import { PluginError } from '../errors.js'
 import { lastPayloadNumber, pieceBytes, writeHeader } from './byte-frames.js'
-import { type BytesReference, type PayloadCollector, stringifyWith } from './bytes.js'
 
 /** Pieces that are written before the event loop gets its turn. */
 const piecesPerTurn = 4

@@ -1,21 +1,16 @@
 /// <reference types="node" preserve="true" />
+
+export { Bytes } from '../bytes.js'
 export { closest } from '../closest.js'
+export { type Codec, compileCodec } from '../codec/compile.js'
+export { firstIssues, type Issue, issuesText, nameValue } from '../codec/issues.js'
+export { MethodCodecs } from '../codec/method-codecs.js'
 export { configInvalid } from '../config.js'
-export {
-  type Codec,
-  compileCodec,
-  firstIssues,
-  type Issue,
-  issuesText,
-  MethodCodecs,
-  nameValue,
-} from '../contracts/codec.js'
-export { isMethodName, toCamelCase, toSnakeCase } from '../contracts/names.js'
 export { describeThrown, fromErrorObject, systemCodeOf, toErrorObject } from '../errors.js'
 export type { WireHealthStatus } from '../health.js'
 export { listed, quoted, shortened } from '../quote.js'
+export { isMethodName, toCamelCase, toSnakeCase } from '../wire-names.js'
 export { reopenAsBytePipe } from './byte-pipe.js'
-export { Bytes } from './bytes.js'
 export { type Cancellation, IncomingCall } from './call.js'
 export { FairReader, holdBack, isHeldBack, letFlow } from './fair-reader.js'
 export { defaultMaxMessageBytes } from './lines.js'

@@ -1,6 +1,6 @@
+import { Bytes } from '../bytes.js'
 import { type Attachment, belongingOf, findAttachments } from './attachments.js'
 import type { ByteChannel } from './byte-channel.js'
-import { Bytes } from './bytes.js'
 import { classify, type Message } from './message.js'
 
 /** Most that messages which wait for their bytes may take, in bytes, roughly. */

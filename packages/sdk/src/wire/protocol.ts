@@ -1,7 +1,7 @@
-import type { ContractDescriptor, JsonSchema } from '../contracts/contract.js'
+import type { Bytes } from '../bytes.js'
+import type { ContractDescriptor, JsonSchema } from '../descriptor.js'
 import type { WireHealthStatus } from '../health.js'
 import type { Manifest } from '../manifest.js'
-import type { Bytes } from './bytes.js'
 
 /** Versions of the protocol between host and plugin that this SDK speaks, newest first. */
 export const protocolVersions: readonly number[] = [1]

@@ -1,6 +1,6 @@
 import { isUint8Array } from 'node:util/types'
+import { Bytes } from '../bytes.js'
 import { describeThrown, PluginError } from '../errors.js'
-import { Bytes } from './bytes.js'
 import { parseJson } from './message.js'
 import type { WireState } from './protocol.js'
 

@@ -3,8 +3,8 @@ import { Duplex } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
+import { Bytes, inlineBytes } from '../../src/bytes.js'
 import { ByteChannel } from '../../src/wire/byte-channel.js'
-import { Bytes, inlineBytes } from '../../src/wire/bytes.js'
 
 /** A pipe's end whose other end is the test: `written` is what the channel wrote, `feed` what it reads. */
 function pipeEnd() {

@@ -3,7 +3,7 @@ import { PassThrough, Transform } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Bytes } from '../../src/wire/bytes.js'
+import { Bytes } from '../../src/bytes.js'
 import type { IncomingCall } from '../../src/wire/call.js'
 import { Peer, type PeerOptions } from '../../src/wire/peer.js'
 

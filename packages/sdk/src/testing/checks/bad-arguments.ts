@@ -1,4 +1,4 @@
-import type { JsonSchema, MethodDescriptor } from '../../contracts/contract.js'
+import type { JsonSchema, MethodDescriptor } from '../../descriptor.js'
 import type { WireArgs } from '../target.js'
 
 export interface BadArguments {

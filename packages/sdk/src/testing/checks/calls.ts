@@ -1,5 +1,5 @@
-import { issuesText } from '../../contracts/codec.js'
-import type { ContractDescriptor, MethodDescriptor } from '../../contracts/contract.js'
+import { issuesText } from '../../codec/issues.js'
+import type { ContractDescriptor, MethodDescriptor } from '../../descriptor.js'
 import { describeThrown, isPluginError, type PluginError } from '../../errors.js'
 import { type CheckContext, CheckFailure } from '../check.js'
 import type { TargetCallOptions, WireArgs } from '../target.js'

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { MethodDescriptor } from '../../contracts/contract.js'
+import type { MethodDescriptor } from '../../descriptor.js'
 import { isPluginError } from '../../errors.js'
 import { type CheckContext, must } from '../check.js'
 import type { RunningPlugin, WireArgs } from '../target.js'

@@ -1,4 +1,4 @@
-import type { ContractDescriptor } from '../../contracts/contract.js'
+import type { ContractDescriptor } from '../../descriptor.js'
 import { type HealthStatus, PluginStatus } from '../../health.js'
 import { type Check, type CheckContext, must } from '../check.js'
 import { promptMs, tryCall, unexpected, usualMethod } from './calls.js'

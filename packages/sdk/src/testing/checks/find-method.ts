@@ -1,4 +1,4 @@
-import type { ContractDescriptor, MethodDescriptor } from '../../contracts/contract.js'
+import type { ContractDescriptor, MethodDescriptor } from '../../descriptor.js'
 
 /** A method of a contract that is known to have it. */
 export function methodOf({ name, methods }: ContractDescriptor, wire: string): MethodDescriptor {

@@ -1,4 +1,4 @@
-import type { MethodDescriptor } from '../../contracts/contract.js'
+import type { MethodDescriptor } from '../../descriptor.js'
 import { type Check, must } from '../check.js'
 import { callForResult } from './calls.js'
 

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ContractDescriptor, MethodDescriptor } from '../../contracts/contract.js'
 import { type ChatResult, type CompletionResult, type TextChunk, textOf } from '../../contracts/llm.js'
+import type { ContractDescriptor, MethodDescriptor } from '../../descriptor.js'
 import { type Check, type CheckContext, must } from '../check.js'
 import { streamForPieces } from './calls.js'
 import { methodOf } from './find-method.js'

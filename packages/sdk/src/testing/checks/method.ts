@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { JsonSchema, MethodDescriptor } from '../../contracts/contract.js'
+import type { JsonSchema, MethodDescriptor } from '../../descriptor.js'
 import { isPluginError, type PluginError } from '../../errors.js'
 import { type Check, type CheckContext, must } from '../check.js'
 import type { WireArgs } from '../target.js'

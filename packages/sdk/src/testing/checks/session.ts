@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ContractDescriptor } from '../../contracts/contract.js'
+import type { ContractDescriptor } from '../../descriptor.js'
 import { type Check, type CheckContext, must } from '../check.js'
 import { callForResult, tryCall } from './calls.js'
 import { methodOf } from './find-method.js'

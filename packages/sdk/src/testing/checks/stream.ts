@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { MethodDescriptor } from '../../contracts/contract.js'
+import type { MethodDescriptor } from '../../descriptor.js'
 import { type Check, type CheckContext, CheckFailure, must } from '../check.js'
 import type { WireArgs } from '../target.js'
 import { callForResult, promptMs, readPiece, streamForPieces, unexpected } from './calls.js'

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ContractDescriptor, MethodDescriptor } from '../../contracts/contract.js'
 import type { TranscriptionResult, TranscriptUpdate } from '../../contracts/stt.js'
+import type { ContractDescriptor, MethodDescriptor } from '../../descriptor.js'
 import { isPluginError } from '../../errors.js'
 import { type Check, type CheckContext, must } from '../check.js'
 import { callForResult, errorText, streamForPieces, tryCall } from './calls.js'

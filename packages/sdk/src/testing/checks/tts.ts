@@ -1,6 +1,6 @@
 import { decodeWav, sniffAudio } from '../../audio.js'
-import type { ContractDescriptor, MethodDescriptor } from '../../contracts/contract.js'
 import type { AudioChunk, SynthesisResult, Voice } from '../../contracts/tts.js'
+import type { ContractDescriptor, MethodDescriptor } from '../../descriptor.js'
 import { isPluginError } from '../../errors.js'
 import { type Check, type CheckContext, must } from '../check.js'
 import { callForResult, errorText, streamForPieces, tryCall, unexpected } from './calls.js'

@@ -1,15 +1,10 @@
 import { isUint8Array } from 'node:util/types'
+import { Bytes } from '../bytes.js'
 import { closest } from '../closest.js'
-import { listed, shortened } from '../quote.js'
-import { Bytes } from '../wire/bytes.js'
-import type { JsonSchema, MethodDescriptor } from './contract.js'
-import { toCamelCase } from './names.js'
-
-/** What is wrong with a value, and where: `messages[0].role`. */
-export interface Issue {
-  path: string
-  message: string
-}
+import type { JsonSchema } from '../descriptor.js'
+import { listed } from '../quote.js'
+import { toCamelCase } from '../wire-names.js'
+import { firstIssues, type Issue, Issues, nameValue, type Path } from './issues.js'
 
 /** A value in the other form, and what is wrong with it. With issues, the value is not to be used. */
 export interface Converted {
@@ -23,12 +18,8 @@ export interface Converted {
  */
 export type Codec = (value: unknown) => Converted
 
-type Direction = 'decode' | 'encode'
-type Path = (string | number)[]
+export type Direction = 'decode' | 'encode'
 type Convert = (value: unknown, path: Path, issues: Issues) => unknown
-
-/** How many issues are told one by one; of more, how many there are. */
-export const maxIssues = 20
 
 /** How deep a value may be nested: deeper ones would overflow the stack. */
 const maxDepth = 1000
@@ -53,35 +44,6 @@ interface Scope extends CodecOptions {
   references: Map<string, Convert>
 }
 
-/** The issues of one value: the first of them, and how many there are. */
-class Issues {
-  readonly first: Issue[] = []
-  count = 0
-  /** How much of the value the schema leaves open: all of it is 1. */
-  open = 0
-
-  /** @param message Made only if it is kept. */
-  add(path: Path, message: string | (() => string)): void {
-    this.count += 1
-    if (this.count > maxIssues) return
-    this.first.push({ path: pathText(path), message: typeof message === 'string' ? message : message() })
-  }
-
-  /** Takes out those that came after the first `count`. */
-  takeFrom(count: number): Issues {
-    const taken = new Issues()
-    taken.first.push(...this.first.splice(count))
-    taken.count = this.count - count
-    this.count = count
-    return taken
-  }
-
-  addAll({ first, count }: Issues): void {
-    this.first.push(...first.slice(0, maxIssues - this.first.length))
-    this.count += count
-  }
-}
-
 interface Property {
   /** Its name in the value that is converted, and in what becomes of it. */
   from: string
@@ -92,69 +54,6 @@ interface Property {
   /** Makes the value of an absent one. */
   fallback: (() => unknown) | undefined
   convert: Convert
-}
-
-/** The codecs of one method, each made when it is first needed. */
-export class MethodCodecs {
-  readonly method: MethodDescriptor
-  /** The wire name of the argument that may arrive as a stream. */
-  readonly inputName: string | undefined
-
-  readonly #options: CodecOptions
-
-  /** @param options.checked The author's own schema checks arguments and results too, and fills in defaults. Default: false. */
-  constructor(method: MethodDescriptor, { checked = false }: { checked?: boolean } = {}) {
-    this.method = method
-    this.#options = checked ? { fillsDefaults: false, strict: true } : {}
-    const { properties = {} } = objectSchema(method.args)
-    this.inputName = Object.keys(properties).find(
-      (wire) => localName(wire, properties[wire] ?? {}) === method.input,
-    )
-  }
-
-  readonly decodeArgs: Codec = lazyCodec(() => this.#compile(this.method.args, 'decode'))
-  readonly encodeArgs: Codec = lazyCodec(() => this.#compile(this.method.args, 'encode'))
-  readonly decodeResult: Codec = lazyCodec(() => this.#compile(this.method.result, 'decode'))
-  readonly encodeResult: Codec = lazyCodec(() => this.#compile(this.method.result, 'encode'))
-  readonly decodePiece: Codec = lazyCodec(() => this.#compile(this.method.piece ?? {}, 'decode'))
-  readonly encodePiece: Codec = lazyCodec(() => this.#compile(this.method.piece ?? {}, 'encode'))
-  /** The arguments but for the one that arrives as a stream. Nobody but the codec fills in their defaults. */
-  readonly decodeArgsWithoutInput: Codec = lazyCodec(() => compileCodec(this.#argsWithoutInput(), 'decode'))
-  readonly encodeArgsWithoutInput: Codec = lazyCodec(() => compileCodec(this.#argsWithoutInput(), 'encode'))
-  /** One item of the argument that arrives as a stream. */
-  readonly decodeInput: Codec = lazyCodec(() => compileCodec(this.#inputSchema(), 'decode'))
-  readonly encodeInput: Codec = lazyCodec(() => compileCodec(this.#inputSchema(), 'encode'))
-
-  #compile(schema: JsonSchema, direction: Direction): Codec {
-    return compileCodec(schema, direction, this.#options)
-  }
-
-  #inputSchema(): JsonSchema {
-    const { properties = {} } = objectSchema(this.method.args)
-    return { ...properties[this.inputName ?? ''], $defs: this.method.args['$defs'] }
-  }
-
-  #argsWithoutInput(): JsonSchema {
-    const { properties = {}, required = [] } = objectSchema(this.method.args)
-    const rest = Object.fromEntries(Object.entries(properties).filter(([wire]) => wire !== this.inputName))
-    return {
-      ...this.method.args,
-      properties: rest,
-      required: required.filter((wire) => wire !== this.inputName),
-    }
-  }
-}
-
-function lazyCodec(compile: () => Codec): Codec {
-  let codec: Codec | undefined
-  return (value) => {
-    codec ??= compile()
-    return codec(value)
-  }
-}
-
-function objectSchema(schema: JsonSchema): { properties?: Record<string, JsonSchema>; required?: string[] } {
-  return schema
 }
 
 /** Compiles a schema of the wire. Keywords that it does not know are left to the author's own schema to check. */
@@ -168,12 +67,6 @@ export function compileCodec(schema: JsonSchema, direction: Direction, options: 
       issues: issues.count === 0 ? issues.first : firstIssues(issues.first, issues.count),
     }
   }
-}
-
-/** Of many issues the first, and how many more there are. */
-export function firstIssues(issues: readonly Issue[], count = issues.length): Issue[] {
-  const first = issues.slice(0, maxIssues)
-  return count > maxIssues ? [...first, { path: '', message: `and ${count - maxIssues} more` }] : first
 }
 
 function compile(schema: JsonSchema, scope: Scope): Convert {
@@ -301,7 +194,8 @@ export function isOpen(schema: JsonSchema): boolean {
   return !['type', '$ref', 'anyOf', 'oneOf', 'allOf', 'enum', 'const'].some((keyword) => keyword in schema)
 }
 
-function localName(wire: string, schema: JsonSchema): string {
+/** What a property of the wire is called in TypeScript. */
+export function localName(wire: string, schema: JsonSchema): string {
   return toCamelCase(schema['contentEncoding'] === 'base64' ? wire.replace(/_b64$/, '') : wire)
 }
 
@@ -561,37 +455,7 @@ function unknownKey(key: string, known: ReadonlyMap<string, unknown>): string {
     : 'is not known; nothing is expected here'
 }
 
-/** A value as a person reads it in a message: short, with its type. */
-export function nameValue(value: unknown): string {
-  if (value === null || value === undefined || typeof value === 'boolean' || typeof value === 'number')
-    return String(value)
-  if (typeof value === 'string')
-    return value.length > 40
-      ? `the string ${JSON.stringify(value.slice(0, 40))}…`
-      : `the string ${JSON.stringify(value)}`
-  if (Array.isArray(value)) return `an array of ${value.length}`
-  return isUint8Array(value)
-    ? `${value.length} bytes`
-    : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
-}
-
 function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   return !(isUint8Array(value) || value instanceof Bytes)
-}
-
-/** `['messages', 0, 'role']` → `messages[0].role` */
-function pathText(path: readonly (string | number)[]): string {
-  return path
-    .map((part, index) =>
-      typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${shortened(part)}`,
-    )
-    .join('')
-}
-
-/** `text: is required; speed: must be a number, not true` */
-export function issuesText(issues: readonly Issue[]): string {
-  // Those of a codec may have one more, which counts the others.
-  const some = issues.length > maxIssues + 1 ? firstIssues(issues) : issues
-  return some.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ')
 }

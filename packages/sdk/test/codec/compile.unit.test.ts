@@ -1,7 +1,6 @@
 import { wireSchema } from '@appfactory/sdk/contracts'
 import {
   issuesText,
-  nameValue,
   compileCodec as publicCompileCodec,
   toCamelCase,
   toSnakeCase,
@@ -9,7 +8,7 @@ import {
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { type Converted, compileCodec } from '../src/contracts/codec.js'
+import { type Converted, compileCodec } from '../../src/codec/compile.js'
 
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
 
@@ -310,24 +309,6 @@ describe('faults 11: __proto__', () => {
       { path: 'outer[0].__proto__' },
     ])
   })
-})
-
-it.each([
-  [null, 'null'],
-  [undefined, 'undefined'],
-  [true, 'true'],
-  [5, '5'],
-  ['x', 'the string "x"'],
-  [[1, 2], 'an array of 2'],
-  [Uint8Array.of(1), '1 bytes'],
-  [{}, 'an object'],
-  [() => 1, 'a function'],
-])('%o is called %s', (value, name) => {
-  expect(nameValue(value)).toBe(name)
-})
-
-it('a long string is shortened', () => {
-  expect(nameValue('x'.repeat(1000)).length).toBeLessThan(70)
 })
 
 it('is public under the same name', () => {
