@@ -5,10 +5,16 @@ import { blocksOf, isKnown, proseOf } from './blocks.js'
 import { matches, patternOf } from './match.js'
 import { root } from './reader.js'
 
-const documents = ['README.md', ...readdirSync(join(root, 'docs')).filter((file) => file.endsWith('.md'))]
-  .map((file) => (file === 'README.md' ? file : `docs/${file}`))
-  .filter((file) => existsSync(join(root, file)))
-  .map((file) => ({ file, text: readFileSync(join(root, file), 'utf8') }))
+const documents = ['README.md', ...pagesIn('docs'), ...pagesIn('docs/guide')].map((file) => ({
+  file,
+  text: readFileSync(join(root, file), 'utf8'),
+}))
+
+function pagesIn(folder: string): string[] {
+  return readdirSync(join(root, folder))
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => `${folder}/${file}`)
+}
 
 describe('blocksOf', () => {
   it('finds fenced blocks, what they are and where they stand', () => {
@@ -44,7 +50,10 @@ describe('matches', () => {
 })
 
 describe.each(documents)('$file', ({ file, text }) => {
-  const name = file.replace(/^.*\//, '').replace('.md', '').toLowerCase()
+  const name = file
+    .replace(/^docs\//, '')
+    .replace(/\/.*|\.md$/, '')
+    .toLowerCase()
 
   it('has no code block that no test sees', () => {
     const tested = existsSync(join(root, 'docs/test', `${name}.test.ts`))

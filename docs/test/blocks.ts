@@ -1,9 +1,9 @@
-// Every fenced code block of docs/*.md and README.md says behind its language what it is, and is run or checked as such.
-// A block that says nothing, or something unknown, makes the test fail.
+// Every fenced code block of README.md, docs/*.md and docs/guide/*.md says behind its language what it is, and is run or
+// checked as such. A block that says nothing, or something unknown, makes the test fail.
 //
 //   any language
-//     file=PATH          is written to the reader's folder (a temporary one for each document) before anything runs. A
-//                        manifest.json is checked as a manifest too; a .ts is type-checked too.
+//     file=PATH          is written to the reader's folder (a temporary one for each document, and one for all of the guide)
+//                        before anything runs. A manifest.json is checked as a manifest too; a .ts is type-checked too.
 //   ts
 //     run                a program: type-checked, then run with node. js: the same, without the types.
 //     plugin=CONTRACT    a whole plugin: loaded in a host, and each method of its contract called.
@@ -30,7 +30,7 @@
 // rest of an array (as last item) or any further members of an object (as key).
 
 export interface Block {
-  /** As in `guide.md:12`. */
+  /** As in `guide/manifest.md:12`. */
   place: string
   language: string
   /** The first word, or the first key, behind the language: `run`, `file`, `plugin`… */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { PluginHost } from '@appfactory/host'
 import { checkManifest } from '@appfactory/sdk/manifest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -24,9 +24,18 @@ export function testDocument(
   path: string,
   more: (tested: TestedDocument) => void = () => {},
 ): TestedDocument {
-  const document = basename(path)
-  const text = readFileSync(join(root, path), 'utf8')
-  const blocks = blocksOf(document, text)
+  return testPages(basename(path), [path], more)
+}
+
+/** As `testDocument`, for a document of several pages: a reader goes through them in this order, in one folder. */
+export function testPages(
+  title: string,
+  paths: readonly string[],
+  more: (tested: TestedDocument) => void = () => {},
+): TestedDocument {
+  const pages = paths.map((path) => readFileSync(join(root, path), 'utf8'))
+  const text = pages.join('\n')
+  const blocks = pages.flatMap((page, index) => blocksOf(relative('docs', paths[index] ?? ''), page))
   let reader: ReaderFolder
   let host: PluginHost
   let last: Outcome | undefined
@@ -87,7 +96,7 @@ export function testDocument(
     else if (file.endsWith('.json')) JSON.parse(content)
   }
 
-  describe(document, () => {
+  describe(title, () => {
     beforeAll(() => {
       reader = new ReaderFolder(blocks)
       host = new PluginHost({ pluginsDir: join(reader.path, 'js/plugins') })

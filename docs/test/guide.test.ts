@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { PluginHost } from '@appfactory/host'
@@ -5,8 +6,9 @@ import { errorTable, PluginStatus, type TTSContract } from '@appfactory/sdk'
 import { manifestSchema } from '@appfactory/sdk/manifest'
 import { describe, expect, it } from 'vitest'
 import type { Block } from './blocks.js'
-import { testDocument } from './document.js'
+import { testPages } from './document.js'
 import { pluginNameOf } from './plugins.js'
+import { root } from './reader.js'
 import { firstColumn } from './tables.js'
 
 /** Those of the guide that this one is the TypeScript edition of (D087), in its order. */
@@ -34,7 +36,15 @@ const chapters = [
   ['Debugging', 'Enable Debug Logging', 'Check Logs', 'Common Issues', 'Example: Complete TTS Plugin'],
 ].flat()
 
-const { text, blocks, reader } = testDocument('docs/guide.md', ({ reader: folder }) => {
+const contents = readFileSync(join(root, 'docs/guide/README.md'), 'utf8')
+/** The pages in the order of the contents: a chapter builds on files of those before it. */
+const pages = [
+  'README.md',
+  ...[...contents.matchAll(/^\d+\. \[.*?\]\((.*?)\)/gm)].map(([, page = '']) => page),
+]
+const paths = pages.map((page) => `docs/guide/${page}`)
+
+const { text, blocks, reader } = testPages('guide', paths, ({ reader: folder }) => {
   const hostOf = (): PluginHost => new PluginHost({ pluginsDir: join(folder().path, 'js/plugins') })
 
   it('shows a state that a successor can take', async () => {
@@ -77,9 +87,19 @@ function moduleOf(block: Block): string {
   return pathToFileURL(join(reader().path, 'js/plugins', pluginNameOf(block), 'index.js')).href
 }
 
-describe('guide.md', () => {
+describe('the guide', () => {
+  it('lists each of its pages, and each page links to the next', () => {
+    expect(pages.toSorted()).toEqual(readdirSync(join(root, 'docs/guide')).toSorted())
+    for (const [index, page] of pages.slice(1, -1).entries()) {
+      const next = pages[index + 2] ?? ''
+      expect(readFileSync(join(root, 'docs/guide', page), 'utf8')).toMatch(
+        new RegExp(`Next: .*\\(${next}\\)\n$`),
+      )
+    }
+  })
+
   it('has the chapters of D087, in its order', () => {
-    const headings = [...text.matchAll(/^#{2,4} (.*)$/gm)].map(([, heading]) => heading)
+    const headings = [...text.matchAll(/^#{1,3} (.*)$/gm)].map(([, heading]) => heading)
     expect(headings.filter((heading) => chapters.includes(heading ?? ''))).toEqual(chapters)
   })
 
