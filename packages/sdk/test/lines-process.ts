@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { onTestFinished } from 'vitest'
+import type { AtEnd } from './temp-dir.js'
 
 /** One message of JSON-RPC as it came over the pipe, unchecked. */
 export interface RawMessage {
@@ -9,6 +10,15 @@ export interface RawMessage {
   params?: Record<string, unknown>
   result?: unknown
   error?: { code: number; message: string; data?: Record<string, unknown> }
+}
+
+export interface LinesProcessOptions {
+  cwd?: string
+  env?: NodeJS.ProcessEnv
+  /** The command that runs node. */
+  through?: readonly string[]
+  /** When it is killed: at the end of the test, where nothing else is said. */
+  atEnd?: AtEnd
 }
 
 interface Waiter {
@@ -32,11 +42,11 @@ export class LinesProcess {
   #lastId = 0
   #ended = false
 
-  /** Runs `node file …args`, or `…through node file …args`; killed at the end of the test. */
+  /** Runs `node file …args`. */
   constructor(
     file: string,
     args: readonly string[],
-    { through = [], ...options }: { cwd?: string; env?: NodeJS.ProcessEnv; through?: readonly string[] } = {},
+    { through = [], atEnd = onTestFinished, ...options }: LinesProcessOptions = {},
   ) {
     const [command = '', ...rest] = [...through, process.execPath, file, ...args]
     this.child = spawn(command, rest, { stdio: 'pipe', ...options })
@@ -51,7 +61,7 @@ export class LinesProcess {
         resolve({ code, signal })
       })
     })
-    onTestFinished(async () => {
+    atEnd(async () => {
       this.child.kill('SIGKILL')
       await this.exited
     })

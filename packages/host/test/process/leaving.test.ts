@@ -44,7 +44,7 @@ async function unreadHost(): Promise<ReturnType<typeof startHost>> {
   host.child.stdout.pause()
   for (let call = 0; call < 6; call++) host.request('plugin/call', { plugin: 'a', method: 'get_voices' })
   // The first answers have filled the pipe.
-  await new Promise((resolve) => setTimeout(resolve, 1500))
+  await new Promise((resolve) => setTimeout(resolve, 700))
   return host
 }
 

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { LinesProcess } from '../../../sdk/test/lines-process.js'
-import { tempDir, writeFiles } from '../../../sdk/test/temp-dir.js'
+import { type AtEnd, tempDir, writeFiles } from '../../../sdk/test/temp-dir.js'
 
 const command = fileURLToPath(new URL('../../bin/appfactory-host.js', import.meta.url))
 
@@ -73,11 +74,29 @@ export function startHost(
   files: Record<string, string> = {},
   args: readonly string[] = [],
   through: readonly string[] = [],
+  atEnd?: AtEnd,
 ): LinesProcess & { readonly dir: string } {
-  const dir = tempDir()
+  const dir = tempDir({}, atEnd)
   writeFiles(`${dir}/plugins`, { '.keep': '', ...files })
-  const host = new LinesProcess(command, [...args], { cwd: dir, through })
+  const host = new LinesProcess(command, [...args], { cwd: dir, through, ...(atEnd && { atEnd }) })
   return Object.assign(host, { dir })
+}
+
+/** A host for all tests of a `describe` or a file, with these plugins loaded; none of them may have ended it. */
+export function sharedHost(files: Record<string, string>, loaded: readonly string[]): () => LinesProcess {
+  const cleanups: (() => void | Promise<void>)[] = []
+  let host: LinesProcess
+  beforeAll(async () => {
+    host = startHost(files, [], [], (cleanup) => void cleanups.unshift(cleanup))
+    for (const name of loaded) await host.result('plugin/load', { name })
+  })
+  afterAll(async () => {
+    const exit = await host.finish()
+    for (const cleanup of cleanups) await cleanup()
+    expect(exit.code).toBe(0)
+    expect(host.garbage).toEqual([])
+  })
+  return () => host
 }
 
 /** Resolves once a plugin has logged a line that contains `text`. `events/subscribe` must have been called. */

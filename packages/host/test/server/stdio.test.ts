@@ -3,7 +3,7 @@ import { hostVersion } from '@appfactory/host'
 import { ErrorCodes } from '@appfactory/sdk'
 import { describe, expect, it, vi } from 'vitest'
 import { isAlive } from '../../../sdk/test/lines-process.js'
-import { logged, patientMembers, pidOf, startHost, ttsPlugin } from './client.js'
+import { logged, patientMembers, pidOf, sharedHost, startHost, ttsPlugin } from './client.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -97,6 +97,10 @@ describe('methods', () => {
     expect(await host.result('plugin/describe', { name: 'a' })).toEqual(before)
   })
 
+  const shared = sharedHost(
+    { ...ttsPlugin('a'), ...ttsPlugin('loaded'), 'broken/manifest.json': '{', 'empty/README.md': '' },
+    ['loaded'],
+  )
   it.each([
     ['plugin/load', { name: 'nope' }, 'PLUGIN_NOT_FOUND'],
     ['plugin/load', { name: '../a' }, 'PLUGIN_NOT_FOUND'],
@@ -113,14 +117,7 @@ describe('methods', () => {
     ['plugin/call', { plugin: 'loaded', method: 'synthesize', args: { text: 5 } }, 'INVALID_PARAMS'],
     ['plugin/call', { ...speak('loaded', 'x'), stream: true }, 'INVALID_PARAMS'],
   ] as const)('%s %j is %s, naming the plugin', async (method, params, code) => {
-    const host = startHost({
-      ...ttsPlugin('a'),
-      ...ttsPlugin('loaded'),
-      'broken/manifest.json': '{',
-      'empty/README.md': '',
-    })
-    await host.result('plugin/load', { name: 'loaded' })
-    const { error } = await host.ask(method, params)
+    const { error } = await shared().ask(method, params)
     expect(error?.code).toBe(ErrorCodes[code])
     if (!('method' in params) || code !== 'INVALID_PARAMS')
       expect(error?.message).toContain('name' in params ? params.name : params.plugin)
@@ -221,6 +218,7 @@ describe('plugin/swap', () => {
     expect(await host.result('plugin/call', voicesOf('a'))).toMatchObject([{ id: 'a', name: '1' }])
   })
 
+  const shared = sharedHost({ ...ttsPlugin('a'), ...ttsPlugin('b') }, ['a'])
   it.each([
     [{ new: 'b' }, 'INVALID_PARAMS'],
     [{ old: 'a' }, 'INVALID_PARAMS'],
@@ -235,10 +233,8 @@ describe('plugin/swap', () => {
     [{ old: 'nope', new: 'b' }, 'PLUGIN_NOT_FOUND'],
     [{ old: 'b', new: 'a' }, 'PLUGIN_NOT_READY'],
   ] as const)('%j is %s', async (params, code) => {
-    const host = startHost({ ...ttsPlugin('a'), ...ttsPlugin('b') })
-    await host.result('plugin/load', { name: 'a' })
-    expect((await host.ask('plugin/swap', params)).error?.code).toBe(ErrorCodes[code])
-    expect(await host.result('tts/get_voices')).toMatchObject([{ id: 'a' }])
+    expect((await shared().ask('plugin/swap', params)).error?.code).toBe(ErrorCodes[code])
+    expect(await shared().result('tts/get_voices')).toMatchObject([{ id: 'a' }])
   })
 })
 
