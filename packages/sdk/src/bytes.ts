@@ -13,21 +13,45 @@ export function isBytesReference(value: object, nonce: string): value is BytesRe
   return typeof bytes === 'string' && typeof length === 'number' && bytes.startsWith(`${nonce}:`)
 }
 
-/** Keeps the payloads of a message, and says what stands for each in its JSON. */
-export interface PayloadCollector {
-  collect(data: Uint8Array): BytesReference
+/** Bytes that travel beside their message, which refers to them by their number. */
+export interface Payload {
+  readonly number: number
+  readonly data: Uint8Array
 }
 
-/** Takes the payloads of the message that is being made; undefined where the connection has no byte channel. */
-let collector: PayloadCollector | undefined
+/** Numbers the payloads of a connection. */
+export interface PayloadNumbers {
+  readonly nonce: string
+  /** @throws PluginError MESSAGE_TOO_LARGE */
+  next(data: Uint8Array): number
+}
 
-/** The JSON of a message whose large payloads `takes` collects. */
-export function stringifyWith(takes: PayloadCollector, message: unknown): string {
-  collector = takes
+/** A message as JSON, and what travels beside it. */
+export interface EncodedMessage {
+  line: string
+  payloads: readonly Payload[]
+}
+
+const noPayloads: readonly Payload[] = []
+
+/** Of the message that is being encoded. */
+let numbers: PayloadNumbers | undefined
+let payloads: Payload[] | undefined
+
+/**
+ * Encodes a message.
+ *
+ * @param given Numbers its large payloads. Without it, they go inside the message.
+ * @throws Whatever JSON.stringify throws.
+ */
+export function encode(message: unknown, given?: PayloadNumbers): EncodedMessage {
+  numbers = given
   try {
-    return JSON.stringify(message)
+    const line = JSON.stringify(message)
+    return { line, payloads: payloads ?? noPayloads }
   } finally {
-    collector = undefined
+    numbers = undefined
+    payloads = undefined
   }
 }
 
@@ -37,7 +61,11 @@ export class Bytes {
 
   toJSON(): string | BytesReference {
     const { data } = this
-    if (collector && data.length >= inlineBytes) return collector.collect(data)
-    return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')
+    if (!numbers || data.length < inlineBytes)
+      return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')
+    const number = numbers.next(data)
+    payloads ??= []
+    payloads.push({ number, data })
+    return { $bytes: `${numbers.nonce}:${number}`, length: data.length }
   }
 }

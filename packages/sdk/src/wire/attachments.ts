@@ -26,7 +26,7 @@ export function findAttachments(message: Message, nonce: string): Attachment[] {
 }
 
 /** What a message belongs to. */
-export interface Belonging {
+interface Belonging {
   /** Its call: messages of one call must not overtake each other. Undefined: none. */
   call: string | undefined
   /** Its session: requests of one session must not either. Undefined: none. */

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { BytesReference } from '../bytes.js'
+import type { BytesReference, EncodedMessage, Payload } from '../bytes.js'
 import { type ByteLimits, defaultByteLimits } from './byte-frames.js'
 import { ByteReceiver } from './byte-receiver.js'
 import { ByteSender } from './byte-sender.js'
@@ -35,24 +35,19 @@ export class ByteChannel {
     return this.#receiver.dropped
   }
 
-  /** The JSON of a message. Its bytes are kept until `sendCollected()`. */
-  stringify(message: unknown): string {
-    return this.#sender.stringify(message)
+  /** Encodes a message. Its large payloads are for `send()`. */
+  encode(message: unknown): EncodedMessage {
+    return this.#sender.encode(message)
   }
 
-  /** Sends the bytes of the message that was made last. Returns whether it had any. */
-  sendCollected(): boolean {
-    return this.#sender.sendCollected()
+  /** Sends the payloads of a message. Resolves when the system has taken them; undefined where there are none. */
+  send(payloads: readonly Payload[]): Promise<void> | undefined {
+    return this.#sender.send(payloads)
   }
 
   /** Bytes that wait to be sent. */
   get unsentBytes(): number {
     return this.#sender.unsentBytes
-  }
-
-  /** Resolves when the system has taken the bytes of the message that was made last; undefined when it has already. */
-  caughtUp(): Promise<void> | undefined {
-    return this.#sender.caughtUp()
   }
 
   /** Hands everything to the operating system, as long as it takes it. */

@@ -7,7 +7,7 @@ export const headerBytes = 16
 /** The highest number that a payload can have. */
 export const lastPayloadNumber = 2 ** 32 - 1
 
-export interface PieceHeader {
+interface PieceHeader {
   /** Of the payload. */
   number: number
   /** Length of the payload. */

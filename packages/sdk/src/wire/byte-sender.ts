@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import { type BytesReference, type PayloadCollector, stringifyWith } from '../bytes.js'
+import { type EncodedMessage, encode, type Payload, type PayloadNumbers } from '../bytes.js'
 import { PluginError } from '../errors.js'
 import { lastPayloadNumber, pieceBytes, writeHeader } from './byte-frames.js'
 
@@ -16,32 +16,29 @@ const largeInTurn = 2
 interface Batch {
   /** Those that the system has not taken yet. */
   left: number
-  readonly waiters: (() => void)[]
+  /** Reports that it has taken all. */
+  resolve(): void
 }
 
-interface Payload {
-  readonly number: number
-  readonly data: Uint8Array
+interface Sending extends Payload {
   readonly batch: Batch
   offset: number
 }
 
 /** Sends the payloads of messages, in pieces that take turns. */
-export class ByteSender implements PayloadCollector {
+export class ByteSender {
   readonly #stream: Writable
-  readonly #nonce: string
   readonly #maxPayloadBytes: number
   /** Payloads whose pieces take turns, the next one first. */
-  readonly #inTurn: Payload[] = []
+  readonly #inTurn: Sending[] = []
   /** Payloads of several pieces that wait until they may take turns. */
-  readonly #waiting: Payload[] = []
+  readonly #waiting: Sending[] = []
   #largeInTurn = 0
   #largeBytesInTurn = 0
   #unwrittenBytes = 0
   /** Messages whose payloads the system has not taken yet. */
   readonly #batches = new Set<Batch>()
-  #collected: Uint8Array[] = []
-  #batch: Batch = { left: 0, waiters: [] }
+  readonly #numbers: PayloadNumbers
   #lastNumber = 0
   #stopped = false
   #blocked = false
@@ -49,7 +46,7 @@ export class ByteSender implements PayloadCollector {
 
   constructor(stream: Writable, nonce: string, maxPayloadBytes: number) {
     this.#stream = stream
-    this.#nonce = nonce
+    this.#numbers = { nonce, next: (data) => this.#number(data) }
     this.#maxPayloadBytes = maxPayloadBytes
     stream.on('drain', () => {
       this.#blocked = false
@@ -57,40 +54,25 @@ export class ByteSender implements PayloadCollector {
     })
   }
 
-  /** The JSON of a message. Its bytes are kept until `sendCollected()`. */
-  stringify(message: unknown): string {
-    this.#collected = []
-    return this.#canSend() ? stringifyWith(this, message) : JSON.stringify(message)
+  /** Encodes a message. Its large payloads are for `send()`. */
+  encode(message: unknown): EncodedMessage {
+    return encode(message, this.#canSend() ? this.#numbers : undefined)
   }
 
-  collect(data: Uint8Array): BytesReference {
-    if (data.length > this.#maxPayloadBytes) throw tooLarge(data.length, this.#maxPayloadBytes)
-    this.#collected.push(data)
-    return { $bytes: `${this.#nonce}:${this.#lastNumber + this.#collected.length}`, length: data.length }
-  }
-
-  /** Sends the bytes of the message that was made last. Returns whether it had any. */
-  sendCollected(): boolean {
-    if (this.#collected.length === 0) return false
-    const payloads = this.#collected
-    this.#collected = []
-    this.#batch = { left: payloads.length, waiters: [] }
-    this.#batches.add(this.#batch)
-    for (const data of payloads) this.#enqueue(data, this.#batch)
-    if (!this.#blocked) this.#pumpSoon()
-    return true
+  /** Sends the payloads of a message. Resolves when the system has taken them; undefined where there are none. */
+  send(payloads: readonly Payload[]): Promise<void> | undefined {
+    if (payloads.length === 0 || this.#stopped) return undefined
+    return new Promise((resolve) => {
+      const batch = { left: payloads.length, resolve }
+      this.#batches.add(batch)
+      for (const { number, data } of payloads) this.#enqueue({ number, data, batch, offset: 0 })
+      if (!this.#blocked) this.#pumpSoon()
+    })
   }
 
   /** Bytes that wait here, and in the stream. */
   get unsentBytes(): number {
     return this.#unwrittenBytes + this.#stream.writableLength
-  }
-
-  /** Resolves when the system has taken the bytes of the message that was made last; undefined when it has already. */
-  caughtUp(): Promise<void> | undefined {
-    const batch = this.#batch
-    if (batch.left === 0 || this.#stopped) return undefined
-    return new Promise((resolve) => batch.waiters.push(resolve))
   }
 
   /** Hands everything to the operating system, as long as it takes it. */
@@ -112,10 +94,16 @@ export class ByteSender implements PayloadCollector {
     return !this.#stopped && this.#lastNumber < lastPayloadNumber / 2
   }
 
-  #enqueue(data: Uint8Array, batch: Batch): void {
-    const payload = { number: ++this.#lastNumber, data, batch, offset: 0 }
-    this.#unwrittenBytes += data.length
-    if (data.length <= pieceBytes) this.#inTurn.push(payload)
+  #number({ length }: Uint8Array): number {
+    if (length > this.#maxPayloadBytes) throw tooLarge(length, this.#maxPayloadBytes)
+    this.#lastNumber += 1
+    return this.#lastNumber
+  }
+
+  #enqueue(payload: Sending): void {
+    const { length } = payload.data
+    this.#unwrittenBytes += length
+    if (length <= pieceBytes) this.#inTurn.push(payload)
     else {
       this.#waiting.push(payload)
       this.#admit()
@@ -181,10 +169,10 @@ export class ByteSender implements PayloadCollector {
 
   #release(batch: Batch): void {
     this.#batches.delete(batch)
-    for (const resolve of batch.waiters.splice(0)) resolve()
+    batch.resolve()
   }
 
-  #endTurns({ data }: Payload): void {
+  #endTurns({ data }: Sending): void {
     if (data.length <= pieceBytes) return
     this.#largeInTurn -= 1
     this.#largeBytesInTurn -= data.length

@@ -3,9 +3,11 @@ import type { Request, RequestId } from './message.js'
 import { IncomingStream, OutgoingStream } from './streams.js'
 
 /** What a call needs of its connection. */
-interface Connection {
+export interface Connection {
+  /** Sends one piece of the answer. Resolves when the reader has caught up. */
   sendPiece(id: RequestId, sequence: number, value: unknown): Promise<void> | undefined
   notify(method: string, params: unknown): void
+  /** Answers before the work on the call has ended. */
   answerEarly(id: RequestId, error: PluginError): void
   /** So many bytes more, or fewer, are kept for calls. */
   countHeld(bytes: number): void

@@ -19,7 +19,7 @@ const sliceBytes = { least: 64, most: 16_384 }
 /** What a part of a stream was good for: `asked` for, `kept` all the same, as a line of a log is, or `dropped`. */
 export type Worth = 'asked' | 'kept' | 'dropped'
 
-export interface FairReading {
+interface FairReading {
   /** Takes a part of what the stream brings; a line may go on in the next one. */
   take(part: Buffer): void
   /** All has been taken. */

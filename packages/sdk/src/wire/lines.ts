@@ -14,7 +14,7 @@ const joinedParts = 64 * 1024
 /** Most lines that are kept for one write. */
 const linesPerWrite = 16
 
-export interface LineHandlers {
+interface LineHandlers {
   /** One line without its LF; where it is not UTF-8, its bytes. */
   onLine(line: string | Uint8Array): void
   /** A line passed the limit. The rest of it is skipped up to the next LF. */

@@ -1,203 +1,179 @@
-import { Bytes } from '../bytes.js'
-import { type Attachment, belongingOf, findAttachments } from './attachments.js'
+import type { Readable } from 'node:stream'
+import { ourCall, theirCall } from './attachments.js'
 import type { ByteChannel } from './byte-channel.js'
-import { classify, type Message } from './message.js'
+import { FairReader, type Worth } from './fair-reader.js'
+import { HeldMessages, type HoldingHandlers } from './held-messages.js'
+import { LineSplitter } from './lines.js'
+import { type Message, parseLine, type RequestId } from './message.js'
+import { salvage } from './salvage.js'
 
-/** Most that messages which wait for their bytes may take, in bytes, roughly. */
-const maxWaitingBytes = 32 * 1024 * 1024
-
-/** Parsed JSON may take twenty times the room of its text: what comes when that much waits already is kept as text. */
-const maxParsedBytes = 1024 * 1024
-
-/** What a message that waits takes beside its text, and each payload that it waits for, in bytes. */
-const messageCost = 1024
-const payloadCost = 256
-
-export interface ReaderHandlers {
-  /** Whether anybody waits for that message. */
-  isAwaited(message: Message): boolean
-  /** Most pieces that may wait beside those that the reader of that stream has not taken. Infinity for all other messages. */
-  roomFor(message: Message): number
-  /** Whether the bytes of that message are to be put into it as base64. */
-  wantsText(message: Message): boolean
-  /** A message is whole, and its turn has come. */
-  onWhole(message: Message): void
-  /** A message will not be whole; its turn has come. */
-  onBroken(message: Message, reason: string): void
+interface ReaderOptions {
+  input: Readable
+  /** Longest line, in bytes. */
+  maxBytes: number
+  /** Whether each line must be JSON-RPC. If not, other lines are noise, and a message may stand at the end of one. */
+  strict: boolean
+  /** How the ids of this end's requests begin: a message behind noise is recognised by one. Empty: none is. */
+  idMark: string
 }
 
-/** A message that waits for its bytes, or behind others. */
-interface Waiting {
-  message: Message | string
-  keys: readonly string[]
-  call: string | undefined
-  isRequest: boolean
-  cost: number
-  attachments: readonly Attachment[]
-  /** Its attachments that have not arrived. */
-  missing: Set<Attachment>
-  bytes: Map<Attachment, Uint8Array>
-  /** Why it will never be whole. */
-  failure: string | undefined
+export interface ReaderHandlers extends Omit<HoldingHandlers, 'onWhole'> {
+  /** A message is whole, and its turn has come. `line` is empty if it waited for bytes. */
+  onMessage(message: Message, line: string): void
+  /** Several messages came in one line of that length. */
+  onBatch(items: unknown[], length: number): void
+  /** A line is not JSON-RPC though it must be. */
+  onUnparsable(reason: string): void
+  onNoise(text: string, reason: string): void
+  /** A line is longer than `limit` bytes. */
+  onOversize(limit: number): void
+  /** The other end sends nothing any more. */
+  onEnd(): void
+  /** The use of most of what came since the last call of this. */
+  worth(): Worth
 }
 
-/** Messages that must not overtake each other, the first one first. */
-type Queue = Waiting[]
+interface Input {
+  stream: Readable
+  lines: LineSplitter
+  reader: FairReader
+}
 
-/** Holds messages back until the bytes beside them have arrived, and later ones of the same call or session behind them. */
+const openingBrace = 0x7b
+
+/** Reads lines into messages. Those whose bytes are on their way wait, and later ones of the same call or session behind them. */
 export class MessageReader {
-  readonly #channel: ByteChannel
-  readonly #nonce: string
-  /** How a reference to bytes begins in a line. */
-  readonly #mark: string
+  readonly #options: ReaderOptions
   readonly #handlers: ReaderHandlers
-  /** The queue of each call and session that has messages waiting, and how many. */
-  readonly #queues = new Map<string, { queue: Queue; count: number }>()
-  #waitingBytes = 0
+  readonly #inputs: Input[] = []
+  /** Where messages come from. */
+  #present: Readable
+  /** Where they came from before the other end moved: what comes there now is noise. */
+  #left: Readable | undefined
+  #maxBytes: number
+  #hasEnded = false
+  #held: HeldMessages | undefined
 
-  constructor(channel: ByteChannel, nonce: string, handlers: ReaderHandlers) {
-    this.#channel = channel
-    this.#nonce = nonce
-    this.#mark = `{"$bytes":"${nonce}:`
+  constructor(options: ReaderOptions, handlers: ReaderHandlers) {
+    this.#options = options
     this.#handlers = handlers
+    this.#present = options.input
+    this.#maxBytes = options.maxBytes
+    this.listenTo(options.input)
   }
 
-  /** Takes a message that can't be acted on yet. Returns false for all others: they may be acted on at once. */
-  holdBack(message: Message, line: string): boolean {
-    const hasBytes = line.includes(this.#mark)
-    if (!hasBytes && this.#queues.size === 0) return false
-    const attachments = hasBytes ? findAttachments(message, this.#nonce) : []
-    const { call, session } = belongingOf(message)
-    const keys = [session, call].filter((key) => key !== undefined)
-    const queue = keys.map((key) => this.#queues.get(key)?.queue).find((found) => found !== undefined)
-    if (attachments.length === 0 && !queue) return false
-    if (!queue && !this.#handlers.isAwaited(message)) {
-      this.#discard(attachments)
-      return false
-    }
-    if (queue && this.#isFull(queue, message, call)) {
-      this.#discard(attachments)
-      this.#handlers.onBroken(message, 'more pieces than there is credit for')
-      return true
-    }
-    const isRequest = message.kind === 'request' && message.request.id !== undefined
-    const cost = line.length + messageCost + attachments.length * payloadCost
-    this.#add(queue ?? [], {
-      message: this.#waitingBytes + cost <= maxParsedBytes ? message : textOf(message),
-      keys,
-      call,
-      isRequest,
-      cost,
-      attachments,
-      missing: new Set(attachments),
-      bytes: new Map(),
-      failure: undefined,
+  set maxBytes(bytes: number) {
+    this.#maxBytes = bytes
+    for (const { lines } of this.#inputs) lines.maxBytes = bytes
+  }
+
+  /** Takes messages from `stream` as well: the other end may move there. */
+  listenTo(stream: Readable): void {
+    const lines = new LineSplitter(
+      {
+        onLine: (line) => (stream === this.#left ? this.#receiveNoise(line) : this.#receiveLine(line)),
+        onOversize: () =>
+          stream === this.#left
+            ? this.#handlers.onNoise('', 'a long line')
+            : this.#handlers.onOversize(lines.maxBytes),
+      },
+      this.#maxBytes,
+    )
+    const reader = new FairReader(stream, {
+      take: (part) => lines.push(part),
+      end: () => {
+        lines.end()
+        this.#end(stream)
+      },
+      worth: () => this.#handlers.worth(),
     })
-    return true
+    this.#inputs.push({ stream, lines, reader })
+    stream.on('error', () => this.#end(stream))
+    stream.once('close', () => void reader.caughtUp().then(() => this.#end(stream)))
   }
 
-  /** Whether anything waits. */
-  get isHolding(): boolean {
-    return this.#queues.size > 0
+  /** The other end has moved to `stream`: what its first output still brings is noise. */
+  moveTo(stream: Readable): void {
+    this.#left = this.#present
+    this.#present = stream
+    if (stream.readableEnded || stream.destroyed) this.#end(stream)
   }
 
-  /** A call has ended: what waits for it goes. Returns whether its request was among that. */
-  forget(call: string): boolean {
-    const queue = this.#queues.get(call)?.queue
-    if (!queue) return false
-    const gone = queue.filter((waiting) => waiting.call === call)
-    const left = queue.filter((waiting) => waiting.call !== call)
-    queue.splice(0, queue.length, ...left)
-    for (const waiting of gone) {
-      this.#letGo(waiting)
-      this.#fail(waiting, 'nobody waits for it any more')
+  /** Resolves when all that has been read so far has been taken. What comes from now on is not put off for long. */
+  async caughtUp(): Promise<void> {
+    for (const { reader } of this.#inputs) reader.hurry()
+    await Promise.all(this.#inputs.map(({ reader }) => reader.caughtUp()))
+  }
+
+  /** Takes raw bytes from `channel` from now on, for messages that refer to them. */
+  takeBytes(channel: ByteChannel, nonce: string): void {
+    const handlers = {
+      ...this.#handlers,
+      onWhole: (message: Message) => this.#handlers.onMessage(message, ''),
     }
-    this.#advance(queue)
-    return gone.some(({ isRequest }) => isRequest)
+    this.#held = new HeldMessages(channel, nonce, handlers)
   }
 
-  #add(queue: Queue, waiting: Waiting): void {
-    queue.push(waiting)
-    for (const key of waiting.keys) {
-      const place = this.#queues.get(key)
-      if (place) place.count += 1
-      else this.#queues.set(key, { queue, count: 1 })
-    }
-    this.#waitingBytes += waiting.cost
-    this.#await(queue, waiting)
-    if (this.#waitingBytes > maxWaitingBytes)
-      this.#channel.breakReceiving(new Error('too much waits for bytes that do not come'))
+  /** A call of this end is over: nobody waits for what it was still to bring. */
+  forgetOurs(id: RequestId): void {
+    if (this.#held?.isHolding) this.#held.forget(ourCall(id))
   }
 
-  #isFull(queue: Queue, message: Message, call: string | undefined): boolean {
-    const room = this.#handlers.roomFor(message)
-    if (room === Number.POSITIVE_INFINITY) return false
-    return queue.filter((waiting) => waiting.call === call).length >= room
+  /** A call of the other end is over. Returns whether the request itself was still waiting here. */
+  forgetTheirs(id: RequestId): boolean {
+    return this.#held?.isHolding === true && this.#held.forget(theirCall(id))
   }
 
-  #await(queue: Queue, waiting: Waiting): void {
-    for (const attachment of waiting.attachments)
-      this.#channel.take(attachment.reference).then(
-        (data) => {
-          waiting.bytes.set(attachment, data)
-          waiting.missing.delete(attachment)
-          if (waiting.missing.size === 0) this.#advance(queue)
-        },
-        (error: Error) => {
-          waiting.missing.delete(attachment)
-          this.#fail(waiting, error.message)
-          this.#advance(queue)
-        },
-      )
+  #end(stream: Readable): void {
+    if (this.#hasEnded || stream !== this.#present) return
+    this.#hasEnded = true
+    this.#handlers.onEnd()
   }
 
-  #fail(waiting: Waiting, reason: string): void {
-    waiting.failure ??= reason
-    this.#discard([...waiting.missing])
-    waiting.missing.clear()
+  #receiveNoise(line: string | Uint8Array): void {
+    if (typeof line !== 'string') this.#handlers.onNoise('(bytes that are not UTF-8)', 'not JSON')
+    else if (line.trim() !== '') this.#handlers.onNoise(line, 'not a message')
   }
 
-  /** Hands over what is whole, up to the first message that still waits. */
-  #advance(queue: Queue): void {
-    for (let first = queue[0]; first && first.missing.size === 0; first = queue[0]) {
-      queue.shift()
-      this.#letGo(first)
-      this.#handOver(first)
-    }
-  }
-
-  #letGo({ keys, cost }: Waiting): void {
-    this.#waitingBytes -= cost
-    for (const key of keys) {
-      const place = this.#queues.get(key)
-      if (place && --place.count === 0) this.#queues.delete(key)
-    }
-  }
-
-  #handOver({ message, attachments, bytes, failure }: Waiting): void {
-    const isText = typeof message === 'string'
-    const whole = isText ? classify(JSON.parse(message)) : message
-    if (failure !== undefined) {
-      this.#handlers.onBroken(whole, failure)
+  #receiveLine(line: string | Uint8Array): void {
+    const { strict } = this.#options
+    if (typeof line !== 'string') {
+      this.#receiveUnparsable(line)
       return
     }
-    const places = isText ? findAttachments(whole, this.#nonce) : attachments
-    const asText = this.#handlers.wantsText(whole)
-    for (const [index, { holder, key }] of places.entries()) {
-      const attachment = attachments[index]
-      const data = new Bytes((attachment && bytes.get(attachment)) ?? new Uint8Array())
-      holder[key] = asText ? data.toJSON() : data
+    if (line.trim() === '') return
+    // To fail to parse it would take far longer.
+    if (!strict && !opensObject(line)) {
+      this.#receiveUnparsable(line)
+      return
     }
-    this.#handlers.onWhole(whole)
+    // What a plugin says is passed on as it is; a client would not know that its number became another one.
+    const parsed = parseLine(line, { exact: strict })
+    if (parsed.kind === 'unparsable') this.#receiveUnparsable(line)
+    else if (parsed.kind === 'batch') this.#handlers.onBatch(parsed.items, line.length)
+    else this.#receiveMessage(parsed.message, line)
   }
 
-  /** Bytes that nobody asks for any more make way for others. */
-  #discard(attachments: readonly Attachment[]): void {
-    for (const { reference } of attachments) this.#channel.discard(reference)
+  #receiveMessage(message: Message, line: string): void {
+    if (!this.#held?.holdBack(message, line)) this.#handlers.onMessage(message, line)
+  }
+
+  #receiveUnparsable(line: string | Uint8Array): void {
+    const isText = typeof line === 'string'
+    if (this.#options.strict) {
+      this.#handlers.onUnparsable(isText ? 'the line is not JSON' : 'the line is not UTF-8')
+      return
+    }
+    const salvaged = this.#mayHoldMessage(line) ? salvage(Buffer.from(line), this.#options.idMark) : undefined
+    this.#handlers.onNoise(salvaged?.noise ?? (isText ? line : '(bytes that are not UTF-8)'), 'not JSON')
+    if (salvaged) this.#receiveMessage(salvaged.message, isText ? line : Buffer.from(line).toString('latin1'))
+  }
+
+  #mayHoldMessage(line: string | Uint8Array): boolean {
+    return typeof line !== 'string' || line.includes(this.#options.idMark)
   }
 }
 
-function textOf(message: Message): string {
-  if (message.kind === 'request') return JSON.stringify(message.request)
-  return JSON.stringify(message.kind === 'response' ? message.response : null)
+function opensObject(line: string): boolean {
+  return line.charCodeAt(0) === openingBrace || line.trimStart().charCodeAt(0) === openingBrace
 }

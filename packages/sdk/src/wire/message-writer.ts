@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream'
 import { createJSONRPCNotification } from 'json-rpc-2.0'
+import { encode } from '../bytes.js'
 import { PluginError } from '../errors.js'
 import type { ByteChannel } from './byte-channel.js'
 import { LineWriter } from './lines.js'
@@ -20,23 +21,23 @@ export class MessageWriter {
   }
 
   /**
-   * Writes a message. Returns whether bytes go beside it.
+   * Writes a message. Resolves when the system has taken the bytes beside it; undefined where there are none.
    *
    * @throws PluginError MESSAGE_TOO_LARGE; whatever JSON.stringify throws.
    */
-  writeChecked(message: unknown): boolean {
+  writeChecked(message: unknown): Promise<void> | undefined {
     const { channel } = this
-    const line = channel ? channel.stringify(message) : JSON.stringify(message)
+    const { line, payloads } = channel ? channel.encode(message) : encode(message)
     const excess = this.#excess(line)
     if (excess) throw excess
     this.#lines.write(line)
-    return channel?.sendCollected() ?? false
+    return channel?.send(payloads)
   }
 
   /** Writes a message or, where it can't be written, an error in its place. */
   write(message: unknown): void {
     try {
-      this.writeChecked(message)
+      void this.writeChecked(message)
     } catch (error) {
       const { id = null, error: told } = message as Partial<Response>
       // Of an error, only its data can be what no JSON is.
@@ -47,9 +48,8 @@ export class MessageWriter {
 
   /** Writes one item of a stream. Resolves when the reader has caught up, and the item's bytes belong to the caller again. */
   writeItem(method: string, params: unknown): Promise<void> | undefined {
-    const hasBytes = this.writeChecked(createJSONRPCNotification(method, params))
+    const bytes = this.writeChecked(createJSONRPCNotification(method, params))
     const lines = this.#lines.caughtUp()
-    const bytes = hasBytes ? this.channel?.caughtUp() : undefined
     return lines && bytes ? Promise.all([lines, bytes]).then(() => {}) : (lines ?? bytes)
   }
 

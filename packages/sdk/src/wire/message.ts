@@ -24,7 +24,7 @@ export type Message =
   /** `owed`: whether the sender waits for an answer; a malformed notification or response gets none. */
   | { kind: 'invalid'; id: RequestId; reason: string; owed: boolean }
 
-export type Line =
+type Line =
   | { kind: 'single'; message: Message }
   | { kind: 'batch'; items: unknown[] }
   | { kind: 'unparsable' }

@@ -195,7 +195,7 @@ export class OutgoingCalls {
   /** Sends a request: too large a one fails here instead of at the other end. */
   #send(id: string | number, method: string, params: unknown): void {
     try {
-      this.#writer.writeChecked(createJSONRPCRequest(id, method, params))
+      void this.#writer.writeChecked(createJSONRPCRequest(id, method, params))
     } catch (error) {
       this.#reject(id, unforeseen('The request can’t be written', error))
     }

@@ -67,7 +67,7 @@ export class OutgoingStream {
   }
 }
 
-export interface IncomingStreamHandlers {
+interface IncomingStreamHandlers {
   /** The reader has taken `pieces` and can take as many more. */
   grant(pieces: number): void
   /** A piece has gone to the reader. */

@@ -28,13 +28,17 @@ function channel(limits = { maxPayloadBytes: 1 << 20, maxWaitingBytes: 2 << 20 }
 /** What a channel writes for a message with these payloads, and the message. */
 async function send(...payloads: Uint8Array[]) {
   const { channel: sender, written } = channel()
-  const text = sender.stringify(payloads.map((data) => new Bytes(data)))
-  sender.sendCollected()
-  await sender.caughtUp()
+  const { line, payloads: beside } = sender.encode(payloads.map((data) => new Bytes(data)))
+  await sender.send(beside)
   return {
-    message: JSON.parse(text) as ({ $bytes: string; length: number } | string)[],
+    message: JSON.parse(line) as ({ $bytes: string; length: number } | string)[],
     frames: Buffer.concat(written),
   }
+}
+
+/** Resolves when all of it is written. */
+function sendBytes(sender: ByteChannel, length: number): Promise<void> | undefined {
+  return sender.send(sender.encode(new Bytes(randomBytes(length))).payloads)
 }
 
 function frame(
@@ -80,6 +84,20 @@ describe('payloads', () => {
     expect(frames.length).toBe(0)
   })
 
+  it('are sent with their own message, whatever was encoded meanwhile, or never sent', async () => {
+    const { channel: sender, written } = channel()
+    const [first, , last] = [5000, 6000, 7000].map((size) => sender.encode(new Bytes(randomBytes(size))))
+    expect(() => sender.encode([new Bytes(randomBytes(5000)), 1n])).toThrow('BigInt')
+    await Promise.all([last, first].map((encoded) => sender.send(encoded?.payloads ?? [])))
+    const { channel: receiver, feed } = channel()
+    feed(Buffer.concat(written))
+    for (const [encoded, size] of [
+      [first, 5000],
+      [last, 7000],
+    ] as const)
+      expect(await receiver.take(JSON.parse(encoded?.line ?? ''))).toHaveLength(size)
+  })
+
   it('take turns, so that a small one does not wait for a large one', async () => {
     const { frames } = await send(randomBytes(500_000), randomBytes(3000))
     expect([0, 16 + 65_536].map((at) => frames.readUInt32BE(at))).toEqual([1, 2])
@@ -102,15 +120,11 @@ describe('payloads', () => {
       },
     })
     const sender = new ByteChannel(stream, 'nonce', () => {})
-    sender.stringify(new Bytes(randomBytes(3_000_000)))
-    sender.sendCollected()
     let isLargeSent = false
-    void sender.caughtUp()?.then(() => {
+    void sendBytes(sender, 3_000_000)?.then(() => {
       isLargeSent = true
     })
-    sender.stringify(new Bytes(randomBytes(3000)))
-    sender.sendCollected()
-    await sender.caughtUp()
+    await sendBytes(sender, 3000)
     expect(isLargeSent).toBe(false)
     sender.stopSending()
     await expect.poll(() => isLargeSent).toBe(true)
@@ -128,9 +142,7 @@ describe('payloads', () => {
       },
     })
     const sender = new ByteChannel(stream, 'nonce', () => {})
-    sender.stringify(new Bytes(randomBytes(300_000)))
-    sender.sendCollected()
-    await sender.caughtUp()
+    await sendBytes(sender, 300_000)
     await expect.poll(() => Buffer.concat(written).length).toBe(300_000 + 5 * 16)
   })
 
@@ -206,12 +218,12 @@ it('what is sent goes on where nothing can be received any more, until the other
   const { channel: end, feed, written } = channel()
   feed(frame(1, 5000, 0, 0, Buffer.alloc(0)))
   await setImmediate()
-  end.stringify(new Bytes(Buffer.alloc(200_000)))
-  end.sendCollected()
-  await end.caughtUp()
+  await sendBytes(end, 200_000)
   expect(Buffer.concat(written)).toHaveLength(200_000 + 4 * 16)
   end.stopSending()
-  expect(JSON.parse(end.stringify(new Bytes(Buffer.alloc(9000))))).toHaveLength(12_000)
+  const { line, payloads } = end.encode(new Bytes(Buffer.alloc(9000)))
+  expect(JSON.parse(line)).toHaveLength(12_000)
+  expect(payloads).toEqual([])
 })
 
 it('payloads that no message asks for give way to others, and there can’t be too many', async () => {

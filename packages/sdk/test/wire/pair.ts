@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream'
-import { type IncomingCall, Peer, type PeerOptions } from '@appfactory/sdk/wire'
+import type { PluginError } from '@appfactory/sdk'
+import { type IncomingCall, Peer, type PeerOptions, streamWindow } from '@appfactory/sdk/wire'
 import type { RawMessage } from '../lines-process.js'
 
 type Handle = (call: IncomingCall) => unknown
@@ -77,3 +78,38 @@ function answerPing(handle: Handle = () => undefined): Handle {
 function rest({ handle: _handle, ...others }: End): End {
   return others
 }
+
+/** Something to wait for, settled from elsewhere. */
+export function deferred<T = void>() {
+  let resolve!: (value: T) => void
+  const promise = new Promise<T>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}
+
+/** A message there and one back have passed, so that everything sent before has arrived. */
+export async function quiet({ left, right }: ReturnType<typeof joinPeers>): Promise<void> {
+  await left.request('ping', {})
+  await right.request('ping', {})
+  await left.request('ping', {})
+}
+
+/** The name of the code that `work` fails with. */
+export async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
+  const error = await work.then(
+    () => {
+      throw new Error('it did not fail')
+    },
+    (reason: unknown) => reason,
+  )
+  return (error as PluginError).codeName
+}
+
+/** A stream of these items. */
+export async function* pieces(items: readonly unknown[]): AsyncGenerator<unknown> {
+  yield* items
+}
+
+/** Asks for an answer in pieces. */
+export const credit = { stream: { credit: streamWindow } }
