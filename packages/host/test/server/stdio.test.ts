@@ -238,7 +238,7 @@ describe('plugin/swap', () => {
   })
 })
 
-it('plugin/call with retry calls an idempotent method again; only that', async () => {
+it('plugin/call with retry calls a method again after a crash; plugin/load grants no variables', async () => {
   const host = startHost(
     ttsPlugin(
       'a',
