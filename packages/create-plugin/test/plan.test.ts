@@ -74,6 +74,9 @@ describe.each(matrix)('$contract in $language', ({ contract, language }) => {
     const { displayName, description, author } = hostile
     expect(manifest).toMatchObject({ display_name: displayName, description, author })
     expect(JSON.parse(textOf(given, 'package.json'))).toMatchObject({ description, author })
+    const readme = textOf(given, 'README.md')
+    expect(readme).toContain('\\<b\\> \\# \\[a\\](b)')
+    expect(readme).not.toMatch(/(?<!\\)<(b|script)>|(?<!\\)\[a\]/)
     // A template that printed an answer without saying where would have escaped it for HTML.
     for (const { content } of given) expect(String(content)).not.toMatch(/&(amp|quot|lt|#x27|#x60);/)
     expect(given.map(({ path }) => path)).toEqual(files.map(({ path }) => path))

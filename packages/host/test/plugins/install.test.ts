@@ -133,6 +133,24 @@ test('a package manager runs what a plugin’s folder has for it: each is told n
   }
 })
 
+test.skipIf(process.platform === 'win32')(
+  'a failed install leaves the packages that were there',
+  async () => {
+    const root = temporaryFolder()
+    writeFiles(join(root, 'bin'), { pnpm: '' })
+    writeFileSync(join(root, 'bin/pnpm'), `#!/bin/sh\ntouch node_modules/begun\nexit 1\n`)
+    execFileSync('chmod', ['755', join(root, 'bin/pnpm')])
+    vi.stubEnv('PATH', `${join(root, 'bin')}:${process.env['PATH']}`)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const dir = writePlugin(join(root, 'plugins'), 'needy', ttsPlugin(), { dependencies: ['absent'] })
+    writeFiles(dir, { 'pnpm-lock.yaml': '', 'node_modules/mine/index.js': '' })
+    await using host = new PluginHost({ pluginsDir: join(root, 'plugins'), autoInstallDependencies: true })
+    await expect(host.load('needy')).rejects.toMatchObject({ codeName: 'DEPENDENCY_MISSING' })
+    expect(existsSync(join(dir, 'node_modules/begun'))).toBe(true)
+    expect(existsSync(join(dir, 'node_modules/mine/index.js'))).toBe(true)
+  },
+)
+
 /** A registry that takes requests and never answers. */
 async function silentRegistry(): Promise<{ url: string; asked: Promise<unknown> }> {
   const server = createServer()

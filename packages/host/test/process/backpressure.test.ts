@@ -40,11 +40,14 @@ test('a plugin whose answers are left in its pipes is neither taken for one in a
 
 test('a plugin whose answers are left in its pipes can be unloaded', async () => {
   const root = temporaryFolder()
-  writePlugin(root, 'held', ttsPlugin())
-  await using host = new PluginHost({ pluginsDir: root })
+  const members = "async getVoices() { return [{ id: 'one', name: 'x'.repeat(2e6), language: 'en' }] }"
+  writePlugin(root, 'held', ttsPlugin(members))
+  await using host = new PluginHost({ pluginsDir: root, drainTimeoutMs: 200 })
   const plugin = await host.load<TTSContract>('held')
   host.answerWithin(() => new Promise(() => {}))
-  await plugin.getVoices()
+  // More than the pipe takes: the plugin can’t leave before it is read.
+  const calls = Promise.allSettled(Array.from({ length: 5 }, () => plugin.getVoices()))
   await plugin.unload()
   expect(host.isLoaded('held')).toBe(false)
+  await calls
 })

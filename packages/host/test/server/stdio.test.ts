@@ -238,7 +238,7 @@ describe('plugin/swap', () => {
   })
 })
 
-it('plugin/call with retry calls an idempotent method again; only that', async () => {
+it('plugin/call with retry calls a method again after a crash; plugin/load grants no variables', async () => {
   const host = startHost(
     ttsPlugin(
       'a',
@@ -559,6 +559,28 @@ describe('the end', () => {
     expect((await host.exited).code).toBe(0)
     expect(host.repliesTo(call)).toHaveLength(1)
     expect(host.repliesTo(call)[0]?.error).toBeDefined()
+  })
+
+  it('of a plugin lets its calls in flight finish, unless it is forced', async () => {
+    const slow = `async synthesize(text) {
+      console.error('begun ' + text)
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      return encodeWav(new Int16Array(8), { sampleRate: 8000 })
+    }`
+    const host = startHost(ttsPlugin('a', slow))
+    await host.result('events/subscribe', { types: ['log'] })
+    const callInFlight = async () => {
+      await host.result('plugin/load', { name: 'a' })
+      const call = host.request('plugin/call', speak('a', 'one'))
+      await logged(host, 'begun one')
+      return call
+    }
+    const patient = await callInFlight()
+    await host.result('plugin/unload', { name: 'a' })
+    expect(await host.reply(patient)).toMatchObject({ result: wav })
+    const hurried = await callInFlight()
+    await host.result('plugin/unload', { name: 'a', force: true })
+    expect((await host.reply(hurried)).error?.code).toBe(ErrorCodes.PLUGIN_NOT_READY)
   })
 
   it.each([

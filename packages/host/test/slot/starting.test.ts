@@ -18,7 +18,8 @@ const hanging = `import { writeFileSync } from 'node:fs'\n${ttsPlugin(`
 async function hostThatStarts() {
   const root = temporaryFolder()
   const dir = writePlugin(root, 'hanging', hanging)
-  const host = new PluginHost({ pluginsDir: root })
+  // What is waited for here would be waited for a whole test long.
+  const host = new PluginHost({ pluginsDir: root, initializeTimeoutMs: 1e8 })
   const loading = host.load<TTSContract>('hanging')
   loading.catch(() => {})
   await once(host, 'log')

@@ -9,6 +9,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { PluginHost } from '../../src/index.js'
 import { RestartCounter } from '../../src/slot/restart-counter.js'
 import { isAlive, temporaryFolder, ttsPlugin, writePlugin } from '../fixtures/plugins.js'
+import { counter, llm } from '../fixtures/swapping.js'
 
 const index = fileURLToPath(new URL('../../dist/index.js', import.meta.url))
 
@@ -263,10 +264,13 @@ test('retry calls an idempotent method again after a crash; of any other it is r
     codeName: 'PLUGIN_CRASHED',
   })
   expect((await host.health('hopeless')).details?.['restarts']).toBe(2)
-  await host.load('llm').catch(() => {})
-  await expect(host.call('hopeless', 'nonsense', {}, { retry: 1 })).rejects.toMatchObject({
+  writePlugin(root, 'writer', counter('x'), llm)
+  await host.load('writer')
+  const prompt = { prompt: 'exit' }
+  await expect(host.call('writer', 'complete', prompt, { retry: 1 })).rejects.toMatchObject({
     codeName: 'INVALID_PARAMS',
   })
+  expect((await host.health('writer')).details?.['restarts']).toBe(0)
 })
 
 const stubborn = `
@@ -341,13 +345,18 @@ test('the guard against orphans ends with the host, and with nothing to guard', 
     const host = new PluginHost({ pluginsDir: ${JSON.stringify(root)} })
     await host.load('plugin')
     console.log(process.pid)
+    await new Promise((resolve) => process.stdin.once('data', resolve))
+    process.stdin.destroy()
     await host.close()`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   })
   const exited = once(child, 'exit')
   const [line] = await once(child.stdout, 'data')
   const children = childrenOf(Number(line))
+  // The plugin and the guard.
+  if (process.platform === 'linux') expect(children).toHaveLength(2)
+  child.stdin.write('close')
   const [code] = await exited
   expect(code).toBe(0)
   await expect.poll(() => children.filter(isAlive)).toEqual([])

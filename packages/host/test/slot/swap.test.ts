@@ -474,5 +474,5 @@ test('each step of a swap is an event with its duration', async () => {
     'confirm',
     'retire',
   ])
-  for (const { durationMs } of steps) expect(durationMs).toBeGreaterThanOrEqual(0)
+  expect(steps[0]?.durationMs).toBeGreaterThan(0)
 })

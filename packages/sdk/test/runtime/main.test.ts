@@ -284,7 +284,9 @@ describe('the end', () => {
   })
 
   it('faults 16: comes even where shutdown() never returns', async () => {
-    const plugin = await startPlugin(ttsPlugin('shutdown() { return new Promise(() => {}) }'))
+    const plugin = await startPlugin(
+      ttsPlugin('shutdown() { return new Promise(() => setInterval(() => {}, 1000)) }'),
+    )
     expect((await plugin.finish()).code).toBe(0)
   })
 
@@ -301,6 +303,45 @@ describe('the end', () => {
     expect(await plugin.result('plugin/shutdown', {})).toBe(true)
     expect((await plugin.exited).code).toBe(0)
     expect(plugin.stderr.match(/shutdown called/g)).toHaveLength(1)
+  })
+
+  it('runs shutdown() once, also where the end of stdin comes meanwhile', async () => {
+    const plugin = await startPlugin(
+      ttsPlugin(
+        "shutdown() { console.log('shutdown called'); return new Promise((resolve) => setTimeout(resolve, 200)) }",
+      ),
+    )
+    plugin.request('plugin/shutdown', {})
+    expect((await plugin.finish()).code).toBe(0)
+    expect(plugin.stderr.match(/shutdown called/g)).toHaveLength(1)
+  })
+
+  it('waits a moment for what cancelled calls have to tidy up', async () => {
+    const tidy = `
+      async synthesize(text, voiceId, { signal }) {
+        console.log('begun')
+        try { await new Promise((resolve) => signal.addEventListener('abort', resolve)) }
+        finally { await new Promise((resolve) => setTimeout(resolve, 100)); console.log('tidied') }
+      }
+      shutdown() { console.log('shutdown called') }`
+    const plugin = await startPlugin(ttsPlugin(tidy))
+    plugin.request('plugin/call', { method: 'synthesize', args: { text: 'x' } })
+    await vi.waitFor(() => expect(plugin.stderr).toContain('begun'), 20_000)
+    expect((await plugin.finish()).code).toBe(0)
+    expect(plugin.stderr).toMatch(/tidied[\s\S]*shutdown called/)
+  })
+
+  it('lets the answer to shutdown arrive behind much that is not read yet', async () => {
+    const plugin = await startPlugin(
+      ttsPlugin("getVoices() { return [{ id: 'x'.repeat(4_000_000), name: 'ä', language: 'en' }] }"),
+    )
+    plugin.child.stdout.pause()
+    plugin.request('plugin/call', { method: 'get_voices' })
+    const shutdown = plugin.request('plugin/shutdown', {})
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    plugin.child.stdout.resume()
+    expect(await plugin.reply(shutdown)).toMatchObject({ result: true })
+    expect((await plugin.exited).code).toBe(0)
   })
 
   it('comes where shutdown() fails, too, with PLUGIN_SHUTDOWN_FAILED', async () => {

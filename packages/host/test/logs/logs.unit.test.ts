@@ -1,0 +1,44 @@
+import { mkdirSync, readFileSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { Logs, logLevels } from '../../src/logs/logs.js'
+import { temporaryFolder } from '../fixtures/plugins.js'
+
+const linesOf = (file: string): Record<string, unknown>[] =>
+  readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+
+test('each level is in the file by its own name, and the last line is there once it is closed', async () => {
+  const dir = join(temporaryFolder(), 'logs')
+  const logs = new Logs(dir, 'DEBUG')
+  for (const level of logLevels) logs.plugin('speaker', level, `a line of ${level}`)
+  logs.launcher('CRITICAL', 'the end')
+  await logs.close()
+  expect(linesOf(join(dir, 'plugins.log')).map(({ level, msg }) => [level, msg])).toEqual(
+    logLevels.map((level) => [level, `a line of ${level}`]),
+  )
+  expect(linesOf(join(dir, 'launcher.log'))).toMatchObject([{ level: 'CRITICAL', msg: 'the end' }])
+})
+
+test('another folder in the place of the one that was opened is noticed, and told once', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  onTestFinished(() => {
+    vi.useRealTimers()
+    write.mockRestore()
+  })
+  const dir = join(temporaryFolder(), 'logs')
+  const logs = new Logs(dir, 'INFO')
+  logs.plugin('speaker', 'INFO', 'before')
+  await vi.waitFor(() => expect(readFileSync(join(dir, 'plugins.log'), 'utf8')).toContain('before'))
+  renameSync(dir, `${dir}-moved`)
+  mkdirSync(dir)
+  for (let look = 0; look < 3; look++) {
+    vi.advanceTimersByTime(2000)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  await logs.close()
+  expect(write.mock.calls.map(([text]) => String(text))).toEqual([expect.stringContaining('was replaced')])
+})

@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, onTestFinished, test } from 'vitest'
+import { isAlive } from '../fixtures/plugins.js'
+
+const guardModule = new URL('../../dist/process/orphan-guard.js', import.meta.url).href
+
+/** Lives for a minute, in a group of its own. */
+function startGroup(): number {
+  const child = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  return child.pid ?? -1
+}
+
+/** A host of which only the guard is there; it does what it is told on stdin. */
+class GuardingHost {
+  readonly child: ChildProcess
+  readonly #lines: AsyncIterator<string>
+
+  constructor() {
+    const script = `
+      const guard = await import(${JSON.stringify(guardModule)})
+      for await (const line of (await import('node:readline')).createInterface({ input: process.stdin })) {
+        const [what, pid] = line.split(' ')
+        guard[what](Number(pid))
+        console.log('done')
+      }`
+    this.child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      detached: true,
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    onTestFinished(() => void this.child.kill('SIGKILL'))
+    if (!this.child.stdout) throw new Error('no stdout')
+    this.#lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
+  }
+
+  async tell(what: 'guardGroup' | 'releaseGroup', pid: number): Promise<void> {
+    this.child.stdin?.write(`${what} ${pid}\n`)
+    await this.#lines.next()
+  }
+
+  /** The process of the guard. */
+  get guard(): number {
+    const { pid } = this.child
+    const [guard] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').map(Number)
+    if (!guard) throw new Error('no guard')
+    return guard
+  }
+
+  async endBy(signal: NodeJS.Signals, whom: 'host' | 'group' = 'host'): Promise<void> {
+    const exit = once(this.child, 'exit')
+    const { pid = 0 } = this.child
+    process.kill(whom === 'host' ? pid : -pid, signal)
+    await exit
+  }
+}
+
+test.runIf(process.platform === 'linux').each([
+  ['SIGKILL', 'host'],
+  ['SIGINT', 'group'],
+  ['SIGHUP', 'group'],
+] as const)(
+  'after a %s to the %s, groups may leave by themselves for a while, and are killed then; released ones live',
+  async (signal, whom) => {
+    const host = new GuardingHost()
+    const [kept, released] = [startGroup(), startGroup()]
+    for (const pid of [kept, released]) await host.tell('guardGroup', pid)
+    await host.tell('releaseGroup', released)
+    const { guard } = host
+    // Whoever ends the host's children by their signal ends the guard's reason to be, not the guard.
+    process.kill(guard, 'SIGTERM')
+    await host.endBy(signal, whom)
+    await delay(500)
+    expect(isAlive(kept)).toBe(true)
+    await expect.poll(() => isAlive(kept)).toBe(false)
+    await expect.poll(() => isAlive(guard)).toBe(false)
+    expect(isAlive(released)).toBe(true)
+  },
+)
+
+test.runIf(process.platform === 'linux')(
+  'a guard that was killed is replaced with the next group',
+  async () => {
+    const host = new GuardingHost()
+    const [first, second] = [startGroup(), startGroup()]
+    await host.tell('guardGroup', first)
+    const { guard } = host
+    process.kill(guard, 'SIGKILL')
+    await expect.poll(() => isAlive(guard)).toBe(false)
+    await host.tell('guardGroup', second)
+    expect(host.guard).not.toBe(guard)
+    await host.endBy('SIGKILL')
+    await expect.poll(() => [first, second].filter(isAlive)).toEqual([])
+  },
+)
