@@ -32,7 +32,7 @@ import { InspectionCache } from './plugins/inspection-cache.js'
 import type { Room } from './process/backpressure.js'
 import { SharedWork } from './shared-work.js'
 import { Slot } from './slot/slot.js'
-import { refuseSecondSwap, type SwapProgress, type SwapResult, swap } from './slot/swap.js'
+import { type SwapProgress, type SwapResult, swap } from './slot/swap.js'
 import { Sources } from './sources.js'
 import { type PluginSummary, summarise } from './summary.js'
 import { hostVersion } from './version.js'
@@ -261,17 +261,19 @@ export class PluginHost extends EventEmitter<HostEvents> {
   ): Promise<SwapResult> {
     const slot = await this.#slot(old)
     const source = await this.#sources.replacement(slot.source, replacement, config)
-    const begun = slot.name
-    refuseSecondSwap(slot, source)
-    if (source.name !== begun && this.#isTaken(source.name)) throw pluginAlreadyLoaded(source.name)
-    const names = [begun, source.name]
+    return slot.exclusively(source.name, () => this.#swap(slot, source, preserveState))
+  }
+
+  async #swap(slot: Slot, source: Source, preserveState: boolean): Promise<SwapResult> {
+    const names = [slot.name, source.name] as const
+    const [begun, replacement] = names
+    if (replacement !== begun && this.#isTaken(replacement)) throw pluginAlreadyLoaded(replacement)
     for (const name of names) this.#namesInSwaps.add(name)
     try {
       return await swap(slot, {
         source,
         preserveState,
-        onProgress: (progress) =>
-          this.#announce('swap', { plugin: begun, replacement: source.name, ...progress }),
+        onProgress: (progress) => this.#announce('swap', { plugin: begun, replacement, ...progress }),
       })
     } finally {
       for (const name of names) this.#namesInSwaps.delete(name)
@@ -474,7 +476,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
 
   /** Unloads all plugins and closes the logs. Nothing is left running. `force`, also later, ends the wait for calls in flight. */
   close({ force = false }: { force?: boolean } = {}): Promise<void> {
-    if (force) for (const slot of this.#slots.values()) slot.hurry()
+    if (force) for (const slot of this.#slots.values()) slot.forceClose()
     this.#closed ??= this.#close(force)
     return this.#closed
   }
