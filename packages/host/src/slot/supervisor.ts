@@ -144,6 +144,11 @@ export class Supervisor {
     return this.#state.is === 'failed' ? this.#state.error : undefined
   }
 
+  /** Whether it is closed, or being closed. */
+  get isClosed(): boolean {
+    return this.#state.is === 'closing' || this.#state.is === 'closed'
+  }
+
   get status(): PluginStatus {
     // The last health check knows better than a process that merely runs.
     if (this.#state.is !== 'serving' || this.#state.health === PluginStatus.ERROR) return this.#status
@@ -178,7 +183,7 @@ export class Supervisor {
 
   /** Lets another instance serve at once. A start, or the wait for one, ends. */
   replace({ instance, source, canUndo }: NextInstance): Replacement {
-    if (this.#isClosed) throw pluginStopping(this.name)
+    if (this.isClosed) throw pluginStopping(this.name)
     const previous = { instance: this.instance, source: this.#source }
     let wasUndone = false
     const undo = (): boolean => {
@@ -199,7 +204,7 @@ export class Supervisor {
 
   /** Nothing is started any more. What serves is let finish, and takes no new calls. */
   beginClose(): void {
-    if (this.#isClosed) return
+    if (this.isClosed) return
     // What never came up has nothing to shut down: it stays at ERROR.
     const cameUp = this.#contract !== undefined || this.#state.is !== 'failed'
     this.#enter({ is: 'closing', instance: this.instance, cameUp })
@@ -220,13 +225,11 @@ export class Supervisor {
     }
   }
 
-  get #isClosed(): boolean {
-    return this.#state.is === 'closing' || this.#state.is === 'closed'
-  }
-
   #start(next: Deferred<Instance>): void {
     const state: Starting = { is: 'starting', next, abandon: new AbortController() }
     this.#enter(state)
+    // Who hears of the status may have closed the plugin.
+    if (this.#state !== state) return
     const start = this.#run(state).finally(() => this.#starts.delete(start))
     this.#starts.add(start)
   }
@@ -275,7 +278,7 @@ export class Supervisor {
   #recover(instance: Instance, crash: PluginError): void {
     const { events } = this.#options
     events.gone(instance)
-    if (!this.#isClosed) events.crash(crash)
+    if (!this.isClosed) events.crash(crash)
     const state = this.#state
     if (!('instance' in state) || state.instance !== instance) return
     if (state.is === 'closing') state.instance = undefined
@@ -313,7 +316,8 @@ export class Supervisor {
     if (signal.aborted) return
     this.restarts += 1
     this.#options.events.restart(this.restarts, delayMs)
-    this.#start(next)
+    // Who hears of it may have closed the plugin.
+    if (!signal.aborted) this.#start(next)
   }
 
   #checkHealthOften(state: Serving): NodeJS.Timeout | undefined {
@@ -343,8 +347,8 @@ export class Supervisor {
         return PluginStatus.ERROR
       },
     )
-    // A plugin that was replaced or closed meanwhile has nothing to say any more.
-    if (this.#state === state && state.health === before) {
+    // Another answer came first. What is said of a state that is over changes nothing.
+    if (state.health === before) {
       state.health = answered
       this.#tellStatus()
     }

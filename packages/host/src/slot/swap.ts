@@ -109,9 +109,9 @@ class Swap {
     const old = this.#slot.instance
     if (!old?.keepsState || !this.#options.preserveState)
       return { replacement: await this.#replace(candidate, () => true), statePreserved: false }
-    const hold = this.#slot.hold()
+    const hold = this.#slot.router.holdCalls()
     try {
-      await this.#do('drain', () => this.#slot.drainCalls(old))
+      await this.#do('drain', () => this.#slot.router.drainCalls(old))
       const state = await this.#do('capture', () => this.#slot.unlessClosed(old.captureState()))
       await this.#do('restore', () => this.#slot.unlessClosed(restore(old, candidate, state)))
       // Once the new plugin has answered a call, its state is ahead of the old one's.

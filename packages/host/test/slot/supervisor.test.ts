@@ -21,22 +21,32 @@ interface Supervision {
   events: string[]
 }
 
+interface Conditions {
+  healthIntervalMs?: number
+  /** Called with each event, while it is told. */
+  onEvent?(event: string): void
+}
+
 function supervise(
   policy: Partial<RestartPolicy> = {},
-  { healthIntervalMs = Number.POSITIVE_INFINITY } = {},
+  { healthIntervalMs = Number.POSITIVE_INFINITY, onEvent }: Conditions = {},
 ): Supervision {
   const source = new FakeSource()
   const events: string[] = []
+  const tell = (event: string): void => {
+    events.push(event)
+    onEvent?.(event)
+  }
   const supervisor = new Supervisor({
     source,
     restartPolicy: { ...defaultRestartPolicy, firstDelayMs: 100, ...policy },
     healthIntervalMs,
     events: {
-      status: (status) => events.push(status),
-      crash: ({ message }) => events.push(`crash: ${message.split(' ')[4]}`),
-      restart: (attempt, delayMs) => events.push(`restart ${attempt} after ${delayMs}`),
-      replaced: (previous) => events.push(`replaced ${previous}`),
-      gone: ({ manifest }) => events.push(`gone: ${manifest.name}`),
+      status: (status) => tell(status),
+      crash: ({ message }) => tell(`crash: ${message.split(' ')[4]}`),
+      restart: (attempt, delayMs) => tell(`restart ${attempt} after ${delayMs}`),
+      replaced: (previous) => tell(`replaced ${previous}`),
+      gone: ({ manifest }) => tell(`gone: ${manifest.name}`),
     },
   })
   return { source, supervisor, events }
@@ -44,9 +54,9 @@ function supervise(
 
 async function opened(
   policy: Partial<RestartPolicy> = {},
-  limits: { healthIntervalMs?: number } = {},
+  conditions: Conditions = {},
 ): Promise<Supervision> {
-  const supervision = supervise(policy, limits)
+  const supervision = supervise(policy, conditions)
   await supervision.supervisor.open()
   return supervision
 }
@@ -216,10 +226,22 @@ describe('health checks', () => {
 
   test('of a plugin whose answers are left in its pipes say nothing', async () => {
     const { source } = await opened({ maxMissedHealthChecks: 2 }, { healthIntervalMs: 10 })
-    source.last.check = sick
-    source.last.isPaused = true
+    const { last } = source
+    last.check = vi.fn(sick)
+    last.isPaused = true
     await vi.advanceTimersByTimeAsync(100)
-    expect(source.last.isRunning).toBe(true)
+    expect([last.isRunning, vi.mocked(last.check).mock.calls]).toEqual([true, []])
+    // Its answer may be what is left there.
+    last.isPaused = false
+    last.check = () => {
+      last.isPaused = true
+      return sick()
+    }
+    await vi.advanceTimersByTimeAsync(10)
+    last.isPaused = false
+    last.check = sick
+    await vi.advanceTimersByTimeAsync(10)
+    expect(last.isRunning).toBe(true)
   })
 
   test('a late answer of an instance that was replaced changes nothing', async () => {
@@ -236,9 +258,26 @@ describe('health checks', () => {
     await vi.advanceTimersByTimeAsync(10)
     supervisor.replace(next()).commit()
     fail()
-    await turns()
+    await vi.advanceTimersByTimeAsync(100)
     expect([supervisor.status, one?.isRunning]).toEqual(['READY', true])
     expect(events).toEqual(['INITIALIZING', 'READY', 'replaced one'])
+  })
+
+  test('an answer that a later one has overtaken changes nothing', async () => {
+    const { source, supervisor } = await opened({}, { healthIntervalMs: 10 })
+    const { last } = source
+    const answers: ((status: PluginStatus) => void)[] = []
+    last.check = () =>
+      new Promise((resolve) => {
+        answers.push((status) => resolve({ status, message: '', details: {} }))
+      })
+    await vi.advanceTimersByTimeAsync(20)
+    const [early, late] = answers
+    late?.(PluginStatus.ERROR)
+    await turns()
+    early?.(PluginStatus.READY)
+    await turns()
+    expect(supervisor.status).toBe('ERROR')
   })
 })
 
@@ -285,6 +324,25 @@ describe('a replacement', () => {
     await vi.advanceTimersByTimeAsync(100)
     expect(supervisor.serving).toBe(two.source.last)
     expect(replacement.undo()).toBe(false)
+  })
+
+  test('begins with no crash to its name, and is checked in place of the one before', async () => {
+    const { source, supervisor, events } = await opened({}, { healthIntervalMs: 10 })
+    source.last.crash()
+    await vi.advanceTimersByTimeAsync(100)
+    source.last.check = vi.fn(source.last.check)
+    const two = next()
+    two.instance.check = vi.fn(two.instance.check)
+    supervisor.replace(two).commit()
+    await vi.advanceTimersByTimeAsync(50)
+    expect(source.last.check).not.toHaveBeenCalled()
+    expect(two.instance.check).toHaveBeenCalledTimes(5)
+    two.instance.crash()
+    await vi.advanceTimersByTimeAsync(100)
+    expect(events.filter((event) => event.startsWith('restart'))).toEqual([
+      'restart 1 after 100',
+      'restart 2 after 100',
+    ])
   })
 
   test('is not undone where the one before has crashed as well', async () => {
@@ -354,7 +412,7 @@ describe('close', () => {
       supervision.supervisor.open().catch(() => {})
       return supervision
     },
-    serving: () => opened(),
+    serving: () => opened({}, { healthIntervalMs: 10 }),
     'serving on trial': async () => {
       const supervision = await opened()
       supervision.supervisor.replace({ ...next(), source: supervision.source })
@@ -397,6 +455,37 @@ describe('close', () => {
     expect(events.slice(-2)).toEqual(['SHUTTING_DOWN', 'STOPPED'])
     expect(() => supervisor.replace(next())).toThrow(expect.objectContaining(notReady))
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test.each(['crash: "one"', 'ERROR', 'restart 1 after 100', 'INITIALIZING', 'READY'])(
+    'starts nothing either where it comes from who hears of “%s”',
+    async (heard) => {
+      let closesOn: string | undefined
+      const onEvent = (event: string): void => {
+        if (event === closesOn) void supervisor.close()
+      }
+      const { source, supervisor } = supervise({}, { onEvent })
+      await supervisor.open()
+      closesOn = heard
+      source.last.crash()
+      await vi.advanceTimersByTimeAsync(1e6)
+      expect(source.starts).toBe(heard === 'READY' ? 2 : 1)
+      expect([source.running, supervisor.status]).toEqual([[], 'STOPPED'])
+    },
+  )
+
+  test('waits for a start that can’t be ended any more', async () => {
+    const { source, supervisor } = supervise()
+    source.before = () => new Promise((resolve) => setTimeout(resolve, 10))
+    supervisor.open().catch(() => {})
+    let isClosed = false
+    void supervisor.close().then(() => {
+      isClosed = true
+    })
+    await vi.advanceTimersByTimeAsync(9)
+    expect(isClosed).toBe(false)
+    await vi.advanceTimersByTimeAsync(1)
+    expect([isClosed, source.last.stops]).toEqual([true, ['stop']])
   })
 
   test('fails those that wait for a start', async () => {
