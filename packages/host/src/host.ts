@@ -38,7 +38,7 @@ import type { Room } from './process/backpressure.js'
 import { Registry } from './registry.js'
 import { SharedWork } from './shared-work.js'
 import { Slot } from './slot/slot.js'
-import { refuseSecondSwap, type SwapProgress, type SwapResult, swap } from './slot/swap.js'
+import { type SwapProgress, type SwapResult, swap } from './slot/swap.js'
 import { Sources } from './sources.js'
 import { type PluginSummary, summarise } from './summary.js'
 import { hostVersion } from './version.js'
@@ -252,16 +252,18 @@ export class PluginHost extends EventEmitter<HostEvents> {
     const { config, env, preserveState = true } = options
     const slot = await this.#slot(old)
     const source = await this.#sources.replacement(slot.source, replacement, { config, env })
-    const begun = slot.name
-    refuseSecondSwap(slot, source)
-    if (source.name !== begun && this.#registry.isTaken(source.name)) throw pluginAlreadyLoaded(source.name)
-    const release = this.#registry.reserve([begun, source.name])
+    return slot.exclusively(source.name, () => this.#swap(slot, source, preserveState))
+  }
+
+  async #swap(slot: Slot, source: Source, preserveState: boolean): Promise<SwapResult> {
+    const [begun, replacement] = [slot.name, source.name]
+    if (replacement !== begun && this.#registry.isTaken(replacement)) throw pluginAlreadyLoaded(replacement)
+    const release = this.#registry.reserve([begun, replacement])
     try {
       return await swap(slot, {
         source,
         preserveState,
-        onProgress: (progress) =>
-          this.#announce('swap', { plugin: begun, replacement: source.name, ...progress }),
+        onProgress: (progress) => this.#announce('swap', { plugin: begun, replacement, ...progress }),
       })
     } finally {
       release()
@@ -464,7 +466,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
 
   /** Unloads all plugins and closes the logs. Nothing is left running. `force`, also later, ends the wait for calls in flight. */
   close({ force = false }: { force?: boolean } = {}): Promise<void> {
-    if (force) for (const slot of this.#registry.slots()) slot.hurry()
+    if (force) for (const slot of this.#registry.slots()) slot.forceClose()
     this.#closed ??= this.#close(force)
     return this.#closed
   }

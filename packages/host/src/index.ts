@@ -5,7 +5,13 @@ export type { HandleBase, PluginHandle } from './handle.js'
 export { type HostEvents, type HostOptions, type HostStatus, PluginHost } from './host.js'
 export { type LogLevel, logLevels } from './logs/logs.js'
 export type { CallOptions, LoadOptions, RestartPolicy, SwapOptions } from './options.js'
-export type { DiscoveredPlugin, Discovery, InvalidPlugin, ValidPlugin } from './plugins/discovery.js'
+export type {
+  DiscoveredPlugin,
+  Discovery,
+  InvalidPlugin,
+  PluginFolder,
+  ValidPlugin,
+} from './plugins/discovery.js'
 export type { Env } from './plugins/environment.js'
 export type { SwapProgress, SwapResult, SwapStep } from './slot/swap.js'
 export type { PluginSummary } from './summary.js'

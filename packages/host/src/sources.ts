@@ -7,7 +7,7 @@ import { type Config, plainConfig, readConfig } from './config/config.js'
 import { SchemaChecker } from './config/schema-checker.js'
 import { manifestInvalid, manifestMissing, pluginNotFound, pluginStopping } from './errors.js'
 import { type ConnectionOptions, PluginConnection } from './instance/connection.js'
-import { Instance } from './instance/instance.js'
+import { type Instance, PluginInstance } from './instance/instance.js'
 import type { Source } from './instance/source.js'
 import type { LogLevel } from './logs/logs.js'
 import { defaultInstanceLimits, type InstanceLimits } from './options.js'
@@ -83,7 +83,7 @@ export class Sources {
       // Where the plugin's code has a schema of its own, that decides alone.
       const schema = open.handshake.checks_config ? undefined : manifest.config_schema
       const complete = await this.#checker.complete(manifest.name, schema, given.config, signal)
-      return await Instance.initialize(open, complete)
+      return await PluginInstance.initialize(open, complete)
     } catch (error) {
       await open.connection.kill()
       throw error

@@ -34,8 +34,11 @@ import { Heartbeat } from './heartbeat.js'
 import { Latencies } from './latencies.js'
 import { PieceStream } from './pieces.js'
 
+/** One running plugin, for those who work with it: a test may have one without a process. */
+export type Instance = Pick<PluginInstance, keyof PluginInstance>
+
 /** One running plugin: initialized, until it is stopped or crashes. */
-export class Instance {
+export class PluginInstance {
   readonly manifest: Manifest
   readonly contract: ContractDescriptor
   /** Wire names of the methods that the plugin implements itself, and `state`. */
@@ -59,7 +62,10 @@ export class Instance {
    *
    * @throws PluginError PLUGIN_INITIALIZE_FAILED, or what `initialize()` threw.
    */
-  static async initialize({ connection, handshake }: OpenConnection, config: Config): Promise<Instance> {
+  static async initialize(
+    { connection, handshake }: OpenConnection,
+    config: Config,
+  ): Promise<PluginInstance> {
     const { manifest, limits } = connection.options
     const { initializeTimeoutMs } = limits
     const initialized = await connection.ask(pluginMethods.initialize, { config }, initializeTimeoutMs, () =>
@@ -67,7 +73,7 @@ export class Instance {
     )
     if (initialized === false) throw initializeRefused(manifest.name)
     connection.beginServing()
-    return new Instance(connection, handshake)
+    return new PluginInstance(connection, handshake)
   }
 
   private constructor(connection: PluginConnection, { contract, capabilities }: HandshakeResult) {

@@ -12,7 +12,7 @@ import { type EntryOptions, isInside, resolveEntry } from './entry.js'
 import { unknownPermissions, unlimitedPermissions } from './permissions.js'
 
 /** A folder with a manifest. */
-interface PluginFolder {
+export interface PluginFolder {
   /** The manifest's name; the folder's where the manifest is not valid. */
   name: string
   /** Absolute path of the folder. */

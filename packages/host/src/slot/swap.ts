@@ -1,9 +1,10 @@
 import { type ContractDescriptor, PluginError, PluginStatus } from '@appfactory/sdk'
 import { describeThrown } from '@appfactory/sdk/wire'
-import { isHostError, swapFailed, swapNotUndone, swapUnderWay } from '../errors.js'
+import { isHostError, swapFailed, swapNotUndone } from '../errors.js'
 import type { Instance } from '../instance/instance.js'
 import type { Source } from '../instance/source.js'
 import type { Slot } from './slot.js'
+import type { Replacement } from './supervisor.js'
 
 /** What a swap goes through, in order. `drain`, `capture` and `restore` only where state is carried over. */
 export type SwapStep = 'start' | 'probe' | 'drain' | 'capture' | 'restore' | 'switch' | 'confirm' | 'retire'
@@ -43,17 +44,7 @@ export interface SwapOptions {
  * @throws PluginError HOTSWAP_FAILED: the old plugin serves; HOTSWAP_ROLLBACK_FAILED: the new one, which is restarted.
  */
 export function swap(slot: Slot, options: SwapOptions): Promise<SwapResult> {
-  refuseSecondSwap(slot, options.source)
-  const settled = new Swap(slot, options).run().finally(() => {
-    slot.swapping = undefined
-  })
-  slot.swapping = settled
-  return settled
-}
-
-/** @throws PluginError HOTSWAP_FAILED where a swap of the slot is under way; nothing is begun. */
-export function refuseSecondSwap(slot: Slot, source: Source): void {
-  if (slot.swapping) throw swapUnderWay(slot.name, source.name)
+  return new Swap(slot, options).run()
 }
 
 class Swap {
@@ -62,8 +53,8 @@ class Swap {
   readonly #oldName: string
   #step: SwapStep = 'start'
   #heldCalls = 0
-  /** What served until the switch: not always what served when the swap began. */
-  #displaced: Instance | undefined
+  /** From the switch on. What it replaced is not always what served when the swap began. */
+  #replacement: Replacement | undefined
 
   constructor(slot: Slot, options: SwapOptions) {
     this.#slot = slot
@@ -79,14 +70,14 @@ class Swap {
       const next = await this.#do('start', () => source.start(this.#slot.closing))
       candidate = next
       await this.#do('probe', () => this.#slot.unlessClosed(this.#probe(next)))
-      const statePreserved = await this.#switch(next)
-      await this.#do('confirm', () => confirm(next, this.#slot))
-      this.#slot.settle()
-      if (this.#displaced) this.#retire(this.#displaced)
+      const { replacement, statePreserved } = await this.#switch(next)
+      await this.#do('confirm', () => this.#confirm(next, replacement))
+      const { previous } = replacement
+      if (previous) this.#retire(previous)
       return {
         oldPlugin: this.#oldName,
         newPlugin: source.name,
-        oldVersion: this.#displaced?.manifest.version ?? null,
+        oldVersion: previous?.manifest.version ?? null,
         newVersion: next.manifest.version,
         statePreserved,
         durationMs: performance.now() - begun,
@@ -107,33 +98,51 @@ class Swap {
 
   /** While the first instance has yet to come, only the manifest says of which contract it will be. */
   async #checkFits(candidate: Instance): Promise<void> {
-    const { contract, source } = this.#slot
+    const { contract, source } = this.#slot.supervisor
     if (contract) return checkFits(contract, candidate.contract)
     const { manifest } = await source.inspect()
     if (manifest) checkName(manifest.contract, candidate.contract)
   }
 
-  /** Returns whether state was carried over. */
-  async #switch(candidate: Instance): Promise<boolean> {
-    const { preserveState, source } = this.#options
+  /** Carries state over, if there is any and it is wanted, and lets the candidate serve. */
+  async #switch(candidate: Instance): Promise<{ replacement: Replacement; statePreserved: boolean }> {
     const old = this.#slot.instance
-    if (!old?.keepsState || !preserveState) {
-      this.#displaced = await this.#do('switch', () => this.#slot.replace(candidate, source, () => true))
-      return false
-    }
-    const hold = this.#slot.hold()
+    if (!old?.keepsState || !this.#options.preserveState)
+      return { replacement: await this.#replace(candidate, () => true), statePreserved: false }
+    const hold = this.#slot.router.holdCalls()
     try {
-      await this.#do('drain', () => this.#slot.drainCalls(old))
+      await this.#do('drain', () => this.#slot.router.drainCalls(old))
       const state = await this.#do('capture', () => this.#slot.unlessClosed(old.captureState()))
       await this.#do('restore', () => this.#slot.unlessClosed(restore(old, candidate, state)))
       // Once the new plugin has answered a call, its state is ahead of the old one's.
       const isUnused = (): boolean => candidate.answered === 0
-      this.#displaced = await this.#do('switch', () => this.#slot.replace(candidate, source, isUnused))
-      return true
+      return { replacement: await this.#replace(candidate, isUnused), statePreserved: true }
     } finally {
       this.#heldCalls = hold.calls
       hold.release()
     }
+  }
+
+  async #replace(instance: Instance, canUndo: () => boolean): Promise<Replacement> {
+    const { source } = this.#options
+    const replacement = await this.#do('switch', () =>
+      this.#slot.supervisor.replace({ instance, source, canUndo }),
+    )
+    this.#replacement = replacement
+    return replacement
+  }
+
+  /** Only a crash undoes the switch; a health check that is late behind calls does not, nor does the end of the slot. */
+  async #confirm(candidate: Instance, replacement: Replacement): Promise<void> {
+    const health = candidate.health().then(
+      () => undefined,
+      (error: unknown) => (isHostError(error, 'PLUGIN_CRASHED') ? candidate.ended : undefined),
+    )
+    const watched = this.#slot.unlessClosed(Promise.race([health, candidate.ended]))
+    const crash = await watched.catch(() => undefined)
+    if (crash) throw crash
+    // It may have crashed right after its answer.
+    if (!replacement.commit()) throw await candidate.ended
   }
 
   /** The old plugin goes in its own time: streams and sessions stay with it. */
@@ -141,20 +150,21 @@ class Swap {
     this.#do('retire', () => this.#slot.retire(old)).catch(() => {})
   }
 
+  /** A replacement that crashed was undone already, if it could be. */
   #fail(cause: unknown, candidate: Instance | undefined): PluginError {
-    const old = this.#displaced
-    const isBack = this.#step !== 'confirm' || (old !== undefined && this.#slot.instance === old)
+    const old = this.#replacement?.previous
+    const wasUndone = this.#replacement?.undo() ?? false
+    const isBack = this.#replacement === undefined || wasUndone
+    const leaving = isBack ? candidate : old
+    if (leaving) void this.#slot.retire(leaving).catch(() => {})
     const failure = {
       plugin: this.#oldName,
       replacement: this.#options.source.name,
       step: this.#step,
       cause,
-      rollbackPerformed: isBack && this.#step === 'confirm',
+      rollbackPerformed: wasUndone,
       hadInstance: old !== undefined,
     }
-    this.#slot.settle()
-    if (candidate && isBack) void this.#slot.retire(candidate).catch(() => {})
-    if (!isBack && old) void this.#slot.retire(old).catch(() => {})
     return isBack ? swapFailed(failure) : swapNotUndone(failure)
   }
 
@@ -204,15 +214,4 @@ async function restore(old: Instance, candidate: Instance, state: unknown): Prom
   const { status, message } = await candidate.health()
   if (status === PluginStatus.ERROR)
     throw new PluginError('PLUGIN_NOT_READY', message || 'its health is ERROR')
-}
-
-/** It has calls now: does it live? A health check that is late behind them is no reason to go back, nor is the end of all. */
-async function confirm(candidate: Instance, slot: Slot): Promise<void> {
-  const health = candidate.health().then(
-    () => undefined,
-    (error: unknown) => (isHostError(error, 'PLUGIN_CRASHED') ? candidate.ended : undefined),
-  )
-  const watched = slot.unlessClosed(Promise.race([health, candidate.ended]))
-  const crash = await watched.catch(() => undefined)
-  if (crash) throw crash
 }

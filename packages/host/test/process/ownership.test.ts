@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { PluginHost } from '../../src/index.js'
 import { PluginConnection } from '../../src/instance/connection.js'
-import { Instance } from '../../src/instance/instance.js'
+import { PluginInstance } from '../../src/instance/instance.js'
 import { defaultInstanceLimits } from '../../src/options.js'
 import {
   notesProcess,
@@ -183,12 +183,12 @@ test('a start that fails or succeeds leaves no listener on the signal that could
   expect(getEventListeners(signal, 'abort')).toEqual([])
   const broken = await open('broken', ttsPlugin(`initialize() { throw new Error('no engine') }`))
   expect(getEventListeners(signal, 'abort')).toHaveLength(1)
-  await expect(Instance.initialize(broken, {})).rejects.toMatchObject({
+  await expect(PluginInstance.initialize(broken, {})).rejects.toMatchObject({
     codeName: 'PLUGIN_INITIALIZE_FAILED',
   })
   await broken.connection.kill()
   expect(getEventListeners(signal, 'abort')).toEqual([])
-  const instance = await Instance.initialize(await open('fine', ttsPlugin()), {})
+  const instance = await PluginInstance.initialize(await open('fine', ttsPlugin()), {})
   expect(getEventListeners(signal, 'abort')).toEqual([])
   await instance.stop()
   expect(await instance.ended).toBeUndefined()
