@@ -190,7 +190,7 @@ export interface CallOptions {
   signal?: AbortSignal | undefined
   /** How often to call again where the plugin crashes meanwhile. Only for methods that the contract marks idempotent. Default: 0. */
   retry?: number | undefined
-  /** As `signal`, for who has no use for one otherwise. Takes its `onCancel`. */
+  /** Like `signal`, without an AbortController. */
   cancellation?: Cancellation | undefined
   /** Bytes in the result as base64, as plain JSON has them. Default: false. */
   inlineBytes?: boolean | undefined

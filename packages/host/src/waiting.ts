@@ -57,14 +57,15 @@ export function within<T>(promise: Promise<T>, options: WaitOptions): Promise<T>
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(requestCancelled(signal))
     const timer = timeoutMs === undefined ? undefined : startTimer(timeoutMs, () => reject(late?.()))
-    if (signal?.aborted || cancellation?.cancelled) abort()
+    if (signal?.aborted) abort()
     // Any number of calls may wait with the same signal.
     if (signal) allowListeners(signal)
     signal?.addEventListener('abort', abort, { once: true })
-    if (cancellation) cancellation.onCancel = abort
+    cancellation?.addListener(abort)
     promise.then(resolve, reject).finally(() => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', abort)
+      cancellation?.removeListener(abort)
     })
   })
 }

@@ -23,7 +23,7 @@ export async function runPluginChecks(
   const { runChecks } = await import('@appfactory/sdk/testing')
   const { pluginTarget } = await import('../testing.js')
   const stopping = new AbortController()
-  call.onCancel = () => stopping.abort()
+  call.addListener(() => stopping.abort())
   const pieces = call.openStream(Number.POSITIVE_INFINITY)
   // A page that has gone away has cancelled the run as well.
   const tell = (piece: object): void => void pieces.send(piece).catch(() => {})

@@ -29,7 +29,7 @@ export async function runLoad(host: PluginHost, plan: LoadPlan, call: IncomingCa
   const isStream = contract.methods.some(({ wire, kind }) => wire === plan.method && kind === 'stream')
   const run = new LoadRun(host, { ...plan, args: withRawBytes(plan.args) }, isStream)
   const pieces = call.openStream(Number.POSITIVE_INFINITY)
-  call.onCancel = () => run.cancel()
+  call.addListener(() => run.cancel())
   const finished = run.finish()
   const ended = finished.then(() => true)
   while (!(await Promise.race([ended, delay(reportMs, false)]))) await pieces.send(run.report())

@@ -1,4 +1,5 @@
 import { PluginError } from '../errors.js'
+import { CancellationToken } from './cancellation.js'
 import type { Request, RequestId } from './message.js'
 import { IncomingStream, OutgoingStream } from './streams.js'
 
@@ -13,21 +14,11 @@ export interface Connection {
   countHeld(bytes: number): void
 }
 
-/** What tells that nobody wants an answer any more: an IncomingCall, for the calls that are made for it. Cheaper than an AbortSignal. */
-export interface Cancellation {
-  /** Why; undefined as long as it has not happened. */
-  readonly cancelled: PluginError | undefined
-  /** Called once, when it happens. Belongs to who works on the call at present. */
-  onCancel: (() => void) | undefined
-  /** What the call brought has been sent on, and is not needed any more. */
-  handedOver?(): void
-}
-
 /** Items of an input that may arrive before the callee has taken one. */
 const inputWindow = 64
 
 /** One request or notification from the other end, while it is worked on. */
-export class IncomingCall implements Cancellation {
+export class IncomingCall extends CancellationToken {
   readonly method: string
   /** Undefined also once they have been handed over. */
   params: Record<string, unknown> | unknown[] | undefined
@@ -35,13 +26,10 @@ export class IncomingCall implements Cancellation {
   readonly id: RequestId | undefined
   /** How long the work may go on after a cancel before the caller is told that it does not stop, in ms. */
   cancelGraceMs = Number.POSITIVE_INFINITY
-  /** Called once, when the call is cancelled. Cheaper than `signal`. */
-  onCancel: (() => void) | undefined
   /** Whether the caller has its answer already. */
   answered = false
   readonly #connection: Connection
   #controller: AbortController | undefined
-  #cancelled: PluginError | undefined
   #outgoing: OutgoingStream | undefined
   #earlyCredit = 0
   #inputEnded: PluginError | undefined
@@ -53,6 +41,7 @@ export class IncomingCall implements Cancellation {
   #inputBytes: number[] = []
 
   constructor({ method, params, id }: Request, connection: Connection, bytes: number) {
+    super()
     this.method = method
     this.params = params
     this.id = id
@@ -61,6 +50,7 @@ export class IncomingCall implements Cancellation {
     connection.countHeld(bytes)
   }
 
+  /** What the call brought has been sent on, and is not needed any more. */
   handedOver(): void {
     this.params = undefined
     this.#connection.countHeld(-this.#paramsBytes)
@@ -69,11 +59,11 @@ export class IncomingCall implements Cancellation {
 
   /** Aborted with the PluginError that says why. Made when first asked for: most calls never do. */
   get signal(): AbortSignal {
-    if (!this.#controller) {
-      this.#controller = new AbortController()
-      if (this.#cancelled) this.#controller.abort(this.#cancelled)
-    }
-    return this.#controller.signal
+    if (this.#controller) return this.#controller.signal
+    const controller = new AbortController()
+    this.#controller = controller
+    this.addListener(() => controller.abort(this.cancelled))
+    return controller.signal
   }
 
   /** Begins to answer in pieces. `credit`: pieces that may be sent before more credit arrives; Infinity: no limit. */
@@ -84,7 +74,7 @@ export class IncomingCall implements Cancellation {
     const limited = credit + this.#earlyCredit
     this.#outgoing = new OutgoingStream(limited, (seq, value) => this.#connection.sendPiece(id, seq, value))
     if (this.#inputEnded) this.#outgoing.endCredit(this.#inputEnded)
-    if (this.#cancelled) this.#outgoing.fail(this.#cancelled)
+    if (this.cancelled) this.#outgoing.fail(this.cancelled)
     return this.#outgoing
   }
 
@@ -108,13 +98,11 @@ export class IncomingCall implements Cancellation {
     if (problem) input.fail(new PluginError('INVALID_REQUEST', `The input is broken: ${problem}`))
   }
 
-  cancel(reason: PluginError): void {
-    if (this.#cancelled) return
-    this.#cancelled = reason
-    this.#controller?.abort(reason)
+  override cancel(reason: PluginError): void {
+    if (this.cancelled) return
+    super.cancel(reason)
     this.#outgoing?.fail(reason)
     this.#input?.fail(reason)
-    this.onCancel?.()
     if (this.id === undefined || this.cancelGraceMs === Number.POSITIVE_INFINITY) return
     this.#grace = setTimeout(() => this.#answerEarly(reason), this.cancelGraceMs)
     this.#grace.unref()
@@ -134,11 +122,6 @@ export class IncomingCall implements Cancellation {
     this.#connection.countHeld(-this.#inputBytes.reduce((sum, bytes) => sum + bytes, this.#paramsBytes))
     this.#paramsBytes = 0
     this.#inputBytes = []
-  }
-
-  /** Why the call was cancelled, if it was. Cheaper than `signal`. */
-  get cancelled(): PluginError | undefined {
-    return this.#cancelled
   }
 
   #answerEarly({ code, message }: PluginError): void {

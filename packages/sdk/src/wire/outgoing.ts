@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { createJSONRPCRequest } from 'json-rpc-2.0'
 import { describeThrown, type ErrorObject, fromErrorObject, isPluginError, PluginError } from '../errors.js'
-import type { Cancellation } from './call.js'
+import type { Cancellation } from './cancellation.js'
 import type { RequestId, Response } from './message.js'
 import type { MessageWriter } from './message-writer.js'
 import { cancelled, cancelledBy } from './replies.js'
@@ -10,7 +10,7 @@ import { IncomingStream, OutgoingStream } from './streams.js'
 export interface RequestOptions {
   /** An abort sends `$/cancelRequest`; the call then ends with what the other end answers. */
   signal?: AbortSignal | undefined
-  /** As `signal`, for who has no use for one otherwise. Takes its `onCancel`. */
+  /** Like `signal`, without an AbortController. */
   cancellation?: Cancellation | undefined
   /** In ms. The call is cancelled and fails with CALL_TIMEOUT. For a stream: time between two pieces. Default: none. */
   timeoutMs?: number | undefined
@@ -208,12 +208,15 @@ export class OutgoingCalls {
     if (timeoutMs !== undefined)
       call.timer = startTimer(timeoutMs, () => this.#timeOut(id, call, timeoutMs, options.late))
     if (input) void this.#feed(id, call, input)
-    if (cancellation) cancellation.onCancel = () => this.#cancel(id)
-    if (!signal) return
+    if (!cancellation && !signal) return
     const cancel = (): void => this.#cancel(id)
-    allowListeners(signal)
-    signal.addEventListener('abort', cancel, { once: true })
-    call.stopListening = () => signal.removeEventListener('abort', cancel)
+    cancellation?.addListener(cancel)
+    if (signal) allowListeners(signal)
+    signal?.addEventListener('abort', cancel, { once: true })
+    call.stopListening = () => {
+      cancellation?.removeListener(cancel)
+      signal?.removeEventListener('abort', cancel)
+    }
   }
 
   #timeOut(

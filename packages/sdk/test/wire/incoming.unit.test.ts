@@ -104,6 +104,33 @@ describe('cancelling', () => {
     expect(calls).toEqual([])
   })
 
+  it('reaches all calls that are made for the call', async () => {
+    const begun = deferred()
+    const cancelled: string[] = []
+    const made: string[] = []
+    const ends = joinPeers(
+      {
+        handle: async ({ method, signal }) => {
+          if (made.push(method) === 2) begun.resolve()
+          await new Promise((resolve) => signal.addEventListener('abort', resolve))
+          cancelled.push(method)
+        },
+      },
+      {
+        handle: async (call) => {
+          const options = { cancellation: call }
+          await Promise.all(['one', 'two'].map((method) => ends.right.request(method, {}, options)))
+        },
+      },
+    )
+    const controller = new AbortController()
+    const call = ends.left.request('x', {}, { signal: controller.signal })
+    await begun.promise
+    controller.abort()
+    await call
+    expect(cancelled).toEqual(['one', 'two'])
+  })
+
   it('aborts the callee’s signal with the reason; the call ends with what the callee answers', async () => {
     const begun = deferred()
     const ends = joinPeers(
