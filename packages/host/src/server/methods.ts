@@ -20,17 +20,17 @@ import type { SwapResult } from '../slot/swap.js'
 import type { PluginSummary } from '../summary.js'
 import { within } from '../waiting.js'
 
-/** What a method of the server works with. */
+/** The context of a method of the server. */
 export interface ServerContext {
   host: PluginHost
   call: IncomingCall
-  /** Tells the client about events from now on; all types, or those named. */
+  /** Starts sending events to the client: all types, or the given ones. */
   subscribe(types: readonly string[] | undefined): void
-  /** Ends the server once this call is answered and what is in flight is finished. */
+  /** Ends the server once this call is answered and calls in flight have finished. */
   shutDown(timeoutMs: number): void
 }
 
-/** One method of the server: what it takes, and what it does. */
+/** One method of the server: its params and its work. */
 export interface ServerMethod {
   description: string
   params: z.ZodType<Record<string, unknown>>
@@ -43,13 +43,15 @@ const args = z.record(z.string(), z.unknown()).optional()
 
 export const eventTypes = ['status', 'crash', 'restart', 'swap', 'log'] as const
 
-/** The methods of `appfactory-host` on stdio. `<contract>/<method>` comes beside them. */
+/** The methods of `appfactory-host` on stdio, besides `<contract>/<method>`. */
 export const serverMethods: Record<string, ServerMethod> = {
   ping: method('Answers "pong".', z.strictObject({}), () => 'pong'),
-  status: method('Figures of the host.', z.strictObject({}), (_, { host }) => hostStatus(host)),
-  'system/status': method('Figures of the host.', z.strictObject({}), (_, { host }) => hostStatus(host)),
+  status: method('Reports figures of the host.', z.strictObject({}), (_, { host }) => hostStatus(host)),
+  'system/status': method('Reports figures of the host.', z.strictObject({}), (_, { host }) =>
+    hostStatus(host),
+  ),
   'system/discover': method(
-    'Looks through the plugins folders, or through `paths`.',
+    'Scans the plugins folders, or `paths`.',
     z.strictObject({ paths: z.array(z.string()).optional() }),
     async ({ paths }, { host }) => {
       const { plugins, ...counts } = await host.discover(paths)
@@ -67,13 +69,13 @@ export const serverMethods: Record<string, ServerMethod> = {
     },
   ),
   'plugin/list': method(
-    'Lists the plugins that are there.',
+    'Lists the plugins.',
     z.strictObject({ include_invalid: z.boolean().optional() }),
     async ({ include_invalid: includeInvalid = false }, { host }) =>
       (await host.list({ includeInvalid })).map(wireSummary),
   ),
   'plugin/describe': method(
-    'A plugin’s manifest, and its methods with the schemas of arguments and results.',
+    'Returns a plugin’s manifest, and its methods with the schemas of arguments and results.',
     z.strictObject({ name: z.string() }),
     async ({ name }, { host, call }) => describe(host, name, call.signal),
   ),
@@ -107,7 +109,7 @@ export const serverMethods: Record<string, ServerMethod> = {
     (params, context) => callPlugin(context, params),
   ),
   'plugin/swap': method(
-    'Puts another plugin in the place of a loaded one while calls go on.',
+    'Replaces a loaded plugin by another one while calls go on.',
     z.strictObject({
       old: z.string().optional(),
       old_plugin: z.string().optional(),
@@ -127,7 +129,7 @@ export const serverMethods: Record<string, ServerMethod> = {
     },
   ),
   'plugin/health': method(
-    'How a plugin is doing, or all loaded ones by name.',
+    'Reports the health of one plugin, or of all loaded ones by name.',
     z.strictObject({ name: z.string().optional() }),
     async ({ name }, { host }) => {
       if (name !== undefined) return wireHealth(await host.health(name))
@@ -137,7 +139,7 @@ export const serverMethods: Record<string, ServerMethod> = {
     },
   ),
   'events/subscribe': method(
-    'Sends `event` notifications from now on.',
+    'Starts sending `event` notifications.',
     z.strictObject({ types: z.array(z.enum(eventTypes)).optional() }),
     ({ types }, { subscribe }) => {
       subscribe(types)
@@ -186,7 +188,7 @@ interface PlainCall {
   args?: Record<string, unknown>
 }
 
-/** What nearly all `plugin/call` look like. Zod checks the others, and says what is wrong with them. */
+/** The usual form of `plugin/call`, checked by hand for speed. Zod checks the others and words their errors. */
 function isPlainCall(params: object): params is PlainCall {
   const { plugin, method: name, args: given = {} } = params as Partial<PlainCall>
   const isObject = typeof given === 'object' && given !== null && !Array.isArray(given)
@@ -199,7 +201,7 @@ function isPlainCall(params: object): params is PlainCall {
   )
 }
 
-/** `tts/synthesize`: goes to the active plugin of the contract. `stream` stands beside the arguments. */
+/** `tts/synthesize`: calls the active plugin of the contract. `stream` is beside the arguments. */
 function callContract(
   context: ServerContext,
   name: string,
@@ -207,7 +209,7 @@ function callContract(
 ): Promise<unknown> {
   const [contract = '', wireName = '', ...rest] = name.split('/')
   const isName = wireName !== '' && rest.length === 0
-  // At once, where it is of a session: those are made in the order in which they came, by whatever method.
+  // Synchronously for a session: its calls must keep the order in which they arrived, whatever the method.
   const active = isName && 'session_id' in params ? context.host.active(contract) : undefined
   return active === undefined || Array.isArray(params)
     ? callContractLater(context, name, isName ? { contract, wireName } : undefined, params)
@@ -239,7 +241,7 @@ function callActive(
   return callPlugin(context, { plugin, method, args: given, stream: parsed.data })
 }
 
-/** Several names of one parameter: one of them must be there. */
+/** The value of a parameter with several names, of which exactly one must be given. */
 function onlyOne(method: string, params: Record<string, unknown>, names: readonly string[]): string {
   const [first, second] = names.filter((name) => params[name] !== undefined)
   if (first === undefined || second !== undefined)
@@ -250,7 +252,7 @@ function onlyOne(method: string, params: Record<string, unknown>, names: readonl
   return String(params[first])
 }
 
-/** What a plugin's process may see of the environment is for who runs the host to say, not for its clients. */
+/** Only the operator decides which environment variables a plugin sees, not clients. */
 export function refuseGrants(method: string, config: Record<string, unknown> | undefined): void {
   if (config && Object.hasOwn(config, environmentKey))
     throw invalidParams(
@@ -288,7 +290,7 @@ function callPlugin(
   { host, call }: ServerContext,
   { plugin, method: name, args: given = {}, stream, timeout: timeoutMs, retry }: PluginCall,
 ): Promise<unknown> {
-  // An argument may follow piece by piece, as `$/input` notifications.
+  // One argument may follow piece by piece, as `$/input` notifications.
   const streamed = Object.keys(given).find((key) => isInputMarker(given[key]))
   const input = streamed === undefined ? undefined : { name: streamed, items: call.input }
   const options = { timeoutMs, retry, cancellation: call, input }
@@ -368,7 +370,7 @@ async function methodNotFound({ host }: ServerContext, name: string): Promise<Pl
   const contracts = [...new Set((await host.list().catch(() => [])).map(({ contract }) => `${contract}/…`))]
   return new PluginError(
     'METHOD_NOT_FOUND',
-    `There is no method ${quoted(name)}; there is ${[known, listed(contracts)].filter(Boolean).join(', ')}`,
+    `Unknown method ${quoted(name)}. Available: ${[known, listed(contracts)].filter(Boolean).join(', ')}`,
   )
 }
 
