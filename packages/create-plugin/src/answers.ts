@@ -10,7 +10,7 @@ export type Contract = (typeof contracts)[number]
 export type Language = (typeof languages)[number]
 export type PackageManager = (typeof packageManagers)[number]
 
-/** All that is known before files are made. */
+/** All answers, complete. */
 export interface Answers {
   name: string
   contract: Contract
@@ -28,23 +28,23 @@ export interface Answers {
 export type AnswerKey = keyof Answers
 export type Answer = Answers[AnswerKey]
 
-/** What defaults may depend on, besides the answers before them. */
+/** Context that defaults may depend on, besides earlier answers. */
 export interface Surroundings {
   packageManager: PackageManager
 }
 
-/** One row of the table. Flag, prompt, help and check are all made from it. */
+/** One row of the table: flag, prompt, help and check are made from it. */
 export interface Question {
   key: AnswerKey
   kind: 'text' | 'choice' | 'list' | 'yes-no'
-  /** As `--help` says it. */
+  /** Text for `--help`. */
   describe: string
-  /** As a person at a terminal is asked. Without it nobody is: the default is taken. */
+  /** Question at the terminal. Without it, the default is used. */
   prompt?: string
   choices?: readonly { value: string; label: string; alias?: string }[]
-  /** Without it the answer must be given. */
+  /** Without a default, the answer is required. */
   default?: (known: Partial<Answers>, surroundings: Surroundings) => Answer
-  /** What is wrong with a text, or with one of a list. */
+  /** The problem with a text, or with one of a list, if any. */
   problem?: (value: string) => string | undefined
 }
 
@@ -71,8 +71,8 @@ export const questions: readonly Question[] = [
   {
     key: 'language',
     kind: 'choice',
-    describe: 'What it is written in. Default: typescript',
-    prompt: 'What is it written in?',
+    describe: 'Language of the code. Default: typescript',
+    prompt: 'Which language?',
     choices: [
       { value: 'typescript', label: 'TypeScript', alias: 'ts' },
       { value: 'javascript', label: 'JavaScript, with types in comments and no build', alias: 'js' },
@@ -82,48 +82,48 @@ export const questions: readonly Question[] = [
   {
     key: 'displayName',
     kind: 'text',
-    describe: 'Name for people. Default: made from the name',
-    prompt: 'Which name do people see?',
+    describe: 'Display name. Default: derived from the name',
+    prompt: 'Which display name?',
     default: ({ name = '' }) => titleOf(name),
     problem: (value) =>
-      value === '' ? 'it is empty; leave it out for one made from the name' : textProblem(value, 100),
+      value === '' ? 'it is empty; leave it out to derive it from the name' : textProblem(value, 100),
   },
   {
     key: 'description',
     kind: 'text',
-    describe: 'What it does, in one line. Default: what the new plugin does',
-    prompt: 'What does it do, in one line?',
+    describe: 'Description in one line. Default: that of the generated plugin',
+    prompt: 'Describe it in one line',
     default: ({ contract = 'custom' }) => descriptions[contract],
     problem: (value) => textProblem(value, 500),
   },
   {
     key: 'author',
     kind: 'text',
-    describe: 'Who writes it. Default: left out',
-    prompt: 'Who writes it? (may stay empty)',
+    describe: 'Author. Default: none',
+    prompt: 'Who is the author? (optional)',
     default: () => '',
     problem: (value) => textProblem(value, 200),
   },
   {
     key: 'config',
     kind: 'list',
-    describe: 'A config option of its own, as name:type=default (repeatable): retries:integer=3',
-    prompt: 'Which config options of its own? (such as retries:integer=3 api_key:string; may stay empty)',
+    describe: 'Additional config option, as name:type=default (repeatable): retries:integer=3',
+    prompt: 'Which additional config options? (such as retries:integer=3 api_key:string; optional)',
     default: () => [],
     problem: (value) => configOption(value).problem,
   },
   {
     key: 'packageManager',
     kind: 'choice',
-    describe: 'What installs its packages. Default: what runs this command',
+    describe: 'Package manager. Default: the one that runs this command',
     choices: packageManagers.map((value) => ({ value, label: value })),
     default: (_known, { packageManager }) => packageManager,
   },
   {
     key: 'git',
     kind: 'yes-no',
-    describe: 'Make it a git repository, unless it is in one. Default: no',
-    prompt: 'Make it a git repository?',
+    describe: 'Create a git repository, unless it is inside one. Default: no',
+    prompt: 'Create a git repository?',
     default: () => false,
   },
   {
@@ -139,7 +139,7 @@ const descriptions: Record<Contract, string> = {
   tts: 'Speaks text as Morse code',
   stt: 'Reads Morse code from audio',
   llm: 'Writes sentences with a Markov chain',
-  custom: 'Turns texts to vectors that are near each other where the texts are alike',
+  custom: 'Turns texts into vectors that are close to each other if the texts are similar',
 }
 
 /** `displayName` is `--display-name`. */

@@ -13,7 +13,7 @@ export interface Arguments {
   force: boolean
 }
 
-/** Reads the command line; undefined where it only asked for help or the version, which were printed. */
+/** Reads the command line; undefined if it only requested help or the version, which were printed. */
 export async function parseArguments(argv: readonly string[]): Promise<Arguments | undefined> {
   const options = questions.filter(({ key }) => key !== 'name')
   let asked = true
@@ -21,7 +21,7 @@ export async function parseArguments(argv: readonly string[]): Promise<Arguments
     .scriptName('create-appfactory-plugin')
     .command(
       '$0 [name]',
-      'Creates an App Factory plugin that works, with its tests.',
+      'Creates a working App Factory plugin with tests.',
       (command) => command.positional('name', { type: 'string', describe: questions[0]?.describe ?? '' }),
       () => {
         asked = false
@@ -31,10 +31,8 @@ export async function parseArguments(argv: readonly string[]): Promise<Arguments
     .options(switches)
     .example('npm create appfactory-plugin@latest my_tts_plugin -- --contract tts --yes', '')
     .example('$0 my_plugin --contract llm --config retries:integer=3 --dry-run', '')
-    .epilogue(
-      'Mostly, a name, --contract and --yes are all that is needed. The name may be given as --name too.',
-    )
-    .epilogue('Exit status: 0 done, 1 failure, 2 bad usage, 130 cancelled.')
+    .epilogue('Usually a name, --contract and --yes are enough. You can also pass the name as --name.')
+    .epilogue('Exit code: 0 success, 1 failure, 2 invalid usage, 130 cancelled.')
     .version(version)
     .help()
     .strict()
@@ -80,7 +78,7 @@ function givenIn(values: Readonly<Record<string, unknown>>): Given {
   return given
 }
 
-/** `Unknown argument: lang` with what may have been meant. */
+/** Adds a suggestion to `Unknown argument: lang`. */
 function withSuggestion(message: string): string {
   const [, words = ''] = /^Unknown arguments?: (.*)$/.exec(message) ?? []
   const meant = words

@@ -6,21 +6,21 @@ import { asMeant, checkGiven, type Given, openQuestions, problemOf, withDefaults
 import { checkFolder } from './target.js'
 
 export interface AskOptions {
-  /** Ask only what has no default. */
+  /** Ask only questions without a default. */
   takeDefaults: boolean
-  /** A folder that has files in it will do. */
+  /** Accept a folder with files. */
   force: boolean
   /** The plugin is made in the current folder. */
   isHere: boolean
 }
 
-/** Asks at the terminal what is still open. Loaded only then. */
+/** Asks the open questions at the terminal. Loaded on demand. */
 export async function ask(
   given: Given,
   { takeDefaults, force, isHere }: AskOptions,
   surroundings: Surroundings,
 ): Promise<Given> {
-  // Before any question, for it would be in vain.
+  // Before any question, so that none is asked in vain.
   if (typeof given.name === 'string' && !force) checkFolder(resolve(isHere ? '.' : given.name))
   const prompts = await import('@clack/prompts')
   prompts.intro('A new App Factory plugin')
@@ -33,14 +33,14 @@ export async function ask(
     const answer = await askOne(prompts, question, question.default?.(known, surroundings), wrong)
     if (answer === undefined) throw new Cancelled('Nothing was written.')
     answers[question.key] = answer
-    // An answer may not go with one that was given before.
+    // The answer may conflict with an earlier one.
     checkGiven(answers)
   }
   prompts.outro('Thank you.')
   return answers
 }
 
-/** What is in the way of a plugin of that name. */
+/** The obstacle for a plugin of that name, if any. */
 function busyFolder(name: string): string | undefined {
   try {
     checkFolder(resolve(name))

@@ -14,7 +14,7 @@ import { refuseSwallowedFlags, tookYes } from './swallowed.js'
 import { checkTarget, overwritten } from './target.js'
 import { writeFiles } from './write.js'
 
-/** Runs the command and sets the exit status of the process. */
+/** Runs the command and sets the exit code of the process. */
 export async function main(argv: readonly string[]): Promise<void> {
   try {
     refuseSwallowedFlags(argv, process.env, process.platform)
@@ -51,7 +51,7 @@ async function create(args: Arguments, yesTaken: boolean): Promise<void> {
   process.exitCode = failed.cancelled ? exitCodes.cancelled : exitCodes.failure
 }
 
-/** All answers: from the command line, from a person where there is one, and from the defaults. */
+/** All answers: from the command line, from a person at a terminal, and from the defaults. */
 async function complete(args: Arguments, isHere: boolean, yesTaken: boolean): Promise<Answers> {
   const { yes, json, force } = args
   const surroundings: Surroundings = {
@@ -61,7 +61,7 @@ async function complete(args: Arguments, isHere: boolean, yesTaken: boolean): Pr
   const open = openQuestions(given, yes)
   if (open.length === 0) return withDefaults(given, surroundings)
   const note = yesTaken ? `${yesNote}\n` : ''
-  if (json) throw missing(open, `${note}With --json nobody is asked`)
+  if (json) throw missing(open, `${note}With --json, no questions are asked`)
   if (!process.stdin.isTTY || !process.stdout.isTTY)
     throw missing(open, `${note}There is no terminal to ask at`)
   process.stderr.write(note)
@@ -69,10 +69,9 @@ async function complete(args: Arguments, isHere: boolean, yesTaken: boolean): Pr
   return withDefaults(await ask(given, { takeDefaults: yes, force, isHere }, surroundings), surroundings)
 }
 
-const yesNote =
-  'npm took --yes for its own, or its configuration says so. Flags of this command come behind "--".'
+const yesNote = 'npm consumed --yes, or its configuration sets it. Put this command\'s flags after "--".'
 
-/** Writes, and does what else was asked for, until it is done or somebody stops it; returns what failed once all is written. */
+/** Writes the files and runs the requested steps, until done or stopped; returns the step that failed after all is written. */
 async function carryOut(
   { answers, target, files }: Outcome,
   force: boolean,
@@ -93,7 +92,7 @@ async function carryOut(
   }
 }
 
-/** Says what went wrong, for a person or as JSON, and returns the exit status. */
+/** Reports an error, for a person or as JSON, and returns the exit code. */
 function fail(error: unknown, json: boolean): number {
   const message = describeThrown(error).message
   const usage = error instanceof UsageError || describeThrown(error).name === 'YError'
@@ -110,7 +109,7 @@ function complain(message: string, hint = false): void {
   process.stderr.write(`create-appfactory-plugin: ${message}\n${more}`)
 }
 
-/** What a program may want to know of a failure. */
+/** Details of a failure, for programs. */
 function detailsOf(error: unknown): object {
   if (error instanceof UsageError) return error.problems.length > 0 ? { problems: error.problems } : {}
   if (error instanceof TargetBusy) return { conflicts: error.conflicts }

@@ -12,24 +12,24 @@ export interface ConfigOption {
   default?: string | number | boolean
 }
 
-/** Reads `retries:integer=3`; says what is wrong with it instead, if anything is. */
+/** Reads `retries:integer=3`, or returns the problem with it. */
 export function configOption(
   text: string,
 ): { option: ConfigOption; problem?: undefined } | { option?: undefined; problem: string } {
   const [, name = '', type = '', value] = /^([^:=]*):?([^=]*)=?(.*)$/s.exec(text) ?? []
   const given = text.includes('=') ? value : undefined
   if (!/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/.test(name) || name.length > 40) {
-    return { problem: `${shown(text)} does not begin with a name in snake_case, such as api_key:string` }
+    return { problem: `${shown(text)} must start with a name in snake_case, such as api_key:string` }
   }
   const known = types.find((one) => one === type)
   if (!known) {
     const near = closest(type, types)
     const advice = near === undefined ? '' : `. Did you mean ${name}:${near}?`
-    return { problem: `${shown(text)} has no type of ${types.join(', ')}${advice}` }
+    return { problem: `${shown(text)} has no valid type (${types.join(', ')})${advice}` }
   }
   if (given === undefined) return { option: { name, type: known } }
   const fallback = readDefault(known, given)
-  if (fallback === undefined) return { problem: `${shown(text)}: ${shown(given)} is no ${known}` }
+  if (fallback === undefined) return { problem: `${shown(text)}: ${shown(given)} is not of type ${known}` }
   const problem = textProblem(given, 60)
   return problem === undefined
     ? { option: { name, type: known, default: fallback } }

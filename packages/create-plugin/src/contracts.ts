@@ -5,7 +5,7 @@ import type { Json } from './json.js'
 export interface ContractFacts {
   /** The manifest's `contract`. */
   contract: string
-  /** What the README calls it, with its article. */
+  /** Its name in the README, with its article. */
   kind: string
   capabilities: readonly string[]
   tags: readonly string[]
@@ -13,13 +13,13 @@ export interface ContractFacts {
   options: readonly { name: string; source: string; schema: { [key: string]: Json } }[]
   /** A first call that works: the end of an `appfactory-host call` command. */
   call: string
-  /** The file that it writes, which git is not to see. */
+  /** The file that it writes, which git ignores. */
   output?: string
-  /** What the call does. */
+  /** The effect of the call. */
   effect: string
-  /** The file that holds what to replace, without its extension. */
+  /** The file to replace, without its extension. */
   engine: string
-  /** What that file does. */
+  /** The purpose of that file. */
   engineDoes: string
   /** Whether it brings a contract of its own. */
   contractFile: boolean
@@ -44,14 +44,14 @@ export const contractFacts: Record<Contract, ContractFacts> = {
     capabilities: ['streaming', 'speed', 'volume', 'sample_rate', 'hot_swap_state'],
     tags: ['tts'],
     options: [
-      choice('voice', ['low', 'high'], 'low', 'Voice where a call names none.'),
+      choice('voice', ['low', 'high'], 'low', 'Default voice.'),
       integer('words_per_minute', 5, 60, 20, 'Normal speed.'),
     ],
     call: `synthesize --args '{"text":"Hello"}' --out hello.wav`,
     output: 'hello.wav',
     effect: 'speaks into hello.wav',
     engine: 'morse',
-    engineDoes: 'turns a word to Morse code, and that to sound',
+    engineDoes: 'turns a word into Morse code, and the code into sound',
     contractFile: false,
   },
   stt: {
@@ -59,7 +59,7 @@ export const contractFacts: Record<Contract, ContractFacts> = {
     kind: 'A speech-to-text',
     capabilities: ['streaming', 'sessions'],
     tags: ['stt'],
-    options: [integer('words_per_minute', 5, 60, 20, 'Speed of the code that is listened to.')],
+    options: [integer('words_per_minute', 5, 60, 20, 'Speed of the Morse code.')],
     call: 'transcribe --file audio=samples/sos.wav',
     effect: 'reads the sample',
     engine: 'morse',
@@ -75,7 +75,7 @@ export const contractFacts: Record<Contract, ContractFacts> = {
     call: `chat --args '{"messages":[{"role":"user","content":"What is a plugin?"}]}'`,
     effect: 'answers',
     engine: 'markov',
-    engineDoes: 'learns which word follows which, and writes sentences of them',
+    engineDoes: 'learns which words follow each other, and writes sentences from them',
     contractFile: false,
   },
   custom: {
@@ -87,7 +87,7 @@ export const contractFacts: Record<Contract, ContractFacts> = {
     call: `embed --args '{"texts":["Hello"]}'`,
     effect: 'prints a vector',
     engine: 'vectors',
-    engineDoes: 'turns a text to a vector',
+    engineDoes: 'turns a text into a vector',
     contractFile: true,
   },
 }

@@ -1,20 +1,20 @@
 import { describeThrown } from '@appfactory/sdk/wire'
 
-/** Exit status of the command, as documented. */
+/** Exit codes of the command, as documented. */
 export const exitCodes = { done: 0, failure: 1, usage: 2, cancelled: 130 } as const
 
-/** What is wrong with one answer. */
+/** A problem with one answer. */
 export interface Problem {
   /** The flag, as in `--display-name`, or `name`. */
   answer: string
   message: string
 }
 
-/** A command line that can't be carried out: exit status 2. */
+/** Invalid usage of the command line: exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
   readonly problems: readonly Problem[]
-  /** Whether the message says all, so that the help adds nothing. */
+  /** Whether the message is complete, so that a hint at the help adds nothing. */
   readonly complete: boolean
 
   constructor(message: string, problems: readonly Problem[] = [], { complete = false } = {}) {
@@ -24,12 +24,12 @@ export class UsageError extends Error {
   }
 }
 
-/** The person at the terminal, or a signal, stopped it: exit status 130. */
+/** Cancelled by the user or a signal: exit code 130. */
 export class Cancelled extends Error {
   override readonly name = 'Cancelled'
 }
 
-/** What is there already would be in the way: exit status 1. */
+/** Existing files are in the way: exit code 1. */
 export class TargetBusy extends Error {
   override readonly name = 'TargetBusy'
   /** Paths in the plugin's folder; `.` is the folder itself. */
@@ -41,26 +41,26 @@ export class TargetBusy extends Error {
   }
 }
 
-/** Not all that was overwritten could be put back: exit status 1. */
+/** Not all overwritten files could be restored: exit code 1. */
 export class UndoFailed extends AggregateError {
   override readonly name = 'UndoFailed'
-  /** The folder that holds what could not be put back, each file with `.old` behind its name. */
+  /** The folder with the files that could not be restored, each with `.old` after its name. */
   readonly kept: string
 
   constructor(kept: string, errors: readonly unknown[]) {
     const [cause, ...failed] = errors.map((error) => describeThrown(error).message)
     super(
       errors,
-      `${cause}\nNot everything could be put back as it was:\n${failed.map((line) => `  ${line}`).join('\n')}\nWhat was overwritten is kept in ${kept}, each file with .old behind its name`,
+      `${cause}\nNot everything could be restored:\n${failed.map((line) => `  ${line}`).join('\n')}\nThe overwritten files are kept in ${kept}, each with .old after its name`,
     )
     this.kept = kept
   }
 }
 
-/** The files are written, but not all that was asked for besides was done: exit status 1, or 130 if somebody stopped it. */
+/** The files are written, but a later step failed: exit code 1, or 130 if it was cancelled. */
 export class StepFailed extends Error {
   override readonly name = 'StepFailed'
-  /** The commands that are still to be run, in the new folder. */
+  /** The remaining commands, to run in the new folder. */
   readonly undone: readonly string[]
   readonly cancelled: boolean
 

@@ -1,26 +1,34 @@
 import { closest } from '@appfactory/sdk/wire'
 import { flagOf, questions } from './answers.js'
 
-/** What is no answer: how the command behaves. */
+/** Flags that are not answers: they control the command. */
 export const switches = {
   yes: {
     type: 'boolean',
     alias: 'y',
     default: false,
-    describe: 'Take the defaults, and ask only what has none',
+    describe: 'Use the defaults, and ask only questions without one',
   },
-  'dry-run': { type: 'boolean', default: false, describe: 'Say what would be written, and write nothing' },
+  'dry-run': {
+    type: 'boolean',
+    default: false,
+    describe: 'Print the files that would be written, and write nothing',
+  },
   json: {
     type: 'boolean',
     default: false,
     describe: 'Print JSON: the answers, and each file with its content',
   },
-  force: { type: 'boolean', default: false, describe: 'Overwrite planned files that are there; others stay' },
+  force: {
+    type: 'boolean',
+    default: false,
+    describe: 'Overwrite existing files of the plan; other files stay',
+  },
 } as const
 
 const flags = [...questions.map(({ key }) => flagOf(key)), ...Object.keys(switches)]
 
-/** What people try, and how it is said here. */
+/** Other words that people try, and the flag for each. */
 const synonyms: ReadonlyMap<string, string> = new Map([
   ['kind', 'contract'],
   ['type', 'contract'],
@@ -31,7 +39,7 @@ const synonyms: ReadonlyMap<string, string> = new Map([
   ...['typescript', 'javascript', 'ts', 'js'].map((word) => [word, `language ${word}`] as const),
 ])
 
-/** The flag that was meant by another word: `contract`, or with its value `language typescript`. */
+/** The flag for another word: `contract`, or with its value `language typescript`. */
 export function meantFlag(word: string): string | undefined {
   return synonyms.get(word) ?? closest(word, flags)
 }

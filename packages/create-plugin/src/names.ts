@@ -8,22 +8,23 @@ const windowsDevices = /^(con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$)(\.
 /** Names that npm refuses, or that an import would take for something else. */
 const npmReserved = ['node_modules', 'favicon.ico', 'package.json']
 
-/** What is wrong with the name of a plugin, which is also that of its folder and of its npm package. */
+/** The problem with the name of a plugin, which is also the name of its folder and its npm package. */
 export function nameProblem(name: string): string | undefined {
   if (name === '') return 'it is empty; give a name such as my_tts_plugin'
   if (/[/\\]/.test(name) || /^\.+$/.test(name)) {
-    return `${shown(name)} is a path; give a name only, in the folder that the plugin's folder shall be in, or . for the current folder`
+    return `${shown(name)} is a path; change to the parent folder and give a name only, or . for the current folder`
   }
   if (name.length > 100) return `it has ${name.length} characters; at most 100 are allowed`
-  if (windowsDevices.test(name)) return `${shown(name)} is a device on Windows; choose another name`
-  if (npmReserved.includes(name)) return `${shown(name)} means something else to npm; choose another name`
-  if (builtinModules.includes(name)) return `${shown(name)} is a module of Node; choose another name`
+  if (windowsDevices.test(name))
+    return `${shown(name)} is the name of a device on Windows; choose another name`
+  if (npmReserved.includes(name)) return `${shown(name)} is reserved by npm; choose another name`
+  if (builtinModules.includes(name)) return `${shown(name)} is the name of a Node module; choose another name`
   // In a package of that name, an import of the other would find the package itself.
   if (Object.hasOwn(ranges, name))
     return `${shown(name)} is a package that the plugin uses; choose another name`
   if (namePattern.test(name)) return undefined
   const suggestion = asName(name)
-  const advice = suggestion === undefined ? '' : `; ${suggestion} would do`
+  const advice = suggestion === undefined ? '' : `; for example ${suggestion}`
   return `${shown(name)} is not lower-case words of letters and digits, joined by _ or -${advice}`
 }
 
@@ -45,13 +46,13 @@ export function shown(text: string): string {
 
 const acronyms = new Set(['tts', 'stt', 'llm', 'ai', 'api', 'vad'])
 
-/** For people: `my_tts_plugin` is My TTS Plugin. */
+/** The display name: `my_tts_plugin` is My TTS Plugin. */
 export function titleOf(name: string): string {
   const words = name.split(/[_-]/).map((word) => (acronyms.has(word) ? word.toUpperCase() : capital(word)))
   return words.join(' ')
 }
 
-/** For code: `my_tts_plugin` is MyTtsPlugin. */
+/** The class name: `my_tts_plugin` is MyTtsPlugin. */
 export function classNameOf(name: string): string {
   const words = name.split(/[_-]/).map(capital).join('')
   return words.endsWith('Plugin') ? words : `${words}Plugin`

@@ -23,7 +23,7 @@ export function labelOf(key: AnswerKey): string {
 }
 
 /**
- * Checks what was given, all of it.
+ * Checks all given answers.
  *
  * @throws UsageError that names every problem.
  */
@@ -43,7 +43,7 @@ export function checkGiven(given: Given): Given {
   throw new UsageError(lines.join('\n'), problems)
 }
 
-/** What is wrong with an answer, as far as those before it are known. */
+/** The problem with an answer, checked against the answers before it. */
 export function problemOf(question: Question, answer: Answer, { contract }: Given): string | undefined {
   if (question.kind === 'choice') return choiceProblem(question, String(answer))
   const texts = typeof answer === 'boolean' ? [] : [answer].flat()
@@ -55,28 +55,28 @@ function choiceProblem({ choices = [] }: Question, given: string): string | unde
   const values = choices.map(({ value }) => value)
   if (values.includes(given)) return undefined
   const meant = closest(given, values)
-  return `there is no ${shown(given)}; there is ${values.join(', ')}${meant === undefined ? '' : `. Did you mean ${meant}?`}`
+  return `unknown value ${shown(given)}. Available: ${values.join(', ')}${meant === undefined ? '' : `. Did you mean ${meant}?`}`
 }
 
-/** Options need names of their own: among each other, and beside those that the plugin of that contract begins with. */
+/** Option names must differ from each other and from the options of the contract's template. */
 function takenName(options: readonly string[], contract: Answer | undefined): string | undefined {
   const names = options.map((option) => option.split(':')[0])
   const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice !== undefined) return `${twice} is there twice`
+  if (twice !== undefined) return `${twice} is given twice`
   const known = contracts.find((one) => one === contract)
   const theirs = known ? contractFacts[known].options.map(({ name }) => name) : []
   const taken = names.find((name) => theirs.some((each) => each === name))
   return taken === undefined
     ? undefined
-    : `${taken} is an option that a new ${known} plugin has already; choose another name`
+    : `${taken} is already an option of a new ${known} plugin; choose another name`
 }
 
-/** Whether the plugin shall be made in the current folder, and be called as that. */
+/** Whether to create the plugin in the current folder, under the folder's name. */
 export function isCurrentFolder(name: Answer | undefined): boolean {
   return typeof name === 'string' && /^\.[\\/]*$/.test(name)
 }
 
-/** Without an alias, without the blanks around a line of text, and without what a shell puts behind the name of a folder. */
+/** Resolves aliases, trims text, and removes the slash that a shell adds to the name of a folder. */
 export function asMeant({ kind, key, choices = [] }: Question, answer: Answer): Answer {
   if (key === 'name' && typeof answer === 'string')
     return answer.replace(/^\.[\\/](?=\w)/, '').replace(/(?<=\w)[\\/]+$/, '')
@@ -84,7 +84,7 @@ export function asMeant({ kind, key, choices = [] }: Question, answer: Answer): 
   return choices.find(({ alias }) => alias === answer)?.value ?? answer
 }
 
-/** The questions that are still open. With `takeDefaults`, those that have no default. */
+/** The open questions; with `takeDefaults`, only those without a default. */
 export function openQuestions(given: Given, takeDefaults: boolean): Question[] {
   return questions.filter(
     (question) =>
@@ -92,7 +92,7 @@ export function openQuestions(given: Given, takeDefaults: boolean): Question[] {
   )
 }
 
-/** Says what is missing, all at once, and how it can be given. `reason`: why nobody is asked. */
+/** Lists all missing answers and their flags. @param reason Why no questions are asked. */
 export function missing(open: readonly Question[], reason: string): UsageError {
   const problems = open.map((question) => ({ answer: labelOf(question.key), message: howToGive(question) }))
   const lines = (needed: boolean): string[] =>
@@ -103,7 +103,7 @@ export function missing(open: readonly Question[], reason: string): UsageError {
   return new UsageError(
     [
       ...(required.length > 0 ? [`${reason}, and these are required:`, ...required] : [`${reason}.`]),
-      ...(optional.length > 0 ? ['With --yes, these take their defaults:', ...optional] : []),
+      ...(optional.length > 0 ? ['With --yes, these use their defaults:', ...optional] : []),
     ].join('\n'),
     problems,
   )
@@ -114,7 +114,7 @@ function howToGive({ describe, choices, default: fallback }: Question): string {
   return `${describe}${values}${fallback ? '' : '; has no default'}`
 }
 
-/** Fills in the defaults. Everything that has none must be there. */
+/** Fills in the defaults. Answers without a default must be given. */
 export function withDefaults(given: Given, surroundings: Surroundings): Answers {
   const known: Given = { ...given }
   for (const { key, default: fallback } of questions) {
@@ -136,7 +136,7 @@ const emptyAnswers: Answers = {
   install: false,
 }
 
-/** With the types that they were checked to have. */
+/** With their checked types. */
 function knownAnswers(given: Given): Partial<Answers> {
   const text = (key: AnswerKey) => (typeof given[key] === 'string' ? given[key] : undefined)
   const one = <Value extends string>(key: AnswerKey, values: readonly Value[]) =>

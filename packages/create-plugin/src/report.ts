@@ -5,15 +5,15 @@ import type { StepFailed } from './failures.js'
 import { commandsOf } from './package-managers.js'
 import type { PlannedFile } from './plan.js'
 
-/** What was done, or would be: the same with `--dry-run` and without. */
+/** The result of the command, the same with and without `--dry-run`. */
 export interface Outcome {
   answers: Answers
   target: string
-  /** That is the current folder. */
+  /** The target is the current folder. */
   isHere: boolean
   dryRun: boolean
   files: readonly PlannedFile[]
-  /** Those that were there before. */
+  /** Files that existed before. */
   overwritten: readonly string[]
   /** The command that gives the same answers again. */
   command: string
@@ -28,7 +28,7 @@ export function report(outcome: Outcome, failed?: StepFailed): string {
   const head = `${dryRun ? 'Would write' : 'Wrote'} ${files.length} files to ${target}:`
   const steps = nextSteps(answers, isHere, failed?.undone).map((step) => `  ${paint('cyan', step)}`)
   const next = dryRun ? [] : ['', 'Next:', ...steps]
-  return [head, ...lines, ...next, '', 'The same again:', `  ${paint('cyan', command)}`].join('\n')
+  return [head, ...lines, ...next, '', 'To repeat:', `  ${paint('cyan', command)}`].join('\n')
 }
 
 export function reportJson(outcome: Outcome, failed?: StepFailed): string {
@@ -48,7 +48,7 @@ export function reportJson(outcome: Outcome, failed?: StepFailed): string {
   )
 }
 
-/** What one types now; `undone` are the commands that this one should have run. */
+/** The next commands to type. @param undone Commands that should have run already. */
 export function nextSteps(
   { name, contract, packageManager, install }: Answers,
   isHere: boolean,

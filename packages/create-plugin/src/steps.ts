@@ -6,19 +6,19 @@ import { StepFailed } from './failures.js'
 import { onStopSignal } from './stop-signals.js'
 
 /**
- * Does what is to be done once the files are there.
+ * Runs the steps after the files are written.
  *
- * @throws StepFailed that names what is still to be done.
+ * @throws StepFailed that names the remaining steps.
  */
 export async function runSteps(answers: Answers, target: string, signal: AbortSignal): Promise<void> {
   const steps = stepsOf(answers)
   for (const [index, step] of steps.entries()) {
     if (step.command === 'git' && isInRepository(target)) {
-      process.stderr.write('It is in a git repository already; none is made in it.\n')
+      process.stderr.write('The folder is already inside a git repository; no new one is created.\n')
       continue
     }
     process.stderr.write(`${step.title}…\n`)
-    const problem = signal.aborted ? 'it was not begun' : await runStep(step, target)
+    const problem = signal.aborted ? 'it was not started' : await runStep(step, target)
     if (problem === undefined && !signal.aborted) continue
     const undone = steps.slice(problem === undefined ? index + 1 : index).map(lineOf)
     const message = signal.aborted ? `Cancelled: ${lineOf(step)}` : problem
@@ -39,7 +39,7 @@ function lineOf({ command, args }: Step): string {
 
 function stepsOf({ git, install, packageManager }: Answers): Step[] {
   return [
-    ...(git ? [{ title: 'Making a git repository', command: 'git', args: ['init', '-q'] }] : []),
+    ...(git ? [{ title: 'Creating a git repository', command: 'git', args: ['init', '-q'] }] : []),
     ...(install
       ? [{ title: `Installing with ${packageManager}`, command: packageManager, args: ['install'] }]
       : []),
@@ -53,23 +53,23 @@ function isInRepository(folder: string): boolean {
   return parent !== folder && isInRepository(parent)
 }
 
-/** What npm says to the command that it runs, and flags of this one; they would change what the step does. */
+/** Variables that npm sets for the command that it runs: they would change the step. */
 const meantForUs = /^npm_(package_|lifecycle_|command$|config_(call|package|dry_run|json|force|yes)$)/i
 
-/** Runs a step; what it prints goes to stderr. Resolves to what went wrong, if anything did. */
+/** Runs a step, with its output on stderr. Resolves to the problem, if any. */
 async function runStep(step: Step, cwd: string): Promise<string | undefined> {
   const { command, args } = step
   const shell = process.platform === 'win32'
   const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !meantForUs.test(key)))
   const child = spawn(command, args, { cwd, env, shell, stdio: ['ignore', 2, 2] })
-  // Who asks twice does not want to wait.
+  // The second signal ends it at once.
   const stopListening = onStopSignal(() => child.kill(child.killed ? 'SIGKILL' : 'SIGTERM'))
   try {
     return await new Promise((resolve) => {
       child.once('error', (error) => resolve(`${command} could not be started: ${error.message}`))
       child.once('close', (code) => {
         if (code === 0) resolve(undefined)
-        else resolve(`${lineOf(step)} failed${code === null ? '' : ` with status ${code}`}`)
+        else resolve(`${lineOf(step)} failed${code === null ? '' : ` with exit code ${code}`}`)
       })
     })
   } finally {

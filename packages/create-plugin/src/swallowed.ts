@@ -13,10 +13,10 @@ const booleanFlags = [
 const textFlags = questions.filter(({ kind }) => kind !== 'yes-no').map(({ key }) => flagOf(key))
 
 /**
- * Without `--`, npm keeps the flags of `npm create appfactory-plugin x --dry-run` for itself, and `x` would be written.
- * It says in its environment what it kept.
+ * Without `--`, npm consumes the flags of `npm create appfactory-plugin x --dry-run`, and `x` would be written. The flags
+ * that it consumed are in its environment.
  *
- * @throws UsageError with the command that was meant.
+ * @throws UsageError with the intended command.
  */
 export function refuseSwallowedFlags(
   argv: readonly string[],
@@ -29,31 +29,31 @@ export function refuseSwallowedFlags(
   const command = meantCommand(argv, kept, environment, platform)
   const taken = kept.map(({ typed }) => `--${typed}`).join(', ')
   throw new UsageError(
-    `npm took ${taken} for its own. Flags of this command come behind "--":\n\n  ${command}\n${settingNote(kept)}`,
+    `npm consumed ${taken}. Put this command's flags after "--":\n\n  ${command}\n${settingNote(kept)}`,
     [],
     { complete: true },
   )
 }
 
-/** Whether npm kept `--yes`, or is set to it: both look the same. */
+/** Whether npm consumed `--yes`, or its configuration sets it: both look the same. */
 export function tookYes(argv: readonly string[], environment: Environment): boolean {
   if (environment['npm_lifecycle_event'] !== 'npx' || environment['npm_config_yes'] !== 'true') return false
   return !isSaid(argv, 'yes') && !argv.includes('-y')
 }
 
-/** Where npm's configuration sets what it has too, there is another way out. */
+/** A hint for flags that npm's own configuration may have set. */
 function settingNote(kept: readonly Kept[]): string {
   const both = kept.filter(({ flag }) => booleanFlags.includes(flag) && flag !== 'install')
   if (both.length === 0) return ''
   const answers = both.map(({ flag }) => `--no-${flag}`).join(' ')
-  return `\nIf it is npm's own configuration that says so, answer with ${answers} behind the "--".\n`
+  return `\nIf npm's own configuration sets it, add ${answers} after the "--".\n`
 }
 
 interface Kept {
   flag: string
-  /** As it was typed, which may be another word. */
+  /** As it was typed, which may be a synonym. */
   typed: string
-  /** Undefined where npm left the value behind, among the other words. */
+  /** Undefined if npm left the value among the other words. */
   value: string | undefined
 }
 
@@ -70,18 +70,18 @@ function flagsKept(argv: readonly string[], environment: Environment): Kept[] {
     .sort((one, other) => order.indexOf(one.flag) - order.indexOf(other.flag))
 }
 
-/** Old settings of npm that are near to flags of this command; one may be a secret, which no message may show. */
+/** Old settings of npm that resemble flags of this command; one may be a secret, which no message may show. */
 const notOurs: ReadonlySet<string> = new Set(['auth', 'gid'])
 
-/** What one thing of npm's environment was for this command, if it was. */
+/** The flag of this command that a variable of npm's environment stands for, if any. */
 function keptAs(typed: string, value: string): Kept[] {
   const [flag = '', implied] = notOurs.has(typed) ? [] : (meantFlag(typed)?.split(' ') ?? [])
   if (booleanFlags.includes(flag)) {
-    // npm has a `git` of its own, which is a path; given without a value it is empty.
+    // npm has its own option `git`, a path; without a value it is empty.
     const given = value === 'true' || (typed === 'git' && value === '')
     return given ? [{ flag, typed, value: undefined }] : []
   }
-  // npm's own `description` is a switch that is on.
+  // npm's own `description` is a switch, on by default.
   if (!textFlags.includes(flag) || (typed === 'description' && value !== 'true')) return []
   return [{ flag, typed, value: implied ?? (value === 'true' || value === '' ? undefined : value) }]
 }
@@ -91,7 +91,7 @@ function isSaid(argv: readonly string[], flag: string): boolean {
   return argv.some((word) => [`--${flag}`, `--no-${flag}`].includes(word) || word.startsWith(`--${flag}=`))
 }
 
-/** The words that npm left are the values of the flags that it took: which one's is told by what it can be. */
+/** Assigns the words that npm left to the flags that it consumed, by the values that each flag allows. */
 function meantCommand(
   argv: readonly string[],
   kept: readonly Kept[],
@@ -113,7 +113,7 @@ function meantCommand(
   if (open.length === 1 && values.length === 1) found.set(open[0]?.flag ?? '', values.pop() ?? '')
   const flags = others.flatMap(({ flag, value = found.get(flag) }) => {
     if (booleanFlags.includes(flag)) return [`--${flag}`]
-    // Several texts, and no telling which is which.
+    // Several texts: they can't be assigned.
     return [`--${flag}`, value === undefined ? '…' : quote(value, platform)]
   })
   const yes = tookYes(argv, environment) ? ['--yes'] : []

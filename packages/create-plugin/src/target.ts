@@ -4,7 +4,7 @@ import { systemCodeOf } from '@appfactory/sdk/wire'
 import { TargetBusy } from './failures.js'
 import type { PlannedFile } from './plan.js'
 
-/** @throws TargetBusy that lists what is in the way. */
+/** @throws TargetBusy that lists the conflicts. */
 export function checkTarget(target: string, files: readonly PlannedFile[], force: boolean): void {
   const planned = files.map(({ path }) => path)
   if (force) {
@@ -18,14 +18,14 @@ export function checkTarget(target: string, files: readonly PlannedFile[], force
     return
   }
   throw new TargetBusy(
-    `${target} has files that would be overwritten:\n${listOf(conflicts)}\nChoose another name, or overwrite these files with --force; others stay as they are`,
+    `${target} has files that would be overwritten:\n${listOf(conflicts)}\nChoose another name, or overwrite these files with --force; other files stay unchanged`,
     conflicts,
   )
 }
 
 /**
- * Whether a plugin may be made there, whatever its files are: nothing is there, or an empty folder, or a git repository
- * without files.
+ * Checks that a plugin can be created there, whatever its files are: the folder does not exist, is empty, or is a git
+ * repository without files.
  *
  * @throws TargetBusy
  */
@@ -39,7 +39,7 @@ export function checkFolder(target: string): void {
   )
 }
 
-/** The planned files that are there already. */
+/** The planned files that already exist. */
 export function overwritten(target: string, planned: readonly string[]): string[] {
   return planned.filter((path) => statOf(join(target, path)))
 }
@@ -47,10 +47,9 @@ export function overwritten(target: string, planned: readonly string[]): string[
 function mustBeFolder(target: string): void {
   const stat = statOf(target)
   if (!stat || stat.isDirectory()) return
-  throw new TargetBusy(
-    `${target} is there already and is not a folder; choose another name, or move it away`,
-    ['.'],
-  )
+  throw new TargetBusy(`${target} already exists and is not a folder; choose another name, or move it away`, [
+    '.',
+  ])
 }
 
 function presentIn(target: string): string[] {
@@ -66,7 +65,7 @@ function mustNotBlock(target: string, planned: readonly string[]): void {
   )
 }
 
-/** What a file can't replace, or would lead out of the folder: each path, and what it is. */
+/** Paths that a file can't replace, or that lead out of the folder, each with its kind. */
 function blockersOf(target: string, path: string): [path: string, said: string][] {
   const folders = parentsOf(path).filter((folder) => {
     const found = statOf(join(target, folder))
@@ -88,7 +87,7 @@ export function parentsOf(path: string): string[] {
   return parent === '.' ? [] : [...parentsOf(parent), parent]
 }
 
-/** Of the thing itself, not of what a link leads to. */
+/** Of a symlink itself, not of its target. */
 export function statOf(path: string): Stats | undefined {
   try {
     return lstatSync(path)

@@ -1,20 +1,20 @@
 /** Characters that end a line, command a terminal, turn the direction of text or stand for no character. */
 const unprintable = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u202a-\u202e\u2066-\u2069]/u
 
-/** What is wrong with a line of text that people will read. */
+/** The problem with a line of text for people, if any. */
 export function textProblem(text: string, longest: number): string | undefined {
   const length = [...text].length
   if (length > longest) return `it has ${length} characters; at most ${longest} are allowed`
   const [found] = unprintable.exec(text) ?? []
   if (found === undefined) return undefined
   const code = (found.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')
-  return `it has the character U+${code}, which can't stand in one line of text; leave it out`
+  return `it has the character U+${code}, which is not allowed in one line of text; leave it out`
 }
 
-/** As long as the formatter lets a line be. */
+/** The formatter's longest line. */
 export const lineWidth = 110
 
-/** Of two ways to write the same: on one line where it fits, which begins in that column. */
+/** Chooses the form on one line if it fits from that column on, otherwise the other one. */
 export function fitting(column: number, flat: string, broken: string): string {
   return column + flat.length <= lineWidth ? flat : broken
 }
@@ -33,7 +33,7 @@ export function sourceString(text: string): string {
   return `'${json.slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`
 }
 
-/** Text of Markdown, at the start of a line or within, that stands for itself. */
+/** Escapes text for Markdown, at the start of a line or within. */
 export function markdownText(text: string): string {
   return text
     .trim()

@@ -11,10 +11,10 @@ export interface WriteOptions {
 }
 
 /**
- * Writes all files or none: they are made beside the target, and moved when all are there. Whatever goes wrong, what was
- * there before is there again; where even that fails, it is in a folder that the error names.
+ * Writes all files or none: they are created beside the target, and moved when all exist. After a failure, the files from
+ * before are restored; if even that fails, the error names the folder that keeps them.
  *
- * @throws TargetBusy, Cancelled, UndoFailed, or what the file system says.
+ * @throws TargetBusy, Cancelled, UndoFailed, or an error of the file system.
  */
 export async function writeFiles(
   target: string,
@@ -34,7 +34,7 @@ export async function writeFiles(
     if (statOf(target)) await moveInto(target, stage, files, signal)
     else await rename(stage, target)
   } catch (error) {
-    // It may hold the only copy of what was overwritten.
+    // It may hold the only copy of overwritten files.
     if (!(error instanceof UndoFailed)) await rm(stage, { recursive: true, force: true })
     throw error
   }
@@ -46,7 +46,7 @@ async function writeOne(path: string, content: string | Uint8Array): Promise<voi
   await writeFile(path, content, { flag: 'wx' })
 }
 
-/** Moves staged files into a folder that is there, and takes it all back if one can't be moved. */
+/** Moves staged files into an existing folder, and undoes all moves if one fails. */
 async function moveInto(
   target: string,
   stage: string,
@@ -60,7 +60,7 @@ async function moveInto(
       await makeFolders(target, parentsOf(path), undo)
       const place = join(target, path)
       const old = statOf(place)
-      // A link has rights that mean nothing.
+      // The mode of a symlink means nothing.
       if (old?.isFile()) await chmod(join(stage, path), old.mode)
       if (old) {
         await rename(place, join(stage, `${path}.old`))
@@ -76,7 +76,7 @@ async function moveInto(
   }
 }
 
-/** Takes every step, whether those before it failed or not, and returns what went wrong. */
+/** Runs every step, also after failures, and returns the failures. */
 async function undoAll(steps: readonly (() => Promise<void>)[]): Promise<unknown[]> {
   const failed: unknown[] = []
   for (const step of steps) await step().catch((error: unknown) => failed.push(error))

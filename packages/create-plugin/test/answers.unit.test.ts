@@ -29,8 +29,8 @@ describe('names', () => {
 
   it.each([
     ['', /empty/],
-    ['My Plugin', /my_plugin would do/],
-    ['myPlugin', /my_plugin would do/],
+    ['My Plugin', /for example my_plugin/],
+    ['myPlugin', /for example my_plugin/],
     ['../x', /path/],
     ['..', /path/],
     ['.', /path/],
@@ -43,24 +43,24 @@ describe('names', () => {
     ['aux.txt', /Windows/],
     ['com1', /Windows/],
     ['lpt9', /Windows/],
-    ['x.', /x would do/],
-    ['x ', /x would do/],
-    ['.x', /x would do/],
-    ['_x', /x would do/],
-    ['x__y', /x_y would do/],
+    ['x.', /for example x/],
+    ['x ', /for example x/],
+    ['.x', /for example x/],
+    ['_x', /for example x/],
+    ['x__y', /for example x_y/],
     ['node_modules', /npm/],
     ['zod', /a package that the plugin uses/],
     ['vitest', /a package that the plugin uses/],
     ['typescript', /a package that the plugin uses/],
-    ['http', /a module of Node/],
-    ['events', /a module of Node/],
+    ['http', /the name of a Node module/],
+    ['events', /the name of a Node module/],
     ['Zod', /letters and digits, joined by _ or -$/],
     ['favicon.ico', /npm/],
-    ['1st', /st would do/],
+    ['1st', /for example st/],
     ['🙂', /not lower-case words/],
-    ['{{name}}', /name would do/],
-    ["x';rm", /x_rm would do/],
-    ['x\ny', /x_y would do/],
+    ['{{name}}', /for example name/],
+    ["x';rm", /for example x_rm/],
+    ['x\ny', /for example x_y/],
     ['a'.repeat(101), /101 characters/],
     ['a'.repeat(10_000), /10000 characters/],
   ])('refuses %j', (name, reason) => {
@@ -77,7 +77,7 @@ describe('names', () => {
 describe('checks', () => {
   it.each<[AnswerKey, string, RegExp]>([
     ['contract', 'ttss', /Did you mean tts\?/],
-    ['contract', 'speech', /there is tts, stt, llm, custom$/],
+    ['contract', 'speech', /Available: tts, stt, llm, custom$/],
     ['language', 'typscript', /Did you mean typescript\?/],
     ['packageManager', 'pnpn', /Did you mean pnpm\?/],
     ['displayName', 'two\nlines', /U\+000A/],
@@ -93,12 +93,12 @@ describe('checks', () => {
   })
 
   it.each([
-    ['retries', /no type/],
-    ['retries:int', /Did you mean|no type/],
+    ['retries', /no valid type/],
+    ['retries:int', /Did you mean|no valid type/],
     ['retries:intger', /Did you mean retries:integer\?/],
-    ['retries:integer=x', /"x" is no integer/],
-    ['retries:integer=1.5', /"1.5" is no integer/],
-    ['on:boolean=yes', /is no boolean/],
+    ['retries:integer=x', /"x" is not of type integer/],
+    ['retries:integer=1.5', /"1.5" is not of type integer/],
+    ['on:boolean=yes', /is not of type boolean/],
     ['apiKey:string', /snake_case/],
     ['__proto__:string', /snake_case/],
     [':string', /snake_case/],
@@ -109,7 +109,7 @@ describe('checks', () => {
   })
 
   it('refuses a config option that is there twice', () => {
-    expect(problemsOf({ config: ['x:string', 'x:integer'] })).toMatch(/x is there twice/)
+    expect(problemsOf({ config: ['x:string', 'x:integer'] })).toMatch(/x is given twice/)
   })
 
   it.each<Given>([
@@ -119,7 +119,7 @@ describe('checks', () => {
     { contract: 'llm', config: ['max_words:integer=3'] },
     { contract: 'custom', config: ['dimensions:integer=3'] },
   ])('refuses a config option that the new plugin has: %j', (given) => {
-    expect(problemsOf(given)).toMatch(/^--config: .* has already/)
+    expect(problemsOf(given)).toMatch(/^--config: .* is already an option/)
   })
 
   it('takes options that only plugins of other contracts have', () => {

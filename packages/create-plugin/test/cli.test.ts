@@ -67,7 +67,7 @@ describe('done', () => {
       mkdirSync(join(cwd, 'repository/.git'), { recursive: true })
       expect(await run([...tts, '--git'], { cwd: join(cwd, 'repository') })).toMatchObject({
         status: 0,
-        error: expect.stringMatching(/in a git repository already/),
+        error: expect.stringMatching(/already inside a git repository/),
       })
       expect(readdirSync(join(cwd, 'repository/my_plugin'))).not.toContain('.git')
     },
@@ -215,7 +215,10 @@ describe('usage', () => {
     [['x', '--contract', 'tts'], /^[^\n]*no terminal[^\n]*\n[^\n]*defaults:\n +--language:/],
     [['x', '--typescript'], /Did you mean --language typescript\?/],
     [['x', '--pm', 'pnpm'], /Did you mean --package-manager\?/],
-    [['x', '--contract', 'tts', '--config', 'voice:integer=3', '--yes'], /--config: voice is an option/],
+    [
+      ['x', '--contract', 'tts', '--config', 'voice:integer=3', '--yes'],
+      /--config: voice is already an option/,
+    ],
     [['zod', '--contract', 'tts', '--yes'], /name: "zod"/],
     [['x', '--contract', 'ttss', '--yes'], /Did you mean tts\?/],
     [['x', '--contrat', 'tts'], /Did you mean --contract\?/],
@@ -301,7 +304,7 @@ describe('flags that npm kept', () => {
     const env = { ...npm, npm_config_yes: 'true' }
     const { status, error } = await run(['x', '--contract', 'tts'], { cwd: temporaryFolder(), env })
     expect(status).toBe(2)
-    expect(error).toMatch(/npm took --yes/)
+    expect(error).toMatch(/npm consumed --yes/)
   })
 
   it('are no other settings of npm', async () => {

@@ -54,9 +54,9 @@ describe.skipIf(!hasScript())('at a terminal', () => {
       [
         ['called?', `talk${enter}`],
         ['What does it do?', `${down}${down}${enter}`],
-        ['do people see?', enter],
-        ['in one line?', `Talks "well"${enter}`],
-        ['Who writes it?', enter],
+        ['display name?', enter],
+        ['in one line', `Talks "well"${enter}`],
+        ['Who is the author?', enter],
         ['config options', `retries:integer=3 key:string${enter}`],
         ['git repository?', enter],
         ['packages now?', enter],
@@ -80,7 +80,7 @@ describe.skipIf(!hasScript())('at a terminal', () => {
       ['--yes', '--contract', 'tts'],
       [
         ['called?', `My Plugin${enter}`],
-        ['my_plugin would do', `${'\u007f'.repeat(9)}mine${enter}`],
+        ['for example my_plugin', `${'\u007f'.repeat(9)}mine${enter}`],
       ],
     )
     expect(status, screen).toBe(0)
@@ -121,13 +121,13 @@ describe.skipIf(!hasScript())('at a terminal', () => {
     expect(screen).not.toMatch(/terminal/)
   })
 
-  it('says that npm took --yes, and asks', async () => {
+  it('says that npm consumed --yes, and asks', async () => {
     const { status, screen } = await atTerminal(temporaryFolder(), ['talk'], [['What does it do?', ctrlC]], {
       npm_lifecycle_event: 'npx',
       npm_config_yes: 'true',
     })
     expect(status, screen).toBe(130)
-    expect(screen).toMatch(/npm took --yes/)
+    expect(screen).toMatch(/npm consumed --yes/)
   })
 
   it('Ctrl-C at a question writes nothing and has status 130', async () => {

@@ -12,12 +12,12 @@ import type { RestartPolicy } from './options.js'
 
 // The wording of the host's errors: what happened, to which plugin, and what to do next.
 
-/** Whether an error is of that code and of the host's own: a plugin may throw any code, and means what it throws. */
+/** Whether the host itself made an error, with that code: a plugin may throw any code. */
 export function isHostError(error: unknown, code: ErrorName): error is PluginError {
   return isPluginError(error) && error.codeName === code && !isAnswer(error)
 }
 
-/** What an error, or anything else that was thrown, says. */
+/** The message of an error, or of anything else that was thrown. */
 export function reasonOf(error: unknown): string {
   return describeThrown(error).message
 }
@@ -25,11 +25,11 @@ export function reasonOf(error: unknown): string {
 export function pluginNotFound(name: string, known: readonly string[]): PluginError {
   const meant = closest(name, known)
   const hint = meant
-    ? `; did you mean "${meant}"?`
+    ? `Did you mean "${meant}"?`
     : known.length > 0
-      ? `; there is ${listed(known)}`
-      : '; the plugins folders are empty'
-  return new PluginError('PLUGIN_NOT_FOUND', `There is no plugin ${quoted(name)}${hint}`, {
+      ? `Available: ${listed(known)}`
+      : 'The plugins folders are empty'
+  return new PluginError('PLUGIN_NOT_FOUND', `Plugin ${quoted(name)} not found. ${hint}`, {
     plugin: shortened(name),
   })
 }
@@ -38,7 +38,7 @@ export function hostClosed(): PluginError {
   return new PluginError('PLUGIN_NOT_READY', 'The host is closed')
 }
 
-/** With the reason that the caller gave, where `signal` was aborted. */
+/** With the caller's reason if `signal` was aborted. */
 export function requestCancelled(signal?: AbortSignal): PluginError {
   return signal?.aborted
     ? cancelledBy(signal)
@@ -46,17 +46,15 @@ export function requestCancelled(signal?: AbortSignal): PluginError {
 }
 
 export function pluginNotLoaded(name: string): PluginError {
-  return new PluginError(
-    'PLUGIN_NOT_READY',
-    `Plugin "${name}" is not loaded. Load it first: plugin/load {"name": "${name}"}`,
-    { plugin: name },
-  )
+  return new PluginError('PLUGIN_NOT_READY', `Plugin "${name}" is not loaded. Load it first`, {
+    plugin: name,
+  })
 }
 
 export function pluginAlreadyLoaded(name: string): PluginError {
   return new PluginError(
     'PLUGIN_ALREADY_LOADED',
-    `Plugin "${name}" is loaded already. Unload it first to load it with another configuration`,
+    `Plugin "${name}" is already loaded. To change its configuration, unload it first`,
     { plugin: name },
   )
 }
@@ -64,7 +62,7 @@ export function pluginAlreadyLoaded(name: string): PluginError {
 export function pluginCrashed(name: string, how: string, stderr: string): PluginError {
   return new PluginError(
     'PLUGIN_CRASHED',
-    `The process of plugin "${name}" ${how}. It is restarted; try again`,
+    `The process of plugin "${name}" ${how}. It will be restarted; try again`,
     { plugin: name, exit: how, stderr },
   )
 }
@@ -73,11 +71,11 @@ export function pluginQuarantined(name: string, policy: RestartPolicy): PluginEr
   const { maxCrashes, windowMs, retryQuarantinedMs } = policy
   const times = `${maxCrashes} times${inMinutes(windowMs)}`
   const next = Number.isFinite(retryQuarantinedMs)
-    ? `is tried again${inMinutes(retryQuarantinedMs)} only`
-    : 'is not tried again'
+    ? `will be retried${inMinutes(retryQuarantinedMs)}`
+    : 'will not be retried'
   return new PluginError(
     'PLUGIN_QUARANTINED',
-    `Plugin "${name}" crashed ${times} and ${next}. Mend it, then swap it for itself, or unload and load it`,
+    `Plugin "${name}" crashed ${times} and ${next}. To retry now, fix it and reload it`,
     { plugin: name, retry_ms: retryQuarantinedMs },
   )
 }
@@ -86,11 +84,11 @@ function inMinutes(ms: number): string {
   return Number.isFinite(ms) ? ` in ${ms / 60_000} minutes` : ''
 }
 
-/** A limit is an option of the host: its name says which to raise. */
+/** `limit` is the option of the host to raise. */
 export function exhausted(name: string, limit: string, value: number): PluginError {
   return new PluginError(
     'RESOURCE_EXHAUSTED',
-    `Plugin "${name}": ${limit} (${value}) is reached. Wait for calls to end, or raise ${limit}`,
+    `Plugin "${name}": limit ${limit} (${value}) reached. Wait for calls to finish, or raise ${limit}`,
     { plugin: name, limit, value },
   )
 }
@@ -106,24 +104,24 @@ export function notIdempotent(name: string, method: string): PluginError {
 export function noSession(name: string, id: string): PluginError {
   return new PluginError(
     'INVALID_PARAMS',
-    `Plugin "${name}": session_id: there is no session ${quoted(id)} (any more). Begin another`,
-    { plugin: name, issues: [{ path: 'session_id', message: 'there is no such session' }] },
+    `Plugin "${name}": session_id: unknown or closed session ${quoted(id)}. Start a new one`,
+    { plugin: name, issues: [{ path: 'session_id', message: 'unknown or closed session' }] },
   )
 }
 
 export function noSessionId(name: string, method: string): PluginError {
   return new PluginError(
     'CONTRACT_MISMATCH',
-    `Plugin "${name}": the answer of ${method} has no session_id that is a string`,
+    `Plugin "${name}": the result of ${method} has no session_id of type string`,
     { plugin: name, method, issues: [{ path: 'session_id', message: 'must be a string' }] },
   )
 }
 
-/** What is in flight goes on. */
+/** Calls in flight are not interrupted. */
 export function notDrained(name: string, timeoutMs: number): PluginError {
   return new PluginError(
     'CALL_TIMEOUT',
-    `Plugin "${name}" still had calls in flight after ${timeoutMs} ms; they go on. Try again when it has less to do, or raise drainTimeoutMs`,
+    `Plugin "${name}" still had calls in flight after ${timeoutMs} ms (not interrupted). Try again when it has less to do, or raise drainTimeoutMs`,
     { plugin: name, timeout_ms: timeoutMs },
   )
 }
@@ -146,14 +144,14 @@ export interface FailedSwap {
   hadInstance: boolean
 }
 
-/** Nothing has changed for callers: the old plugin serves. */
+/** Callers notice nothing: the old plugin serves. */
 export function swapFailed(failure: FailedSwap): PluginError {
   return swapError('HOTSWAP_FAILED', failure, `"${failure.plugin}" goes on serving`)
 }
 
-/** Nothing was begun. */
+/** No step was started. */
 export function swapUnderWay(plugin: string, replacement: string): PluginError {
-  const cause = new PluginError('PLUGIN_NOT_READY', 'another swap of it is under way; wait for its end')
+  const cause = new PluginError('PLUGIN_NOT_READY', 'another swap is in progress; wait until it finishes')
   return swapFailed({
     plugin,
     replacement,
@@ -164,12 +162,12 @@ export function swapUnderWay(plugin: string, replacement: string): PluginError {
   })
 }
 
-/** The new plugin serves, or will when it has been restarted: there is no way back. */
+/** The new plugin serves, or will after its restart: a rollback is impossible. */
 export function swapNotUndone(failure: FailedSwap): PluginError {
   const reason = failure.hadInstance
-    ? `it had answered calls already, so that "${failure.plugin}" could not come back`
-    : `there was no running "${failure.plugin}" to come back`
-  return swapError('HOTSWAP_ROLLBACK_FAILED', failure, `${reason}; it is restarted`)
+    ? `it had already answered calls, so "${failure.plugin}" could not be restored`
+    : `no running "${failure.plugin}" was left to restore`
+  return swapError('HOTSWAP_ROLLBACK_FAILED', failure, `${reason}; it will be restarted`)
 }
 
 function swapError(
@@ -181,7 +179,7 @@ function swapError(
   const known = isPluginError(cause) ? { code: cause.code, name: cause.codeName ?? null } : {}
   return new PluginError(
     code,
-    `"${replacement}" could not take the place of "${plugin}" (step "${step}"): ${message}; ${consequence}`,
+    `"${replacement}" could not replace "${plugin}" (step "${step}"): ${message}; ${consequence}`,
     {
       step,
       old_plugin: plugin,
@@ -200,7 +198,7 @@ export function pluginStopping(name: string): PluginError {
 export function pluginReplaced(name: string, successor: string): PluginError {
   return new PluginError(
     'PLUGIN_NOT_READY',
-    `Plugin "${name}" was swapped for "${successor}". Unload that one`,
+    `Plugin "${name}" was replaced by "${successor}". Unload that one instead`,
     { plugin: name, successor },
   )
 }
@@ -208,7 +206,7 @@ export function pluginReplaced(name: string, successor: string): PluginError {
 export function outsidePlugins(dir: string, roots: readonly string[]): PluginError {
   return new PluginError(
     'PLUGIN_NOT_FOUND',
-    `${shortened(dir, 1000)} is no folder inside ${listed(roots)}. Name one that is`,
+    `${shortened(dir, 1000)} is not inside a plugins folder (${listed(roots)})`,
     { path: shortened(dir, 1000) },
   )
 }
@@ -227,7 +225,7 @@ export function manifestInvalid(name: string, dir: string, errors: readonly stri
   )
 }
 
-/** Nothing is wrong with it, as far as is known: another try may succeed. */
+/** The plugin may be valid: another attempt may succeed. */
 export function pluginUnreadable(name: string, path: string, reason: string): PluginError {
   return new PluginError(
     'PLUGIN_LOAD_FAILED',
@@ -236,17 +234,16 @@ export function pluginUnreadable(name: string, path: string, reason: string): Pl
   )
 }
 
-/** `reason` goes on after the name of the plugin. */
+/** @param reason Continues the sentence after the plugin's name. */
 export function schemaUnusable(name: string, reason: string): PluginError {
   return new PluginError('MANIFEST_INVALID', `config_schema of plugin "${name}" ${shortened(reason, 1000)}`, {
     plugin: name,
   })
 }
 
-/** Its process was not asked to initialize. */
+/** The process was not initialized. */
 export function schemaTooSlow(name: string, step: 'compile' | 'check', deadlineMs: number): PluginError {
-  const advice =
-    'Look for a pattern that repeats what repeats already, such as (a+)+, and simplify config_schema'
+  const advice = 'Look for nested repetitions in a pattern, such as (a+)+, and simplify config_schema'
   return step === 'compile'
     ? schemaUnusable(name, `took longer than ${deadlineMs} ms to be read. ${advice}`)
     : new PluginError(
@@ -256,7 +253,7 @@ export function schemaTooSlow(name: string, step: 'compile' | 'check', deadlineM
       )
 }
 
-/** Nothing is wrong with the plugin. */
+/** The plugin may be valid. */
 export function checkerFailed(name: string, reason: string): PluginError {
   return new PluginError(
     'PLUGIN_LOAD_FAILED',
@@ -300,7 +297,7 @@ export function dependencyMissing(
 export function installFailed(name: string, command: string, reason: string): PluginError {
   return new PluginError(
     'DEPENDENCY_MISSING',
-    `The dependencies of plugin "${name}" could not be installed; its folder is as it was. ${command} ${reason}`,
+    `The dependencies of plugin "${name}" could not be installed; its folder is unchanged. ${command} ${reason}`,
     { plugin: name, command },
   )
 }
@@ -313,7 +310,7 @@ export function packageFileUnreadable(
 ): PluginError {
   return new PluginError(
     'DEPENDENCY_MISSING',
-    `Plugin "${name}" needs ${missing.join(', ')}, and ${file} can’t be used: ${reason}. Correct it first`,
+    `Plugin "${name}" needs ${missing.join(', ')}, and ${file} can’t be used: ${reason}. Fix it first`,
     { plugin: name, missing, file },
   )
 }
@@ -321,7 +318,7 @@ export function packageFileUnreadable(
 export function initializeTimeout(name: string, timeoutMs: number): PluginError {
   return new PluginError(
     'PLUGIN_INITIALIZE_FAILED',
-    `Plugin "${name}" did not finish initialize() in ${timeoutMs} ms and was stopped. Load heavy things on first use, or raise initializeTimeoutMs`,
+    `Plugin "${name}" did not finish initialize() in ${timeoutMs} ms and was stopped. Load heavy resources on first use, or raise initializeTimeoutMs`,
     { plugin: name, timeout_ms: timeoutMs },
   )
 }
@@ -334,10 +331,9 @@ export function startTimeout(name: string, timeoutMs: number): PluginError {
   )
 }
 
-/** `transient`: its code is not to blame, so that another try may succeed. */
+/** @param transient The code is not at fault, so another attempt may succeed. */
 export function startFailed(name: string, how: string, stderr: string, transient: boolean): PluginError {
-  const reason =
-    stderr.trim() === '' ? '' : `; it last said: ${stderr.trim().split('\n').slice(-3).join(' ')}`
+  const reason = stderr.trim() === '' ? '' : `; last output: ${stderr.trim().split('\n').slice(-3).join(' ')}`
   return new PluginError(
     'PLUGIN_LOAD_FAILED',
     `The process of plugin "${name}" ${how} before it was ready${reason}`,
@@ -348,7 +344,7 @@ export function startFailed(name: string, how: string, stderr: string, transient
 export function callTimeout(name: string, what: string, timeoutMs: number): PluginError {
   return new PluginError(
     'CALL_TIMEOUT',
-    `Plugin "${name}": ${shortened(what)} took longer than ${timeoutMs} ms and was cancelled. Give it a longer timeout, or a smaller request`,
+    `Plugin "${name}": ${shortened(what)} took longer than ${timeoutMs} ms and was cancelled. Set a longer timeout, or send a smaller request`,
     { plugin: name, timeout_ms: timeoutMs },
   )
 }
@@ -364,7 +360,7 @@ export function initializeCrashed(name: string, how: string, stderr: string): Pl
 export function initializeRefused(name: string): PluginError {
   return new PluginError(
     'PLUGIN_INITIALIZE_FAILED',
-    `Plugin "${name}" could not be initialized: it answered false. Look for the reason in its log`,
+    `Plugin "${name}" could not be initialized: initialize() returned false. See its log for the reason`,
     { plugin: name },
   )
 }
@@ -386,5 +382,5 @@ export function healthCheckTimeout(name: string, timeoutMs: number): PluginError
 }
 
 export function linesDropped(lines: number): string {
-  return `${lines} more lines are not here: the plugin says more than a host logs of one. Let it log less`
+  return `${lines} more lines were dropped: the plugin exceeds its share of the log. Let it log less`
 }

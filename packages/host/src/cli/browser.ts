@@ -10,11 +10,11 @@ const openers: Partial<Record<NodeJS.Platform, readonly string[]>> = {
 }
 
 /**
- * Opens a secret URL in the browser. All users of a machine see the arguments of its processes, so the browser is given a
- * file that only this user can read, and that leads on. A machine without a browser has the printed URL.
+ * Opens a secret URL in the browser. All users of a machine see the arguments of its processes, so the browser gets a
+ * file that only this user can read and that redirects to the URL. On a machine without a browser, the printed URL is enough.
  *
- * @returns What removes the file.
- * @throws Error of the system where the file can't be written.
+ * @returns A function that removes the file.
+ * @throws Error of the system if the file can't be written.
  */
 export async function openInBrowser(url: string): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'appfactory-'))

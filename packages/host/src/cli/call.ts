@@ -60,7 +60,7 @@ async function report(streams: Streams, result: unknown, { out, json }: CallComm
   else print(streams, `${JSON.stringify(withoutBytes(result))}\nsaved to ${out}`)
 }
 
-/** The bytes of the result where it has some, else the result as JSON. */
+/** The bytes of the result if it has some, otherwise the result as JSON. */
 async function save(file: string, result: unknown): Promise<void> {
   const bytes = isObject(result)
     ? Object.entries(result).find(([key]) => key.endsWith('_b64'))?.[1]
@@ -71,7 +71,7 @@ async function save(file: string, result: unknown): Promise<void> {
   )
 }
 
-/** Text as it comes, for a person; one JSON object a line for a program. */
+/** For a person, text as it arrives; for a program, one JSON object a line. */
 async function printPieces(
   streams: Streams,
   pieces: AsyncIterable<unknown>,
@@ -101,7 +101,7 @@ async function readFiles(pairs: readonly string[]): Promise<Record<string, strin
   return Object.fromEntries(await Promise.all(entries))
 }
 
-/** @throws UsageError where `text`, the value of `flag`, is no JSON object. */
+/** @throws UsageError if `text`, the value of `flag`, is not a JSON object. */
 export function parseObject(flag: string, text: string | undefined): Record<string, unknown> {
   if (text === undefined) return {}
   const value = tryParse(flag, text)
@@ -121,7 +121,7 @@ function methodOf({ methods }: ContractDescriptor, wireName: string): MethodDesc
   return methods.find(({ wire }) => wire === wireName)
 }
 
-/** Bytes are nothing for a person's eyes. */
+/** Replaces bytes by their length, for a person. */
 function shorten(key: string, value: unknown): unknown {
   const isBytes = key.endsWith('_b64') && typeof value === 'string'
   return isBytes ? `(${Buffer.byteLength(value, 'base64')} bytes; use --out FILE or --json)` : value

@@ -23,12 +23,13 @@ interface DevCommand extends Omit<CommonOptions, 'logDir' | 'pluginsDir'> {
   open: boolean
 }
 
-/** `appfactory-host dev DIR`: serves plugins like `appfactory-host`, and swaps each for itself when it is saved. */
+/** `appfactory-host dev DIR`: serves plugins like `appfactory-host`, and swaps each for itself on every save. */
 export async function dev(streams: Streams, options: DevCommand): Promise<number> {
-  if (options.pluginsDir !== undefined) throw new UsageError('dev takes the folder without --plugins-dir')
+  if (options.pluginsDir !== undefined)
+    throw new UsageError('dev takes its folder as an argument, without --plugins-dir')
   const { tester: isTested, port = 0, open } = options
   if (!isTested && (open || options.port !== undefined))
-    throw new UsageError('--port and --open go with --tester')
+    throw new UsageError('--port and --open need --tester')
   checkPort(port)
   const dir = resolve(options.dir)
   if (!isFolder(dir)) throw new UsageError(`${dir} is not a folder`)
@@ -60,7 +61,7 @@ function isFolder(dir: string): boolean {
   return statSync(dir, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 
-/** The end of a terminal or of /dev/null is no reason to leave; that of a pipe or a file is. */
+/** End-of-file ends the command on a pipe or a file, but not on a terminal or /dev/null. */
 function endless(input: Readable): Readable {
   return fstatSync(0).isCharacterDevice() ? input.pipe(new PassThrough(), { end: false }) : input
 }
@@ -136,12 +137,12 @@ function describe(
       return `${event.plugin} unloaded`
     case 'failed': {
       if (event.repeated) return undefined
-      const what = event.serving ? 'not reloaded, the one before goes on' : 'not loaded'
+      const what = event.serving ? 'not reloaded, the previous one keeps running' : 'not loaded'
       const place = event.place === undefined ? '' : `${relative(process.cwd(), event.place)}: `
       return `${bad(`${event.plugin} ${what}:`)} ${place}${messageOf(event.error)}`
     }
     case 'watch_failed':
-      return bad(`changes are not noticed: ${reasonOf(event.error)}`)
+      return bad(`changes can’t be watched: ${reasonOf(event.error)}`)
   }
 }
 
@@ -150,7 +151,7 @@ function messageOf(error: unknown): string {
   return `${reasonOf(error).replace(/\s+/g, ' ')}${name}`
 }
 
-/** What plugins said in attempts that failed: what they say again in the next attempt is not shown again. */
+/** Output of plugins in failed attempts: repeated output of the next attempt is not shown again. */
 class Attempts {
   readonly #running = new Map<string, Set<string>>()
   readonly #failed = new Map<string, Set<string>>()

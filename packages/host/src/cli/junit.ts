@@ -1,6 +1,6 @@
 import type { CheckReport, CheckResult } from '@appfactory/sdk/testing'
 
-/** A report as JUnit XML, as CI systems read it. What is blocked counts as skipped there. */
+/** A report as JUnit XML, which CI systems read. Blocked checks count as skipped there. */
 export function junitOf({
   plugin,
   contract,
@@ -44,7 +44,7 @@ const entities: Record<string, string> = {
   '\t': '&#9;',
 }
 
-/** Text inside an attribute or an element; what XML has no way to say becomes U+FFFD. */
+/** Text inside an attribute or an element; characters that XML can't represent become U+FFFD. */
 function xml(text: string): string {
   return (
     text

@@ -3,7 +3,7 @@ import type { PluginSummary } from '../summary.js'
 import { type CommonOptions, exitCodes, paint, print, printJson, type Streams } from './output.js'
 import { createHost } from './serve.js'
 
-/** `appfactory-host list`: the plugins that are there, valid or not. */
+/** `appfactory-host list`: all plugins, valid or not. */
 export async function list(streams: Streams, options: CommonOptions): Promise<number> {
   await using host = createHost({ ...options, logDir: undefined })
   const plugins = await host.list({ includeInvalid: true })
@@ -29,6 +29,6 @@ function table(plugins: readonly PluginSummary[], { out }: Streams): string[] {
       .trimEnd()
     return valid
       ? [line]
-      : [`${line} ${paint(out, 'red', 'not valid')}`.trim(), ...errors.map((error) => `    ${error}`)]
+      : [`${line} ${paint(out, 'red', 'invalid')}`.trim(), ...errors.map((error) => `    ${error}`)]
   })
 }

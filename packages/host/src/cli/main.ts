@@ -12,7 +12,7 @@ import { tester } from './tester.js'
 import { UsageError } from './usage-error.js'
 import { validate } from './validate.js'
 
-/** Runs `appfactory-host` and sets the exit status of the process. */
+/** Runs `appfactory-host` and sets the exit code of the process. */
 export async function main(argv: readonly string[]): Promise<void> {
   const streams = openStreams()
   const { out, gone, stop } = streams
@@ -21,8 +21,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.exitCode = await run(argv, streams)
   stop.release()
   const timer = streams.flushMs <= maxTimerMs ? setTimeout(leave, streams.flushMs) : undefined
-  // What a plugin or a pipe keeps open must not keep the command alive; what is written must arrive.
-  // An error of what was written comes a moment after this is called back.
+  // Open handles of plugins and pipes must not keep the command alive, but pending output must arrive.
+  // An error of the last write is emitted just after this callback.
   out.write('', () => setImmediate(leave))
 
   function leave(): void {
@@ -40,7 +40,7 @@ function openStreams(): Streams {
   const stop = new StopSignals()
   stop.listen()
   process.stdout.on('error', (error) => gone.abort(error))
-  // There is nobody left to say it to.
+  // Nowhere is left to report it.
   process.stderr.on('error', () => {})
   return {
     ...{ out: process.stdout, error: process.stderr },
@@ -56,7 +56,7 @@ async function run(argv: readonly string[], streams: Streams): Promise<number> {
   try {
     await commands(streams, settle).parseAsync([...argv])
   } catch (error) {
-    // What was under way when a signal came has failed for that.
+    // After a signal, failures of interrupted work are expected.
     return streams.stop.status ?? fail(streams, error, argv.includes('--json'))
   }
   return streams.stop.status ?? status
@@ -92,10 +92,10 @@ const optionNames = [
 const syncMode = {
   type: 'boolean',
   default: false,
-  describe: 'Do requests strictly one after another',
+  describe: 'Process requests one at a time, in order',
 } as const
 
-/** Options that make no sense twice: yargs makes an array of them. */
+/** Rejects options that were given twice: yargs makes an array of them. */
 function onlyOnce(args: Record<string, unknown>): true {
   for (const name of [
     'config-dir',
@@ -114,7 +114,7 @@ function onlyOnce(args: Record<string, unknown>): true {
   return true
 }
 
-/** `Unknown argument: lisst` with what may have been meant. */
+/** Adds a suggestion to `Unknown argument: lisst`. */
 function withSuggestion(message: string, known: readonly string[]): string {
   const [, words = ''] = /^Unknown arguments?: (.*)$/.exec(message) ?? []
   const meant = words
@@ -137,7 +137,7 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
         default: './plugins',
         requiresArg: true,
         coerce: repeatable,
-        describe: 'Folder that holds plugins (repeatable)',
+        describe: 'Folder of plugins (repeatable)',
       },
       'config-dir': {
         type: 'string',
@@ -155,17 +155,17 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
         choices: logLevels,
         default: 'INFO',
         requiresArg: true,
-        describe: 'Least level that is logged',
+        describe: 'Minimum log level',
       },
       'auto-install-deps': {
         type: 'boolean',
         default: false,
-        describe: 'Install missing npm packages of plugins, without running any code of theirs',
+        describe: 'Install missing npm packages of plugins, without running any of their code',
       },
       'allow-install-scripts': {
         type: 'boolean',
         default: false,
-        describe: 'In that, run install scripts, which no permission limits',
+        describe: 'Also run their install scripts, which no permission limits',
       },
     } as const)
     .command(
@@ -173,19 +173,19 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
       false,
       (command) =>
         command.options({
-          'auto-load': { type: 'boolean', default: false, describe: 'Load all valid plugins at the start' },
+          'auto-load': { type: 'boolean', default: false, describe: 'Load all valid plugins at start-up' },
           'sync-mode': syncMode,
         } as const),
       (args) => settle(serve(streams, args as never)),
     )
     .command(
       'dev [dir]',
-      'Serve the plugin in a folder, or a folder of plugins, and reload what is saved',
+      'Serve the plugin in a folder, or a folder of plugins, and reload on every save',
       (command) =>
         command.positional('dir', { type: 'string', default: '.', describe: 'Folder' }).options({
-          // The folder is named by itself.
+          // The folder is the positional argument.
           'plugins-dir': { type: 'string', default: undefined, requiresArg: true, hidden: true },
-          // Otherwise a plugin's folder would get a folder of logs.
+          // Otherwise, logs would be written into the plugin's folder.
           'log-dir': {
             type: 'string',
             default: undefined,
@@ -196,13 +196,13 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
           tester: { type: 'boolean', default: false, describe: 'Serve the Plugin Tester too' },
           port: { type: 'number', requiresArg: true, describe: 'Its port on 127.0.0.1 [default: any]' },
           open: { type: 'boolean', default: false, describe: 'Open its page in the browser' },
-          json: { type: 'boolean', default: false, describe: 'Tell what happens as JSON lines on stderr' },
+          json: { type: 'boolean', default: false, describe: 'Print events as JSON lines on stderr' },
         } as const),
       (args) => settle(dev(streams, args as never)),
     )
     .command(
       'list',
-      'List the plugins that are there',
+      'List all plugins',
       (command) =>
         command.options({ json: { type: 'boolean', default: false, describe: 'Print JSON' } } as const),
       (args) => settle(list(streams, args as never)),
@@ -241,14 +241,14 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
               requiresArg: true,
               describe: 'File for the bytes of the result, or for the result as JSON',
             },
-            timeout: { type: 'number', requiresArg: true, describe: 'In ms' },
+            timeout: { type: 'number', requiresArg: true, describe: 'Longest time of the call, in ms' },
             json: { type: 'boolean', default: false, describe: 'Print JSON' },
           } as const),
       (args) => settle(call(streams, args as never)),
     )
     .command(
       'test <dir>',
-      'Check that the plugin in a folder does what its contract says',
+      'Check the plugin in a folder against its contract',
       (command) =>
         command
           .positional('dir', { type: 'string', demandOption: true, describe: 'Folder of the plugin' })
@@ -257,28 +257,28 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
               type: 'string',
               requiresArg: true,
               coerce: repeatable,
-              describe: 'Id of a check to run, * standing for anything: "tts.*" (repeatable)',
+              describe: 'Id of a check to run, with * for any text: "tts.*" (repeatable)',
             },
             config: { type: 'string', requiresArg: true, describe: 'Configuration as a JSON object' },
             samples: {
               type: 'string',
               requiresArg: true,
-              describe: 'JSON file of arguments to call methods with: {"synthesize": {"text": "Hello"}}',
+              describe: 'JSON file with arguments for the methods: {"synthesize": {"text": "Hello"}}',
             },
             timeout: {
               type: 'number',
               requiresArg: true,
-              describe: 'Longest time of one call, in ms (30000)',
+              describe: 'Longest time of one call, in ms [default: 30000]',
             },
-            junit: { type: 'string', requiresArg: true, describe: 'File for a report in JUnit’s XML' },
+            junit: { type: 'string', requiresArg: true, describe: 'File for a JUnit XML report' },
             json: { type: 'boolean', default: false, describe: 'Print JSON' },
           } as const),
-      // Loaded when it is asked for: a host that serves has no use for the checks.
+      // Loaded on demand: a serving host does not need the checks.
       (args) => settle(import('./test.js').then(({ test }) => test(streams, args as never))),
     )
     .command(
       'manifest <dir>',
-      'Write config_schema in the manifest from the Zod schema in the plugin’s code',
+      'Write config_schema to the manifest from the Zod schema in the plugin’s code',
       (command) =>
         command
           .positional('dir', { type: 'string', demandOption: true, describe: 'Folder of the plugin' })
@@ -286,7 +286,7 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
             check: {
               type: 'boolean',
               default: false,
-              describe: 'Write nothing; exit status 1 where it would change',
+              describe: 'Write nothing; exit with 1 if the manifest is out of date',
             },
             json: { type: 'boolean', default: false, describe: 'Print JSON' },
           } as const),
@@ -294,7 +294,7 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
     )
     .command(
       'tester',
-      'Open the Plugin Tester: a page to see, hear, call and load plugins',
+      'Serve the Plugin Tester: a local web page to call, monitor and load-test plugins',
       (command) =>
         command.options({
           port: { type: 'number', default: 0, requiresArg: true, describe: 'Port on 127.0.0.1; 0: any' },
@@ -303,9 +303,11 @@ function commands(streams: Streams, settle: (work: Promise<number>) => Promise<v
       (args) => settle(tester(streams, args as never)),
     )
     .example('$0 --sync-mode --plugins-dir plugins', 'Serve the plugins in ./plugins')
-    .example('$0 dev my_tts', 'Serve my_tts from its source, and reload it whenever that is saved')
+    .example('$0 dev my_tts', 'Serve my_tts from its source, and reload it on every save')
     .example('$0 call my_tts synthesize --args \'{"text":"Hello"}\' --out hello.wav', 'Speak into a file')
-    .epilogue('Exit status: 0 done, 1 failure, 2 bad usage; 129, 130 and 143 on SIGHUP, SIGINT and SIGTERM.')
+    .epilogue(
+      'Exit code: 0 success, 1 failure, 2 invalid usage; 129, 130 and 143 on SIGHUP, SIGINT and SIGTERM.',
+    )
     .version(hostVersion)
     .help()
     .strict()

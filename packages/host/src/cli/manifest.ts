@@ -34,15 +34,15 @@ export async function manifest(
   return changed && check ? exitCodes.failure : exitCodes.done
 }
 
-/** Whether what a manifest says is not what the code says. */
+/** Whether a manifest differs from the code. */
 export function hasDrifted(written: JsonSchema | undefined, schema: JsonSchema): boolean {
-  // As it would be read back: `undefined` is nothing there.
+  // As JSON: members that are undefined disappear.
   return !isDeepStrictEqual(written, JSON.parse(JSON.stringify(schema)))
 }
 
 function verdict(changed: boolean, check: boolean): string {
   if (!changed) return 'is up to date'
-  return check ? 'is not what the code says; run appfactory-host manifest without --check' : 'written'
+  return check ? 'differs from the code; run appfactory-host manifest without --check' : 'written'
 }
 
 async function writeSchema(file: string, schema: JsonSchema): Promise<void> {

@@ -7,17 +7,17 @@ import { describeThrown, systemCodeOf } from '@appfactory/sdk/wire'
 import type { StopSignals } from './stop-signals.js'
 import { UsageError } from './usage-error.js'
 
-/** Exit status of the command, as documented; after a signal, that of `StopSignals`. */
+/** Exit codes of the command, as documented; after a signal, `StopSignals` has the code. */
 export const exitCodes = { done: 0, failure: 1, usage: 2 } as const
 
-/** What a command has of the outside. */
+/** The streams and signals of a command. */
 export interface Streams {
   out: Writable
   error: Writable
-  /** Aborted, with the error, when `out` can't be written any more. */
+  /** Aborted with the error when `out` can't be written any more. */
   gone: AbortSignal
   stop: StopSignals
-  /** How long what is written may still wait for its reader when the command is over, in ms. */
+  /** How long pending output may wait for its reader after the command, in ms. */
   flushMs: number
 }
 
@@ -42,17 +42,17 @@ export function printJson({ out }: Streams, value: unknown): void {
   out.write(`${JSON.stringify(value, null, 2)}\n`)
 }
 
-/** Text for a person. What is not ours may hold sequences that a terminal obeys: there they are shown instead. */
+/** Writes text for a person. Escape sequences in text of others are shown, so that a terminal does not obey them. */
 export function write(stream: Writable, text: string): void {
   stream.write(isTerminal(stream) ? visible(text) : text)
 }
 
-/** Resolves when there is room for more, or at an abort. */
+/** Resolves when the stream has drained, or at an abort. */
 export async function roomIn({ out }: Streams, signal: AbortSignal): Promise<void> {
   if (out.writableNeedDrain && !signal.aborted) await once(out, 'drain', { signal }).catch(() => {})
 }
 
-/** Stands for the escape characters of our own colours. Nobody else knows it. */
+/** A secret placeholder for the escape characters of our own colours. */
 const ownEscape = randomUUID()
 
 function visible(text: string): string {
@@ -79,7 +79,7 @@ export function isTerminal(stream: Writable): boolean {
   return 'isTTY' in stream && stream.isTTY === true
 }
 
-/** Says what went wrong, for a person or as JSON, and returns the exit status. */
+/** Reports an error, for a person or as JSON, and returns the exit code. */
 export function fail(streams: Streams, error: unknown, json: boolean): number {
   const usage = error instanceof UsageError || describeThrown(error).name === 'YError'
   const { code, message, data } = describe(error)
@@ -88,7 +88,7 @@ export function fail(streams: Streams, error: unknown, json: boolean): number {
   return usage ? exitCodes.usage : exitCodes.failure
 }
 
-/** Says on stderr what went wrong. */
+/** Reports an error on stderr. */
 export function complain({ error: stderr }: Pick<Streams, 'error'>, message: string): void {
   write(stderr, `${paint(stderr, 'red', 'appfactory-host:')} ${message}\n`)
 }
@@ -101,7 +101,7 @@ function describe(error: unknown): { code: number | null; message: string; data?
   return { code: null, message: describeThrown(error).message }
 }
 
-/** Whether a stream can't be written because its reader has seen enough, as `head` has. */
+/** Whether a stream can't be written because its reader has exited, as `head` does. */
 export function isReaderGone(error: unknown): boolean {
   return ['EPIPE', 'ECONNRESET', 'EOF'].includes(systemCodeOf(error) ?? '')
 }

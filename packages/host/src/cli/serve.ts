@@ -13,7 +13,7 @@ export async function serve(
   return serveClient(streams, host, {
     input: process.stdin,
     sequential: options.syncMode,
-    // Begun before the first request is read: calls wait for plugins that are being loaded.
+    // Started before the first request is read: calls wait for plugins that are loading.
     begin: () => (options.autoLoad ? beginLoading(host, streams) : countPlugins(host)),
   })
 }
@@ -21,11 +21,11 @@ export async function serve(
 interface ServeOptions {
   input: Readable
   sequential: boolean
-  /** What comes before the first request. */
+  /** Runs before the first request is read. */
   begin(): Promise<void>
 }
 
-/** Serves until the client or a signal ends it; returns the exit status. Nothing else is ever written to stdout. */
+/** Serves until the client or a signal ends it; returns the exit code. Only messages are written to stdout. */
 export async function serveClient(
   streams: Streams,
   host: PluginHost,
@@ -33,7 +33,7 @@ export async function serveClient(
 ): Promise<number> {
   const stop = streams.stop.takeOver()
   const output = process.stdout
-  // A stray print of a library must not reach the client.
+  // Output of a library must not reach the client.
   Object.defineProperty(process, 'stdout', { configurable: true, get: () => process.stderr })
   try {
     await begin()
@@ -44,12 +44,12 @@ export async function serveClient(
   return exitCodes.done
 }
 
-/** `status` counts what is there; what can't be read is told to whoever asks for it. */
+/** Scans for the counts of `status`. Errors are reported by the requests that need the folders. */
 async function countPlugins(host: PluginHost): Promise<void> {
   await host.discover().catch(() => {})
 }
 
-/** Without `logDir` nothing is written. */
+/** Without `logDir`, no files are written. */
 type HostCommandOptions = Omit<CommonOptions, 'logDir'> & { logDir: string | undefined }
 
 /** A host with the options of the command line. */
@@ -69,7 +69,7 @@ export function createHost(
   })
 }
 
-/** Starts to load all valid plugins. What fails is told on stderr, and the others go on. */
+/** Starts to load all valid plugins. Failures are reported on stderr and do not stop the others. */
 async function beginLoading(host: PluginHost, streams: Streams): Promise<void> {
   const say = (error: unknown): void => complain(streams, describeThrown(error).message)
   const plugins = await host.list().catch((error: unknown) => {

@@ -28,10 +28,10 @@ interface TestCommand extends CommonOptions {
   timeout?: number
 }
 
-/** Most lines of a plugin's log that are shown for a failed check. */
+/** Maximum number of log lines that are shown for a failed check. */
 const shownLogLines = 10
 
-/** `appfactory-host test DIR`: runs the checks of the plugin's contract against it, in a process of its own. */
+/** `appfactory-host test DIR`: runs the checks of the plugin's contract, with the plugin in its own process. */
 export async function test(streams: Streams, options: TestCommand): Promise<number> {
   const dir = resolve(options.dir)
   if (!existsSync(dir) || !statSync(dir).isDirectory()) throw new UsageError(`${dir} is not a folder`)
@@ -76,13 +76,13 @@ async function check(
       onResult: (result) => progress.end(result),
     })
   } catch (error) {
-    // Of a sample that does not fit, or an --only that means nothing.
+    // A sample does not fit, or --only matches nothing.
     if (describeThrown(error).name === 'TypeError') throw new UsageError(reasonOf(error))
     throw error
   }
 }
 
-/** What a person sees: each check as it ends and, on a terminal, the one that runs. */
+/** Prints each check when it ends and, on a terminal, the running one. */
 class Progress {
   readonly #streams: Streams
   readonly #isQuiet: boolean
@@ -139,7 +139,7 @@ function summaryOf({ contract, passed, failed, skipped, blocked, durationMs }: C
   return `${contract}: ${counts.join(', ')} in ${(durationMs / 1000).toFixed(1)} s`
 }
 
-/** The report as other commands print JSON: in the names of the wire. */
+/** The report with wire names, as other commands print JSON. */
 function wireReport({ durationMs, results, ...counts }: CheckReport): Record<string, unknown> {
   return {
     ...counts,

@@ -30,7 +30,7 @@ export interface PageOptions {
   open: boolean
 }
 
-/** @throws UsageError where it is none. */
+/** @throws UsageError if it is not a port. */
 export function checkPort(port: number): void {
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new UsageError('--port must be a whole number from 0 to 65535')
@@ -41,7 +41,7 @@ interface StartedTester extends AsyncDisposable {
   issueUrl(): string
 }
 
-/** Serves the page, and opens it if that is wanted. */
+/** Serves the page, and opens it on request. */
 export async function startTester(
   streams: Streams,
   host: PluginHost,
@@ -60,7 +60,7 @@ export async function startTester(
   }
 }
 
-/** The printed URL does without a browser, too. */
+/** Without a browser, the printed URL is enough. */
 async function tryToOpen(streams: Streams, url: string): Promise<(() => Promise<void>) | undefined> {
   try {
     return await openInBrowser(url)
@@ -70,13 +70,15 @@ async function tryToOpen(streams: Streams, url: string): Promise<(() => Promise<
   }
 }
 
-/** Only who wants the page pays for loading an HTTP server. */
+/** Loads the HTTP server on demand. */
 async function listen(host: PluginHost, options: TesterOptions): Promise<Tester> {
   const { serveTester } = await import('../tester/serve.js')
   try {
     return await serveTester(host, options)
   } catch (error) {
     if (systemCodeOf(error) !== 'EADDRINUSE') throw error
-    throw new Error(`Port ${options.port} is in use; give another --port, or none for any that is free`)
+    throw new Error(
+      `Port ${options.port} is in use; choose another --port, or leave it out for any free port`,
+    )
   }
 }

@@ -1,4 +1,4 @@
-/** A command line that nobody understands: exit status 2. */
+/** Invalid usage of the command line: exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }

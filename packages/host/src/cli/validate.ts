@@ -43,7 +43,7 @@ async function find(dir: string): Promise<DiscoveredPlugin[]> {
   return plugins
 }
 
-/** Whether the configuration's schema is one: too slow a check for every discovery. */
+/** Checks that config_schema is a JSON Schema: too slow for every discovery. */
 async function withSchemaCheck(plugin: DiscoveredPlugin, checker: SchemaChecker): Promise<DiscoveredPlugin> {
   if (!plugin.manifest?.config_schema) return plugin
   try {
@@ -54,7 +54,7 @@ async function withSchemaCheck(plugin: DiscoveredPlugin, checker: SchemaChecker)
   }
 }
 
-/** Whether the schema in the manifest is still that of the code. The plugin's process is started for it. */
+/** Compares the schema in the manifest with the code's. Starts the plugin's process. */
 async function withDriftCheck(plugin: DiscoveredPlugin): Promise<DiscoveredPlugin> {
   const written = plugin.manifest?.config_schema
   if (!plugin.valid || !written) return plugin
@@ -66,14 +66,14 @@ async function driftOf(plugin: DiscoveredPlugin, written: JsonSchema): Promise<s
   try {
     const schema = await readCodeSchema(plugin)
     if (!schema || !hasDrifted(written, schema)) return undefined
-    return `config_schema: is not what the code says; run appfactory-host manifest ${plugin.dir}`
+    return `config_schema: differs from the code; run appfactory-host manifest ${plugin.dir}`
   } catch (error) {
     return `config_schema: can’t be compared with the code: ${reasonOf(error)}`
   }
 }
 
 function report(streams: Streams, { name, dir, valid, errors, warnings }: DiscoveredPlugin): void {
-  const verdict = valid ? paint(streams.out, 'green', 'valid') : paint(streams.out, 'red', 'not valid')
+  const verdict = valid ? paint(streams.out, 'green', 'valid') : paint(streams.out, 'red', 'invalid')
   print(streams, `${name}: ${verdict}`)
   for (const error of errors) print(streams, `  error    ${join(basename(dir), 'manifest.json')}: ${error}`)
   for (const warning of warnings)

@@ -135,7 +135,7 @@ class LastWords {
   quote(): string {
     const { stdout, stderr } = this.#said
     const lines = (stderr.trim() === '' ? stdout : stderr).split('\n').filter((line) => line.trim() !== '')
-    return lines.length === 0 ? '' : `; it said: ${lines.slice(-5).join(' ')}`
+    return lines.length === 0 ? '' : `; output: ${lines.slice(-5).join(' ')}`
   }
 }
 

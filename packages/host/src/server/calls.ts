@@ -24,7 +24,7 @@ export function callPlugin(
   { host, call }: { host: PluginHost; call: IncomingCall },
   { plugin, method: name, args: given = {}, stream, timeout: timeoutMs, retry }: PluginCall,
 ): Promise<unknown> {
-  // An argument may follow piece by piece, as `$/input` notifications.
+  // One argument may follow piece by piece, as `$/input` notifications.
   const streamed = Object.keys(given).find((key) => isInputMarker(given[key]))
   const input = streamed === undefined ? undefined : { name: streamed, items: call.input }
   const options = { timeoutMs, retry, cancellation: call, input }

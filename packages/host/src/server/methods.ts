@@ -24,17 +24,17 @@ import {
   wireSwap,
 } from './wire-form.js'
 
-/** What a method of the server works with. */
+/** The context of a method of the server. */
 export interface ServerContext {
   host: PluginHost
   call: IncomingCall
-  /** Tells the client about events from now on; all types, or those named. */
+  /** Starts sending events to the client: all types, or the given ones. */
   subscribe(types: readonly string[] | undefined): void
-  /** Ends the server once this call is answered and what is in flight is finished. */
+  /** Ends the server once this call is answered and calls in flight have finished. */
   shutDown(timeoutMs: number): void
 }
 
-/** One method of the server: what it takes, what it answers, and what it does. */
+/** One method of the server: its params, its result and its work. */
 export interface ServerMethod {
   description: string
   params: z.ZodType<Record<string, unknown>>
@@ -49,15 +49,17 @@ const args = z.record(z.string(), z.unknown()).optional()
 
 export const eventTypes = ['status', 'crash', 'restart', 'swap', 'log'] as const
 
-/** The methods of `appfactory-host` on stdio. `<contract>/<method>` comes beside them. */
+/** The methods of `appfactory-host` on stdio, besides `<contract>/<method>`. */
 export const serverMethods: Record<string, ServerMethod> = {
   ping: method('Answers "pong".', z.strictObject({}), z.literal('pong'), () => 'pong' as const),
-  status: method('Figures of the host.', z.strictObject({}), statusResult, (_, { host }) => wireStatus(host)),
-  'system/status': method('Figures of the host.', z.strictObject({}), statusResult, (_, { host }) =>
+  status: method('Reports figures of the host.', z.strictObject({}), statusResult, (_, { host }) =>
+    wireStatus(host),
+  ),
+  'system/status': method('Reports figures of the host.', z.strictObject({}), statusResult, (_, { host }) =>
     wireStatus(host),
   ),
   'system/discover': method(
-    'Looks through the plugins folders, or through `paths`.',
+    'Scans the plugins folders, or `paths`.',
     z.strictObject({ paths: z.array(z.string()).optional() }),
     discoverResult,
     async ({ paths }, { host }) => {
@@ -66,14 +68,14 @@ export const serverMethods: Record<string, ServerMethod> = {
     },
   ),
   'plugin/list': method(
-    'Lists the plugins that are there.',
+    'Lists the plugins.',
     z.strictObject({ include_invalid: z.boolean().optional() }),
     z.array(pluginResult),
     async ({ include_invalid: includeInvalid = false }, { host }) =>
       (await host.list({ includeInvalid })).map(wireSummary),
   ),
   'plugin/describe': method(
-    'A plugin’s manifest, and its methods with the schemas of arguments and results.',
+    'Returns a plugin’s manifest, and its methods with the schemas of arguments and results.',
     z.strictObject({ name: z.string() }),
     describeResult,
     ({ name }, { host, call }) => wireDescription(host, name, call.signal),
@@ -111,7 +113,7 @@ export const serverMethods: Record<string, ServerMethod> = {
     (params, context) => callPlugin(context, params),
   ),
   'plugin/swap': method(
-    'Puts another plugin in the place of a loaded one while calls go on.',
+    'Replaces a loaded plugin by another one while calls go on.',
     z.strictObject({
       old: z.string().optional(),
       old_plugin: z.string().optional(),
@@ -132,7 +134,7 @@ export const serverMethods: Record<string, ServerMethod> = {
     },
   ),
   'plugin/health': method(
-    'How a plugin is doing, or all loaded ones by name.',
+    'Reports the health of one plugin, or of all loaded ones by name.',
     z.strictObject({ name: z.string().optional() }),
     z.union([healthResult, z.record(z.string(), healthResult)]),
     async ({ name }, { host }) => {
@@ -143,7 +145,7 @@ export const serverMethods: Record<string, ServerMethod> = {
     },
   ),
   'events/subscribe': method(
-    'Sends `event` notifications from now on.',
+    'Starts sending `event` notifications.',
     z.strictObject({ types: z.array(z.enum(eventTypes)).optional() }),
     z.literal(true),
     ({ types }, { subscribe }) => {
@@ -173,7 +175,7 @@ function onlyOne(method: string, params: Record<string, unknown>, names: readonl
   return String(params[first])
 }
 
-/** What a plugin's process may see of the environment is for who runs the host to say, not for its clients. */
+/** Only the operator decides which environment variables a plugin sees, not clients. */
 export function refuseGrants(method: string, config: Record<string, unknown> | undefined): void {
   if (config && Object.hasOwn(config, environmentKey))
     throw invalidParams(

@@ -36,7 +36,7 @@ interface PlainCall {
   args?: Record<string, unknown>
 }
 
-/** What nearly all `plugin/call` look like. Zod checks the others, and says what is wrong with them. */
+/** The usual form of `plugin/call`, checked by hand for speed. Zod checks the others and words their errors. */
 function isPlainCall(params: object): params is PlainCall {
   const { plugin, method: name, args: given = {} } = params as Partial<PlainCall>
   const isObject = typeof given === 'object' && given !== null && !Array.isArray(given)
@@ -49,7 +49,7 @@ function isPlainCall(params: object): params is PlainCall {
   )
 }
 
-/** `tts/synthesize`: goes to the active plugin of the contract. `stream` stands beside the arguments. */
+/** `tts/synthesize`: calls the active plugin of the contract. `stream` is beside the arguments. */
 function callContract(
   context: ServerContext,
   name: string,
@@ -57,7 +57,7 @@ function callContract(
 ): Promise<unknown> {
   const [contract = '', wireName = '', ...rest] = name.split('/')
   const isName = wireName !== '' && rest.length === 0
-  // At once, where it is of a session: those are made in the order in which they came, by whatever method.
+  // Synchronously for a session: its calls must keep the order in which they arrived, whatever the method.
   const active = isName && 'session_id' in params ? context.host.active(contract) : undefined
   return active === undefined || Array.isArray(params)
     ? callContractLater(context, name, isName ? { contract, wireName } : undefined, params)
@@ -94,7 +94,7 @@ async function methodNotFound({ host }: ServerContext, name: string): Promise<Pl
   const contracts = [...new Set((await host.list().catch(() => [])).map(({ contract }) => `${contract}/…`))]
   return new PluginError(
     'METHOD_NOT_FOUND',
-    `There is no method ${quoted(name)}; there is ${[known, listed(contracts)].filter(Boolean).join(', ')}`,
+    `Unknown method ${quoted(name)}. Available: ${[known, listed(contracts)].filter(Boolean).join(', ')}`,
   )
 }
 

@@ -11,22 +11,23 @@ import { wireMembers } from './wire-form.js'
 export interface ServerOptions {
   input: Readable
   output: Writable
-  /** Requests strictly one after another, answers in order. */
+  /** Process requests one at a time, in order. */
   sequential: boolean
-  /** Ends the server early, as a signal of the operating system does. */
+  /** Ends the server early, for example after a signal of the operating system. */
   stop: AbortSignal
 }
 
-/** A client that does read gets the last answers whatever the timeout of `shutdown` is. */
+/** Minimum time for a client to read the last answers, whatever the timeout of `shutdown` is. */
 const minimalFlushMs = 250
 
 /** Methods that `host.call` counts itself. */
 const countedElsewhere = /^plugin\/call$|^(?!plugin\/|system\/|events\/)[^/]+\/[^/]+$/
 
 /**
- * Serves one client: newline-delimited JSON-RPC 2.0. Resolves when the client has closed its end or asked for
- * `shutdown`, with work in flight finished, and everything is unloaded; to how long what is written may still wait for the client
- * to read it, in ms.
+ * Serves one client: newline-delimited JSON-RPC 2.0. Resolves when the client has closed its end or sent `shutdown`, calls in
+ * flight have finished, and all plugins are unloaded.
+ *
+ * @returns How long pending output may still wait for the client to read it, in ms.
  */
 export async function serveStdio(
   host: PluginHost,
@@ -62,7 +63,7 @@ export async function serveStdio(
     }
   }
 
-  /** Nobody waits for an event: where there is no room, it is only counted. */
+  /** Under back-pressure, events are dropped and counted. */
   function tell(event: Record<string, unknown>): void {
     if (room()) droppedEvents += 1
     else {
@@ -77,7 +78,7 @@ export async function serveStdio(
     ended.abort()
   }
 
-  // A client that reads no answers gets no more of them made, and one that sends ahead waits until there is less of it.
+  // Back-pressure: stop producing answers that the client does not read, and slow down a client that sends ahead.
   const backlog = roomBelow(() => peer.heldBytes + host.unsentBytes)
   readWithin(() => room() ?? backlog(), input)
   host.answerWithin(room)

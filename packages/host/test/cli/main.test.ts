@@ -31,7 +31,7 @@ test('list shows what is there, valid or not, for people and for programs', asyn
   const people = await run(root, 'list', '--plugins-dir', 'plugins', '--plugins-dir', 'broken')
   expect(people).toMatchObject({ status: 0, stderr: '' })
   expect(people.stdout).toMatch(/^speaker\s+1\.0\.0\s+tts\s+Speaks$/m)
-  expect(people.stdout).toMatch(/^broken.*not valid\n\s+version: /m)
+  expect(people.stdout).toMatch(/^broken.*invalid\n\s+version: /m)
   const { stdout } = await run(root, 'list', '--json', '--plugins-dir', 'plugins')
   expect((JSON.parse(stdout) as { name: string }[]).map(({ name }) => name)).toEqual(['counter', 'speaker'])
 })
@@ -163,7 +163,7 @@ test('failures have exit status 1, bad usage 2; both say what to do, as JSON too
 test('help and version are for people; list and validate leave no folder behind', async () => {
   const root = folder()
   const help = await run(root, '--help')
-  expect(help.stdout).toMatch(/--plugins-dir[\s\S]*--sync-mode[\s\S]*Exit status/)
+  expect(help.stdout).toMatch(/--plugins-dir[\s\S]*--sync-mode[\s\S]*Exit code/)
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string
   }

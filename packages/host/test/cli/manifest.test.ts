@@ -90,7 +90,7 @@ test('validate says when the manifest is not what the code says any more', async
   const drifted = await runCommand(root, 'validate', 'speaker')
   expect(drifted.status).toBe(0)
   expect(drifted.stdout).toMatch(
-    /speaker: valid\n\s+warning .*config_schema: is not what the code says; run appfactory-host manifest/,
+    /speaker: valid\n\s+warning .*config_schema: differs from the code; run appfactory-host manifest/,
   )
   await runCommand(root, 'manifest', 'speaker')
   expect(await runCommand(root, 'validate', 'speaker')).toMatchObject({ stdout: 'speaker: valid\n' })

@@ -277,7 +277,7 @@ test('for people there are lines on stderr, without colours where it is no termi
     await delay(500)
   }
   await says(
-    /^voice not reloaded, the one before goes on: voice\/src\/engine\.ts:3: .*broken x \(PLUGIN_LOAD_FAILED\)$/m,
+    /^voice not reloaded, the previous one keeps running: voice\/src\/engine\.ts:3: .*broken x \(PLUGIN_LOAD_FAILED\)$/m,
   )
   // The stack in the plugin's log, and the line.
   expect(dev.stderr.match(/broken x/g)).toHaveLength(2)

@@ -227,7 +227,7 @@ test('a manifest’s escape sequences reach the terminal', async () => {
     expect(said.replace(own, ''), args.join(' ')).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/)
     if (args[0] !== 'test') expect(said).toContain('\\x1b')
   }
-  expect(await run('list')).toContain('\u001b[31mnot valid\u001b[39m')
+  expect(await run('list')).toContain('\u001b[31minvalid\u001b[39m')
   // A program gets what is there.
   const listed: { name: string; description: string }[] = JSON.parse(await run('list', '--json'))
   expect(listed.find(({ name }) => name === 'speaker')?.description).toBe(evil)

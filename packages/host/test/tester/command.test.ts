@@ -52,7 +52,7 @@ test('dev --tester takes a port', async () => {
 test.each(['--open', '--port=1'])('dev %s without --tester: exit status 2', async (flag) => {
   const process = run('dev', 'plugins', flag)
   expect(await process.exited).toMatchObject({ code: 2 })
-  expect(process.stderr).toMatch(/go with --tester/)
+  expect(process.stderr).toMatch(/need --tester/)
 })
 
 test.skipIf(process.platform !== 'linux')(
@@ -94,7 +94,7 @@ test('a port that is taken is told', async () => {
   const { tester } = await startTester()
   const process = run('tester', '--port', String(tester.port))
   expect(await process.exited).toMatchObject({ code: 1 })
-  expect(process.stderr).toMatch(/Port \d+ is in use; give another --port/)
+  expect(process.stderr).toMatch(/Port \d+ is in use; choose another --port/)
 })
 
 test.skipIf(process.platform === 'win32')(

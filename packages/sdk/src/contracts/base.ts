@@ -48,7 +48,7 @@ export abstract class PluginBase<Config = Record<string, unknown>> {
   /** The plugin's manifest. Throws before the runtime has set it, as in a unit test. */
   get manifest(): Manifest {
     const { manifest } = lifecycleOf(this)
-    if (!manifest) throw new Error('The manifest is there once the plugin runs in a host')
+    if (!manifest) throw new Error('`manifest` is not available yet (e.g. in the constructor)')
     return manifest
   }
 

@@ -1,9 +1,9 @@
 import { PassThrough } from 'node:stream'
 import { expect, test, vi } from 'vitest'
+import { Bytes } from '../../src/bytes.js'
 import { writeHeader } from '../../src/wire/byte-frames.js'
 import { ByteReceiver } from '../../src/wire/byte-receiver.js'
 import { ByteSender } from '../../src/wire/byte-sender.js'
-import { Bytes } from '../../src/wire/bytes.js'
 
 const limits = { maxPayloadBytes: 50_000, maxWaitingBytes: 100_000 }
 
@@ -41,10 +41,10 @@ test('payloads that messages wait for hold no more memory than allowed together'
 
 test('a payload over the limit is not sent: its message fails, the next one goes', async () => {
   const sender = new ByteSender(new PassThrough(), 'nonce', 50_000)
-  expect(() => sender.stringify(new Bytes(Buffer.alloc(50_001)))).toThrow(
+  expect(() => sender.encode(new Bytes(Buffer.alloc(50_001)))).toThrow(
     expect.objectContaining({ codeName: 'MESSAGE_TOO_LARGE', data: { bytes: 50_001, limit: 50_000 } }),
   )
-  expect(JSON.parse(sender.stringify(new Bytes(Buffer.alloc(50_000))))).toMatchObject({ length: 50_000 })
+  expect(JSON.parse(sender.encode(new Bytes(Buffer.alloc(50_000))).line)).toMatchObject({ length: 50_000 })
 })
 
 test.each([

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Bytes } from '../../src/wire/bytes.js'
+import { Bytes } from '../../src/bytes.js'
 import { decodeState, encodeState } from '../../src/wire/state.js'
 
 const data = new Bytes(Buffer.from([1, 2, 3]))
