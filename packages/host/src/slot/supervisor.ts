@@ -103,7 +103,7 @@ export class Supervisor {
   #source: Source
   #crashes: RestartCounter
   #state: State = { is: 'unopened' }
-  /** What was told last. */
+  /** The status that was reported last. */
   #status: PluginStatus = PluginStatus.UNLOADED
   #contract: ContractDescriptor | undefined
   /** Starts that are under way, those that were abandoned included: each leaves nothing running when it has ended. */
@@ -350,7 +350,7 @@ export class Supervisor {
     // Another answer came first. What is said of a state that is over changes nothing.
     if (state.health === before) {
       state.health = answered
-      this.#tellStatus()
+      this.#emitStatus()
     }
     return failure
   }
@@ -362,10 +362,10 @@ export class Supervisor {
     if (before.is === 'serving') clearInterval(before.checks)
     if ('abandon' in before) before.abandon?.abort()
     if ('next' in before) settle(before.next, state, this.name)
-    this.#tellStatus()
+    this.#emitStatus()
   }
 
-  #tellStatus(): void {
+  #emitStatus(): void {
     const previous = this.#status
     const status = statusOf(this.#state, previous)
     if (status === previous) return
@@ -374,7 +374,7 @@ export class Supervisor {
   }
 }
 
-/** What is told of a state. */
+/** The status to report in a state. `previous` stays where it has no other. */
 function statusOf(state: State, previous: PluginStatus): PluginStatus {
   switch (state.is) {
     case 'unopened':
