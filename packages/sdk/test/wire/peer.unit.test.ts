@@ -138,7 +138,7 @@ describe('a notification', () => {
     expect(end.received).toEqual([])
   })
 
-  it('faults 7: unknown or malformed, it gets no reply', async () => {
+  it('unknown or malformed, it gets no reply', async () => {
     const end = rawEnd({})
     for (const params of [{ id: {} }, { id: 99 }, [], {}, { id: 1, n: -5 }, { id: 1, seq: 'x' }, undefined]) {
       for (const method of ['$/cancelRequest', '$/stream', '$/credit', '$/input', '$/inputCredit', '$/new'])
@@ -245,7 +245,7 @@ describe('a stream', () => {
     for await (const _ of left.stream('count', credit)) throw new Error('a piece')
   })
 
-  it('faults 21: never runs more than the window ahead of its reader', async () => {
+  it('never runs more than the window ahead of its reader', async () => {
     const { state, handle } = counter()
     const ends = joinPeers({}, { handle })
     const pieces = ends.left.stream('count', credit)
@@ -261,7 +261,7 @@ describe('a stream', () => {
     await pieces.return?.()
   })
 
-  it('faults 23: an early break cancels it; the callee’s generator is closed before the loop is left', async () => {
+  it('an early break cancels it; the callee’s generator is closed before the loop is left', async () => {
     const { state, handle } = counter()
     const ends = joinPeers({}, { handle })
     for await (const piece of ends.left.stream('count', credit)) if (piece === 3) break
@@ -270,7 +270,7 @@ describe('a stream', () => {
     await ends.right.idle()
   })
 
-  it('faults 23: ends with its reader’s connection', async () => {
+  it('ends with its reader’s connection', async () => {
     const { state, handle } = counter()
     const ends = joinPeers({}, { handle })
     await ends.left.stream('count', credit).next()
@@ -426,7 +426,7 @@ describe('cancelling', () => {
     expect(await call).toBe(true)
   })
 
-  it('faults 22: a cancel that races with the result gets exactly one answer', async () => {
+  it('a cancel that races with the result gets exactly one answer', async () => {
     const end = rawEnd({
       handle: async ({ params, signal }) => {
         for (let turn = 0; turn < (params as { turns: number }).turns; turn++) await null
@@ -451,7 +451,7 @@ describe('cancelling', () => {
   })
 })
 
-describe('faults 8: an id already in flight', () => {
+describe('an id already in flight', () => {
   it('is INVALID_REQUEST, and the first call is unaffected', async () => {
     const gate = deferred()
     const end = rawEnd({ handle: () => gate.promise.then(() => 'first') })
@@ -480,7 +480,7 @@ describe('faults 8: an id already in flight', () => {
   })
 })
 
-describe('faults 9: a reply that nobody waits for', () => {
+describe('a reply that nobody waits for', () => {
   it.each([
     ['an unknown id', { jsonrpc: '2.0', id: 99, result: 1 }],
     ['an id of the wrong type', { jsonrpc: '2.0', id: '1', result: 1 }],
@@ -762,7 +762,7 @@ describe('a message over the limit', () => {
     expect(await codeOf(left.stream('x', credit).next())).toBe('MESSAGE_TOO_LARGE')
   })
 
-  it('faults 10: from the other end is answered once, and what follows is served', async () => {
+  it('from the other end is answered once, and what follows is served', async () => {
     const end = rawEnd({ maxMessageBytes: 500 })
     for (let part = 0; part < 10; part++) end.write('x'.repeat(400))
     end.write('\n')
@@ -770,7 +770,7 @@ describe('a message over the limit', () => {
     expect(end.received).toMatchObject([{ id: null, error: { code: ErrorCodes.MESSAGE_TOO_LARGE } }])
   })
 
-  it('faults 10: is left to who wants to act on it', async () => {
+  it('is left to who wants to act on it', async () => {
     let told = 0
     const end = rawEnd({
       maxMessageBytes: 500,
@@ -785,7 +785,7 @@ describe('a message over the limit', () => {
   })
 })
 
-describe('faults 2: noise', () => {
+describe('what is printed between the messages', () => {
   function noisy() {
     const noise: string[] = []
     return { noise, end: rawEnd({ idNonce: 'n', onNoise: (text) => noise.push(text) > 0 }) }
@@ -858,7 +858,7 @@ describe('faults 2: noise', () => {
 })
 
 describe('batches', () => {
-  it('faults 5: over the limit get one INVALID_REQUEST', async () => {
+  it('over the limit get one INVALID_REQUEST', async () => {
     const seen: string[] = []
     const end = rawEnd({ maxBatch: 3, handle: ({ method }) => seen.push(method) })
     end.send(Array.from({ length: 4 }, (_, id) => ({ jsonrpc: '2.0', id, method: 'x' })))
@@ -887,7 +887,7 @@ describe('batches', () => {
 describe('properties', () => {
   const value = fc.jsonValue({ maxDepth: 3, stringUnit: 'binary' })
 
-  it('faults 12: every message arrives through every split of its bytes', async () => {
+  it('every message arrives through every split of its bytes', async () => {
     const end = rawEnd({ handle: ({ params }) => params })
     const line = Buffer.from('{"jsonrpc":"2.0","id":1,"method":"x","params":{"t":"ä🎉—"}}\n')
     for (let at = 0; at <= line.length; at++) {
