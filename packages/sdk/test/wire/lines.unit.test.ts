@@ -64,7 +64,7 @@ describe('lines are intact', () => {
           expected,
         )
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     )
   })
 })
