@@ -6,6 +6,18 @@ const unit = '**/test/**/*.unit.test.ts'
 const browser = '**/test/**/*.browser.test.ts'
 const never = ['**/node_modules/**', '**/dist/**']
 
+/** Slow, and the same on each Node: CI leaves them out where it runs the tests once more. `--exclude` knows nothing of projects. */
+const sameOnEachNode = [
+  '**/contract.test.ts',
+  '**/testing/checks.test.ts',
+  '**/host/test/testing.test.ts',
+  '**/linear-time.test.ts',
+  '**/server/sent-ahead.test.ts',
+  '**/server/bytes-that-never-come.test.ts',
+]
+// biome-ignore lint/suspicious/noUndeclaredEnvVars: turbo runs no tests.
+const leftOut = process.env['OTHER_NODE'] === undefined ? [] : sameOnEachNode
+
 // The name of a file decides: `*.unit.test.ts` starts no process (scripts/lib/no-processes.mjs refuses it), `*.browser.test.ts`
 // needs Chromium, all others may start processes. The patterns hold in every folder, so vitest can be run in one package.
 export default defineConfig({
@@ -31,7 +43,10 @@ export default defineConfig({
           isolate: false,
         },
       },
-      { extends: true, test: { name: 'process', include: [tests], exclude: [...never, unit, browser] } },
+      {
+        extends: true,
+        test: { name: 'process', include: [tests], exclude: [...never, unit, browser, ...leftOut] },
+      },
       { extends: true, test: { name: 'browser', include: [browser], exclude: never } },
     ],
   },

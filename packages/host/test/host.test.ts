@@ -272,7 +272,7 @@ test('what a plugin prints goes to its log with its level, never into a message'
   expect(existsSync(join(root, 'logs/launcher.log'))).toBe(true)
 })
 
-test('faults 27: a plugin does not see the host’s secrets', async () => {
+test('a plugin does not see the host’s secrets', async () => {
   process.env['SECRET_TOKEN'] = 'x'
   const { host } = await hostWith({
     speaker: [

@@ -289,20 +289,20 @@ describe('arguments', () => {
   })
 
   it.each([
-    ['the wire’s own check', z.object({ list: z.array(z.string()) }), 1],
-    ['a refinement', z.object({ list: z.array(z.string().refine((text) => text === 'x')) }), 'y'],
-    ['a union', z.object({ list: z.union([z.array(z.string()), z.array(z.boolean())]) }), 1],
-  ])('with 130,000 faults are refused in a few words, by %s', async (_, args, wrong) => {
+    ['the wire’s own check', z.object({ list: z.array(z.string()) }), 1, 130_000],
+    ['a refinement', z.object({ list: z.array(z.string().refine((text) => text === 'x')) }), 'y', 30_000],
+    ['a union', z.object({ list: z.union([z.array(z.string()), z.array(z.boolean())]) }), 1, 130_000],
+  ])('with very many faults are refused in a few words, by %s', async (_, args, wrong, count) => {
     const plugin = await pluginOf(
       { args, result: z.number() },
       ({ list }: { list: unknown[] }) => list.length,
     )
     const error: unknown = await plugin
-      .wire({ list: Array(130_000).fill(wrong) })
+      .wire({ list: Array(count).fill(wrong) })
       .catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({
       codeName: 'INVALID_PARAMS',
-      message: expect.stringContaining('129980 more'),
+      message: expect.stringContaining(`${count - 20} more`),
     })
     expect((error as Error).message.length).toBeLessThan(5000)
     expect((error as { data: { issues: unknown[] } }).data.issues).toHaveLength(21)

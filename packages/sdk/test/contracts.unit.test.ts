@@ -203,7 +203,7 @@ describe('arguments', () => {
     [LeastLlm, 'complete', { prompt: 'x', max_tokens: 0 }, 'max_tokens'],
     [LeastLlm, 'complete', { prompt: 'x', tools: [{}] }, 'tools[0].name'],
   ])(
-    'faults 6: %o %s(%j) is INVALID_PARAMS at %s, before the author sees it',
+    '%o %s(%j) is INVALID_PARAMS at %s, before the author sees it',
     async (pluginClass, method, args, path) => {
       const { call } = await connect(pluginClass)
       const error = await call(method, args).catch((reason: unknown) => reason)
@@ -215,7 +215,7 @@ describe('arguments', () => {
   )
 
   it.each(['nope', 'getVoices', '', 'constructor', 'initialize', '__proto__', 5, null])(
-    'faults 6: a method %j is METHOD_NOT_FOUND',
+    'a method %j is METHOD_NOT_FOUND',
     async (method) => {
       const { call } = await connect(LeastTts)
       await expect(call(method as string)).rejects.toMatchObject({ codeName: 'METHOD_NOT_FOUND' })

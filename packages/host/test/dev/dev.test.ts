@@ -234,7 +234,7 @@ const brokenSaves: [what: string, file: string, text: string, says: string, plac
 ]
 
 for (const [what, file, text, says, place] of brokenSaves)
-  test(`faults 24: a save with ${what}: the one before goes on, the error is shown once, and mending works`, async () => {
+  test(`a save with ${what}: the one before goes on, the error is shown once, and mending works`, async () => {
     const root = temporaryFolder()
     const dir = writeJavaScript(root, 'voice', javascript('one'))
     const dev = new Dev(root, 'voice')

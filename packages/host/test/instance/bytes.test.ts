@@ -152,7 +152,7 @@ test('bytes that no message refers to, begun and never ended, take no room from 
   expect((await tts.health()).details).toMatchObject({ restarts: 0 })
 })
 
-test('faults 2: what is printed into the line of an answer does not part it from its bytes', async () => {
+test('what is printed into the line of an answer does not part it from its bytes', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'speaker', speaker)
   await using host = new PluginHost({ pluginsDir: root })
@@ -161,7 +161,7 @@ test('faults 2: what is printed into the line of an answer does not part it from
   expect((await tts.health()).details).toMatchObject({ restarts: 0 })
 })
 
-test('faults 15: bytes whose plugin exits right after its answer arrive whole', async () => {
+test('bytes whose plugin exits right after its answer arrive whole', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'speaker', speaker)
   for (const size of [3000, 300_000, 20 * mebibyte]) {
@@ -171,7 +171,7 @@ test('faults 15: bytes whose plugin exits right after its answer arrive whole', 
   }
 })
 
-test('faults 22: a call that is cancelled while its bytes are on their way is not begun', async () => {
+test('a call that is cancelled while its bytes are on their way is not begun', async () => {
   const root = temporaryFolder()
   writePlugin(
     root,
@@ -191,7 +191,7 @@ test('faults 22: a call that is cancelled while its bytes are on their way is no
   await expect.poll(() => heard).toEqual(['heard 5'])
 })
 
-test('faults 10: a plugin that sends a line over the limit is stopped, its calls fail, and it is restarted', async () => {
+test('a plugin that sends a line over the limit is stopped, its calls fail, and it is restarted', async () => {
   const root = temporaryFolder()
   const flooding = ttsPlugin(`
     async synthesize(text) {
@@ -234,7 +234,7 @@ test('a result that is too large for a message is MESSAGE_TOO_LARGE, and nothing
   expect((await tts.synthesize('again')).format).toBe('wav')
 })
 
-test('faults 13: 1 MB on stderr in one go stalls nothing, and its end is in the crash report', async () => {
+test('1 MB on stderr in one go stalls nothing, and its end is in the crash report', async () => {
   const root = temporaryFolder()
   const noisy = ttsPlugin(`
     async synthesize(text) {

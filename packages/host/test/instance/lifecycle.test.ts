@@ -19,7 +19,7 @@ function noting(members: string): string {
   return `import { writeFileSync } from 'node:fs'\n${ttsPlugin(`${notePid}\n${members}`)}`
 }
 
-describe('faults 19: a plugin that does not initialize is PLUGIN_INITIALIZE_FAILED, with nothing left running', () => {
+describe('a plugin that does not initialize is PLUGIN_INITIALIZE_FAILED, with nothing left running', () => {
   const cases = {
     'never returns': 'initialize() { return new Promise(() => setInterval(() => {}, 1000)) }',
     throws: `initialize() { throw new Error('no engine') }`,

@@ -28,7 +28,7 @@ test('names and ranges, as npm and as pip write them', () => {
   for (const [text, name, range] of cases) expect(parseDependency(text)).toEqual({ name, range })
 })
 
-test('faults 28: dependencies that are missing, or there in the wrong version, are named, each, with the command', async () => {
+test('dependencies that are missing, or there in the wrong version, are named, each, with the command', async () => {
   const root = temporaryFolder()
   const dir = writePlugin(root, 'needy', ttsPlugin(), {
     dependencies: ['absent@^1', 'old>=2.0.0', 'fine@1', 'any'],
@@ -47,7 +47,7 @@ test('faults 28: dependencies that are missing, or there in the wrong version, a
   })
 })
 
-test('faults 28: the command is that of the package manager whose lockfile is there', async () => {
+test('the command is that of the package manager whose lockfile is there', async () => {
   const root = temporaryFolder()
   const dir = writePlugin(root, 'needy', ttsPlugin(), { dependencies: ['absent@^1'] })
   writeFiles(dir, {
@@ -58,7 +58,7 @@ test('faults 28: the command is that of the package manager whose lockfile is th
   await expect(host.load('needy')).rejects.toMatchObject({ data: { command: 'pnpm install' } })
 })
 
-test('faults 28: with autoInstallDependencies they are installed, for real', async () => {
+test('with autoInstallDependencies they are installed, for real', async () => {
   const root = temporaryFolder()
   const library = join(root, 'library')
   writePackage(library, 'library', '1.0.0')
@@ -69,7 +69,7 @@ test('faults 28: with autoInstallDependencies they are installed, for real', asy
   expect((await plugin.health()).details).toMatchObject({ library: 1 })
 })
 
-test('faults 28: a failed install leaves the folder as it was', async () => {
+test('a failed install leaves the folder as it was', async () => {
   const root = temporaryFolder()
   const dir = writePlugin(root, 'needy', ttsPlugin(), {
     dependencies: [`absent@file:${join(root, 'nowhere')}`],
@@ -85,7 +85,7 @@ test('faults 28: a failed install leaves the folder as it was', async () => {
   expect(existsSync(join(dir, 'node_modules'))).toBe(false)
 })
 
-test('faults 28: closing the host ends an installation; the folder is as it was', async () => {
+test('closing the host ends an installation; the folder is as it was', async () => {
   const root = temporaryFolder()
   // A registry that never answers.
   const server = createServer()

@@ -28,7 +28,7 @@ test('finds folders with a manifest and leaves others alone', async () => {
   expect(plugins[0]).toMatchObject({ name: 'speaker', valid: true, errors: [], dir: join(root, 'speaker') })
 })
 
-describe('faults 26: a manifest or a folder that is not right is invalid with a reason, and the others are found', () => {
+describe('a manifest or a folder that is not right is invalid with a reason, and the others are found', () => {
   const cases: Record<string, (root: string) => { reason: RegExp }> = {
     'an entry point above the folder': (root) => {
       writeFiles(root, { 'outside.js': '' })
@@ -158,7 +158,7 @@ test('a folder that can’t be read is DISCOVERY_FAILED', async () => {
   await expect(discover(join(root, 'file'))).rejects.toMatchObject({ codeName: 'DISCOVERY_FAILED' })
 })
 
-test('faults 26: a link out of the plugins folder can be neither loaded nor swapped in; between plugins folders it can', async () => {
+test('a link out of the plugins folder can be neither loaded nor swapped in; between plugins folders it can', async () => {
   const root = temporaryFolder()
   const outside = temporaryFolder()
   const dir = writePlugin(outside, 'linked', ttsPlugin())

@@ -27,7 +27,7 @@ function setVariables(variables: Record<string, string>): void {
   })
 }
 
-test('faults 27: a plugin’s environment is an allow-list, and what its configuration grants', async () => {
+test('a plugin’s environment is an allow-list, and what its configuration grants', async () => {
   const root = temporaryFolder()
   const configDir = temporaryFolder()
   writePlugin(root, 'plugin', evaluator)
@@ -60,7 +60,7 @@ for (const grant of [
   'A',
   7,
 ]) {
-  test(`faults 27: ${JSON.stringify(grant)} can’t be granted`, async () => {
+  test(`${JSON.stringify(grant)} can’t be granted`, async () => {
     const root = temporaryFolder()
     writePlugin(root, 'plugin', evaluator)
     await using host = new PluginHost({ pluginsDir: root })
@@ -71,7 +71,7 @@ for (const grant of [
   })
 }
 
-test('faults 27: [3] names no variable, and grants nothing', async () => {
+test('[3] names no variable, and grants nothing', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'plugin', evaluator)
   setVariables({ API_KEY: 'secret' })
@@ -144,7 +144,7 @@ test('a configuration that code passes on grants nothing', async () => {
   expect(voice.env).not.toHaveProperty('API_KEY')
 })
 
-test('faults 27: a manifest grants itself nothing', async () => {
+test('a manifest grants itself nothing', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'plugin', evaluator, { default_config: { $env: ['API_KEY'] } })
   setVariables({ API_KEY: 'secret' })

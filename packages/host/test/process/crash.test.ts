@@ -18,7 +18,7 @@ const fragile = ttsPlugin(`
 const quick = { firstDelayMs: 1, maxDelayMs: 1 }
 
 for (const how of ['exit', 'kill', 'throw']) {
-  test(`faults 14: a plugin whose process ends in the middle of a call (${how}): all its calls fail at once, it is restarted, others live`, async () => {
+  test(`a plugin whose process ends in the middle of a call (${how}): all its calls fail at once, it is restarted, others live`, async () => {
     const root = temporaryFolder()
     writePlugin(root, 'fragile', fragile)
     writePlugin(root, 'solid', ttsPlugin())
@@ -42,7 +42,7 @@ for (const how of ['exit', 'kill', 'throw']) {
   })
 }
 
-test('faults 14: the last of stderr is in the error and in the crash event', async () => {
+test('the last of stderr is in the error and in the crash event', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'fragile', fragile)
   await using host = new PluginHost({ pluginsDir: root, restart: quick })
@@ -56,7 +56,7 @@ test('faults 14: the last of stderr is in the error and in the crash event', asy
   ])
 })
 
-test('faults 20: a plugin that crashes again and again is quarantined; unloading and loading brings it back', async () => {
+test('a plugin that crashes again and again is quarantined; unloading and loading brings it back', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'fragile', fragile)
   await using host = new PluginHost({ pluginsDir: root, restart: { ...quick, maxCrashes: 3 } })
@@ -87,7 +87,7 @@ test('closing the host leaves no process, and restarts nothing', async () => {
   await expect(plugin.synthesize('again')).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_READY' })
 })
 
-test('faults 14: calls fail where another process holds the plugin’s stdout open', async () => {
+test('calls fail where another process holds the plugin’s stdout open', async () => {
   const root = temporaryFolder()
   const withHolder = `import { spawn } from 'node:child_process'\n${fragile.replace(
     "if (text === 'kill')",
@@ -116,7 +116,7 @@ test('faults 14: calls fail where another process holds the plugin’s stdout op
   expect(isAlive(holder)).toBe(true)
 })
 
-test('faults 15: a large answer arrives whole at the host, in its message or beside it, where the plugin ends right after it', async () => {
+test('a large answer arrives whole at the host, in its message or beside it, where the plugin ends right after it', async () => {
   const root = temporaryFolder()
   const members = `
     async getVoices() { this.leave(); return [{ id: 'one', name: 'x'.repeat(5e6), language: 'en' }] }

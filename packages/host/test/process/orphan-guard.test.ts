@@ -60,6 +60,7 @@ class GuardingHost {
 
 test.runIf(process.platform === 'linux').each([
   ['SIGKILL', 'host'],
+  ['SIGKILL', 'group'],
   ['SIGINT', 'group'],
   ['SIGHUP', 'group'],
 ] as const)(

@@ -38,7 +38,7 @@ async function allAnswersTo(lines: string): Promise<unknown[]> {
   return [...answers, ...host.received.slice(received)]
 }
 
-describe('faults 1: a line that is not JSON', () => {
+describe('a line that is not JSON', () => {
   it.each(['hello', '{', "{'a': 1}", '{"jsonrpc":"2.0","method":"ping","id":1', 'Content-Length: 20'])(
     '%s is PARSE_ERROR; the next line is served',
     async (line) => {
@@ -51,7 +51,7 @@ describe('faults 1: a line that is not JSON', () => {
   })
 })
 
-describe('faults 3: invalid UTF-8', () => {
+describe('invalid UTF-8', () => {
   it('is PARSE_ERROR, though it would parse with replacement characters', async () => {
     const line = Buffer.from('{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"?"}}')
     line[line.indexOf('?')] = 0xff
@@ -59,7 +59,7 @@ describe('faults 3: invalid UTF-8', () => {
   })
 })
 
-describe('faults 4: a message that breaks a rule', () => {
+describe('a message that breaks a rule', () => {
   it.each([
     [{ ...request, method: 1 }, 1],
     [{ ...request, jsonrpc: '1.0' }, 1],
@@ -76,7 +76,7 @@ describe('faults 4: a message that breaks a rule', () => {
   })
 })
 
-describe('faults 5: batches', () => {
+describe('batches', () => {
   it('over the limit get one INVALID_REQUEST', async () => {
     const batch = Array.from({ length: 101 }, (_, id) => ({ ...request, id }))
     expect(await answersTo(JSON.stringify(batch))).toMatchObject([error('INVALID_REQUEST')])
@@ -89,7 +89,7 @@ describe('faults 5: batches', () => {
   })
 })
 
-describe('faults 6: bad parameters', () => {
+describe('bad parameters', () => {
   const asked = sharedHost({}, [])
   it.each([
     ['nope', {}, 'METHOD_NOT_FOUND', 'nope'],
@@ -113,7 +113,7 @@ describe('faults 6: bad parameters', () => {
   })
 })
 
-describe('faults 7: notifications', () => {
+describe('notifications', () => {
   it('unknown, malformed or failing, get no reply', async () => {
     const notifications = [
       { method: 'nope' },
@@ -131,7 +131,7 @@ describe('faults 7: notifications', () => {
   })
 })
 
-describe('faults 8: an id already in flight', () => {
+describe('an id already in flight', () => {
   it('is INVALID_REQUEST; the first call is unaffected', async () => {
     const host = startHost(ttsPlugin('a', patientMembers))
     await host.result('events/subscribe', { types: ['log'] })
@@ -148,7 +148,7 @@ describe('faults 8: an id already in flight', () => {
   })
 })
 
-describe('faults 9: replies that nobody waits for', () => {
+describe('replies that nobody waits for', () => {
   it('from a client are dropped', async () => {
     const replies = [
       { id: 1, result: 1 },
@@ -161,7 +161,7 @@ describe('faults 9: replies that nobody waits for', () => {
   })
 })
 
-describe('faults 10: a line over the limit', () => {
+describe('a line over the limit', () => {
   it('is MESSAGE_TOO_LARGE at once; the host serves from the next LF on', async () => {
     const host = startHost()
     const part = Buffer.alloc(1024 * 1024, 'x')
@@ -171,7 +171,7 @@ describe('faults 10: a line over the limit', () => {
   })
 })
 
-describe('faults 11: JSON that does harm', () => {
+describe('JSON that does harm', () => {
   it.each([
     ['5,000 arrays', '['.repeat(5000) + ']'.repeat(5000)],
     ['5,000 objects', `${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}`],
@@ -188,7 +188,7 @@ describe('faults 11: JSON that does harm', () => {
   })
 })
 
-describe('faults 12: a multibyte character split over reads', () => {
+describe('a multibyte character split over reads', () => {
   it('arrives intact, byte by byte', async () => {
     const host = startHost(ttsPlugin('a', "getVoiceInfo(id) { return { id, name: id, language: 'x' } }"))
     await host.result('plugin/load', { name: 'a' })

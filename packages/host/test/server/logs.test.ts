@@ -18,7 +18,7 @@ const withoutPrivilege =
 /** Every file may take one block, of 512 bytes or 1,024. */
 const noRoom = ['/bin/sh', '-c', 'ulimit -f 1; exec "$@"', 'sh']
 
-describe.skipIf(process.platform === 'win32')('faults 29: a log folder', () => {
+describe.skipIf(process.platform === 'win32')('a log folder', () => {
   it('that is full', async () => {
     const logs = tempDir()
     await servesAndSaysSoOnce(startHost(chatty, ['--log-dir', logs], noRoom), logs)

@@ -203,7 +203,7 @@ describe('plugin/swap', () => {
     ])
   })
 
-  it('faults 24: that fails says which step, and the old plugin serves', async () => {
+  it('says which step failed, and the old plugin serves', async () => {
     const host = startHost({
       ...ttsPlugin('a', stateful('a')),
       ...ttsPlugin('b', stateful('b', 'restoreState() { throw new Error("not mine") }')),
@@ -367,7 +367,7 @@ describe('streaming', () => {
     }
   })
 
-  it('faults 21: sends no more pieces than it has credit for', async () => {
+  it('sends no more pieces than it has credit for', async () => {
     const { host, call, piecesOf } = await streamingHost()
     const id = host.request('plugin/call', call('endless', { credit: 2 }))
     const piece = (seq: number) =>
@@ -396,7 +396,7 @@ describe('streaming', () => {
     }
   })
 
-  it('faults 23: the client goes away mid-stream: the plugin’s generator is closed, nothing is left', async () => {
+  it('the client goes away mid-stream: the plugin’s generator is closed, nothing is left', async () => {
     const { host, call } = await streamingHost()
     const pid = await pidOf(host, 'a')
     host.request('plugin/call', call('endless', { credit: 1 }))
@@ -434,7 +434,7 @@ describe('a stream whose client', () => {
   }
 
   it.each([true, { credit: 1000 }])(
-    'faults 23: dies, with stream %j: the generator is closed, and host and plugin leave',
+    'dies, with stream %j: the generator is closed, and host and plugin leave',
     async (stream) => {
       const { host, pid, told } = await tellingHost('slowly', stream)
       host.child.stdin.destroy()
@@ -445,13 +445,13 @@ describe('a stream whose client', () => {
     },
   )
 
-  it('faults 21: gives little credit: the plugin makes little more than was asked for', async () => {
+  it('gives little credit: the plugin makes little more than was asked for', async () => {
     const { host, told } = await tellingHost('fast', { credit: 1 })
     await host.result('plugin/health', { name: 'a' })
     expect(told().length).toBeLessThanOrEqual(4)
   })
 
-  it('faults 21: reads bytes, which are large: the plugin makes few pieces ahead', async () => {
+  it('reads bytes, which are large: the plugin makes few pieces ahead', async () => {
     const { host, told } = await tellingHost('fast', { credit: 10 })
     await host.result('plugin/health', { name: 'a' })
     expect(told().length).toBeLessThanOrEqual(10 + 8 + 2)
@@ -466,7 +466,7 @@ describe('cancelling', () => {
     return host
   }
 
-  it('faults 22: $/cancelRequest is answered once, with REQUEST_CANCELLED, and the plugin’s signal is aborted', async () => {
+  it('$/cancelRequest is answered once, with REQUEST_CANCELLED, and the plugin’s signal is aborted', async () => {
     const host = await patientHost()
     const id = host.request('plugin/call', speak('a', 'one'))
     await logged(host, 'begun one')
@@ -487,7 +487,7 @@ describe('cancelling', () => {
     expect(host.repliesTo(id)).toHaveLength(1)
   })
 
-  it('faults 22: that races with the result gets exactly one answer', async () => {
+  it('a cancel that races with the result gets exactly one answer', async () => {
     const host = startHost(ttsPlugin('a'))
     await host.result('plugin/load', { name: 'a' })
     const ids = Array.from({ length: 100 }, () => {
@@ -634,7 +634,7 @@ describe('flags', () => {
   })
 })
 
-it('faults 2: nothing but JSON ever comes out on stdout', async () => {
+it('nothing but JSON ever comes out on stdout', async () => {
   const host = startHost(
     ttsPlugin(
       'a',

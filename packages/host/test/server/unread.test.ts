@@ -40,7 +40,7 @@ test.runIf(process.platform === 'linux').each([
   ['in the messages', 'get_voices', {}],
   ['beside them', 'synthesize', { text: 'x' }],
 ])(
-  'faults 21: a client that never reads: answers with 2 MB %s take bounded memory, and all arrive once it reads',
+  'a client that never reads: answers with 2 MB %s take bounded memory, and all arrive once it reads',
   async (_, method, args) => {
     const host = startHost(ttsPlugin('a', large))
     await host.result('plugin/load', { name: 'a' })
@@ -58,7 +58,7 @@ test.runIf(process.platform === 'linux').each([
 )
 
 test.runIf(process.platform === 'linux')(
-  'faults 21: events for a client that never reads are dropped beyond a limit, and counted in the next one',
+  'events for a client that never reads are dropped beyond a limit, and counted in the next one',
   async () => {
     const host = startHost(ttsPlugin('a', large))
     await host.result('events/subscribe', { types: ['log'] })

@@ -32,7 +32,7 @@ async function pidOf(plugin: { synthesize: TTSContract['synthesize'] }): Promise
   return Number('metadata' in result ? result.metadata?.['pid'] : undefined)
 }
 
-test('faults 18: an endless loop is noticed without a call that times out; the plugin is killed and restarted, others go on', async () => {
+test('an endless loop is noticed without a call that times out; the plugin is killed and restarted, others go on', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'troubled', troubled)
   writePlugin(root, 'other', ttsPlugin())
@@ -57,7 +57,7 @@ test('faults 18: an endless loop is noticed without a call that times out; the p
 })
 
 for (const said of ['noise', '7', '{"jsonrpc":"2.0","id":1,"result":1}', '{"jsonrpc":"2.0","method":"x"}']) {
-  test(`faults 18: an endless loop is noticed while another process prints to the plugin’s stdout: ${said}`, async () => {
+  test(`an endless loop is noticed while another process prints to the plugin’s stdout: ${said}`, async () => {
     const root = temporaryFolder()
     const script = `while :; do echo '${said}'; sleep 0.02; done`
     const source = ttsPlugin(`async getVoices() {
@@ -131,7 +131,7 @@ test('health tells what the host knows: calls, percentiles, sessions, restarts',
   expect(memoryMb).toBeGreaterThan(10)
 })
 
-test('faults 20: restarts wait longer each time, at random; too many crashes are quarantine, then there is one try', () => {
+test('restarts wait longer each time, at random; too many crashes are quarantine, then there is one try', () => {
   const policy = {
     firstDelayMs: 100,
     maxDelayMs: 250,
@@ -158,7 +158,7 @@ test('faults 20: restarts wait longer each time, at random; too many crashes are
   expect(counter.crashed(12_000)).toBeDefined()
 })
 
-test('faults 20: a plugin in quarantine is tried again by itself, and comes back if it is mended', async () => {
+test('a plugin in quarantine is tried again by itself, and comes back if it is mended', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'troubled', troubled)
   await using host = new PluginHost({
@@ -280,7 +280,7 @@ const child = spawn(process.execPath, ['-e', 'process.on("SIGTERM", () => {}); s
 ${ttsPlugin('async getVoices() { return [{ id: String(process.pid), name: String(child.pid), language: "en" }] }  async shutdown() { await new Promise(() => setInterval(() => {}, 1000)) }')}
 `
 
-test('faults 17: a plugin that ignores SIGTERM and has a child of its own is stopped with its whole process group', async () => {
+test('a plugin that ignores SIGTERM and has a child of its own is stopped with its whole process group', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'stubborn', stubborn)
   await using host = new PluginHost({ pluginsDir: root, shutdownTimeoutMs: 100 })
@@ -300,7 +300,7 @@ for (const [what, source] of [
   ['in an endless loop', looping],
   ['that ignores SIGTERM, with a child', stubborn],
 ] as const) {
-  test(`faults 16: the host is killed with SIGKILL: a plugin ${what} is gone 3 s later`, async () => {
+  test(`the host is killed with SIGKILL: a plugin ${what} is gone 3 s later`, async () => {
     const root = temporaryFolder()
     writePlugin(root, 'plugin', source)
     const host = startHost(root)

@@ -17,7 +17,7 @@ async function configAfterSwap(next: string, isPath: boolean, config?: object): 
   const root = temporaryFolder()
   for (const name of ['one', 'two']) writePlugin(root, name, teller, llm)
   await using host = new PluginHost({ pluginsDir: root })
-  await host.load('one', { api_key: 'secret' })
+  await host.load('one', { config: { api_key: 'secret' } })
   await host.swap('one', isPath ? join(root, next) : next, config ? { config: { ...config } } : {})
   return configOf(host, next)
 }

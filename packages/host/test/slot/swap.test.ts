@@ -129,7 +129,7 @@ const failures: [step: string, members: string, manifest?: object, options?: obj
 ]
 
 for (const [step, members, manifest = {}, options = {}] of failures) {
-  test(`faults 24: the new one fails at "${step}" (${members || JSON.stringify(manifest)}): the old one never stopped serving`, async () => {
+  test(`a swap whose new plugin fails at "${step}" (${members || JSON.stringify(manifest)}): the old one never stopped serving`, async () => {
     const root = temporaryFolder()
     writePlugin(root, 'one', counter('one'), llm)
     writePlugin(root, 'two', counter('two', members), { ...llm, ...manifest })
@@ -174,7 +174,7 @@ const states: [what: string, members: string, options: object, message: string][
 ]
 
 for (const [what, members, options, message] of states) {
-  test(`faults 24: a state that is ${what} does not go anywhere, and the old one goes on`, async () => {
+  test(`a state that is ${what} does not go anywhere, and the old one goes on`, async () => {
     const root = temporaryFolder()
     writePlugin(root, 'one', counter('one', members), llm)
     writePlugin(root, 'two', counter('two'), llm)
@@ -287,7 +287,7 @@ test('calls in flight end on the old one; those that come while the state is car
   expect(numbers).toEqual(Array.from({ length: 50 }, (_, index) => index + 2))
 })
 
-test('faults 25: under load, no call is lost and none answered twice, with state and without', async () => {
+test('under load, no call is lost and none answered twice, with state and without', async () => {
   const root = temporaryFolder()
   for (const name of ['one', 'two']) writePlugin(root, name, counter(name), llm)
   for (const name of ['a', 'b']) writePlugin(root, name, stateless(name), llm)
@@ -326,7 +326,7 @@ test('faults 25: under load, no call is lost and none answered twice, with state
     expect(counted.toSorted((a, b) => a - b)).toEqual(counted.map((_, index) => index + 1))
 })
 
-test('faults 25: streams and sessions stay with the instance that began them, until they end', async () => {
+test('streams and sessions stay with the instance that began them, until they end', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'ears', listener('old'), { contract: 'stt' })
   writePlugin(root, 'ears2', listener('new'), { contract: 'stt' })

@@ -215,7 +215,7 @@ describe.skipIf(chromium === undefined)(
       expect(await page.locator('main img, main script').count()).toBe(0)
     })
 
-    it('faults 30: gives a page from elsewhere nothing, in the browser that has the cookie', async () => {
+    it('gives a page from elsewhere nothing, in the browser that has the cookie', async () => {
       const elsewhere = createServer((_request, response) => {
         response.setHeader('content-type', 'text/html').end('<title>elsewhere</title>')
       })

@@ -21,7 +21,7 @@ const routes: Sent[] = [
 
 const nameOf = ({ method = 'GET', path = '' }: Sent): string => `${method} ${path}`
 
-describe.each(routes.map((route) => [nameOf(route), route] as const))('faults 30: %s', (_name, route) => {
+describe.each(routes.map((route) => [nameOf(route), route] as const))('%s', (_name, route) => {
   it('asked for under another host’s name: 403, cookie or not', async () => {
     const { tester } = await startTester()
     const headers = await enter(tester)
@@ -73,7 +73,7 @@ describe.each(routes.map((route) => [nameOf(route), route] as const))('faults 30
   })
 })
 
-describe('faults 30: the door', () => {
+describe('the door of the Plugin Tester', () => {
   it('refuses before it reads: the body is never waited for', async () => {
     const { tester } = await startTester()
     const endless = { path: '/rpc', method: 'POST' }

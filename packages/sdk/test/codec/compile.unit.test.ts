@@ -289,7 +289,7 @@ describe('checks', () => {
   })
 })
 
-describe('faults 11: __proto__', () => {
+describe('a key called __proto__', () => {
   const hostile = '{"__proto__": {"polluted": true}}'
 
   it.each([

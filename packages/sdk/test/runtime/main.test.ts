@@ -189,7 +189,7 @@ describe('initialize', () => {
     ['throws', "initialize() { throw new Error('no model') }", 'no model'],
     ['returns false', 'initialize() { return false }', 'false'],
     ['rejects', "async initialize() { throw new Error('no model') }", 'no model'],
-  ])('faults 19: that %s is PLUGIN_INITIALIZE_FAILED', async (_, member, named) => {
+  ])('that %s is PLUGIN_INITIALIZE_FAILED', async (_, member, named) => {
     const plugin = startRuntime(ttsPlugin(member))
     await handshake(plugin)
     const { error } = await plugin.ask('plugin/initialize', { config: {} })
@@ -238,7 +238,7 @@ const issue = (config) => typeof config.voice === 'string' ? [] : [{ path: ['voi
 })
 
 describe('stdout', () => {
-  it('faults 2: is the protocol’s alone, whatever the plugin prints', async () => {
+  it('is the protocol’s alone, whatever the plugin prints', async () => {
     const plugin = await startPlugin(
       ttsPlugin(
         `synthesize(text) {
@@ -261,7 +261,7 @@ describe('stdout', () => {
     expect(plugin.stderr).toContain('written\n')
   })
 
-  it('faults 15: process.exit() right after a large reply: it arrives whole', async () => {
+  it('process.exit() right after a large reply: it arrives whole', async () => {
     const plugin = await startPlugin(
       ttsPlugin(
         "getVoices() { setImmediate(() => process.exit(3)); return [{ id: 'x'.repeat(4_000_000), name: 'ä', language: 'en' }] }",
@@ -277,13 +277,13 @@ describe('stdout', () => {
 })
 
 describe('the end', () => {
-  it('faults 16: comes with the end of stdin, even with timers running', async () => {
+  it('comes with the end of stdin, even with timers running', async () => {
     const plugin = await startPlugin(ttsPlugin('', 'setInterval(() => {}, 1000)'))
     expect(await plugin.finish()).toEqual({ code: 0, signal: null })
     expect(isAlive(plugin.pid)).toBe(false)
   })
 
-  it('faults 16: comes even where shutdown() never returns', async () => {
+  it('comes even where shutdown() never returns', async () => {
     const plugin = await startPlugin(
       ttsPlugin('shutdown() { return new Promise(() => setInterval(() => {}, 1000)) }'),
     )
@@ -386,7 +386,7 @@ describe('health', () => {
 })
 
 describe('cancelling', () => {
-  it('faults 22: aborts the author’s signal, and is answered once', async () => {
+  it('aborts the author’s signal, and is answered once', async () => {
     const plugin = await startPlugin(
       ttsPlugin(`async synthesize(text, voiceId, { signal }) {
         console.log('begun')
@@ -449,7 +449,7 @@ describe('cancelling', () => {
     expect(pieces).toHaveLength(4)
   })
 
-  it('faults 23: the end of the host closes a generator', async () => {
+  it('the end of the host closes a generator', async () => {
     const plugin = await startPlugin(
       ttsPlugin(`async *synthesizeStream() {
         try { for (;;) yield encodeWav(new Int16Array(8), { sampleRate: 8000 }) }

@@ -18,7 +18,7 @@ describe('a notification', () => {
     expect(end.received).toEqual([])
   })
 
-  it('faults 7: unknown or malformed, it gets no reply', async () => {
+  it('unknown or malformed, it gets no reply', async () => {
     const end = rawEnd({})
     for (const params of [{ id: {} }, { id: 99 }, [], {}, { id: 1, n: -5 }, { id: 1, seq: 'x' }, undefined]) {
       for (const method of ['$/cancelRequest', '$/stream', '$/credit', '$/input', '$/inputCredit', '$/new'])
@@ -167,7 +167,7 @@ describe('cancelling', () => {
     expect(await call).toBe(true)
   })
 
-  it('faults 22: a cancel that races with the result gets exactly one answer', async () => {
+  it('a cancel that races with the result gets exactly one answer', async () => {
     const end = rawEnd({
       handle: async ({ params, signal }) => {
         for (let turn = 0; turn < (params as { turns: number }).turns; turn++) await null
@@ -192,7 +192,7 @@ describe('cancelling', () => {
   })
 })
 
-describe('faults 8: an id already in flight', () => {
+describe('an id already in flight', () => {
   it('is INVALID_REQUEST, and the first call is unaffected', async () => {
     const gate = deferred()
     const end = rawEnd({ handle: () => gate.promise.then(() => 'first') })

@@ -23,7 +23,7 @@ function split(chunks: Iterable<Uint8Array>, maxBytes?: number) {
 
 const text = 'äöü — 今日は 🎉\n{"a":"b"}\n\nlast'
 
-describe('faults 12: lines are intact', () => {
+describe('lines are intact', () => {
   it('cut in two anywhere', () => {
     const bytes = Buffer.from(text)
     for (let at = 0; at <= bytes.length; at++) {
@@ -64,12 +64,12 @@ describe('faults 12: lines are intact', () => {
           expected,
         )
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     )
   })
 })
 
-describe('faults 3: bytes that are not UTF-8', () => {
+describe('bytes that are not UTF-8', () => {
   it.each([
     ['a stray continuation', [0x80]],
     ['an overlong slash', [0xc0, 0xaf]],
@@ -83,7 +83,7 @@ describe('faults 3: bytes that are not UTF-8', () => {
   })
 })
 
-describe('faults 10: a line over the limit', () => {
+describe('a line over the limit', () => {
   it('is told once, as soon as it is known, and skipped up to the next LF', () => {
     const told: string[] = []
     const splitter = new LineSplitter(

@@ -27,7 +27,7 @@ describe('a message over the limit', () => {
     expect(await codeOf(left.stream('x', credit).next())).toBe('MESSAGE_TOO_LARGE')
   })
 
-  it('faults 10: from the other end is answered once, and what follows is served', async () => {
+  it('from the other end is answered once, and what follows is served', async () => {
     const end = rawEnd({ maxMessageBytes: 500 })
     for (let part = 0; part < 10; part++) end.write('x'.repeat(400))
     end.write('\n')
@@ -35,7 +35,7 @@ describe('a message over the limit', () => {
     expect(end.received).toMatchObject([{ id: null, error: { code: ErrorCodes.MESSAGE_TOO_LARGE } }])
   })
 
-  it('faults 10: is left to who wants to act on it', async () => {
+  it('is left to who wants to act on it', async () => {
     let told = 0
     const end = rawEnd({
       maxMessageBytes: 500,
@@ -50,7 +50,7 @@ describe('a message over the limit', () => {
   })
 })
 
-describe('faults 2: noise', () => {
+describe('what is printed between the messages', () => {
   function noisy() {
     const noise: string[] = []
     return { noise, end: rawEnd({ idNonce: 'n', onNoise: (text) => noise.push(text) > 0 }) }
@@ -122,7 +122,7 @@ describe('faults 2: noise', () => {
   })
 })
 
-it('faults 12: every message arrives through every split of its bytes', async () => {
+it('every message arrives through every split of its bytes', async () => {
   const end = rawEnd({ handle: ({ params }) => params })
   const line = Buffer.from('{"jsonrpc":"2.0","id":1,"method":"x","params":{"t":"ä🎉—"}}\n')
   for (let at = 0; at <= line.length; at++) {

@@ -35,7 +35,7 @@ describe('what is a response', () => {
   })
 })
 
-describe('faults 4: what is neither', () => {
+describe('a message that is neither a request nor a response', () => {
   it.each([
     [1, true, { ...request, jsonrpc: '1.0' }],
     [1, true, { ...request, jsonrpc: 2 }],
@@ -67,13 +67,13 @@ describe('faults 4: what is neither', () => {
   })
 })
 
-describe('faults 1: what is no JSON', () => {
+describe('a line that is not JSON', () => {
   it.each(['', '{', 'hello', '{"a":1}}', "{'a':1}", '[1,', 'NaN', '\u0000', '{"a":01}'])('%j', (line) => {
     expect(parseLine(line)).toEqual({ kind: 'unparsable' })
   })
 })
 
-describe('faults 11: JSON that does harm', () => {
+describe('JSON that does harm', () => {
   it.each([
     ['nesting of 5,000 arrays', '['.repeat(5000) + ']'.repeat(5000)],
     ['nesting of 5,000 objects', `${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}`],

@@ -125,7 +125,7 @@ describe('a stream', () => {
     for await (const _ of left.stream('count', credit)) throw new Error('a piece')
   })
 
-  it('faults 21: never runs more than the window ahead of its reader', async () => {
+  it('never runs more than the window ahead of its reader', async () => {
     const { state, handle } = counter()
     const ends = joinPeers({}, { handle })
     const pieces = ends.left.stream('count', credit)
@@ -141,7 +141,7 @@ describe('a stream', () => {
     await pieces.return?.()
   })
 
-  it('faults 23: an early break cancels it; the callee’s generator is closed before the loop is left', async () => {
+  it('an early break cancels it; the callee’s generator is closed before the loop is left', async () => {
     const { state, handle } = counter()
     const ends = joinPeers({}, { handle })
     for await (const piece of ends.left.stream('count', credit)) if (piece === 3) break
@@ -150,7 +150,7 @@ describe('a stream', () => {
     await ends.right.idle()
   })
 
-  it('faults 23: ends with its reader’s connection', async () => {
+  it('ends with its reader’s connection', async () => {
     const { state, handle } = counter()
     const ends = joinPeers({}, { handle })
     await ends.left.stream('count', credit).next()
@@ -281,7 +281,7 @@ describe('a timeout', () => {
   })
 })
 
-describe('faults 9: a reply that nobody waits for', () => {
+describe('a reply that nobody waits for', () => {
   it.each([
     ['an unknown id', { jsonrpc: '2.0', id: 99, result: 1 }],
     ['an id of the wrong type', { jsonrpc: '2.0', id: '1', result: 1 }],

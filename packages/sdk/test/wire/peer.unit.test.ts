@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { codeOf, credit, deferred, joinPeers, quiet, rawEnd } from './pair.js'
 
 describe('batches', () => {
-  it('faults 5: over the limit get one INVALID_REQUEST', async () => {
+  it('over the limit get one INVALID_REQUEST', async () => {
     const seen: string[] = []
     const end = rawEnd({ maxBatch: 3, handle: ({ method }) => seen.push(method) })
     end.send(Array.from({ length: 4 }, (_, id) => ({ jsonrpc: '2.0', id, method: 'x' })))
