@@ -124,7 +124,7 @@ export async function configJsonSchema(schema: ConfigSchema): Promise<JsonSchema
     const { message } = describeThrown(error)
     throw new PluginError(
       'CONFIG_INVALID',
-      `The static configSchema can’t be expressed as a JSON Schema: ${message}. Write config_schema in manifest.json by hand, for forms; the configuration is checked all the same`,
+      `The static configSchema can’t be expressed as a JSON Schema: ${message}. Write config_schema in manifest.json by hand, for forms; the configuration is still checked`,
     )
   }
 }

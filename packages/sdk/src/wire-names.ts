@@ -8,7 +8,7 @@ export function toCamelCase(name: string): string {
   return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 }
 
-/** What a method of a contract may be called in TypeScript. */
+/** Valid names of a contract's methods in TypeScript. */
 export const methodNamePattern = /^[a-z][A-Za-z0-9]*$/
 
 /** Names that a handle or a plugin has already. */

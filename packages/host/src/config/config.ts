@@ -8,27 +8,27 @@ import { readSmallFile } from '../small-file.js'
 
 export type Config = Record<string, unknown>
 
-/** What is said of a plugin's configuration before its schema is known. */
+/** A plugin's configuration before its schema is known. */
 export interface GivenConfig {
   config: Config
   /** Variables for the plugin's process: `$env` of the configuration file, and the caller's `env`. */
   grants: Grants
 }
 
-/** Longest configuration file, in bytes: what goes to the plugin in one message. */
+/** Longest configuration file, in bytes: it must fit one message to the plugin. */
 const maxConfigBytes = 8 * 1024 * 1024
 
 /** A configuration may come from an application's users, who grant nothing. */
 const noGrant = 'is for the configuration file only. Give variables in the option env'
 
-/** Deeper nesting than this is nobody's configuration. */
+/** No real configuration nests deeper; deeper ones would overflow recursive code. */
 const maxDepth = 100
 
 /**
- * The manifest's `default_config`, under `<configDir>/<plugin>.json`, under what the caller gave. A manifest grants
- * itself nothing.
+ * Merges the manifest's `default_config`, `<configDir>/<plugin>.json` and the caller's configuration; later ones win. A
+ * manifest can't grant variables.
  *
- * @throws PluginError CONFIG_INVALID where the file can't be read; PLUGIN_LOAD_FAILED, `transient`, where it can't at the moment.
+ * @throws PluginError CONFIG_INVALID if the file can't be read; PLUGIN_LOAD_FAILED, `transient`, if that is temporary.
  */
 export async function readConfig(
   manifest: Manifest,
@@ -42,9 +42,9 @@ export async function readConfig(
 }
 
 /**
- * A copy of a configuration that code gave, as JSON has it: what is undefined is not there.
+ * Copies a configuration from code as JSON, without undefined members.
  *
- * @throws PluginError CONFIG_INVALID where it is no object, or holds what JSON can't: its path is told.
+ * @throws PluginError CONFIG_INVALID if it is not an object, or has a value that JSON lacks, with the path.
  */
 export function plainConfig(plugin: string, config: unknown): Config {
   if (!isPlainObject(config))
@@ -54,11 +54,11 @@ export function plainConfig(plugin: string, config: unknown): Config {
   return plain({ plugin, path: [], around: [] }, config) as Config
 }
 
-/** Where a value stands. */
+/** The position of a value. */
 interface Place {
   plugin: string
   path: readonly string[]
-  /** The objects that it is in. */
+  /** The objects around it. */
   around: readonly object[]
 }
 
@@ -110,7 +110,7 @@ function isObject(value: unknown): value is Config {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Of any realm, and of classes of one's own; but of none that keeps what it holds elsewhere. */
+/** Whether its own properties hold all its data: objects of any realm and of custom classes, but not a Map, for example. */
 function isPlainObject(value: unknown): value is Config {
   return Object.prototype.toString.call(value) === '[object Object]'
 }

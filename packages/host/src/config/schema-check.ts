@@ -1,4 +1,4 @@
-// Checks a configuration against a JSON Schema, in whatever thread: how long it takes is for the schema to say.
+// Checks a configuration against a JSON Schema, in the calling thread. The schema determines how long that takes.
 import type { JsonSchema } from '@appfactory/sdk'
 import { describeThrown, listed } from '@appfactory/sdk/wire'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
@@ -11,16 +11,16 @@ import { fillDefaults } from './schema-defaults.js'
 // The package is CommonJS whose types promise a callable default; at run time it is one level deeper.
 const addFormats = addFormatsModule.default
 
-/** What came of a check. */
+/** The result of a check. */
 export type Verdict =
-  /** It fits; its defaults are filled in. */
+  /** Valid, with defaults filled in. */
   | { kind: 'fits'; config: Config }
-  /** The first of the `total` places where it does not. */
+  /** Invalid: the first of `total` issues. */
   | { kind: 'misfits'; issues: { path: string; message: string }[]; total: number }
-  /** The schema is none, or can't be used. */
+  /** The schema is invalid or can't be used. */
   | { kind: 'unusable'; reason: string }
 
-/** Most issues that are worded: nobody reads more. */
+/** Maximum number of issues that are worded: nobody reads more. */
 const mostIssues = 20
 
 type Dialect = 'draft-07' | '2019-09' | '2020-12'
@@ -28,9 +28,9 @@ type Dialect = 'draft-07' | '2019-09' | '2020-12'
 const engines = { 'draft-07': Ajv, '2019-09': Ajv2019, '2020-12': Ajv2020 }
 
 /**
- * Checks `config`, or the schema alone where there is none. Fills in defaults, in place.
+ * Checks `config`, or only the schema if there is no `config`. Fills in defaults, in place.
  *
- * @param onCompiled Told when the schema is compiled and the check of the configuration begins.
+ * @param onCompiled Called when the schema is compiled and the check of the configuration begins.
  */
 export function checkAgainst(
   schema: JsonSchema,
@@ -41,7 +41,7 @@ export function checkAgainst(
   try {
     compiled = compile(schema)
   } catch (error) {
-    return { kind: 'unusable', reason: `is no JSON Schema: ${describeThrown(error).message}` }
+    return { kind: 'unusable', reason: `is not a JSON Schema: ${describeThrown(error).message}` }
   }
   onCompiled()
   if (config === undefined) return { kind: 'fits', config: {} }
@@ -66,7 +66,7 @@ interface Compiled {
   matches(pointer: string, value: unknown): boolean
 }
 
-/** In the first dialect that the schema fits; its patterns by the rules of Unicode, or without where they are none then. */
+/** Compiles in the first dialect that the schema matches; patterns with Unicode rules if they are valid with them. */
 function compile(schema: JsonSchema): Compiled {
   let failure: unknown
   for (const dialect of dialectsOf(schema['$schema'])) {
@@ -92,7 +92,7 @@ function compileAs(dialect: Dialect, unicodeRegExp: boolean, schema: JsonSchema)
     strict: false,
     logger: false,
     unicodeRegExp,
-    // 0.3 is a multiple of 0.1, whatever binary fractions say.
+    // 0.3 is a multiple of 0.1, despite binary fractions.
     multipleOfPrecision: 6,
   })
   addFormats(engine)
@@ -106,7 +106,7 @@ function compileAs(dialect: Dialect, unicodeRegExp: boolean, schema: JsonSchema)
   return { schema, check: compiled(), matches: (at, value) => compiled(at)(value) === true }
 }
 
-/** Older drafts are read as draft-07. An address that says nothing is no reason to refuse the schema. */
+/** Older drafts are read as draft-07. An unknown `$schema` is ignored. */
 function dialectsOf(address: unknown): Dialect[] {
   if (typeof address !== 'string') return ['2020-12', 'draft-07']
   if (/draft-0[3467]/.test(address)) return ['draft-07']
@@ -114,10 +114,10 @@ function dialectsOf(address: unknown): Dialect[] {
   return address.includes('2020-12') ? ['2020-12'] : ['2020-12', 'draft-07']
 }
 
-/** Keywords that hold data, which may look like a schema. */
+/** Keywords with data, which may look like a schema. */
 const dataKeywords = new Set(['enum', 'const', 'default', 'examples'])
 
-/** Keywords that hold schemas by names that are anybody's. */
+/** Keywords with schemas by arbitrary names. */
 const mapKeywords = new Set([
   'properties',
   'patternProperties',
@@ -127,7 +127,7 @@ const mapKeywords = new Set([
   'dependentSchemas',
 ])
 
-/** A copy without `$schema`, in which what draft-04 writes in another way is as later drafts have it. */
+/** A copy without `$schema`, with draft-04's spellings converted to those of later drafts. */
 function modernised(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(modernised)
   if (typeof schema !== 'object' || schema === null) return schema
@@ -154,7 +154,7 @@ function modernisedKeyword(keyword: string, value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, modernised(part)]))
 }
 
-/** The params in which an error names a property that is not there, or should not be. */
+/** The params in which an error names a missing or unexpected property. */
 const namedProperty: Record<string, string> = {
   required: 'missingProperty',
   dependentRequired: 'missingProperty',

@@ -7,17 +7,17 @@ import type { Config } from './config.js'
 import { checkAgainst, type Verdict } from './schema-check.js'
 import { isCheap } from './schema-cost.js'
 
-/** What the worker is asked. */
+/** A question to the worker. */
 export interface Job {
   schema: JsonSchema
-  /** Without it, the schema alone is looked at. */
+  /** Without it, only the schema is checked. */
   config: Config | undefined
 }
 
-/** What the worker says meanwhile. */
+/** Progress of the worker. */
 export type Progress = { step: Step } | { step: 'done'; verdict: Verdict }
 
-/** What may take long: to read the schema, or to check the configuration against it. */
+/** The slow steps: compiling the schema, and checking the configuration against it. */
 export type Step = 'compile' | 'check'
 
 /** How long the worker may work on one schema and configuration, in ms. */
@@ -27,9 +27,9 @@ const defaultDeadlineMs = 2000
 const maxHeapMb = 256
 
 /**
- * Checks configurations against the JSON Schemas of manifests. A pattern or a schema from elsewhere can take for ever, so that
- * all but plain and small ones are checked in one worker thread, one at a time and with a deadline. The thread is started when it
- * is first needed, and keeps no process alive while it has nothing to do.
+ * Checks configurations against the JSON Schemas of manifests. A foreign schema or pattern can take for ever, so all but
+ * plain and small ones are checked in one worker thread, one at a time and with a deadline. The thread starts when it is first
+ * needed, and keeps no process alive while idle.
  */
 export class SchemaChecker {
   readonly #deadlineMs: number
@@ -43,21 +43,21 @@ export class SchemaChecker {
     this.#deadlineMs = deadlineMs
   }
 
-  /** Starts the worker where it will be needed, so that it is there when it is. */
+  /** Starts the worker in advance if it will be needed. */
   prepare(schema: JsonSchema | undefined, config: Config): void {
     if (!schema || this.#worker || this.#closed || isCheap(schema, config)) return
     try {
       this.#start()
     } catch {
-      // The check that needs it will say so.
+      // The check that needs the worker reports the failure.
     }
   }
 
   /**
-   * The configuration that a plugin gets: `config`, with the schema's defaults under it.
+   * The complete configuration of a plugin: `config`, with the schema's defaults filled in.
    *
-   * @throws PluginError CONFIG_INVALID, naming each path; MANIFEST_INVALID where the schema itself is wrong; either where it takes
-   *   too long; REQUEST_CANCELLED where `signal` aborts.
+   * @throws PluginError CONFIG_INVALID, naming each path; MANIFEST_INVALID if the schema itself is wrong; either if it takes
+   *   too long; REQUEST_CANCELLED if `signal` aborts.
    */
   async complete(
     plugin: string,
@@ -77,13 +77,13 @@ export class SchemaChecker {
     }
   }
 
-  /** @throws PluginError MANIFEST_INVALID where `schema` is no JSON Schema, or takes too long to be read. */
+  /** @throws PluginError MANIFEST_INVALID if `schema` is not a JSON Schema, or takes too long to compile. */
   async checkSchema(plugin: string, schema: JsonSchema): Promise<void> {
     const verdict = await this.#verdict(plugin, { schema, config: undefined })
     if (verdict.kind === 'unusable') throw schemaUnusable(plugin, verdict.reason)
   }
 
-  /** Ends the worker; what waits for it fails. */
+  /** Ends the worker; waiting checks fail. */
   async close(): Promise<void> {
     this.#closed = true
     await this.#end()
@@ -101,14 +101,14 @@ export class SchemaChecker {
   }
 
   #start(): Worker {
-    // In `dist` from there as well as from the source.
+    // Resolves to `dist` both from there and from the source.
     const worker = new Worker(new URL('../../dist/config/schema-worker.js', import.meta.url), {
       name: 'config schemas',
       env: {},
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
     })
-    // Of a worker that nobody waits for; whoever does listens as well.
+    // Avoids an uncaught error of an idle worker; checks have their own listeners.
     worker.on('error', () => {})
     worker.once('exit', () => {
       if (this.#worker === worker) this.#worker = undefined
@@ -124,7 +124,7 @@ export class SchemaChecker {
     await worker?.terminate()
   }
 
-  /** Asks the worker, which has nothing else to do. */
+  /** Asks the idle worker. */
   async #ask(plugin: string, job: Job, signal?: AbortSignal): Promise<Verdict> {
     if (this.#closed || signal?.aborted) throw pluginStopping(plugin)
     const question = new Question(this.#deadlineMs)
@@ -133,7 +133,7 @@ export class SchemaChecker {
     try {
       return await question.put(this.#worker ?? this.#start(), job)
     } catch (error) {
-      // It is busy with what nobody waits for any more.
+      // It is busy with an abandoned check.
       await this.#end()
       throw this.#closed ? pluginStopping(plugin) : this.#explain(plugin, error)
     } finally {
@@ -167,7 +167,7 @@ class Question {
     this.#deadlineMs = deadlineMs
   }
 
-  /** Rejects with TooSlow, or with what became of the worker. */
+  /** Rejects with TooSlow, or with the failure of the worker. */
   async put(worker: Worker, job: Job): Promise<Verdict> {
     worker.on('message', this.#onMessage).on('error', this.fail).on('exit', this.#onExit)
     worker.ref()
@@ -193,11 +193,11 @@ class Question {
       return
     }
     this.#step = progress.step
-    // What the thread takes to start is not the schema's.
+    // The start of the thread does not count against the schema.
     this.#timer ??= setTimeout(() => this.#expire(), this.#deadlineMs)
   }
 
-  /** A host that was busy itself reads first what has arrived meanwhile. */
+  /** If the host itself was busy, messages that have arrived meanwhile are read first. */
   #expire(): void {
     setImmediate(() => this.fail(new TooSlow(this.#step)))
   }

@@ -1,9 +1,9 @@
 import type { JsonSchema } from '@appfactory/sdk'
 
-/** Most that a schema, a configuration, or one default may weigh for a check that takes no time worth speaking of. */
+/** Maximum weight of a schema, a configuration or a default for a check of negligible time. */
 const most = { whole: 1000, fallback: 50 }
 
-/** Keywords that cost nothing to check, or as much as their own value is long. */
+/** Keywords whose check costs nothing, or is linear in their own value. */
 const plainKeywords = new Set([
   ...['$schema', '$comment', 'title', 'description', 'examples', 'deprecated', 'readOnly', 'writeOnly'],
   ...['type', 'enum', 'const', 'default', 'required', 'nullable'],
@@ -15,8 +15,8 @@ const plainKeywords = new Set([
 const schemaKeywords = new Set(['items', 'additionalProperties', 'anyOf', 'oneOf', 'allOf'])
 
 /**
- * Whether a check is sure to be quick: of a small schema and a small configuration, and with no keyword whose cost grows faster
- * than they do (patterns, formats, references, unique items), nor any that is not known here.
+ * Whether a check is certainly quick: a small schema and a small configuration, no keyword with superlinear cost (patterns,
+ * formats, references, unique items), and no unknown keyword.
  */
 export function isCheap(schema: JsonSchema, config: unknown): boolean {
   return (
@@ -35,7 +35,7 @@ function isPlain(schema: unknown): boolean {
   })
 }
 
-/** Values, and what their texts add to that; counted up to `limit` only. */
+/** Counts values, plus the length of texts, up to `limit` only. */
 function weight(root: unknown, limit: number): number {
   let total = 0
   const open = [root]

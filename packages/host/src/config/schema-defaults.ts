@@ -1,6 +1,6 @@
 import type { JsonSchema } from '@appfactory/sdk'
 
-/** Whether `value` fits the part of the schema at a JSON pointer. */
+/** Whether `value` matches the part of the schema at a JSON pointer. */
 export type Matches = (pointer: string, value: unknown) => boolean
 
 /** A part of the schema, and its JSON pointer. */
@@ -10,9 +10,8 @@ interface Part {
 }
 
 /**
- * Fills in the defaults of a JSON Schema, in place: also those that are behind `$ref` and in `allOf`, and those of the
- * alternative of `anyOf`, `oneOf` or `if` that the value fits. What is not there and has no default stays away, with all
- * defaults inside it.
+ * Fills in the defaults of a JSON Schema, in place: also those behind `$ref` and in `allOf`, and those of the alternative of
+ * `anyOf`, `oneOf` or `if` that the value matches. A missing property without a default stays missing, with all defaults inside it.
  */
 export function fillDefaults(root: JsonSchema, value: unknown, matches: Matches): void {
   new Defaults(root, matches).fill({ schema: root, at: '' }, value)
@@ -27,7 +26,7 @@ class Defaults {
     this.#matches = matches
   }
 
-  /** `references`: those that led here from the same value, so that a circle of them ends. */
+  /** @param references The `$ref`s followed for the same value, to detect cycles. */
   fill({ schema, at }: Part, value: unknown, references: readonly string[] = []): void {
     if (!isObject(schema) || typeof value !== 'object' || value === null) return
     const target = this.#resolve(schema, references)
@@ -75,7 +74,7 @@ class Defaults {
       this.fill(places[index] ?? { schema: schema[others], at: join(at, others) }, item)
   }
 
-  /** The first alternative that the value fits once its defaults are in. */
+  /** The first alternative that the value matches with its defaults filled in. */
   #fillAlternative(
     { schema, at }: Part & { schema: JsonSchema },
     value: object,
@@ -88,7 +87,7 @@ class Defaults {
         const filled = structuredClone(value)
         this.fill(part, filled, references)
         if (!this.#matches(part.at, filled)) continue
-        // An object gets what it had not, an array what is behind its end.
+        // An object gets missing properties, an array missing items at its end.
         Object.assign(value, filled)
         break
       }
@@ -106,7 +105,7 @@ class Defaults {
     this.fill({ schema: schema[branch], at: join(at, branch) }, value, references)
   }
 
-  /** The default of a property: its own, else one behind its `$ref` or in its `allOf`. */
+  /** The default of a property: its own, otherwise one behind its `$ref` or in its `allOf`. */
   #defaultOf(schema: unknown, references: readonly string[]): { value: unknown } | undefined {
     if (!isObject(schema)) return undefined
     if (Object.hasOwn(schema, 'default')) return { value: schema['default'] }
@@ -128,7 +127,7 @@ class Defaults {
     return Object.values(schema).some((part) => this.#holdsDefault(part, references))
   }
 
-  /** Where a `$ref` inside the document leads; undefined for any other, and for one that was followed already. */
+  /** The target of a `$ref` inside the document; undefined for any other, and for one that was already followed. */
   #resolve(schema: JsonSchema, references: readonly string[]): Part | undefined {
     const reference = schema['$ref']
     if (typeof reference !== 'string' || !/^#(\/|$)/.test(reference)) return undefined
@@ -150,7 +149,7 @@ function partsOf(schema: JsonSchema, at: string, keyword: string): Part[] {
   return parts.map((part: unknown, index) => ({ schema: part, at: join(at, keyword, String(index)) }))
 }
 
-/** A JSON pointer, as it stands behind the # of an address. */
+/** A JSON pointer, as after the # of a URI. */
 function join(at: string, ...keys: string[]): string {
   const escaped = keys.map((key) => encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1')))
   return [at, ...escaped].join('/')
@@ -160,7 +159,7 @@ function unescaped(key: string): string {
   return decodeURIComponent(key).replaceAll('~1', '/').replaceAll('~0', '~')
 }
 
-/** As the schema's check reads it: with the rules of Unicode, unless it is no pattern then. */
+/** As the check reads it: with Unicode rules, unless the pattern is invalid with them. */
 function patternOf(pattern: string): RegExp {
   try {
     return new RegExp(pattern, 'u')

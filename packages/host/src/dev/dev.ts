@@ -17,29 +17,29 @@ export interface WatchOptions {
 }
 
 export interface PluginWatch extends AsyncDisposable {
-  /** Resolves when nothing is being loaded any more. The plugins stay. */
+  /** Stops watching; resolves when no load is running. The plugins stay loaded. */
   close(): Promise<void>
 }
 
-/** What a save may change in a plugin. What it writes itself, sound and logs, is something else. */
+/** Files whose change may change a plugin, unlike its output, such as sound and logs. */
 const sourceFiles = /\.([cm]?[jt]sx?|json|node|wasm)$/
-/** Of JSON that no code imports, what counts: a plugin may keep data of its own in others. */
+/** JSON files that count even if no code imports them; others may be a plugin's data. */
 const settings = /^(manifest|package|tsconfig.*)\.json$/
 const notWatched = new Set(['node_modules', 'logs', 'out'])
 
-/** How long a save must be over before it counts: editors write in several steps. */
+/** How long to wait after a save: editors write in several steps. */
 const settleMs = 50
-/** How often it is looked whether the folders are still those that are watched, in ms. */
+/** How often to check that the folders are still the watched ones, in ms. */
 const lookMs = 1000
 
-/** The folder of plugins that a host needs to run what is in `dir`: a plugin, or plugins. */
+/** The plugins folder that a host needs for `dir`, which is a plugin or a folder of plugins. */
 export function pluginsDirOf(dir: string): string {
   return isPlugin(resolve(dir)) ? dirname(realpathSync(dir)) : resolve(dir)
 }
 
 /**
- * Loads the plugins in `dir`, and puts each in its own place anew when its source is saved: a new process, with the
- * state of the one before. What fails to start leaves the one before serving. Resolves when all are being loaded.
+ * Loads the plugins in `dir`, and swaps each for itself when its source is saved: a new process with the state of the previous
+ * one. If it fails to start, the previous one goes on serving. Resolves when all are loading.
  *
  * @param host Made with `preferSource`, so that TypeScript runs without a build.
  * @example await using watching = await watchPlugins(host, { dir: './plugins', onEvent: console.error })
@@ -62,13 +62,13 @@ class Watch implements PluginWatch {
   readonly #configDir: string | undefined
   readonly #isSingle: boolean
   readonly #reloaders = new Map<string, Reloader>()
-  /** The folder of each plugin, links followed. */
+  /** The folder of each plugin, with symlinks resolved. */
   readonly #realFolders = new Map<string, string>()
   /** The files that the code of each plugin imports, by their real paths. */
   readonly #imports = new Map<string, Set<string>>()
-  /** The folders of plugins, as they were at the last look. */
+  /** The folders of plugins at the last check. */
   #folders = new Map<string, string>()
-  /** The folders that are watched with all that is in them. */
+  /** The folders that are watched recursively. */
   #roots: string[] = []
   #watcher: FSWatcher | undefined
   #look: NodeJS.Timeout | undefined
@@ -77,14 +77,14 @@ class Watch implements PluginWatch {
   constructor(host: PluginHost, options: WatchOptions) {
     this.#host = host
     this.#options = options
-    // A link to a plugin may have another name than the plugin.
+    // A symlink to a plugin may have another name than the plugin.
     this.#dir = isPlugin(options.dir) ? realpathSync(options.dir) : resolve(options.dir)
     this.#configDir = options.configDir === undefined ? undefined : resolve(options.configDir)
     this.#isSingle = isPlugin(this.#dir)
   }
 
   async open(): Promise<void> {
-    // What is saved from here on is noticed; so what is loaded is not older.
+    // Watch before loading, so that no save in between is missed.
     await this.#watch()
     for (const name of await this.#names()) this.#reloader(name)
     const files = this.#watchedFiles()
@@ -116,7 +116,7 @@ class Watch implements PluginWatch {
     const imported = [...this.#imports.values()].flatMap((files) => [...files])
     const watcher = watch([...this.#roots, ...imported.filter((file) => !this.#rootOf(file))], {
       ignoreInitial: true,
-      // A link may lead to all that there is.
+      // A symlink may lead to the whole disk.
       followSymlinks: false,
       ignored: (path, stats) => this.#isIgnored(path, stats),
     })
@@ -144,7 +144,7 @@ class Watch implements PluginWatch {
     this.#realFolders.set(name, realPathOf(this.#folderOf(name)) ?? this.#folderOf(name))
   }
 
-  /** Where the folders of plugins lead that are links. */
+  /** The targets of plugins' folders that are symlinks. */
   #links(): string[] {
     if (this.#isSingle || !existsSync(this.#dir)) return []
     return readdirSync(this.#dir, { withFileTypes: true })
@@ -152,7 +152,7 @@ class Watch implements PluginWatch {
       .map((entry) => realpathSync(join(this.#dir, entry.name)))
   }
 
-  /** What is watched and counts, by plugin. */
+  /** Relevant watched files, by plugin. */
   #watchedFiles(): Map<string, string[]> {
     const files = new Map<string, string[]>()
     for (const [dir, names] of Object.entries(this.#watcher?.getWatched() ?? {}))
@@ -163,7 +163,7 @@ class Watch implements PluginWatch {
     return files
   }
 
-  /** What is not looked at at all. */
+  /** Whether a path is ignored completely. */
   #isIgnored(path: string, stats: Stats | undefined): boolean {
     if (stats?.isFile() && !sourceFiles.test(path)) return true
     const root = this.#rootOf(path)
@@ -173,7 +173,7 @@ class Watch implements PluginWatch {
       .some((name) => notWatched.has(name) || name.startsWith('.'))
   }
 
-  /** The innermost folder of those that are watched. */
+  /** The innermost watched folder. */
   #rootOf(path: string): string | undefined {
     return this.#roots
       .filter((root) => isInside(root, path))
@@ -183,7 +183,7 @@ class Watch implements PluginWatch {
   #changed(path: string): void {
     for (const name of this.#pluginsOf(path)) {
       const dir = this.#folderOf(name)
-      // A folder becomes a plugin with its manifest; a plugin whose manifest has gone is unloaded.
+      // A manifest makes a folder a plugin; a plugin whose manifest was removed is unloaded.
       if (!isPlugin(dir) && !this.#reloaders.has(name)) continue
       if (path === dir || this.#counts(name, dir, path)) this.#reloader(name).changed(path)
     }
@@ -200,14 +200,14 @@ class Watch implements PluginWatch {
       : names
   }
 
-  /** Of a file that may lie outside of the plugins folder. */
+  /** As above, for a file that may lie outside of the plugins folder. */
   #isPartOf(name: string, path: string): boolean {
     if (this.#configDir !== undefined && path === join(this.#configDir, `${name}.json`)) return true
     if (this.#imports.get(name)?.has(path)) return true
     return isInside(this.#realFolder(name), path)
   }
 
-  /** Whether a change of that file may change what the plugin does. What is built counts only where it is what runs. */
+  /** Whether a change of that file may change the plugin. Built files count only if they are what runs. */
   #counts(name: string, dir: string, path: string): boolean {
     if (this.#imports.get(name)?.has(realPathOf(path) ?? path)) return true
     const real = this.#realFolder(name)
@@ -235,10 +235,10 @@ class Watch implements PluginWatch {
     return reloader
   }
 
-  /** Watches what the plugin imports from outside of its folder, too. */
+  /** Also watches files outside of its folder that the plugin imports. */
   async #followImports(name: string, dir: string): Promise<string[]> {
     const { entryFile } = (await inspectPlugin(dir, { preferSource: true }).catch(() => undefined)) ?? {}
-    // A manifest that is broken for the moment says nothing about the code.
+    // While the manifest is broken, the imports are unknown.
     if (entryFile === undefined) return []
     const files = await importedFiles(entryFile)
     const before = this.#imports.get(name)
@@ -254,7 +254,7 @@ class Watch implements PluginWatch {
     return new Map(dirs.map((dir, index) => [dir, prints[index] ?? '']))
   }
 
-  /** A watcher does not notice that another folder has come into the place of one. */
+  /** Detects replaced folders, which a watcher misses. */
   async #findReplaced(): Promise<void> {
     const before = this.#folders
     this.#folders = await this.#lookAtFolders()

@@ -1,12 +1,12 @@
-/** What became of a plugin that is watched. */
+/** An event of a watched plugin. */
 export type DevelopmentEvent =
-  /** It is about to be loaded, for the first time or anew. */
+  /** It is about to be loaded, for the first time or again. */
   | { type: 'changed'; plugin: string }
   | { type: 'loaded'; plugin: string; version: string; durationMs: number }
   /** `durationMs` counts from the save. */
   | { type: 'reloaded'; plugin: string; version: string; durationMs: number; statePreserved: boolean }
   | { type: 'unloaded'; plugin: string }
-  /** `serving`: the one before goes on. `repeated`: so did the last attempt, with the same error. */
+  /** `serving`: the previous one keeps running. `repeated`: the last attempt failed with the same error. */
   | {
       type: 'failed'
       plugin: string
@@ -15,5 +15,5 @@ export type DevelopmentEvent =
       error: unknown
       place: string | undefined
     }
-  /** The operating system does not tell of changes. */
+  /** The operating system does not report changes. */
   | { type: 'watch_failed'; error: unknown }

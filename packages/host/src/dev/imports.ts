@@ -6,14 +6,14 @@ import { readSmallFile } from '../small-file.js'
 const relativeNames =
   /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire(?:\.resolve)?\s*\(\s*)(['"`])(\.{1,2}\/[^'"`]+)\1/g
 const code = /\.[cm]?[jt]sx?$/
-/** What may stand for `./engine` and for `./engine.js`. */
+/** Possible files for `./engine` and `./engine.js`. */
 const endings = ['', '.ts', '.mts', '.cts', '.tsx', '.js', '.mjs', '.cjs', '.json', '/index.ts', '/index.js']
 
-/** Enough for what one writes oneself. */
+/** Enough for hand-written code. */
 const maxFiles = 2000
 const maxFileBytes = 1024 * 1024
 
-/** The files, by their real paths, that a module is made of, itself included; without those of packages. */
+/** The real paths of a module and of all files that it imports, without those of packages. */
 export async function importedFiles(entry: string): Promise<Set<string>> {
   const found = new Set<string>()
   const waiting = [entry]
@@ -31,7 +31,7 @@ async function importsOf(file: string): Promise<string[]> {
   return (await Promise.all([...new Set(names)].map(filesOf))).flat()
 }
 
-/** Whatever of that name is there: it may be built beside its source. */
+/** All existing files of that name: one may be built beside its source. */
 async function filesOf(path: string): Promise<string[]> {
   const bare = path.replace(/\.[cm]?jsx?$/, '')
   const candidates = [path, ...new Set([path, bare])].flatMap((stem) =>

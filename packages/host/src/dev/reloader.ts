@@ -14,17 +14,17 @@ export interface ReloaderOptions {
   host: PluginHost
   name: string
   dir: string
-  /** How long a save must be over before it counts. */
+  /** How long to wait after a save. */
   settleMs: number
-  /** Done before each attempt: finds what else is to be watched. Resolves to those files. */
+  /** Runs before each attempt: resolves to further files to watch. */
   prepare(): Promise<readonly string[]>
   onEvent(event: DevelopmentEvent): void
 }
 
-/** A swap that carries state over needs calls in flight to end: where they did not, it is tried again. */
+/** A swap with state needs calls in flight to finish: if they did not, it is retried. */
 const retryMs = 1000
 
-/** Keeps one plugin as its files are, one attempt at a time. */
+/** Keeps one plugin up to date with its files, one attempt at a time. */
 export class Reloader {
   readonly #options: ReloaderOptions
   /** Files that were saved since the last attempt began. */
@@ -34,9 +34,9 @@ export class Reloader {
   #attempt: Promise<void> | undefined
   /** Files that were saved since the last success. */
   readonly #suspects = new Set<string>()
-  /** What was in the files when the last attempt began. */
+  /** Fingerprints of the files at the start of the last attempt. */
   readonly #contents = new Map<string, string>()
-  /** Whether the last attempt succeeded: files that are as they were then are no reason for another one. */
+  /** Whether the last attempt succeeded: then unchanged files need no further attempt. */
   #isUpToDate = false
   #lastFailure = ''
   #closed = false
@@ -53,7 +53,7 @@ export class Reloader {
     this.#schedule(this.#options.settleMs)
   }
 
-  /** Loads the plugin for the first time, from files that are there. Resolves when it is being loaded. */
+  /** Loads the plugin for the first time. Resolves when it is loading. */
   async load(files: readonly string[]): Promise<void> {
     const begun = performance.now()
     const remembered = this.#remember([this.#options.dir, ...files]).then(() => this.#prepare())
@@ -65,12 +65,12 @@ export class Reloader {
     await this.#remember(await this.#options.prepare())
   }
 
-  /** Looks again at all files that it knows: some may have changed unnoticed. */
+  /** Checks all known files: some may have changed unnoticed. */
   recheck(): void {
     for (const file of this.#contents.keys()) this.changed(file)
   }
 
-  /** What is saved meanwhile is taken up after it. */
+  /** Saves during an attempt are handled after it. */
   #begin(attempt: Promise<void>): void {
     this.#attempt = attempt.finally(() => {
       this.#attempt = undefined
@@ -78,7 +78,7 @@ export class Reloader {
     })
   }
 
-  /** Loads the plugin, or swaps it for itself, where a file is another than before. */
+  /** Loads the plugin, or swaps it for itself, if a file has changed. */
   async #reload(files: readonly string[], begun: number): Promise<void> {
     const hasChanged = await this.#remember([this.#options.dir, ...files])
     if (!hasChanged && this.#isUpToDate) return
@@ -86,7 +86,7 @@ export class Reloader {
     await this.#try(files, begun)
   }
 
-  /** Returns whether any of the files is another than the last time. */
+  /** Returns whether any of the files has changed since the last time. */
   async #remember(files: readonly string[]): Promise<boolean> {
     const contents = await Promise.all(files.map(fingerprint))
     const changed = files.filter((file, index) => this.#contents.get(file) !== contents[index])
@@ -155,7 +155,7 @@ export class Reloader {
     if (isPassing(error)) this.#retryLater()
     const cause = rootOf(error)
     const place = knownPlace(cause) ?? (await placeOfSyntaxError(cause, dir, this.#suspects))
-    // Half of a save may be what failed: the attempt that follows will show.
+    // An incomplete save may be the cause: the next attempt will show.
     if (host.closed || this.#saved.size > 0 || (await this.#isOutdated())) return
     const failure = `${place}: ${describeThrown(cause).message}`
     const repeated = failure === this.#lastFailure
@@ -170,10 +170,10 @@ export class Reloader {
   }
 }
 
-/** Longest file that is compared by what is in it, in bytes. */
+/** Longest file that is compared by content, in bytes. */
 const maxComparedBytes = 16 * 1024 * 1024
 
-/** Tells whether a file is what it was; of a folder, whether it is the same one. */
+/** A fingerprint of a file's content; for a folder, of its identity. */
 export async function fingerprint(path: string): Promise<string> {
   try {
     const stats = await stat(path)
@@ -188,13 +188,13 @@ export async function fingerprint(path: string): Promise<string> {
   }
 }
 
-/** Whether it is no fault of the source: calls in flight did not end in time. */
+/** Whether the source is not at fault: calls in flight did not finish in time. */
 function isPassing(error: unknown): boolean {
   if (!isHostError(error, 'HOTSWAP_FAILED')) return false
   return Reflect.get(Object(error.data), 'step') === 'drain'
 }
 
-/** What made a swap fail says more than that it failed. */
+/** The cause of a failed swap, which is more specific. */
 function rootOf(error: unknown): unknown {
   return isHostError(error, 'HOTSWAP_FAILED') ? (error.cause ?? error) : error
 }
@@ -204,7 +204,7 @@ function knownPlace(error: unknown): string | undefined {
   return typeof place === 'string' ? place : undefined
 }
 
-/** Node tells an importer what is wrong with the syntax of JavaScript, but not where; `--check` does. */
+/** Finds the place of a syntax error: Node reports it with `--check`, but not on import. */
 async function placeOfSyntaxError(
   error: unknown,
   dir: string,

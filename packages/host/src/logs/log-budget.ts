@@ -1,13 +1,13 @@
-/** Lines that a plugin may log at once, and for each second after that. A longer line counts once for each KiB. */
+/** Lines that a plugin may log in a burst, and per second after that. A longer line counts once for each KiB. */
 const burst = 20_000
 const perSecond = 1000
 
 const charactersPerLine = 1024
 
-/** How often it is told how many lines were dropped, in ms. */
+/** How often the number of dropped lines is reported, in ms. */
 const tellMs = 1000
 
-/** How much one plugin may say. What goes beyond is dropped, and counted. */
+/** How much one plugin may log. Further lines are dropped and counted. */
 export class LogBudget {
   #left = burst
   #filledAt = performance.now()
@@ -16,12 +16,12 @@ export class LogBudget {
   #telling: NodeJS.Timeout | undefined
   readonly #tell: (dropped: number) => void
 
-  /** @param tell Called once a second at most, with the number of lines that were dropped since. */
+  /** @param tell Called at most once a second, with the number of lines dropped since. */
   constructor(tell: (dropped: number) => void) {
     this.#tell = tell
   }
 
-  /** Lines that were dropped so far. */
+  /** Number of dropped lines so far. */
   get dropped(): number {
     return this.#droppedInAll
   }
@@ -32,7 +32,7 @@ export class LogBudget {
     return this.#left < 1
   }
 
-  /** Whether a line of that many characters may be logged. It is counted either way. */
+  /** Whether a line of that length may be logged. It is counted either way. */
   take(length: number): boolean {
     if (this.isUsedUp) {
       this.drop(1)
@@ -49,7 +49,7 @@ export class LogBudget {
     this.#telling ??= setTimeout(() => this.tell(), tellMs).unref()
   }
 
-  /** Tells now what was dropped, as at the end. */
+  /** Reports dropped lines now, for example at the end. */
   tell(): void {
     clearTimeout(this.#telling)
     this.#telling = undefined

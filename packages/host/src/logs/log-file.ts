@@ -2,23 +2,23 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createStream, type RotatingFileStream } from 'rotating-file-stream'
 
-/** One file of each kind is kept and up to this many older ones. */
+/** Number of older files that are kept besides the current one. */
 const keptFiles = 5
 const maxFileSize = '10M'
 
-/** What may wait for the disk, in characters. What is said beyond it is dropped, and how much is told. */
+/** How much may wait for the disk, in characters. Beyond this, lines are dropped and counted. */
 const maxWaiting = 1_048_576
 
 /**
- * A file of lines, rotated at 10 MB. What comes while the disk is busy is written in one piece: a plugin that says more than
- * the disk takes loses lines, and fills no memory.
+ * A file of lines, rotated at 10 MB. Lines that arrive while the disk is busy are written in one piece. A plugin that logs more
+ * than the disk takes loses lines and does not fill the memory.
  */
 export class LogFile {
   readonly #dir: string
   readonly #file: string
   readonly #onError: (error: Error) => void
   #stream: RotatingFileStream
-  /** The file that is written to, in the file system. */
+  /** Identifies the current file in the file system. */
   #opened: Promise<number | undefined> = Promise.resolve(undefined)
   #isRotating = false
   #waiting: string[] = []
@@ -33,7 +33,7 @@ export class LogFile {
     this.#stream = this.#open()
   }
 
-  /** Goes on in a new file where the one that is written to was moved or removed: writing to it is no error. */
+  /** Continues in a new file if the current one was moved or removed: writing to it would not fail. */
   async look(): Promise<void> {
     const [opened, now] = await Promise.all([this.#opened, inodeOf(join(this.#dir, this.#file))])
     if (opened === undefined || opened === now || this.#isRotating || this.#stream.destroyed) return
@@ -47,7 +47,7 @@ export class LogFile {
   #open(): RotatingFileStream {
     const stream = createStream(
       (index) => (index === null || Number(index) === 0 ? this.#file : `${this.#file}.${String(index)}`),
-      // Plugins say what users have said to them: nobody else's business.
+      // Plugins may log user data, so only this user may read it.
       { path: this.#dir, size: maxFileSize, rotate: keptFiles, mode: 0o600 },
     )
     stream.on('error', this.#onError)
@@ -61,7 +61,7 @@ export class LogFile {
     return stream
   }
 
-  /** `line` ends with its line end. */
+  /** @param line Includes its line end. */
   write(line: string): void {
     if (this.#stream.destroyed) return
     if (this.#waitingLength + line.length > maxWaiting) {
@@ -73,7 +73,7 @@ export class LogFile {
     if (!this.#writing) this.#flush()
   }
 
-  /** Resolves once all is written, or can't be. */
+  /** Resolves once all lines are written or have failed. */
   close(): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => resolve()
@@ -109,6 +109,6 @@ async function inodeOf(file: string): Promise<number | undefined> {
 }
 
 function droppedLine(dropped: number): string {
-  const msg = `${dropped} lines are not here: they came faster than they could be written`
+  const msg = `${dropped} lines were dropped: they came faster than they could be written`
   return `${JSON.stringify({ level: 'WARNING', time: new Date().toISOString(), dropped, msg })}\n`
 }

@@ -6,7 +6,7 @@ import { pino } from 'pino'
 import { reasonOf } from '../errors.js'
 import { LogFile } from './log-file.js'
 
-/** Levels as the command line and the log files name them, quietest last. */
+/** Levels of the command line and the log files, most verbose first. */
 export const logLevels = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const
 
 export type LogLevel = (typeof logLevels)[number]
@@ -19,33 +19,34 @@ const pinoLevels = {
   CRITICAL: 'fatal',
 } as const
 
-/** What one plugin may have in `plugins.log`, in characters: a quarter of a file. What it says beyond goes to a file of its own. */
+/** A plugin's share of `plugins.log`, in characters: a quarter of a file. Further lines go to its own file. */
 const maxShare = 2_500_000
 
-/** What stands around a message in its line, in characters or so. */
+/** Approximate length of a line without its message, in characters. */
 const lineOverhead = 90
 
-/** How often it is looked whether folder and files are still those that were opened, in ms: writing to a removed file is no error. */
+/** How often to check that folder and files are still the opened ones, in ms: writing to a removed file does not fail. */
 const lookMs = 2000
 
 /**
- * The log files: `plugins.log` for what plugins say, `launcher.log` for what the host does. One JSON object a line,
- * rotated at 10 MB. Who says much has a file of its own, so that nobody's history is pushed out by others. A folder that can't be written is told once on stderr; the host goes on.
+ * The log files: `plugins.log` for the plugins' output, `launcher.log` for the host's actions. One JSON object a line, rotated at
+ * 10 MB. A verbose plugin gets its own file, so that it does not displace the history of others. If the folder can't be written,
+ * that is reported once on stderr, and the host goes on.
  */
 export class Logs {
   readonly #level: LogLevel
   readonly #files: LogFile[] = []
   readonly #dir: string | undefined
   readonly #plugins: pino.Logger | undefined
-  /** What each plugin has said in the file of all, in characters. */
+  /** How much each plugin has logged to the shared file, in characters. */
   readonly #shares = new Map<string, number>()
-  /** Files of those that have said more than their share. */
+  /** Files of plugins that exceeded their share. */
   readonly #own = new Map<string, pino.Logger | undefined>()
   readonly #launcher: pino.Logger | undefined
   readonly #look: NodeJS.Timeout | undefined
   #complained = false
 
-  /** Without a folder nothing is written. */
+  /** Without a folder, no files are written. */
   constructor(dir: string | undefined, level: LogLevel) {
     this.#level = level
     this.#dir = dir
@@ -55,7 +56,7 @@ export class Logs {
     this.#look = this.#watch(dir)
   }
 
-  /** Whether lines of this level are wanted. */
+  /** Whether lines of this level are logged. */
   wants(level: LogLevel): boolean {
     return logLevels.indexOf(level) >= logLevels.indexOf(this.#level)
   }
@@ -64,14 +65,14 @@ export class Logs {
     this.#fileFor(plugin, message.length)?.[pinoLevels[level]]({ plugin }, message)
   }
 
-  /** Where a plugin's next line goes. */
+  /** The file for a plugin's next line. */
   #fileFor(plugin: string, length: number): pino.Logger | undefined {
     if (this.#dir === undefined || this.#own.has(plugin)) return this.#own.get(plugin)
     const share = (this.#shares.get(plugin) ?? 0) + length + lineOverhead
     this.#shares.set(plugin, share)
     if (share <= maxShare) return this.#plugins
     const file = `plugins.${plugin}.log`
-    this.#plugins?.warn({ plugin }, `${plugin} says much: what it says from now on is in ${file}`)
+    this.#plugins?.warn({ plugin }, `${plugin} logs a lot: its further lines are in ${file}`)
     this.#own.set(plugin, this.#open(this.#dir, file))
     return this.#own.get(plugin)
   }
@@ -105,7 +106,7 @@ export class Logs {
     }
   }
 
-  /** Complains once the folder is gone, or another one in its place. */
+  /** Warns once if the folder was removed or replaced. */
   #watch(dir: string): NodeJS.Timeout {
     const opened = stat(dir).catch(() => undefined)
     const look = async (): Promise<void> => {
@@ -121,12 +122,12 @@ export class Logs {
     if (this.#complained) return
     this.#complained = true
     process.stderr.write(
-      `appfactory-host: logs can't be written to ${dir}: ${reasonOf(error)}. Going on without.\n`,
+      `appfactory-host: logs can't be written to ${dir}: ${reasonOf(error)}. Going on without logs.\n`,
     )
   }
 }
 
-/** Only this user may look into it. Node's own way of making the folders above it never ends below /proc. */
+/** Only this user may read it. Not `recursive`: Node's mkdir never returns below /proc. */
 function makeFolder(dir: string): void {
   try {
     mkdirSync(dir, { mode: 0o700 })

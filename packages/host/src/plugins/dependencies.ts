@@ -19,18 +19,18 @@ interface Dependency {
 }
 
 export interface DependencyOptions {
-  /** Install what is missing. */
+  /** Install missing packages. */
   install: boolean
-  /** Run what packages, and the plugin's folder, want to be run in an installation. */
+  /** Run install scripts and settings of the packages and of the plugin's folder. */
   allowScripts: boolean
   /** Of one installation. */
   timeoutMs: number
 }
 
-/** A package manager, the words with which it adds packages, and those with which it runs no code of theirs. */
+/** A package manager, its arguments for adding packages, and those for not running their code. */
 interface PackageManager {
   lockfile: string
-  /** What else says whether it is this one, where its lockfile is there. */
+  /** A further test, if the lockfile alone does not identify it. */
   isMeant?: (dir: string) => Promise<boolean>
   command: string
   install: readonly string[]
@@ -38,7 +38,7 @@ interface PackageManager {
   noScripts: { args: readonly string[]; env?: Readonly<Record<string, string>> }
 }
 
-// Yarn's settings may name a file that runs in its place. Yarn 1 has the first variable instead of the argument of later ones.
+// Yarn's settings may name a file to run instead of Yarn. Yarn 1 reads the first variable; later versions have an argument.
 const yarnEnvironment = { YARN_IGNORE_SCRIPTS: 'true', YARN_IGNORE_PATH: '1' }
 
 const npm: PackageManager = {
@@ -52,7 +52,7 @@ const npm: PackageManager = {
 
 const usualWords = { install: ['install'], add: ['add'] }
 
-/** The first whose lockfile is there counts; npm where none is. */
+/** The first one with a lockfile in the folder is used; npm if there is none. */
 const packageManagers: readonly PackageManager[] = [
   {
     ...usualWords,
@@ -78,7 +78,7 @@ const packageManagers: readonly PackageManager[] = [
   npm,
 ]
 
-/** Longest lockfile that is looked into, in bytes. */
+/** Longest lockfile that is read, in bytes. */
 const maxLockfileBytes = 16 * 1024 * 1024
 
 /** By the real path of the folder. */
@@ -87,8 +87,8 @@ const installations = new SharedWork<void>()
 /**
  * Makes sure that the npm packages a plugin declares resolve from its folder, in the declared range.
  *
- * @throws PluginError DEPENDENCY_MISSING, naming each and the command; with `install`, only where that fails. An abort ends the
- *   installation. PLUGIN_LOAD_FAILED where the system lacks files or processes for the moment.
+ * @throws PluginError DEPENDENCY_MISSING, naming each and the command; with `install`, only if that fails. An abort ends the
+ *   installation. PLUGIN_LOAD_FAILED if the system temporarily lacks files or processes.
  */
 export async function checkDependencies(
   dir: string,
@@ -114,7 +114,7 @@ export async function checkDependencies(
   }
 }
 
-/** Installs, and puts the folder back as it was where that fails. */
+/** Installs, and restores the folder after a failure. */
 async function install(
   dir: string,
   manifest: Manifest,
@@ -141,7 +141,7 @@ async function install(
 }
 
 interface Missing extends Dependency {
-  /** The version that is there; undefined where there is none. */
+  /** The installed version; undefined if there is none. */
   found: string | undefined
 }
 
@@ -160,7 +160,7 @@ export function parseDependency(text: string): Dependency {
 }
 
 function inRange(version: string, range: string): boolean {
-  // A tag (`latest`) or an address says nothing about versions: being there is enough.
+  // A tag (`latest`) or an address has no range: an installed package is enough.
   return semver.validRange(range) === null || semver.satisfies(version, range, { includePrerelease: true })
 }
 
@@ -183,7 +183,7 @@ async function isModernYarn(dir: string): Promise<boolean> {
   return /^__metadata:/m.test(lockfile)
 }
 
-/** What the folder's own package.json declares is installed as it says; the rest is added to it. */
+/** Installs packages that the folder's package.json declares, and adds the others to it. */
 async function installArguments(
   dir: string,
   plugin: string,
@@ -210,7 +210,7 @@ async function declaredDependencies(file: string): Promise<string[]> {
   return Object.keys(Object(Reflect.get(value, 'dependencies')))
 }
 
-/** Undoes what a failed installation has left behind: a package manager undoes its own `node_modules`. */
+/** Restores files after a failed installation: a package manager restores its own `node_modules`. */
 async function orRestore(dir: string, lockfile: string, install: () => Promise<void>): Promise<void> {
   const files = ['package.json', lockfile].map((file) => join(dir, file))
   const before = await Promise.all(files.map(contentOf))
@@ -230,7 +230,7 @@ async function orRestore(dir: string, lockfile: string, install: () => Promise<v
   }
 }
 
-/** To the byte; undefined where it is no file. */
+/** The exact content; undefined if it is not a file. */
 async function contentOf(file: string): Promise<Buffer | undefined> {
   const stats = await stat(file).catch(() => undefined)
   return stats?.isFile() ? readFile(file) : undefined
@@ -238,7 +238,7 @@ async function contentOf(file: string): Promise<Buffer | undefined> {
 
 function explain({ name, range, found }: Missing): string {
   const wanted = range === '*' ? name : `${name}@${range}`
-  return found ? `${wanted} (version ${found} is there)` : wanted
+  return found ? `${wanted} (version ${found} is installed)` : wanted
 }
 
 function lineOf(command: string, args: readonly string[]): string {

@@ -13,7 +13,7 @@ import { unknownPermissions, unlimitedPermissions } from './permissions.js'
 
 /** A folder with a manifest. */
 export interface PluginFolder {
-  /** The manifest's name; the folder's where the manifest is not valid. */
+  /** The manifest's name; the folder's if the manifest is invalid. */
   name: string
   /** Absolute path of the folder. */
   dir: string
@@ -25,7 +25,7 @@ export interface PluginFolder {
 export interface ValidPlugin extends PluginFolder {
   valid: true
   manifest: Manifest
-  /** Absolute path of what `entry_point` names. */
+  /** Absolute path of the entry point. */
   entryFile: string
 }
 
@@ -38,7 +38,7 @@ export interface InvalidPlugin extends PluginFolder {
 
 export type DiscoveredPlugin = ValidPlugin | InvalidPlugin
 
-/** What a scan of the plugins folders found. */
+/** The result of a scan of the plugins folders. */
 export interface Discovery {
   discovered: number
   valid: number
@@ -52,8 +52,8 @@ const maxManifestBytes = 1024 * 1024
 /**
  * Finds the plugins in `dirs`: each folder with a manifest.json.
  *
- * @param inspect Looks at one folder.
- * @throws PluginError DISCOVERY_FAILED where a folder of `dirs` can't be read.
+ * @param inspect Inspects one folder.
+ * @throws PluginError DISCOVERY_FAILED if a folder of `dirs` can't be read.
  */
 export async function discoverPlugins(
   dirs: readonly string[],
@@ -64,7 +64,7 @@ export async function discoverPlugins(
   const plugins: DiscoveredPlugin[] = []
   const firstOfName = new Map<string, DiscoveredPlugin>()
   for (const folder of folders) {
-    // Whatever is wrong with one folder, the others are found.
+    // An error in one folder must not hide the others.
     const plugin = await inspect(folder, options, dirs).catch((error: unknown) => notValid(folder, error))
     if (!plugin) continue
     plugins.push(markIfShadowed(plugin, firstOfName.get(plugin.name)))
@@ -75,9 +75,9 @@ export async function discoverPlugins(
 }
 
 /**
- * Looks at one folder, which must lie inside one of `roots`, symlinks followed; undefined where it has no manifest.json.
+ * Inspects one folder, which must lie inside one of `roots` after symlinks are resolved; undefined if it has no manifest.json.
  *
- * @throws PluginError PLUGIN_LOAD_FAILED, `transient`, where it can't be read at the moment.
+ * @throws PluginError PLUGIN_LOAD_FAILED, `transient`, if it can't be read at the moment.
  */
 export async function inspectPlugin(
   dir: string,
@@ -87,7 +87,7 @@ export async function inspectPlugin(
   try {
     return await inspect(dir, options, roots)
   } catch (error) {
-    // It has gone while it was looked at.
+    // It was removed during the inspection.
     if (isMissing(error)) return undefined
     if (isShortage(error)) throw pluginUnreadable(basename(dir), dir, reasonOf(error))
     return notValid(dir, error)
@@ -132,7 +132,7 @@ export function isPath(nameOrPath: string): boolean {
 }
 
 /**
- * Looks at a folder that must lie inside one of `dirs`, symlinks followed.
+ * Inspects a folder that must lie inside one of `dirs` after symlinks are resolved.
  *
  * @throws PluginError PLUGIN_NOT_FOUND, MANIFEST_MISSING.
  */
@@ -149,15 +149,15 @@ export async function inspectInside(
   throw manifestMissing(dir)
 }
 
-/** Whether a real path lies inside one of `dirs`, symlinks followed. */
+/** Whether a real path lies inside one of `dirs` after symlinks are resolved. */
 async function isInsideOne(dirs: readonly string[], real: string): Promise<boolean> {
   const roots = await Promise.all(dirs.map((dir) => realpath(dir).catch(() => resolve(dir))))
   return roots.some((root) => isInside(root, real))
 }
 
-/** Links are fine where those who run the host have named both ends as plugins folders. */
+/** A symlink is valid if the operator has named both ends as plugins folders. */
 function linksOut(real: string): string {
-  return `folder: is a link to ${real}, outside the plugins folders; add --plugins-dir ${dirname(real)} to run it from there`
+  return `folder: is a symlink to ${real}, outside the plugins folders; add --plugins-dir ${dirname(real)} to run it from there`
 }
 
 async function subfolders(dir: string): Promise<string[]> {
@@ -175,7 +175,7 @@ async function subfolders(dir: string): Promise<string[]> {
 async function readManifest(dir: string): Promise<{ value: unknown } | { error: string }> {
   const file = await realpath(join(dir, 'manifest.json'))
   if (!isInside(await realpath(dir), file))
-    return { error: 'manifest.json is a link out of the plugin’s folder' }
+    return { error: 'manifest.json is a symlink out of the plugin’s folder' }
   try {
     return { value: parseJson(await readSmallFile(file, maxManifestBytes)) }
   } catch (error) {
@@ -210,7 +210,7 @@ function outOfRange(engine: string, version: string, range: string | undefined):
 /** Two plugins of one name: the folder that was named first wins. */
 function markIfShadowed(plugin: DiscoveredPlugin, twin: DiscoveredPlugin | undefined): DiscoveredPlugin {
   return twin
-    ? { ...plugin, valid: false, errors: [...plugin.errors, `name: ${twin.dir} has this name already`] }
+    ? { ...plugin, valid: false, errors: [...plugin.errors, `name: ${twin.dir} already has this name`] }
     : plugin
 }
 

@@ -12,7 +12,7 @@ export type Entry = { file: string } | { error: string }
 
 export interface EntryOptions {
   /**
-   * Run `src/index.ts`, without a build, where a manifest names `dist/index.js`; and TypeScript on any Node. Default: false.
+   * Run `src/index.ts` without a build if a manifest names `dist/index.js`, and run TypeScript on any Node. Default: false.
    */
   preferSource?: boolean
 }
@@ -20,7 +20,7 @@ export interface EntryOptions {
 /**
  * The file that a manifest's `entry_point` names: with or without its extension, always inside the folder.
  *
- * @throws Error of the system, where it goes away meanwhile, or can't be looked at for the moment.
+ * @throws Error of the system if the file disappears meanwhile or temporarily can't be read.
  */
 export function resolveEntry(
   dir: string,
@@ -41,7 +41,7 @@ export function resolveEntry(
     }
   const file = realpathSync(found)
   if (!isInside(realpathSync(dir), file))
-    return { error: `entry_point: ${shortened(entryPoint)} is a link out of the plugin's folder` }
+    return { error: `entry_point: ${shortened(entryPoint)} is a symlink out of the plugin's folder` }
   if (isTypeScript(file) && !preferSource && !Reflect.get(process.features, 'typescript')) {
     return {
       error: `entry_point: this Node (${process.version}) does not run TypeScript; build the plugin and name the .js file`,
@@ -50,7 +50,7 @@ export function resolveEntry(
   return { file }
 }
 
-/** What `dist/index.js`, in a folder of that name, may have been built from. */
+/** Possible sources of `dist/index.js`. */
 function sourcesOf(dir: string, wanted: string): string[] {
   const path = relative(dir, wanted).split(sep)
   if (path.shift() !== 'dist') return []
@@ -77,13 +77,13 @@ export function isInside(dir: string, path: string): boolean {
 }
 
 export interface Runtime {
-  /** The file that makes a class a process. */
+  /** The runtime that runs a class in a process. */
   file: string
   /** Whether the plugin's folder has no SDK, so that the runtime must provide it. */
   provideSdk: boolean
 }
 
-/** The runtime of the SDK that the plugin's own folder resolves; the host's own where there is none. */
+/** The runtime of the SDK that the plugin's folder resolves; otherwise the host's own. */
 export function resolveRuntime(dir: string): Runtime {
   const own = findPackage(dir, '@appfactory/sdk')
   if (own)
@@ -94,7 +94,7 @@ export function resolveRuntime(dir: string): Runtime {
   return { file: fileURLToPath(import.meta.resolve('@appfactory/sdk/runtime')), provideSdk: true }
 }
 
-/** The module that imports TypeScript where Node can't. */
+/** The module that imports TypeScript if Node can't. */
 export function resolveJiti(): string {
   return import.meta.resolve('jiti')
 }

@@ -25,19 +25,19 @@ const allowedVariables = new Set([
   'PROGRAMFILES',
 ])
 
-/** What a variable may be called, on every system. */
+/** Valid names of variables on every system. */
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 /** Longest name, in characters. */
 const longestName = 200
 
-/** Longest value, in characters: less than what any system takes. */
+/** Longest value, in characters: below the limit of every system. */
 const longestValue = 30_000
 
-/** Variables that change what code a process runs: nothing grants them. */
+/** Variables that change the code that a process runs: they can't be granted. */
 const forbiddenVariables = /^(NODE_OPTIONS|NODE_PATH|LD_.*|DYLD_.*)$/i
 
-/** But this one those who run the host may grant, for engines whose libraries are where no system looks. */
+/** An exception that the operator may grant, for engines with libraries in other folders. */
 const operatorsVariable = 'LD_LIBRARY_PATH'
 
 /** Variables for a plugin: names of the host's own, or names with values. */
@@ -46,7 +46,7 @@ export type Env = readonly string[] | Readonly<Record<string, string>>
 /** The key of a configuration file that grants variables. */
 export const environmentKey = '$env'
 
-/** What grants variables, unchecked. */
+/** Grants of variables, unchecked: each an array of names, or an object of values. */
 export interface Grants {
   /** `$env` of the configuration file, which the operator writes. */
   operator?: unknown
@@ -55,9 +55,9 @@ export interface Grants {
 }
 
 /**
- * The environment of a plugin's process: what every plugin gets, and what its configuration grants.
+ * The environment of a plugin's process: the variables of every plugin, and those that its configuration grants.
  *
- * @throws PluginError CONFIG_INVALID where a grant is of another form, or names what nothing grants.
+ * @throws PluginError CONFIG_INVALID if a grant is malformed or names a variable that can't be granted.
  */
 export function pluginEnvironment(
   plugin: string,
@@ -91,7 +91,7 @@ function grantedVariables(place: GrantPlace, grant: unknown): [string, string | 
   if (typeof grant !== 'object' || grant === null)
     throw invalid(place, '', 'must be an array of names, or an object of names and values')
   if (Array.isArray(grant)) {
-    // What is no text names nothing.
+    // Anything but text is not a name.
     const names = grant.filter((name): name is string => typeof name === 'string')
     return names.map((name) => [checkedName(place, name), process.env[name]])
   }
@@ -103,7 +103,7 @@ function grantedVariables(place: GrantPlace, grant: unknown): [string, string | 
 
 function checkedName(place: GrantPlace, name: string): string {
   if (name.length > longestName || !variableName.test(name))
-    throw invalid(place, name, 'is no name of a variable: letters, digits and _ only')
+    throw invalid(place, name, 'is not a name of a variable: use letters, digits and _ only')
   if (forbiddenVariables.test(name) && !place.exceptions.includes(name))
     throw invalid(place, name, 'changes what code a process runs and can’t be granted')
   return name

@@ -11,17 +11,17 @@ interface Kept {
   stamp: string
 }
 
-/** What was found in folders, as long as they are as they were: a host that is watched lists its plugins again and again. */
+/** Caches inspections of unchanged folders: a host with a dashboard lists its plugins all the time. */
 export class InspectionCache {
   readonly #kept = new Map<string, Kept>()
 
-  /** As `inspectPlugin`. What is not valid is looked at each time: there are more reasons for it than can be watched. */
+  /** As `inspectPlugin`. Invalid plugins are inspected each time: too many causes could have changed. */
   readonly inspect = async (
     dir: string,
     options: EntryOptions = {},
     roots: readonly string[] = [dir],
   ): Promise<DiscoveredPlugin | undefined> => {
-    // Another file may become the source.
+    // Another file may have become the source.
     if (options.preferSource) return inspectPlugin(dir, options, roots)
     const key = JSON.stringify([dir, ...roots])
     const kept = this.#kept.get(key)
@@ -37,7 +37,7 @@ export class InspectionCache {
   }
 }
 
-/** Tells whether a folder, its manifest and its entry are the same; undefined where they are not there, or too new at `now` to tell. */
+/** Identifies the state of a folder, its manifest and its entry; undefined if one is missing, or too new at `now` to be sure. */
 async function stampOf(
   dir: string,
   entryFile = dir,

@@ -12,11 +12,11 @@ export interface Installation {
   command: string
   args: readonly string[]
   cwd: string
-  /** Variables beside those that every installation gets. */
+  /** Variables in addition to those of every installation. */
   env: Readonly<Record<string, string>>
   /** `Infinity`: no deadline. */
   timeoutMs: number
-  /** An abort ends the package manager, and all that it has started. */
+  /** An abort ends the package manager and all its processes. */
   signal: AbortSignal
 }
 
@@ -24,31 +24,31 @@ export interface Installation {
 export interface InstallFailure {
   /** A clause whose subject is the command. */
   reason: string
-  /** Where the package manager could not be started. */
+  /** Set if the package manager could not be started. */
   cause?: unknown
 }
 
-/** How long a package manager may take to leave after SIGTERM. */
+/** How long a package manager may take to exit after SIGTERM. */
 const termMs = 2000
-/** How long its last words are waited for: what has left its process group may keep the pipes open. */
+/** How long to wait for its last output: a process outside its group may keep the pipes open. */
 const lastWordsMs = 500
-/** How much of its last words is kept, in characters. */
+/** How much of its last output is kept, in characters. */
 const keptCharacters = 16_384
 
-/** What a package manager is told by the environment. */
+/** Settings for package managers, as environment variables. */
 const installerVariables =
   /^((https?|no|all)_proxy|npm_config_.+|(yarn|bun_config|corepack)_.+|pnpm_home|xdg_.+_home|ssl_cert_(file|dir)|node_extra_ca_certs|git_ssl_cainfo)$/i
 
-/** The settings of package managers in a plugin's folder may send any variable anywhere. */
+/** Secrets are excluded: package managers' settings in a plugin's folder could send any variable anywhere. */
 const credentials = /auth|passw|token|secret|otp|username|[:_]key$/i
 
 /**
- * Runs a package manager, without a shell, in a process group of its own. Resolves when all of that has ended, to what went wrong
- * if anything did.
+ * Runs a package manager without a shell, in its own process group. Resolves when the whole group has ended, to the failure if
+ * there is one.
  */
 export async function runInstallation(installation: Installation): Promise<InstallFailure | undefined> {
   const { command, timeoutMs, signal } = installation
-  if (signal.aborted) return { reason: 'was not begun' }
+  if (signal.aborted) return { reason: 'was not started' }
   try {
     const child = start(installation)
     const said = new LastWords(child)
@@ -73,7 +73,7 @@ function start({ plugin, command, args, cwd, env }: Installation): ChildProcess 
   return execa(command, args, { ...options, ...quiet, extendEnv: false })
 }
 
-/** What a plugin's process gets, and what a package manager needs to reach its registry. None of the host's secrets. */
+/** The variables of a plugin's process, and those that reach a registry. None of the host's secrets. */
 function installerEnvironment(plugin: string): Record<string, string> {
   const needed = Object.entries(process.env).filter(
     (entry): entry is [string, string] =>
@@ -82,7 +82,7 @@ function installerEnvironment(plugin: string): Record<string, string> {
   return { ...Object.fromEntries(needed), ...pluginEnvironment(plugin, {}) }
 }
 
-/** Waits for the end, and brings it about at the deadline or an abort: which of these it was, if any. */
+/** Waits for the end, and ends it at the deadline or an abort. Resolves to which of these it was, if any. */
 async function untilEnded(
   child: ChildProcess,
   exit: Promise<unknown>,
@@ -103,12 +103,12 @@ async function untilEnded(
       : 'was ended'
   } finally {
     waiting.abort()
-    // SIGKILL to all that is left.
+    // SIGKILL to the remaining processes.
     group.end()
   }
 }
 
-/** The end of what a process says. */
+/** The end of a process's output. */
 class LastWords {
   readonly #closed: Promise<unknown>
   readonly #child: ChildProcess
@@ -124,14 +124,14 @@ class LastWords {
     }
   }
 
-  /** Waits a moment for what is still in the pipes. */
+  /** Waits briefly for output that is still in the pipes. */
   async complete(): Promise<void> {
     await Promise.race([this.#closed, delay(lastWordsMs, undefined, { ref: false })])
     this.#child.stdout?.destroy()
     this.#child.stderr?.destroy()
   }
 
-  /** The last lines; pnpm and Yarn say on stdout what is wrong. */
+  /** The last lines; pnpm and Yarn report errors on stdout. */
   quote(): string {
     const { stdout, stderr } = this.#said
     const lines = (stderr.trim() === '' ? stdout : stderr).split('\n').filter((line) => line.trim() !== '')

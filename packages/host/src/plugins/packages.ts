@@ -19,9 +19,9 @@ export function findPackage(dir: string, name: string): string | undefined {
 }
 
 /**
- * The version of a package, by its folder; undefined where its package.json is broken.
+ * The version of a package, by its folder; undefined if its package.json is broken.
  *
- * @throws Error of a system that lacks something for the moment.
+ * @throws Error of the system if it temporarily lacks a resource.
  */
 export async function packageVersion(folder: string): Promise<string | undefined> {
   try {

@@ -4,7 +4,7 @@ import { devNull } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
 
-/** What Node can be told to allow, by the name in a manifest's `permissions`. */
+/** Node's permissions, by their names in a manifest's `permissions`. */
 const flagOf: Record<string, string> = {
   fs_read: '--allow-fs-read',
   fs_write: '--allow-fs-write',
@@ -19,7 +19,7 @@ const flagOf: Record<string, string> = {
 const isKnownToNode = (flag: string): boolean => process.allowedNodeEnvironmentFlags.has(flag)
 
 /**
- * Node's flags for what a manifest asks to be allowed: `["network", "fs_read:./models"]`, or
+ * Node's flags for the permissions of a manifest: `["network", "fs_read:./models"]`, or
  * `{"network": true, "fs_read": ["./models"]}`. A manifest without `permissions` gets none of them and is not limited.
  */
 export function permissionFlags(
@@ -38,19 +38,19 @@ export function permissionFlags(
     return paths.map((path) => `${flag}=${path}`)
   })
   const needed = codeFolders(dir, codeFiles).map((folder) => `--allow-fs-read=${folder}`)
-  // What a plugin's process has for stdin.
+  // The stdin of a plugin's process.
   if (process.platform !== 'win32') needed.push(`--allow-fs-read=${devNull}`)
-  // Node 20 resolves the SDK for a plugin that has none of its own in a worker.
+  // Node 20 needs a worker to resolve the SDK for a plugin without its own.
   if (provideSdk && !('registerHooks' in nodeModule)) needed.push('--allow-worker')
   return [permissionFlag, '--disable-warning=ExperimentalWarning', ...needed, ...asked]
 }
 
-/** Names in `permissions` that mean nothing here. */
+/** Unknown names in `permissions`. */
 export function unknownPermissions(permissions: Manifest['permissions']): string[] {
   return askedFor(permissions ?? []).flatMap(([name]) => (Object.hasOwn(flagOf, name) ? [] : [name]))
 }
 
-/** Names in `permissions` with a path or the like that Node has no limit for: all of it is allowed. */
+/** Names in `permissions` with a path that Node can't limit: the whole permission is granted. */
 export function unlimitedPermissions(permissions: Manifest['permissions']): string[] {
   return askedFor(permissions ?? []).flatMap(([name, value]) =>
     Object.hasOwn(flagOf, name) && !takesPath(name) && value !== undefined ? [name] : [],
@@ -60,8 +60,8 @@ export function unlimitedPermissions(permissions: Manifest['permissions']): stri
 const takesPath = (name: string): boolean => name.startsWith('fs_')
 
 /**
- * Node compares paths as they are written: as the manifest names it, and without links, as the plugin's own working folder
- * shows it. What is not there yet may become a file or a folder.
+ * Node compares paths as text, so each path is allowed as written and with symlinks resolved. A path that does not exist yet may
+ * become a file or a folder.
  */
 function formsOf(path: string): string[] {
   return [...new Set([path, withoutLinks(path)])].flatMap((form) =>
@@ -69,7 +69,7 @@ function formsOf(path: string): string[] {
   )
 }
 
-/** The real path, also of what is not there yet. */
+/** The real path, also of a path that does not exist yet. */
 function withoutLinks(path: string): string {
   if (existsSync(path)) return realpathSync(path)
   return dirname(path) === path ? path : join(withoutLinks(dirname(path)), basename(path))
@@ -90,7 +90,7 @@ function askedFor(permissions: NonNullable<Manifest['permissions']>): [string, s
   })
 }
 
-/** Where the plugin's code, that of its packages and that of ours lies. */
+/** The folders with the code of the plugin, of its packages and of the SDK. */
 function codeFolders(dir: string, codeFiles: readonly string[]): string[] {
   const folders = [dir, realpathSync(dir), ...codeFiles.map((file) => packageOf(realpathSync(file)))]
   for (let folder = realpathSync(dir); ; folder = dirname(folder)) {

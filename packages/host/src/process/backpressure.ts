@@ -3,22 +3,22 @@ import { holdBack, letFlow } from '@appfactory/sdk/wire'
 
 import { waitUntil } from '../waiting.js'
 
-/** Most bytes that may wait, for the reader of an output or for their turn, before what adds to them is left in its pipe. */
+/** Maximum of bytes that wait for the reader of an output or for their turn. Beyond it, inputs are paused. */
 const maxUnsentBytes = 16 * 1024 * 1024
 
-/** Most bytes of requests that wait for their turn. */
+/** Maximum of bytes of requests that wait for their turn. */
 export const maxHeldBytes = 4 * maxUnsentBytes
 
 /**
- * How long an input is left alone while just too much waits, in ms; ever longer the more it is. Then a little of it is read all the
- * same: what ends a call that others wait for, a cancel or credit, may be among what comes next.
+ * How long an input is paused when slightly too much waits, in ms; longer the more waits. Then a little is read anyway: it
+ * may contain a cancel or credit that ends a call which others wait for.
  */
 const shortestPauseMs = 50
 
-/** Undefined where there is room for more; else resolves when there is again. */
+/** Undefined if the stream has room; otherwise resolves when it has drained. */
 export type Room = () => Promise<void> | undefined
 
-/** Whether the reader of `output` keeps up. */
+/** The back-pressure of `output`: whether its reader keeps up. */
 export function roomIn(output: Writable): Room {
   let waiting: Promise<void> | undefined
   return () => {
@@ -37,7 +37,7 @@ export function roomIn(output: Writable): Room {
   }
 }
 
-/** Whether little enough waits. Looks at it from time to time, and resolves after a while also where it does not get less. */
+/** The back-pressure of waiting bytes. Polls, and resolves after a while even if their number does not shrink. */
 export function roomBelow(waiting: () => number): Room {
   let pause: Promise<void> | undefined
   const isFree = (): boolean => waiting() <= maxUnsentBytes
@@ -51,7 +51,7 @@ export function roomBelow(waiting: () => number): Room {
   }
 }
 
-/** Leaves what comes next in the pipe of `input` as long as there is no room for what it leads to. */
+/** Pauses `input` while `room` has none. */
 export function readWithin(room: Room, input: Readable): void {
   input.on('data', () => {
     const freed = room()

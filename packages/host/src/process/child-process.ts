@@ -14,7 +14,7 @@ export interface Exit {
 /** The fourth carries raw bytes, the fifth messages. Windows may hold a write on a pipe back as long as it is also read there. */
 const pipes: 'pipe'[] = Array(process.platform === 'win32' ? 4 : 5).fill('pipe')
 
-/** How long a process may take to leave: after the end of its input, and after SIGTERM. */
+/** How long a process may take to exit: after end-of-file on stdin, and after SIGTERM. */
 export interface StopTimeouts {
   endMs: number
   termMs: number
@@ -24,18 +24,18 @@ export interface Launch {
   file: string
   args: readonly string[]
   cwd: string
-  /** All of it: nothing of the host's own comes along. */
+  /** The complete environment: none of the host's variables are added. */
   env: Record<string, string>
 }
 
-/** A child process with a process group of its own. */
+/** A child process in its own process group. */
 export class ChildProcess {
   readonly stdin: Writable
   readonly stdout: Readable
   readonly stderr: Readable
   /** Raw bytes, both ways. */
   readonly bytes: Duplex
-  /** Messages, both ways, for who takes them there and not on stdin and stdout. Undefined on Windows. */
+  /** Messages, both ways, for runtimes that use this pipe instead of stdin and stdout. Undefined on Windows. */
   readonly messages: Duplex | undefined
   readonly pid: number | undefined
   /** Resolves when the process has ended; never rejects. A process that could not be started has no code. */
@@ -58,12 +58,12 @@ export class ChildProcess {
     void this.exited.then(() => this.#group.end())
   }
 
-  /** Its process takes messages elsewhere: whatever reads its stdin finds the end. */
+  /** The process uses another pipe for messages: closes its stdin. */
   endStdin(): void {
     this.stdin.destroy()
   }
 
-  /** Asks the process to leave, ever more firmly. Resolves when it has ended. */
+  /** Stops the process in steps: end of stdin, SIGTERM, SIGKILL. Resolves when it has ended. */
   async stop({ endMs, termMs }: StopTimeouts): Promise<void> {
     this.stdin.end()
     this.messages?.end()
@@ -100,7 +100,7 @@ function spawn({ file, args, cwd, env }: Launch): { child: NodeProcess | undefin
       detached: process.platform !== 'win32',
       windowsHide: true,
     })
-    // Before anything else: without files to give, the system leaves a process without pipes, and an error that is still to come.
+    // Before anything else: if the system lacks file descriptors, the process has no pipes, and its error follows later.
     const failed = new Promise<Exit>((resolve) => {
       child.on('error', (error) => resolve(failure(error)))
     })
@@ -120,7 +120,7 @@ function failure(error: unknown): Exit {
   return { code: undefined, signal: undefined, reason: describeThrown(error).message }
 }
 
-/** In place of a pipe of a process that could not be started. */
+/** Stands in for a pipe of a process that could not be started. */
 function nothing(): Duplex {
   const pipe = new PassThrough()
   pipe.end()

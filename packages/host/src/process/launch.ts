@@ -14,7 +14,7 @@ export interface LaunchOptions {
   env: Record<string, string>
 }
 
-/** Another plugin could open the debugger of this one by a signal, and run code in it. */
+/** Otherwise another plugin could open this one's debugger with a signal and run code in it. */
 const noDebugger = process.allowedNodeEnvironmentFlags.has('--disable-sigusr1') ? ['--disable-sigusr1'] : []
 
 /** The process of a plugin: this Node, the SDK's runtime, the plugin's file. */
@@ -29,7 +29,7 @@ export function launchOf({ dir, entryFile, manifest, limits, env }: LaunchOption
       ...heap,
       ...noDebugger,
       ...permissionFlags(manifest.permissions, dir, code, runtime.provideSdk),
-      // Stripping types is experimental in some Nodes, which the plugin's log need not hear of.
+      // Hides the warning of Node versions in which stripping types is experimental.
       ...(jiti === undefined ? [] : ['--disable-warning=ExperimentalWarning']),
       runtime.file,
       entryFile,

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 
-/** How long a plugin may take to leave by itself once the host is gone, in seconds. */
+/** How long a plugin may take to exit by itself after the host has exited, in seconds. */
 const graceSeconds = 2
 
 /**
- * Reads `+ <pid>` and `- <pid>`; once the host is gone, kills the process groups that are left. A shell takes 1 MB
- * where another Node would take 45.
+ * Reads `+ <pid>` and `- <pid>`; after the host has exited, kills the remaining process groups. A shell takes 1 MB, another
+ * Node would take 45.
  */
 const script = `
 trap '' INT TERM HUP
@@ -26,8 +26,8 @@ let guard: ChildProcess | undefined
 const groups = new Set<number>()
 
 /**
- * Sees to it that a process group does not outlive this process, however that ends: a plugin in an endless loop never
- * notices that its input has ended. Not on Windows.
+ * Ensures that a process group does not outlive this process, however it ends: a plugin in an endless loop never notices the
+ * end of its stdin. Not on Windows.
  */
 export function guardGroup(pid: number): void {
   if (process.platform === 'win32') return
@@ -41,13 +41,13 @@ export function releaseGroup(pid: number): void {
   if (groups.delete(pid)) tell(`- ${pid}`)
 }
 
-/** Kills all process groups that are left, for whoever leaves without waiting. */
+/** Kills all remaining process groups, for an exit without waiting. */
 export function killGroups(): void {
   for (const pid of groups) {
     try {
       process.kill(-pid, 'SIGKILL')
     } catch {
-      // ESRCH: nobody of the group is left.
+      // ESRCH: the group has no process left.
     }
   }
 }
@@ -58,7 +58,7 @@ function tell(change: string): void {
 
 function startGuard(): void {
   const child: ChildProcess = spawn('/bin/sh', ['-c', script], {
-    // What ends the host's process group must not end the guard.
+    // A signal to the host's process group must not end the guard.
     detached: true,
     cwd: '/',
     stdio: ['pipe', 'ignore', 'ignore'],
@@ -67,13 +67,13 @@ function startGuard(): void {
   const forget = (): void => {
     if (guard === child) guard = undefined
   }
-  // Without a guard, plugins still leave at the end of their input. The next one that starts is reason to try again.
+  // Without a guard, plugins still exit at the end of their stdin. The next start tries again.
   child.on('error', forget)
   child.on('exit', forget)
   // Neither keeps the host from ending.
   child.unref()
   const { stdin } = child
-  // Where the system has no more files to give, there is none.
+  // Undefined if the system lacks file descriptors.
   stdin?.on('error', () => {})
   if (stdin && 'unref' in stdin && typeof stdin.unref === 'function') stdin.unref()
   for (const pid of groups) tell(`+ ${pid}`)

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process'
 import { guardGroup, releaseGroup } from './orphan-guard.js'
 
-/** A process that leads a group of its own, with all that it has started. The group does not outlive the host. */
+/** The process group of a leader and all its children. The group does not outlive the host. */
 export class ProcessGroup {
   readonly #pid: number | undefined
   /** Another process may get the id of the leader from then on. */
   #isGone = false
 
-  /** @param pid Of the leader, started `detached`; undefined where it could not be started. */
+  /** @param pid Of the leader, started `detached`; undefined if it could not be started. */
   constructor(pid: number | undefined) {
     this.#pid = pid
     if (pid !== undefined) guardGroup(pid)
@@ -22,11 +22,11 @@ export class ProcessGroup {
     try {
       process.kill(-this.#pid, signal)
     } catch {
-      // ESRCH: nobody of the group is left.
+      // ESRCH: the group has no process left.
     }
   }
 
-  /** The leader has ended: what it has left running ends with it. */
+  /** The leader has ended: ends its remaining children. */
   end(): void {
     this.signal('SIGKILL')
     this.#isGone = true
@@ -34,12 +34,12 @@ export class ProcessGroup {
   }
 }
 
-/** What ends a process and all that it has started, on Windows. */
+/** Ends a process and all its children, on Windows. */
 function endTree(pid: number): void {
   const windows = process.env['SystemRoot'] ?? 'C:\\Windows'
   const command = `${windows}\\System32\\taskkill.exe`
   const options = { stdio: 'ignore', windowsHide: true } as const
-  // Where it can't be started, the leader at least ends.
+  // If taskkill can't be started, at least the leader ends.
   spawn(command, ['/pid', String(pid), '/t', '/f'], options).on('error', () => endLeader(pid))
 }
 

@@ -4,7 +4,7 @@ import { FairReader } from '@appfactory/sdk/wire'
 import type { LogBudget } from '../logs/log-budget.js'
 import type { LogLevel } from '../logs/logs.js'
 
-/** What is kept of a plugin's stderr for a crash report, in characters. */
+/** How much of a plugin's stderr is kept for a crash report, in characters. */
 const tailLength = 8192
 
 /** A line without an end is logged in parts of this length. */
@@ -48,7 +48,7 @@ export class StderrLog {
     return this.#tail.replace(/^<[0-7]>/gm, '')
   }
 
-  /** Resolves when all that has been read so far is logged. What comes from now on is not put off for long. */
+  /** Resolves when all input so far is logged. Later input is delayed only briefly. */
   caughtUp(): Promise<void> {
     this.#reader.hurry()
     return this.#reader.caughtUp()
@@ -93,7 +93,7 @@ export class StderrLog {
     this.#rest = (lines === 0 ? this.#rest + text : text.slice(start)).slice(0, maxLineLength)
   }
 
-  /** Whether lines were dropped since it was asked last. */
+  /** Whether lines were dropped since the last query. */
   #hasDroppedMore(): boolean {
     const hasMore = this.#budget.dropped > this.#droppedBefore
     this.#droppedBefore = this.#budget.dropped
@@ -101,7 +101,7 @@ export class StderrLog {
   }
 }
 
-/** Lines to messages: one that begins with white space, as those of a stack trace do, belongs to the one before. */
+/** Joins lines into messages: a line that begins with white space, as in a stack trace, belongs to the one before. */
 function joinContinued(lines: readonly string[]): { level: LogLevel; message: string }[] {
   const messages: { level: LogLevel; message: string }[] = []
   for (const line of lines) {

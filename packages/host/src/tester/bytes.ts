@@ -1,8 +1,8 @@
 import { Bytes } from '@appfactory/sdk/wire'
 
 /**
- * Arguments whose bytes travel beside their message, as those of a program do: inside it, as base64, they would come up
- * against the longest message of 8 MiB. What is no base64 stays as it is, and the plugin says so.
+ * Converts base64 arguments to bytes that travel beside their message: inside it, they would exceed the longest message of 8 MiB.
+ * Invalid base64 stays unchanged, and the plugin reports it.
  */
 export function withRawBytes(value: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, convert(name, each)]))

@@ -4,14 +4,14 @@ import type { PluginHost } from '../host.js'
 
 export interface ChecksPlan {
   plugin: string
-  /** Ids, `*` standing for anything; all without it. */
+  /** Ids, with `*` for any text. Default: all. */
   only?: string[] | undefined
   config?: Record<string, unknown> | undefined
   /** Folder of `<plugin>.json` files. */
   configDir?: string | undefined
 }
 
-/** Runs the checks of a plugin's contract, in processes of their own; tells each as it begins and ends. */
+/** Runs the checks of a plugin's contract, in separate processes; emits the start and end of each. */
 export async function runPluginChecks(
   host: PluginHost,
   { plugin, only, config = {}, configDir }: ChecksPlan,
@@ -19,13 +19,13 @@ export async function runPluginChecks(
 ): Promise<unknown> {
   const { path, valid, errors } = await host.summary(plugin)
   if (!valid) throw manifestInvalid(plugin, path, errors)
-  // Loaded when they are asked for: the page has to be there sooner.
+  // Loaded on demand, so that the page is ready sooner.
   const { runChecks } = await import('@appfactory/sdk/testing')
   const { pluginTarget } = await import('../testing.js')
   const stopping = new AbortController()
   call.addListener(() => stopping.abort())
   const pieces = call.openStream(Number.POSITIVE_INFINITY)
-  // A page that has gone away has cancelled the run as well.
+  // Closing the page cancels the run.
   const tell = (piece: object): void => void pieces.send(piece).catch(() => {})
   const { passed, failed, skipped, blocked, durationMs } = await runChecks({
     target: pluginTarget(path, {

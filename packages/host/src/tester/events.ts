@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http'
 import type { Listener, LogLine, Recorder, Sample, TimelineEvent } from './recorder.js'
 
-/** A page is told at most this often, in ms. */
+/** Minimum interval between two batches, in ms. */
 const batchMs = 100
 
-/** Lines of one batch; of a flood, the newest are sent and the others counted. */
+/** Maximum of lines in a batch; of more, the newest are sent and the others counted. */
 const maxBatchLines = 500
 
-/** What a page is told at once. */
+/** One batch of events for a page. */
 interface Batch {
   samples: Sample[]
   timeline: TimelineEvent[]
@@ -15,7 +15,7 @@ interface Batch {
   dropped_lines: number
 }
 
-/** Tells a page what happens from now on, and what was before: Server-Sent Events, in batches. */
+/** Sends a page the recorded events, then new ones: Server-Sent Events, in batches. */
 export function sendEvents(recorder: Recorder, response: ServerResponse): void {
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   response.write(`event: recorded\ndata: ${JSON.stringify(recorder.recorded)}\n\n`)
@@ -30,7 +30,7 @@ export function sendEvents(recorder: Recorder, response: ServerResponse): void {
   }
   const timer = setInterval(() => {
     const isEmpty = batch.samples.length + batch.timeline.length + batch.logs.length === 0
-    // What a slow page has not read is not made longer.
+    // Back-pressure: wait until a slow page has read the last batch.
     if (isEmpty || response.writableNeedDrain) return
     drop(batch)
     response.write(`data: ${JSON.stringify(batch)}\n\n`)

@@ -1,32 +1,32 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 
-/** Why a request gets nothing. */
+/** The reason why a request is refused. */
 export interface Refusal {
   status: 401 | 403
   reason: string
 }
 
-/** How long a token that nobody uses opens the door, in ms. */
+/** Lifetime of an unused token, in ms. */
 const tokenLifeMs = 60 * 60 * 1000
 
-/** Sec-Fetch-Site of requests that our own page, or a person, makes. */
+/** Sec-Fetch-Site of requests by our own page or by the user. */
 const ownSites = new Set(['same-origin', 'none'])
 
 /**
- * Who may talk to the tester: a page of our own origin, in a browser that has exchanged a token for a cookie. Only the
- * headers of a request are looked at.
+ * Access control: only a page of our own origin, in a browser that has exchanged a token for a cookie, may use the tester. Only
+ * the headers of a request are checked.
  */
 export class Gate {
   readonly #host: string
   readonly #cookieName: string
-  /** Each with the time of its end. */
+  /** Each with its expiry time. */
   #tokens: { digest: Buffer; until: number }[] = []
   readonly #sessions: Buffer[] = []
 
   constructor(port: number) {
     this.#host = `127.0.0.1:${port}`
-    // Cookies know no ports: two testers at once must not put each other out.
+    // Cookies ignore ports: two testers must not overwrite each other's.
     this.#cookieName = `appfactory_tester_${port}`
   }
 
@@ -34,19 +34,19 @@ export class Gate {
     return `http://${this.#host}`
   }
 
-  /** A token that opens the door once, within an hour. */
+  /** Creates a token that is valid once, within an hour. */
   issueToken(): string {
     const { secret, digest } = makeSecret()
     this.#tokens.push({ digest, until: performance.now() + tokenLifeMs })
     return secret
   }
 
-  /** Why a request comes from elsewhere, if it does. `isVisit`: it may be a link that a person has followed. */
+  /** Refuses a request from another origin. @param isVisit The user may have followed a link. */
   refuseForeign(
     { headers, headersDistinct, method }: IncomingMessage,
     isVisit: boolean,
   ): Refusal | undefined {
-    // Of several names, each reader would believe another one.
+    // Parsers disagree on which of several names counts.
     if (headers.host !== this.#host || headersDistinct.host?.length !== 1)
       return { status: 403, reason: `This is ${this.#host}` }
     const isChange = method !== 'GET' && method !== 'HEAD'
@@ -56,13 +56,13 @@ export class Gate {
     return undefined
   }
 
-  /** Why a request of an unknown browser is refused. */
+  /** Refuses a request of an unknown browser. */
   refuseStranger({ headers }: IncomingMessage): Refusal | undefined {
     if (takes(this.#sessions, this.#cookieOf(headers))) return undefined
     return { status: 401, reason: 'Open the URL that appfactory-host tester has printed; it works once' }
   }
 
-  /** Makes a cookie out of a token; undefined where it is not, or no longer, good. */
+  /** Exchanges a token for a cookie; undefined if it is invalid or expired. */
   exchange(token: string): string | undefined {
     this.#tokens = this.#tokens.filter(({ until }) => performance.now() < until)
     const index = this.#tokens.findIndex((known) => timingSafeEqual(known.digest, digestOf(token)))
@@ -79,12 +79,12 @@ export class Gate {
   }
 }
 
-/** Whether the browser says that another site asks. */
+/** Whether the browser marks the request as another site's. */
 function isElsewhere({ 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
   return site !== undefined && !ownSites.has(String(site))
 }
 
-/** Whether a person goes there, rather than a page that wants a frame, a picture or the text. */
+/** Whether the user navigates there, rather than a page that loads a frame, an image or data. */
 function isNavigation({ 'sec-fetch-dest': destination }: IncomingHttpHeaders): boolean {
   return destination === 'document'
 }

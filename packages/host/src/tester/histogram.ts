@@ -1,10 +1,10 @@
-/** Each bucket is 1 % wider than the one before: percentiles are right to that. */
+/** Each bucket is 1 % wider than the one before, so percentiles are accurate to 1 %. */
 const growth = Math.log(1.01)
 
-/** The shortest time that is told apart, in ms. */
+/** The shortest distinguishable time, in ms. */
 const shortest = 0.001
 
-/** Durations of any number of calls in little memory. */
+/** Collects the durations of any number of calls in constant memory. */
 export class Histogram {
   readonly #buckets = new Map<number, number>()
   #count = 0

@@ -11,18 +11,18 @@ export interface LoadPlan {
   args: Record<string, unknown>
   callers: number
   seconds: number
-  /** The plugin that takes its place when half of the time is over. */
+  /** The plugin to swap in at half of the time. */
   swapTo?: string | undefined
 }
 
 /** Time between two reports, in ms. */
 const reportMs = 250
-/** How long calls may go on when the time is over, in ms: most are about to end. */
+/** How long calls in flight may continue after the end, in ms. */
 const graceMs = 1000
 
 /**
- * Calls a method from many callers until the time is over, or the caller has had enough. What is under way then is
- * cancelled, in the plugin too.
+ * Calls a method from many callers until the time is up or the run is cancelled. Calls in flight are then cancelled, in the
+ * plugin too.
  */
 export async function runLoad(host: PluginHost, plan: LoadPlan, call: IncomingCall): Promise<unknown> {
   const { contract } = await host.describe(plan.plugin)
@@ -41,9 +41,9 @@ class LoadRun {
   readonly #plan: LoadPlan
   readonly #isStream: boolean
   readonly #begun = performance.now()
-  /** No call is begun any more. */
+  /** No new calls are made. */
   readonly #stopping = new AbortController()
-  /** Those that are under way are cancelled. */
+  /** Calls in flight are cancelled. */
   readonly #cancelling = new AbortController()
   readonly #all = new Histogram()
   #recent = new Histogram()
@@ -92,7 +92,7 @@ class LoadRun {
       calls: this.#calls,
       answered: this.#answered,
       in_flight: this.#calls - this.#answered - failed - this.#cancelled,
-      // A call that brought no result is lost, whoever is to blame; but for those that the end of the run has cut off.
+      // A call without a result is lost, whatever the reason, unless the end of the run cancelled it.
       lost: failed,
       cancelled: this.#cancelled,
       errors: this.#errors,
@@ -119,7 +119,7 @@ class LoadRun {
           return
         }
         this.#fail(error)
-        // A plugin that is gone refuses at once: the callers must not take all of the processor.
+        // An unloaded plugin refuses at once: the callers must not use all of the processor.
         await delay(10)
       }
     }

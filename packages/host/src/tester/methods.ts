@@ -14,7 +14,7 @@ import { withRawBytes } from './bytes.js'
 import { runPluginChecks } from './checks.js'
 import { runLoad } from './load.js'
 
-/** Of the server's methods, those that take neither a path nor end the host. */
+/** The server's methods that neither take a path nor end the host. */
 const shared = ['status', 'plugin/list', 'plugin/describe', 'plugin/load', 'plugin/unload', 'plugin/health']
 
 const errorsResult = z.array(
@@ -26,7 +26,7 @@ const pluginName = z.string().regex(namePattern)
 export type TesterMethods = Readonly<Record<string, ServerMethod>>
 
 /**
- * What the page may ask for.
+ * The methods that the page may call.
  *
  * @param configDir Folder of `<plugin>.json` files; undefined: the default one.
  */
@@ -43,14 +43,11 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
     }),
   ),
   'plugin/call': rawCall(),
-  'errors/list': method(
-    'Every error code, and what to do about it.',
-    z.strictObject({}),
-    errorsResult,
-    () => [...errorTable],
-  ),
+  'errors/list': method('Lists every error code with a remedy.', z.strictObject({}), errorsResult, () => [
+    ...errorTable,
+  ]),
   'checks/run': method(
-    'Checks that a plugin does what its contract says; tells each result.',
+    'Runs the checks of a plugin’s contract; emits each result.',
     z.strictObject({
       plugin: pluginName,
       only: z.array(z.string()).optional(),
@@ -63,7 +60,7 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
     },
   ),
   'load/run': method(
-    'Calls a method from many callers at once; tells figures while it runs.',
+    'Calls a method from many callers at once; emits figures while it runs.',
     z.strictObject({
       plugin: pluginName,
       method: z.string(),
@@ -77,18 +74,18 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
   ),
 })
 
-/** Runs what the page asks for. Throws PluginErrors. */
+/** Runs a request of the page. Throws PluginErrors. */
 export async function runTesterMethod(methods: TesterMethods, context: ServerContext): Promise<unknown> {
   const { method: name } = context.call
   const known = Object.hasOwn(methods, name) ? methods[name] : undefined
   if (known) return runMethod(known, context)
   throw new PluginError(
     'METHOD_NOT_FOUND',
-    `The tester has no method ${quoted(name)}; it has ${Object.keys(methods).join(', ')}`,
+    `Unknown method ${quoted(name)}. Available: ${Object.keys(methods).join(', ')}`,
   )
 }
 
-/** `plugin/call` with arguments as large as the tester takes them. */
+/** `plugin/call` with arguments up to the tester's limit. */
 function rawCall(): ServerMethod {
   const original = serverMethod('plugin/call')
   return {

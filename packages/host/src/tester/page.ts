@@ -37,7 +37,7 @@ export const safeHeaders = {
   'cache-control': 'no-store',
 }
 
-/** The files of the page by the path of their URL. What is not in the map is not served, whatever a URL looks like. */
+/** The page's files by URL path. Other paths are not served, which prevents path traversal. */
 export function readPage(): ReadonlyMap<string, Asset> {
   const root = new URL('../../dist/tester/page/', import.meta.url)
   const assets = readdirSync(root, { recursive: true, withFileTypes: true })
@@ -60,6 +60,6 @@ export function sendAsset(response: ServerResponse, { type, body }: Asset): void
 /** A page of one sentence. */
 export function sendNotice(response: ServerResponse, status: number, notice: string): void {
   const body = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Plugin Tester</title><p>${notice}</p></html>\n`
-  // What a refused request still sends is not waited for.
+  // Don't wait for the rest of a refused request.
   response.writeHead(status, { 'content-type': 'text/html; charset=utf-8', connection: 'close' }).end(body)
 }

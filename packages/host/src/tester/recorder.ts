@@ -4,7 +4,7 @@ import { describeThrown, type WireHealthStatus } from '@appfactory/sdk/wire'
 import type { HostEvents, PluginHost } from '../host.js'
 import { wireHealth, wireMembers, wireStatus } from '../server/wire-form.js'
 
-/** Something that happened to a plugin, in the names of the wire. */
+/** An event of a plugin, with wire names. */
 export interface TimelineEvent {
   at: number
   type: 'status' | 'crash' | 'restart' | 'swap'
@@ -13,7 +13,7 @@ export interface TimelineEvent {
 }
 
 export interface LogLine {
-  /** Counts up from 1, so that a page notices what it missed. */
+  /** Counts up from 1, so that a page notices missed events. */
   seq: number
   at: number
   plugin: string
@@ -21,14 +21,14 @@ export interface LogLine {
   message: string
 }
 
-/** How the host and its plugins were doing at one moment. */
+/** A sample of the host and its plugins at one moment. */
 export interface Sample {
   at: number
   host: Record<string, number | string>
   plugins: Record<string, WireHealthStatus>
 }
 
-/** What a page that is opened now gets to see of the past. */
+/** The recent past, for a page that is opened now. */
 export interface Recorded {
   samples: readonly Sample[]
   timeline: readonly TimelineEvent[]
@@ -51,7 +51,7 @@ const keptLines = 2000
 /** Longest part of a line that is shown. */
 const maxLineLength = 8000
 
-/** Keeps the last minutes of a host, and tells those who listen what is new. */
+/** Keeps the last minutes of a host, and emits new events to listeners. */
 export class Recorder {
   readonly listeners = new Set<Listener>()
   readonly #host: PluginHost
@@ -113,7 +113,7 @@ export class Recorder {
 
   async #sample(): Promise<void> {
     const loaded = this.#host.loadedNames()
-    // A plugin that is slow to answer is shown as it was, and holds up no other.
+    // A slow plugin keeps its last sample and does not delay the others.
     await Promise.race([Promise.all(loaded.map((name) => this.#ask(name))), delay(answerMs)])
     const sample: Sample = {
       at: Date.now(),
@@ -144,7 +144,7 @@ export class Recorder {
   }
 }
 
-/** Adds to the end; what is too much goes from the front, a few at a time. */
+/** Appends, and drops the oldest items beyond the limit, a few at a time. */
 function keep<T>(list: T[], item: T, limit: number): void {
   list.push(item)
   if (list.length > limit * 1.2) list.splice(0, list.length - limit)

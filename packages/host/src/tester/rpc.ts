@@ -9,8 +9,8 @@ import { runTesterMethod, type TesterMethods } from './methods.js'
 export const maxBodyBytes = 64 * 1024 * 1024
 
 /**
- * Answers a POST: its body is what a client would write to `appfactory-host` (a request and the pieces of its input, one
- * JSON message a line), the answer is what the client would read. A browser that goes away cancels its calls.
+ * Answers a POST: its body has the messages that a client would write to `appfactory-host` (a request and the pieces of its input,
+ * one JSON message a line), the response those that the client would read. A browser that disconnects cancels its calls.
  */
 export function answerCalls(
   { host, methods }: { host: PluginHost; methods: TesterMethods },
@@ -26,7 +26,7 @@ export function answerCalls(
     handle: (call) => runTesterMethod(methods, { host, call, subscribe: () => {}, shutDown: () => {} }),
     onEnd: () => void finish(),
   })
-  response.once('close', () => peer.close(new PluginError('REQUEST_CANCELLED', 'The page has gone away')))
+  response.once('close', () => peer.close(new PluginError('REQUEST_CANCELLED', 'The page was closed')))
 
   async function finish(): Promise<void> {
     await peer.idle()

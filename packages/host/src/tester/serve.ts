@@ -59,20 +59,20 @@ export async function serveTester(
     const { path } = targetOf(request)
     const asset = request.method === 'GET' ? page.get(path) : undefined
     const route = routes[`${request.method} ${path}`]
-    // Who waits to be asked for the body is asked now, and no sooner.
+    // Send `100 Continue` now, after the request is authorised.
     if (request.headers.expect !== undefined) response.writeContinue()
     if (asset) sendAsset(response, asset)
     else if (route) route(request, response)
-    else sendNotice(response, 404, 'There is nothing here')
+    else sendNotice(response, 404, 'Not found')
   }
 
-  /** Why a request gets nothing. A token that is good opens the door. */
+  /** Refuses a request, or lets it in. A valid token is exchanged for a cookie. */
   function admit(request: IncomingMessage, response: ServerResponse): Refusal | undefined {
     const { path, token } = targetOf(request)
     const isVisit = path === '/' && request.method === 'GET'
     const foreign = gate.refuseForeign(request, isVisit)
     if (foreign) return foreign
-    // No redirect: a strict cookie would not be sent along where another site's link has led here.
+    // No redirect: after a link from another site, the browser would not send a strict cookie.
     const cookie = isVisit && token !== undefined ? gate.exchange(token) : undefined
     if (cookie === undefined) return gate.refuseStranger(request)
     response.setHeader('set-cookie', cookie)
@@ -80,7 +80,7 @@ export async function serveTester(
   }
 
   server.on('request', answer)
-  // Otherwise Node would ask for the body, whoever wants to send it.
+  // Without this, Node sends `100 Continue` before the request is authorised.
   server.on('checkContinue', answer)
 
   return {

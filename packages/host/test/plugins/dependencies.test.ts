@@ -41,7 +41,7 @@ test('dependencies that are missing, or there in the wrong version, are named, e
     message: expect.stringContaining(dir),
     data: {
       plugin: 'needy',
-      missing: ['absent@^1', 'old@>=2.0.0 (version 1.9.0 is there)', 'any'],
+      missing: ['absent@^1', 'old@>=2.0.0 (version 1.9.0 is installed)', 'any'],
       command: 'npm install --save absent@^1 "old@>=2.0.0" any',
     },
   })

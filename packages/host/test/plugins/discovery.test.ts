@@ -48,13 +48,13 @@ describe('a manifest or a folder that is not right is invalid with a reason, and
     'a folder that is a link out of the plugins folder': (root) => {
       const dir = writePlugin(temporaryFolder(), 'broken', ttsPlugin())
       symlinkSync(dir, join(root, 'broken'), 'junction')
-      return { reason: /^folder: is a link.*--plugins-dir/ }
+      return { reason: /^folder: is a symlink.*--plugins-dir/ }
     },
     'a manifest that is a link out of the folder': (root) => {
       const dir = writePlugin(root, 'broken', ttsPlugin())
       renameSync(join(dir, 'manifest.json'), join(root, 'elsewhere.json'))
       symlinkSync(join(root, 'elsewhere.json'), join(dir, 'manifest.json'))
-      return { reason: /manifest\.json is a link out/ }
+      return { reason: /manifest\.json is a symlink out/ }
     },
     'an entry point that is not there': (root) => {
       writePlugin(root, 'broken', ttsPlugin(), { entry_point: 'dist/index.js' })

@@ -6,7 +6,7 @@ import { listed } from '../quote.js'
 import { toCamelCase } from '../wire-names.js'
 import { firstIssues, type Issue, Issues, nameValue, type Path } from './issues.js'
 
-/** A value in the other form, and what is wrong with it. With issues, the value is not to be used. */
+/** A converted value, and its problems. With issues, the value must not be used. */
 export interface Converted {
   value: unknown
   issues: Issue[]
@@ -31,13 +31,13 @@ const openInside = 1e-4
 const foreignBytes = 1e200
 
 export interface CodecOptions {
-  /** Defaults are filled in by `decode`. Default: true; false where the author's own schema does it. */
+  /** `decode` fills in defaults. Default: true; false if the author's own schema does it. */
   fillsDefaults?: boolean
   /** What the schema leaves open must be what JSON can carry, or `encode` says where it is not. Default: false. */
   strict?: boolean
 }
 
-/** What all parts of one schema share while it is compiled. */
+/** The shared state while one schema is compiled. */
 interface Scope extends CodecOptions {
   direction: Direction
   root: JsonSchema
@@ -45,18 +45,18 @@ interface Scope extends CodecOptions {
 }
 
 interface Property {
-  /** Its name in the value that is converted, and in what becomes of it. */
+  /** Name in the source and in the target. */
   from: string
   to: string
   required: boolean
-  /** Whether null stands for an absent value: it does where the property is optional and can't be null. */
+  /** Whether null means absent: if the property is optional and can't be null. */
   nullIsAbsent: boolean
   /** Makes the value of an absent one. */
   fallback: (() => unknown) | undefined
   convert: Convert
 }
 
-/** Compiles a schema of the wire. Keywords that it does not know are left to the author's own schema to check. */
+/** Compiles a schema of the wire. Unknown keywords are left to the author's own schema. */
 export function compileCodec(schema: JsonSchema, direction: Direction, options: CodecOptions = {}): Codec {
   const convert = compile(schema, { ...options, direction, root: schema, references: new Map() })
   return (value) => {
@@ -107,7 +107,7 @@ function compileObject(schema: JsonSchema, scope: Scope): Convert {
   const properties = propertiesOf(schema, scope)
   if (isTaggedBytes(properties)) return compileTaggedBytes(properties, scope)
   const { additionalProperties = true } = schema
-  // Keys that the schema does not know belong to whoever wrote them: they are never renamed.
+  // Keys that the schema does not name are data: they are never renamed.
   const convertOther =
     typeof additionalProperties === 'object' && !isOpen(additionalProperties as JsonSchema)
       ? compile(additionalProperties as JsonSchema, scope)
@@ -168,7 +168,7 @@ function propertiesOf(schema: JsonSchema, scope: Scope): Property[] {
   })
 }
 
-/** Each call gets a default of its own: what it does to it must not reach the next one. */
+/** Each call gets its own copy of a default, so that changing it does not affect the next call. */
 function fallbackOf(value: unknown, convert: Convert, scope: Scope): (() => unknown) | undefined {
   const { direction, fillsDefaults = true } = scope
   if (value === undefined || direction === 'encode' || !fillsDefaults) return undefined
@@ -189,7 +189,7 @@ function takesNull(schema: JsonSchema, root: JsonSchema, followed = 0): boolean 
   return schema['type'] === 'null' || isOpen(schema)
 }
 
-/** Whether a schema does not say of which type a value is. */
+/** Whether a schema leaves the type of a value open. */
 export function isOpen(schema: JsonSchema): boolean {
   return !['type', '$ref', 'anyOf', 'oneOf', 'allOf', 'enum', 'const'].some((keyword) => keyword in schema)
 }
@@ -305,7 +305,7 @@ function deepest({ first }: Issues): number {
   return Math.max(...first.map(({ path }) => (path === '' ? 0 : path.split(/[.[]/).length)))
 }
 
-/** Each part of an intersection converts what it knows of an object; what no part knows stays as it is. */
+/** Each part of an intersection converts its own properties; unknown ones stay unchanged. */
 function compileAllOf(parts: readonly JsonSchema[], scope: Scope): Convert {
   const converts = parts.map((schema) => compile(schema, scope))
   return (value, path, issues) => {
@@ -441,7 +441,7 @@ function isJsonPrimitive(value: unknown): boolean {
   return value === null || typeof value === 'string' || typeof value === 'boolean'
 }
 
-/** No Date, Map, RegExp and the like: their content is elsewhere than in their properties. */
+/** Excludes Date, Map, RegExp and the like, whose data is not in their properties. */
 function isJsonObject(value: unknown): value is object {
   return Object.prototype.toString.call(value) === '[object Object]'
 }

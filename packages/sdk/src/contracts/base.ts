@@ -6,7 +6,7 @@ export type Awaitable<T> = T | Promise<T>
 /** A plugin of any configuration. */
 export type AnyPlugin = PluginBase<never>
 
-/** What the SDK keeps of a plugin, out of the author's reach. */
+/** The SDK's own data of a plugin, out of the author's reach. */
 interface Lifecycle {
   status: PluginStatus
   callsInFlight: number
@@ -17,7 +17,7 @@ interface Lifecycle {
 const lifecycleSymbol: unique symbol = Symbol.for('appfactory.lifecycle') as never
 
 /**
- * What every plugin is. Extend a contract (`TTSContract`, `STTContract`, `LLMContract`, or one of `defineContract()`)
+ * The base of every plugin. Extend a contract (`TTSContract`, `STTContract`, `LLMContract`, or one of `defineContract()`)
  * rather than this class.
  */
 export abstract class PluginBase<Config = Record<string, unknown>> {
@@ -33,16 +33,16 @@ export abstract class PluginBase<Config = Record<string, unknown>> {
    */
   abstract initialize(config: Config): Awaitable<boolean | void>
 
-  /** Releases what the plugin holds. Called once, after the last call. */
+  /** Releases the plugin's resources. Called once, after the last call. */
   abstract shutdown(): Awaitable<boolean | void>
 
-  /** Says how the plugin is doing; `{ status: this.status }` is a good answer. */
+  /** Reports the plugin's health; `{ status: this.status }` is enough. */
   abstract healthCheck(): Awaitable<HealthStatus>
 
-  /** Returns what a successor needs to go on after a hot swap: JSON values and bytes. */
+  /** Returns the state for a successor after a hot swap: JSON values and bytes. */
   captureState?(): Awaitable<unknown>
 
-  /** Takes what a predecessor's `captureState()` returned. */
+  /** Restores the state that a predecessor's `captureState()` returned. */
   restoreState?(state: unknown): Awaitable<void>
 
   /** The plugin's manifest. Throws before the runtime has set it, as in a unit test. */
@@ -62,7 +62,7 @@ export abstract class PluginBase<Config = Record<string, unknown>> {
     return this.manifest.version
   }
 
-  /** Where the plugin is in its life. The SDK keeps it. */
+  /** The plugin's status, updated by the SDK. */
   get status(): PluginStatus {
     const { status, callsInFlight } = lifecycleOf(this)
     return status === PluginStatus.READY && callsInFlight > 0 ? PluginStatus.BUSY : status
@@ -80,7 +80,7 @@ export function countCall(plugin: AnyPlugin, change: 1 | -1): void {
 }
 
 /**
- * Wraps `initialize` and `shutdown` on the instance, so that `status` is right however they are called.
+ * Wraps `initialize` and `shutdown` on the instance, so that `status` is right whoever calls them.
  * Done again by the runtime, since a class field (`initialize = async () => …`) replaces the wrapper.
  */
 export function trackLifecycle(plugin: AnyPlugin): void {

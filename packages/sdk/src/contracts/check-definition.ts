@@ -3,7 +3,7 @@ import { namePattern } from '../name-pattern.js'
 import { methodNamePattern, reservedNames, toCamelCase, toSnakeCase } from '../wire-names.js'
 import type { ContractDefinition, MethodDefinition } from './contract.js'
 
-/** What JSON can't carry, by Zod's name for it: what it is, and what to use. */
+/** Types that JSON lacks, by Zod's names: a description, and an alternative. */
 const notJson: Record<string, string> = {
   date: 'a Date: use z.iso.datetime(), or z.coerce.date() for an argument',
   bigint: 'a bigint: use z.string()',
@@ -119,7 +119,7 @@ function accepts(schema: z.core.$ZodTypes, value: unknown): boolean {
   }
 }
 
-/** The schemas that a schema is made of. A schema that is written further down in its module is not there yet. */
+/** The schemas inside a schema. One that is declared further down in its module is not initialized yet. */
 function partsOf(schema: z.core.$ZodTypes, part: Part): Part[] {
   try {
     return innerSchemas(schema, part.side).map(([inner, step]) => ({
@@ -165,7 +165,7 @@ function innerSchemas({ _zod: { def } }: z.core.$ZodTypes, side: Side): [schema:
   }
 }
 
-/** A transform, first or last, takes or makes what no schema tells. */
+/** A transform, first or last: its input or output has no schema. */
 function pipeEnd(
   { in: first, out: last }: z.core.$ZodPipeDef,
   side: Side,

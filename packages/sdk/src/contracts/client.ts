@@ -1,13 +1,13 @@
 import type { PluginBase } from './base.js'
 
-/** Options that every call takes in TypeScript. They never go on the wire. */
+/** Options of every call in TypeScript. They are never sent. */
 export interface CallOptions {
   /** An abort cancels the call in the plugin; the call then fails with REQUEST_CANCELLED. */
   signal?: AbortSignal | undefined
   /** In ms; the call is then cancelled and fails with CALL_TIMEOUT. For a stream: time between two pieces. */
   timeoutMs?: number | undefined
   /**
-   * How often to call again where the plugin crashes meanwhile, within `timeoutMs`. Only for methods that the contract
+   * Number of further attempts if the plugin crashes during the call, within `timeoutMs`. Only for methods that the contract
    * marks idempotent; not for streams. Default: 0.
    */
   retry?: number | undefined

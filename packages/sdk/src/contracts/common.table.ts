@@ -9,7 +9,7 @@ export const authorMap = z.record(z.string(), z.unknown())
 
 export const providerOptions = authorMap.optional().describe('Passed to the engine untouched.')
 
-/** What every result may carry where the engine knows it. */
+/** Optional fields of every result, if the engine knows them. */
 export const resultExtras = {
   usage: z
     .looseObject({

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { ContractDescriptor, MethodKind, SessionRole } from '../descriptor.js'
 import type { Manifest } from '../manifest.js'
 
-/** One method of a contract, as its author writes it: with Zod schemas in camelCase. */
+/** One method of a contract, as authors write it: with Zod schemas in camelCase. */
 export interface MethodDefinition {
   /** One line for a person. */
   description?: string
@@ -35,7 +35,7 @@ export interface MethodDefinition {
   aggregate?: (pieces: never[]) => unknown
 }
 
-/** A contract as data: what `defineContract()` takes. */
+/** A contract as data: the argument of `defineContract()`. */
 export interface ContractDefinition<
   Methods extends Record<string, MethodDefinition> = Record<string, MethodDefinition>,
 > {
@@ -48,9 +48,9 @@ export interface ContractDefinition<
   methods: Methods
 }
 
-/** What turns an author's shorthand into a full result. Only what `bare` can't say needs one. */
+/** Turns an author's shorthand into a full result, if `bare` is not enough. */
 export interface MethodBehaviour {
-  /** Fits checked arguments to what the plugin's manifest says that it takes. Throws INVALID_PARAMS where it can't. */
+  /** Reduces checked arguments to those that the manifest's capabilities allow. Throws INVALID_PARAMS if it can't. */
   prepare?(args: Record<string, unknown>, manifest: Manifest): Record<string, unknown>
   /** Completes a result (after `bare`). */
   normalise?(result: Record<string, unknown>, args: Record<string, unknown>): Record<string, unknown>
@@ -60,7 +60,7 @@ export interface MethodBehaviour {
   aggregate?(pieces: readonly Record<string, unknown>[], args: Record<string, unknown>): unknown
 }
 
-/** What a contract class carries under `contractSymbol`, so that the runtime can work with it. */
+/** The runtime's data of a contract class, under `contractSymbol`. */
 export interface ContractBinding {
   readonly name: string
   /** Loads the contract as data. */
@@ -68,7 +68,7 @@ export interface ContractBinding {
   readonly behaviour: Readonly<Record<string, MethodBehaviour>>
   /** Live Zod schemas of the arguments, for contracts defined in code: refinements and transforms count. */
   readonly argumentSchemas?: Readonly<Record<string, z.ZodType>>
-  /** The same of the results: what leaves the plugin is what they make of it. */
+  /** The same for results: the plugin sends the parsed ones. */
   readonly resultSchemas?: Readonly<Record<string, z.ZodType>>
   /** The same of the pieces of streams. */
   readonly pieceSchemas?: Readonly<Record<string, z.ZodType>>

@@ -14,7 +14,7 @@ import { ownDefaults } from './own-defaults.js'
 
 type Methods = Record<string, MethodDefinition>
 
-/** What a method of a defined contract returns, as its author writes it. */
+/** The return type of a method of a defined contract, as authors write it. */
 type Answer<Method extends MethodDefinition> = Method extends {
   kind: 'stream'
   piece: infer Piece extends z.ZodType

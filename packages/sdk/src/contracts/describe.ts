@@ -128,7 +128,7 @@ const holders = {
   map: ['properties', '$defs', 'definitions', 'patternProperties', 'dependentSchemas'],
 }
 
-/** A schema made anew: each schema inside first, then the one that holds it. */
+/** Rebuilds a schema: first each inner schema, then the outer one. */
 function mapSchemas(schema: JsonSchema, change: (schema: JsonSchema) => JsonSchema): JsonSchema {
   const changed = Object.entries(schema).map(([keyword, value]) => {
     if (holders.one.includes(keyword) && isSchema(value)) return [keyword, mapSchemas(value, change)]

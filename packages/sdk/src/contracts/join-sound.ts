@@ -2,7 +2,7 @@ import { decodeWav, sniffAudio, type WavAudio, wrapWav } from '../audio.js'
 import { PluginError } from '../errors.js'
 import { joinWav, readWav, sampleAt } from '../wav.js'
 
-/** What is told of sound whose format nobody has said. */
+/** Assumed format of sound without a declared one. */
 export const assumedFormat = 'The audio has no known header: its format is assumed'
 
 /** Sound with its format. */

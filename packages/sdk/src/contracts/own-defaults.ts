@@ -28,7 +28,7 @@ export function ownDefaults(root: z.ZodType): void {
   }
 }
 
-/** A copy of data; an instance of a class stays what it is. */
+/** Copies data; instances of classes are kept. */
 function copyOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(copyOf)
   if (typeof value !== 'object' || value === null) return value

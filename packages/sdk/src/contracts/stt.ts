@@ -62,7 +62,7 @@ export abstract class STTContract<Config = Record<string, unknown>> extends Plug
   static readonly [contractSymbol] = shippedBinding('stt', behaviour)
   declare readonly [clientType]?: STTClient
 
-  /** Converts `audio` (a WAV file, or what `options.format` says) to text. */
+  /** Converts `audio` (a WAV file, or the format in `options.format`) to text. */
   abstract transcribe(
     audio: Uint8Array,
     language?: string,
@@ -116,7 +116,7 @@ export abstract class STTContract<Config = Record<string, unknown>> extends Plug
     yield { partial: null, final: textOf(await this.endStream(sessionId)) }
   }
 
-  /** Ends a session that nobody needs any more; the error that led here is the one to tell. */
+  /** Ends an abandoned session; the original error is the one to report. */
   async #abandon(sessionId: string): Promise<void> {
     try {
       await this.endStream(sessionId)

@@ -103,7 +103,7 @@ export abstract class TTSContract<Config = Record<string, unknown>> extends Plug
   }
 }
 
-/** Fills in what the audio's own header says and the plugin did not. */
+/** Fills in fields that the plugin left out from the audio's header. */
 function describeAudio(
   speech: Record<string, unknown>,
   { voiceId, format, sampleRate }: { voiceId?: unknown; format?: unknown; sampleRate?: unknown } = {},

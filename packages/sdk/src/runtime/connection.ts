@@ -5,7 +5,7 @@ import type { HandshakeParams } from '../wire/protocol.js'
 import { guardStdin, guardStdout } from './guard.js'
 import { makeBlocking, openMessagePipe } from './pipe.js'
 
-/** Where the messages of this process come in and go out. */
+/** The streams for the messages of this process. */
 export interface Connection {
   input: Readable
   output: Writable
@@ -22,9 +22,9 @@ const maxHandshakeBytes = 16 * 1024 * 1024
 const lineFeed = 0x0a
 
 /**
- * Takes the connection to the host away from what runs in this process later: the author's code, what it imports, and the
- * processes that it starts, which get this one's stdin and stdout. Where the host offers a pipe of its own for messages,
- * nobody else has it; stdin is empty from then on, and stdout a log. Else both are guarded in JavaScript only.
+ * Protects the connection to the host from later code in this process: the author's code, its imports, and the processes
+ * that it starts, which inherit stdin and stdout. If the host offers a separate pipe for messages, only the SDK has it; stdin
+ * is then empty, and stdout a log. Otherwise both are protected in JavaScript only.
  */
 export function connect(): Connection {
   // Read before anything else can: a stream would read on behind it.
@@ -36,7 +36,7 @@ export function connect(): Connection {
   return connection
 }
 
-/** What comes on stdin, up to the end of the first line at least. */
+/** The input on stdin, at least up to the end of the first line. */
 function readFirstLine(): Buffer {
   const parts: Buffer[] = []
   for (let total = 0; total < maxHandshakeBytes; ) {
@@ -51,7 +51,7 @@ function readFirstLine(): Buffer {
   return Buffer.concat(parts)
 }
 
-/** Returns 0 at the end, and where stdin is none that one can wait for: a stream will do better then. */
+/** Returns 0 at the end, or if stdin can't be read synchronously: then a stream reads it. */
 function readSome(part: Buffer): number {
   try {
     return readSync(0, part)
@@ -61,7 +61,7 @@ function readSome(part: Buffer): number {
 }
 
 function offersPipe(said: Buffer): boolean {
-  // Whoever has sent more than the handshake does not wait for what becomes of the offer.
+  // A client that has sent more than the handshake does not wait for the offer's answer.
   if (said.indexOf(lineFeed) !== said.length - 1) return false
   try {
     const { params } = JSON.parse(said.toString()) as { params?: Partial<HandshakeParams> }
@@ -81,7 +81,7 @@ function connectByPipe(): Connection | undefined {
   }
 }
 
-/** What opens a file next gets the lowest number that is free: 0. Where it may not be read, the host's end of stdin is. */
+/** The next open() gets the lowest free descriptor, 0. If the null device may not be read, the host closes its end of stdin. */
 function emptyStdin(): void {
   try {
     const spare = openSync(devNull, 'r')

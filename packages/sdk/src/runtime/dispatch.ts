@@ -14,7 +14,7 @@ import { creditOf, type OutgoingStream } from '../wire/streams.js'
 import { toSnakeCase } from '../wire-names.js'
 import { logThrown } from './log-thrown.js'
 
-/** How long a cancelled method may go on before the caller is told that it does not stop. */
+/** How long a cancelled method may continue before its call is answered as still working. */
 const cancelGraceMs = 1000
 
 type Args = Record<string, unknown>
@@ -53,7 +53,7 @@ export class Dispatcher {
       const args = isPromise(decoded) ? await decoded : decoded
       const answer = await this.#invoke(method, args, call)
       const finished = this.#finish(codecs, answer, args, outgoing)
-      // An await costs a turn of the microtask queue even where there is nothing to wait for.
+      // Even an await of nothing costs a turn of the microtask queue.
       const result = isPromise(finished) ? await finished : finished
       if (call.cancelled) throw call.cancelled
       return result
@@ -64,7 +64,7 @@ export class Dispatcher {
     }
   }
 
-  /** What goes to the caller for what the author's method returned. */
+  /** Converts the return value of the author's method for the caller. */
   #finish(codecs: MethodCodecs, answer: unknown, args: Args, outgoing: OutgoingStream | undefined): unknown {
     if (codecs.method.kind === 'call') return this.#encodeResult(codecs, answer, args)
     const pieces = iterate(answer, codecs.method)
@@ -88,7 +88,7 @@ export class Dispatcher {
     return this.#encodeResult(codecs, aggregate ? aggregate(collected, args) : collected, args)
   }
 
-  /** The result of a contract defined in code is what its own schema makes of it. */
+  /** Parses a result with the schema of a contract defined in code. */
   #encodeResult(codecs: MethodCodecs, answer: unknown, args: Args): unknown {
     const { method } = codecs
     const complete = this.#complete(method, answer, args)
@@ -156,7 +156,7 @@ export class Dispatcher {
       : this.#takeArgs(method, parsed)
   }
 
-  /** A contract defined in code may check and transform more than its JSON Schema tells. */
+  /** A contract defined in code may check and transform more than its JSON Schema can express. */
   #takeArgs(method: MethodDescriptor, { success, data, error }: Parsed): Args {
     if (success) return this.#prepare(method, data as Args)
     throw invalidArguments(this.#plugin.name, method.wire, issuesOf(error, toSnakeCase))
@@ -188,7 +188,7 @@ export class Dispatcher {
     return normalise ? normalise(result as Args, args) : result
   }
 
-  /** An error that the plugin foresaw goes to the caller as it is; of any other, only what is safe to show. */
+  /** A PluginError reaches the caller unchanged; of any other error, only the safe parts. */
   #explain(error: unknown, method: string): PluginError {
     if (isPluginError(error)) {
       // Its cause stays here, so it is in the log or nowhere.
@@ -230,7 +230,7 @@ function argumentList({ parameters }: MethodDescriptor, args: Args, call: Incomi
   return [...parameters.map((name) => args[name]), options]
 }
 
-/** What of `safeParse()` is used. */
+/** The used part of `safeParse()`'s result. */
 interface Parsed {
   success: boolean
   data?: unknown
@@ -245,7 +245,7 @@ function parse(schema: z.ZodType, value: unknown): Parsed | Promise<Parsed> {
   try {
     return schema.safeParse(value)
   } catch {
-    // What is no matter of time throws again.
+    // Errors that do not come from asynchronous parsing are thrown again.
     asynchronous.add(schema)
     return schema.safeParseAsync(value)
   }
@@ -260,7 +260,7 @@ function issuesOf(error: z.ZodError | undefined, nameOf: (key: string) => string
   return firstIssues(first, all.length)
 }
 
-/** What the author's own schema makes of an answer. */
+/** Parses an answer with the author's schema. */
 function checkAnswer(schema: z.ZodType, answer: unknown, method: MethodDescriptor): unknown {
   const take = ({ success, data, error }: Parsed) => {
     if (success) return data

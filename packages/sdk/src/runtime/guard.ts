@@ -26,7 +26,7 @@ export function guardStdin(): void {
   })
 }
 
-/** What stdin is where nobody types: it ends at once. */
+/** An empty stdin, which ends at once. */
 class EmptyInput extends Readable {
   readonly fd = 0
 

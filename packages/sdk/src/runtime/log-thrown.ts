@@ -1,6 +1,6 @@
 import { describeThrown } from '../errors.js'
 
-/** Logs what was thrown, with its stack; of what can't be looked at, what there is to say. */
+/** Logs a thrown value with its stack, or whatever can be read of it. */
 export function logThrown(error: unknown): void {
   try {
     console.error(error)

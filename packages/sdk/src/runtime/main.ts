@@ -36,10 +36,10 @@ import {
 import { resolveSdk, resolveSdkInRequire } from './sdk-resolver.js'
 import { registerHooks, type TypeScriptOptions } from './typescript.js'
 
-/** How long `shutdown()` may take once the host is gone. */
+/** How long `shutdown()` may take after the host has exited. */
 const orphanGraceMs = 1500
 
-/** How long calls that are cancelled, as the process leaves, may take to end, in ms. */
+/** How long cancelled calls may take to end when the process exits, in ms. */
 const callsGraceMs = 500
 
 class PluginProcess {
@@ -168,7 +168,7 @@ class PluginProcess {
     }
   }
 
-  /** The host is gone, so nobody needs this process any more. */
+  /** The host has exited: ends this process. */
   async #leave(): Promise<void> {
     setTimeout(() => process.exit(0), orphanGraceMs)
     this.#peer.close(new PluginError('REQUEST_CANCELLED', 'The host is gone'))

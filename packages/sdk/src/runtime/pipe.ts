@@ -4,25 +4,25 @@ import type { Writable } from 'node:stream'
 import { systemCodeOf } from '../errors.js'
 import { openBytePipe } from '../wire/byte-pipe.js'
 
-/** What Node has of a pipe: `setBlocking` says whether reads and writes wait. */
+/** Node's handle of a pipe: `setBlocking` makes reads and writes wait. */
 interface Handle {
   setBlocking(isBlocking: boolean): void
 }
 
-/** A pipe for messages that the host has left open for this process. Throws where there is none. */
+/** The pipe for messages from the host. Throws if there is none. */
 export function openMessagePipe(fd: number): Socket {
-  // The end of what the host says must not keep back what is still to be answered.
+  // End-of-file from the host must not stop pending answers.
   return writeAtOnce(new Socket({ fd, readable: true, writable: true, allowHalfOpen: true }), fd)
 }
 
-/** A pipe for raw bytes that the host has left open for this process. Throws where there is none. */
+/** The pipe for raw bytes from the host. Throws if there is none. */
 export function openByteChannel(fd: number): Socket {
   return writeAtOnce(openBytePipe({ fd }), fd)
 }
 
 /**
- * Makes each write wait until the pipe has taken all of it: else a large reply, or the last words, would be cut off where the
- * plugin calls process.exit() right after. For pipes that nobody reads here: others may write to them as well.
+ * Makes each write wait until the pipe has taken all of it: otherwise process.exit() right after it would cut off a large
+ * reply or the last log lines. For pipes that are not read here: others may write to them as well.
  */
 export function makeBlocking(stream: Writable): void {
   handleOf(stream)?.setBlocking?.(true)
@@ -57,7 +57,7 @@ function handleOf(stream: Writable): Handle | undefined {
   return Reflect.get(stream, '_handle') ?? undefined
 }
 
-/** What a pipe most often has room for, in bytes. More is not tried before it is waited for. */
+/** The usual capacity of a pipe, in bytes. Larger writes are split. */
 const mostAtOnce = 32 * 1024
 
 function writeWhole(fd: number, parts: Uint8Array[], handle: Handle): void {
@@ -72,7 +72,7 @@ function writeWhole(fd: number, parts: Uint8Array[], handle: Handle): void {
   }
 }
 
-/** Writes what there is room for; returns how many bytes. */
+/** Writes as much as fits; returns the number of bytes. */
 function writeSome(fd: number, parts: Uint8Array[]): number {
   try {
     const [only] = parts
@@ -83,7 +83,7 @@ function writeSome(fd: number, parts: Uint8Array[]): number {
   }
 }
 
-/** What is left of `parts` behind the first `bytes`. */
+/** The rest of `parts` after the first `bytes`. */
 function without(parts: Uint8Array[], bytes: number): Uint8Array[] {
   let left = bytes
   return parts.flatMap((part) => {

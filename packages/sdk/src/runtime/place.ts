@@ -2,12 +2,11 @@ import { sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { read } from '../errors.js'
 
-/** The plugin's folder, unless its code goes elsewhere later. */
+/** The plugin's folder, read before its code can change the working directory. */
 const folder = process.cwd() + sep
 
 /**
- * Where in the plugin's own code an error arose, or was noticed: `/…/src/index.ts:12`. Undefined where its stack does not
- * tell.
+ * The place of an error in the plugin's own code: `/…/src/index.ts:12`. Undefined if its stack does not have it.
  */
 export function placeOf(error: unknown): string | undefined {
   const stack = read(error, 'stack')

@@ -1,4 +1,4 @@
-// What the runtime does with one plugin, wherever it runs: in its own process, or in an author's test.
+// The runtime's work on one plugin, both in its own process and in an author's test.
 
 import { parseConfigOf } from '../config.js'
 import { type AnyPlugin, setManifest, trackLifecycle } from '../contracts/base.js'
@@ -52,7 +52,7 @@ export function construct(pluginClass: PluginClass, manifest: Manifest): AnyPlug
   }
 }
 
-/** What the author wrote, as against what the contract's class brings along. */
+/** The methods that the author wrote, without those that the contract's class brings along. */
 export function capabilitiesOf(
   pluginClass: PluginClass,
   plugin: AnyPlugin,
@@ -75,7 +75,7 @@ function contractClassOf(pluginClass: PluginClass): object {
 }
 
 /**
- * Initializes a plugin with a configuration that its own schema has checked and filled in.
+ * Initializes a plugin with a configuration that is checked and completed by its own schema.
  *
  * @throws PluginError CONFIG_INVALID, PLUGIN_INITIALIZE_FAILED, or what the plugin itself threw.
  */
@@ -97,7 +97,7 @@ export async function initialize(
   }
 }
 
-/** What a plugin's `healthCheck()` says, completed. Throws where it has no status that there is. */
+/** The result of a plugin's `healthCheck()`, completed. Throws if its status is unknown. */
 export async function healthOf(plugin: AnyPlugin): Promise<WireHealthStatus> {
   const health: Partial<HealthStatus> | undefined = await plugin.healthCheck()
   const { status, message = '', details = {}, latencyMs = null, memoryMb } = health ?? {}
@@ -114,7 +114,7 @@ export async function healthOf(plugin: AnyPlugin): Promise<WireHealthStatus> {
 }
 
 /**
- * What a plugin's `captureState()` returns, as it goes on the wire.
+ * The result of a plugin's `captureState()`, in the form of the wire.
  *
  * @throws PluginError HOTSWAP_FAILED, RESOURCE_EXHAUSTED, or what the plugin threw.
  */

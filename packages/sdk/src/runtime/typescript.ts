@@ -1,5 +1,5 @@
-// How a plugin's process imports an entry point in TypeScript: Node strips the types where it can by itself, and jiti,
-// whose address the host gives, does what is left.
+// Imports an entry point in TypeScript in a plugin's process: Node strips the types if it can, and jiti, whose URL the host
+// passes, handles the rest.
 
 import { existsSync, readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
@@ -7,15 +7,15 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { describeThrown, systemCodeOf } from '../errors.js'
 
 export interface TypeScriptOptions {
-  /** URL of jiti. Absent: what Node can't do fails. */
+  /** URL of jiti. Without it, syntax that Node can't handle fails. */
   jiti?: string
-  /** Whether the plugin's folder has no SDK, so that jiti must be told where this one is. */
+  /** Whether the plugin's folder has no SDK, so that jiti needs the path of this one. */
   provideSdk: boolean
 }
 
 type Exports = Record<string, unknown>
 
-/** What is used of jiti, which is no dependency of the SDK. */
+/** The used part of jiti, which is not a dependency of the SDK. */
 interface JitiModule {
   createJiti(
     id: string,
@@ -39,7 +39,7 @@ function stripsTypes(): boolean {
   return Boolean(Reflect.get(process.features, 'typescript')) && 'registerHooks' in nodeModule
 }
 
-/** Calls module.registerHooks(), which Node 20 lacks. Returns whether it is there. */
+/** Calls module.registerHooks(), which Node 20 lacks. Returns whether it exists. */
 export function registerHooks(hooks: object): boolean {
   const register: unknown = Reflect.get(nodeModule, 'registerHooks')
   if (typeof register !== 'function') return false
@@ -65,7 +65,7 @@ async function importByJiti(file: string, { jiti, provideSdk }: TypeScriptOption
   return createJiti(pathToFileURL(file).href, { fsCache: false, alias }).import(file)
 }
 
-/** The files of this SDK by what a plugin calls them. */
+/** The files of this SDK by the specifiers that plugins import. */
 function sdkFiles(): Record<string, string> {
   const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
   const { exports }: { exports: object } = JSON.parse(manifest)
@@ -78,7 +78,7 @@ interface Context {
   parentURL?: string | undefined
 }
 
-/** A resolve hook: './engine.js' names engine.ts where only that is there, as it does for TypeScript's compiler. */
+/** A resolve hook: './engine.js' finds engine.ts if only that exists, as in TypeScript's compiler. */
 export function resolveTypeScript<Result>(
   specifier: string,
   context: Context,

@@ -11,34 +11,34 @@ export interface Check {
   readonly title: string
   /** The capability without which it is skipped: the wire name of a method, or `state`. */
   readonly requires?: string
-  /** Checks without which this one says nothing: where one of them failed, this one is blocked. */
+  /** Checks that this one builds on: if one of them fails, this one is blocked. */
   readonly after?: readonly string[]
-  /** Resolves where the plugin passes; throws where it does not. */
+  /** Resolves if the plugin passes; throws if it fails. */
   run(context: CheckContext): Promise<void>
 }
 
-/** What a check works with. */
+/** The context of a check. */
 export interface CheckContext {
   readonly contract: ContractDescriptor
   /** Longest time that one call may take, in ms. */
   readonly timeoutMs: number
-  /** The running instance; started where there is none. */
+  /** The running instance; started if there is none. */
   plugin(): Promise<RunningPlugin>
   /** Another instance, freshly started; it is stopped when the check has ended. */
   another(): Promise<RunningPlugin>
   /** Stops the running instance; the next `plugin()` starts another. Throws what its shutdown threw. */
   stop(): Promise<void>
-  /** Words of the manifest's `capabilities`; undefined where the target does not tell. */
+  /** Words of the manifest's `capabilities`; undefined if the target does not know them. */
   claims(): Promise<readonly string[] | undefined>
   /** Arguments to call a method with, as on the wire. */
   samples(method: MethodDescriptor): MethodSamples
   /** The codecs of a method of the contract. */
   codecs(method: MethodDescriptor): MethodCodecs
-  /** Tells what the check can't compare, or has not tried, although it passes: `not compared: …`. */
+  /** Notes a comparison that the check could not make although it passes: `not compared: …`. */
   note(text: string): void
 }
 
-/** What a check found wrong. */
+/** A problem that a check found. */
 export class CheckFailure extends Error {
   override readonly name = 'CheckFailure'
 }

@@ -23,7 +23,7 @@ const shippedChecks: Record<string, (contract: ContractDescriptor) => Check[]> =
 }
 
 /**
- * All checks of a contract, in the order in which they are run. Those of a contract of one's own are made from its table.
+ * All checks of a contract, in the order in which they run. The checks of a custom contract are generated from its table.
  *
  * @throws TypeError where there is no such contract.
  */
@@ -51,7 +51,7 @@ function checksFromTable({ name, methods }: ContractDescriptor): Check[] {
   )
 }
 
-/** A contract as data. Of a contract that ships, the SDK's own copy: not what a plugin says of itself. */
+/** A contract as data. For the SDK's contracts, its own copy, not the plugin's. */
 export async function descriptorOf(contract: CheckedContract): Promise<ContractDescriptor> {
   if (typeof contract === 'string') return shippedContract(contract)
   if (typeof contract === 'object')

@@ -27,7 +27,7 @@ import type { CheckTarget, RunningPlugin, TargetCallOptions, WireArgs } from './
 /** A class that extends a contract. */
 export type TestedClass<Plugin extends AnyPlugin = AnyPlugin> = new () => Plugin
 
-/** What a test knows of the manifest. Default: the contract's name, and `1.0.0`. */
+/** The part of the manifest that a test gives. Default: the contract's name, and `1.0.0`. */
 export type TestManifest = Partial<Manifest>
 
 /**
@@ -50,7 +50,7 @@ export function classTarget(
   }
 }
 
-/** A whole manifest for a plugin that has none in a test. */
+/** A complete manifest for a plugin without one in a test. */
 export function testManifest(plugin: TestedClass, manifest: TestManifest = {}): Manifest {
   const contract = contractBindingOf(plugin)?.name ?? 'unknown'
   const standard = { name: 'tested_plugin', version: '1.0.0', contract, entry_point: 'index.js' }
@@ -78,7 +78,7 @@ function describe(pluginClass: PluginClass): Promise<ContractDescriptor> {
 /** A host's own default. */
 const maxStateBytes = 16 * 1024 * 1024
 
-/** One instance behind a connection of its own. */
+/** One instance with its own connection. */
 class LocalPlugin implements RunningPlugin {
   readonly contract: ContractDescriptor
   readonly capabilities: readonly string[]

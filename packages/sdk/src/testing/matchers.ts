@@ -1,7 +1,7 @@
 import { isUint8Array } from 'node:util/types'
 import { decodeWav, sniffAudio, toMono16 } from '../audio.js'
 
-/** What a WAV file is expected to be. What is left out is not looked at. */
+/** The expected properties of a WAV file. Omitted ones are not checked. */
 export interface ExpectedWav {
   /** In Hz. */
   sampleRate?: number
@@ -16,7 +16,7 @@ export interface ExpectedSilence {
   peak?: number
 }
 
-/** What a matcher says. */
+/** The result of a matcher. */
 export interface MatcherVerdict {
   pass: boolean
   message(): string
@@ -76,7 +76,7 @@ function bytesOf(received: unknown): Uint8Array {
   return isUint8Array(audio) ? audio : new Uint8Array()
 }
 
-/** Samples without a header, with what is needed to play them. */
+/** Samples without a header, with the format needed to play them. */
 function isRaw(received: unknown, bytes: Uint8Array): boolean {
   if (bytes.length === 0) return false
   const { format, sampleRate } = received as { format?: unknown; sampleRate?: unknown }

@@ -1,20 +1,20 @@
 import { isPromise } from 'node:util/types'
 import type { AnyPlugin } from '../contracts/base.js'
 
-/** One call of a method of the contract, whoever made it: a test, or another method of the plugin. */
+/** One call of a method of the contract, by a test or by another method of the plugin. */
 export interface RecordedCall {
   /** As in TypeScript: `getVoices`. */
   readonly method: string
   readonly args: readonly unknown[]
-  /** What it returned or resolved to; of a stream, its pieces so far. */
+  /** The returned or resolved value; for a stream, its pieces so far. */
   result?: unknown
-  /** What it threw or rejected with. */
+  /** The thrown or rejected value. */
   error?: unknown
 }
 
 type Method = (...args: unknown[]) => unknown
 
-/** Writes down each call of `methods` from now on, in the order in which they begin. */
+/** Records each call of `methods` from now on, in the order in which they begin. */
 export function recordCalls(plugin: AnyPlugin, methods: readonly string[]): RecordedCall[] {
   const calls: RecordedCall[] = []
   for (const method of methods) {

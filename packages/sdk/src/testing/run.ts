@@ -10,9 +10,9 @@ import type { CheckTarget } from './target.js'
 export interface RunChecksOptions {
   /** The plugin: `classTarget(MyPlugin)`, or `pluginTarget(dir)` of `@appfactory/host/testing`. */
   target: CheckTarget
-  /** What `initialize()` gets, defaults of its schema filled in. Default: nothing. */
+  /** The configuration for `initialize()`; its schema's defaults are filled in. Default: none. */
   config?: Record<string, unknown>
-  /** Arguments to call methods with: `{ synthesize: { text: 'Hello' } }`. Default: what the contract's table allows. */
+  /** Arguments for the methods: `{ synthesize: { text: 'Hello' } }`. Default: generated from the contract's table. */
   samples?: Samples
   /** Ids of checks, `*` standing for anything: `tts.*`. Default: all. */
   only?: readonly string[]
@@ -28,17 +28,17 @@ export interface RunChecksOptions {
 
 export type CheckStatus = 'passed' | 'failed' | 'skipped' | 'blocked'
 
-/** What came of one check. */
+/** The result of one check. */
 export interface CheckResult {
   id: string
   title: string
   /** `skipped`: the plugin has not the capability. `blocked`: a check that it builds on has failed. */
   status: CheckStatus
-  /** Why it was skipped or blocked, or what is wrong. Absent where it has passed. */
+  /** Why it was skipped or blocked, or the problem. Absent if it has passed. */
   reason?: string
-  /** What a check that has passed could not compare, and why: `not compared: …`. */
+  /** A comparison that a passed check could not make, and why: `not compared: …`. */
   note?: string
-  /** What the check threw, where it has failed. */
+  /** The error of a failed check. */
   error?: unknown
   durationMs: number
 }
@@ -134,7 +134,7 @@ export class CheckRun {
       const note = this.#session.takeNote()
       return { status: 'passed', ...(note === undefined ? {} : { note }) }
     } catch (error) {
-      // Whatever it has left behind is not the next check's business.
+      // Leftovers must not affect the next check.
       await this.#session.discard()
       const reason = error instanceof CheckFailure ? error.message : errorText(error)
       return { status: 'failed', reason, error }
@@ -151,7 +151,7 @@ export class CheckRun {
   }
 }
 
-/** A plugin that can't say what it is fails `lifecycle.load`, with the reason. */
+/** A plugin whose contract can't be read fails `lifecycle.load`, with the reason. */
 async function describeOrNothing(target: CheckTarget): Promise<ContractDescriptor> {
   try {
     return await descriptorOf(await target.describe())

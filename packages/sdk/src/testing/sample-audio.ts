@@ -8,7 +8,7 @@ export interface SampleAudioOptions {
 }
 
 /**
- * A WAV file, 16 bit and mono: the faint hiss of a room where nobody speaks. The same every time.
+ * A WAV file, 16 bit and mono: the faint hiss of a quiet room. The same every time.
  *
  * @example await plugin.transcribe(sampleAudio({ durationMs: 500 }))
  */

@@ -6,7 +6,7 @@ import { sampleOf } from './schema-sample.js'
 import type { WireArgs } from './target.js'
 import { longerThan, othersLike } from './variations.js'
 
-/** What an author says to call methods with: all arguments of a call as one object, in the names of TypeScript or of the wire. */
+/** The author's sample arguments: all arguments of a call as one object, with names of TypeScript or of the wire. */
 export type Samples = Readonly<Record<string, WireArgs | readonly WireArgs[]>>
 
 /** Arguments of the wire to call one method with. */
@@ -65,7 +65,7 @@ function shippedOf(contract: string, method: string): [WireArgs, WireArgs, WireA
 }
 
 /**
- * Arguments for each method of a contract: the author's, else those that are known to do, else what its schema allows.
+ * Arguments for each method of a contract: the author's, otherwise known ones, otherwise generated from its schema.
  *
  * @throws TypeError where an author's sample is for no method, or does not fit.
  */
@@ -109,7 +109,7 @@ export class SampleSource {
   }
 }
 
-/** Fills in what the author has not given: `known` arguments in place of the author's, or what can be made of these. */
+/** Fills in missing samples: `known` arguments instead of the author's, or ones derived from them. */
 function completed(
   method: MethodDescriptor,
   [first = {}, second, long]: readonly WireArgs[],
@@ -132,6 +132,6 @@ function toWire(args: WireArgs, codecs: MethodCodecs): WireArgs {
   if (codecs.decodeArgs(args).issues.length === 0) return args
   const { value, issues } = codecs.encodeArgs(args)
   if (issues.length > 0) throw new TypeError(`samples: ${codecs.method.name}: ${issuesText(issues)}`)
-  // As plain JSON, with bytes as base64: that is what every target takes.
+  // As plain JSON, with bytes as base64: every target accepts that.
   return JSON.parse(JSON.stringify(value)) as WireArgs
 }

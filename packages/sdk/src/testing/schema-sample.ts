@@ -15,8 +15,8 @@ const textsByFormat: Record<string, string> = {
 }
 
 /**
- * A value that a schema of the wire takes: required properties only, bytes as a WAV file. `variant` makes another one of the
- * same kind. A pattern can't be guessed: what has one needs samples by its author.
+ * A value that a schema of the wire accepts: required properties only, bytes as a WAV file. `variant` makes another one of the
+ * same kind. A pattern can't be guessed: its author must give samples.
  */
 export function sampleOf(schema: JsonSchema, variant = 0, root: JsonSchema = schema): unknown {
   if (schema['contentEncoding'] === 'base64') return sampleBytes(variant)

@@ -48,12 +48,12 @@ export class CheckSession implements CheckContext {
     await plugin?.stop()
   }
 
-  /** Stops the running instance, whatever its shutdown says and however long it takes. */
+  /** Stops the running instance, even if its shutdown fails or takes long. */
   async discard(): Promise<void> {
     await within(this.timeoutMs, this.stop())
   }
 
-  /** Stops what the check that has ended has started beside the shared instance. */
+  /** Stops the further instances that the finished check has started. */
   async tidy(): Promise<void> {
     const others = this.#others
     this.#others = []
@@ -68,7 +68,7 @@ export class CheckSession implements CheckContext {
     this.#notes.push(text)
   }
 
-  /** What was noted since it was last asked for; undefined where nothing was. */
+  /** The notes since the last query; undefined if there are none. */
   takeNote(): string | undefined {
     const notes = new Set(this.#notes)
     this.#notes = []
@@ -90,7 +90,7 @@ export class CheckSession implements CheckContext {
   }
 }
 
-/** Waits for work whose failure is told elsewhere, but not longer than `timeoutMs`. */
+/** Waits for work whose failure is reported elsewhere, at most for `timeoutMs`. */
 async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => {

@@ -16,9 +16,9 @@ export interface TargetCallOptions {
 /** A plugin that is initialized. Methods, arguments and results are those of the wire: snake_case, bytes as base64. */
 export interface RunningPlugin {
   readonly contract: ContractDescriptor
-  /** Wire names of the methods that the plugin implements itself, and `state` where it can be captured. */
+  /** Wire names of the methods that the plugin implements itself, and `state` if it can be captured. */
   readonly capabilities: readonly string[]
-  /** Where the plugin is in its life; after `stop()` STOPPED, or UNLOADED where nothing of it is left. */
+  /** The plugin's status; after `stop()` STOPPED, or UNLOADED if nothing of it is left. */
   status(): PluginStatus | Promise<PluginStatus>
   /** @throws PluginError */
   call(method: string, args: WireArgs, options?: TargetCallOptions): Promise<unknown>
@@ -26,20 +26,20 @@ export interface RunningPlugin {
   stream(method: string, args: WireArgs, options?: TargetCallOptions): AsyncIterableIterator<unknown>
   /** @throws PluginError */
   health(): Promise<HealthStatus>
-  /** What the plugin's `captureState()` returns: JSON values and bytes. */
+  /** The result of the plugin's `captureState()`: JSON values and bytes. */
   captureState(): Promise<unknown>
   restoreState(state: unknown): Promise<void>
-  /** Lets the plugin shut down, once however often it is called. Throws where that fails; nothing is left all the same. */
+  /** Shuts the plugin down, only once even if called again. Throws if that fails; nothing is left running either way. */
   stop(): Promise<void>
 }
 
-/** A plugin that can be started again and again, wherever it runs. What the checks are run against. */
+/** A plugin under test: it can be started repeatedly, in any kind of process. */
 export interface CheckTarget {
   /** The plugin's name. */
   readonly name: string
   /** The contract that the plugin implements. */
   describe(): Promise<ContractDescriptor>
-  /** Words of the manifest's `capabilities`: `claimsOf(manifest)`. Without it they are not compared with what the plugin does. */
+  /** Words of the manifest's `capabilities`: `claimsOf(manifest)`. Without it, they are not checked. */
   claims?(): Promise<readonly string[]>
   /** Starts a new instance and initializes it. Throws a PluginError. */
   start(config: Record<string, unknown>): Promise<RunningPlugin>

@@ -6,7 +6,7 @@ const long = { characters: 600, items: 256, durationMs: 10_000 }
 
 type Vary = (value: unknown, key: string) => unknown[]
 
-/** Arguments like these, each with one value changed. Whether a plugin takes them nobody knows. */
+/** Arguments like these, each with one value changed. A plugin may refuse them. */
 export function othersLike(args: WireArgs): WireArgs[] {
   return withOneChanged(args, otherThan)
 }
@@ -63,7 +63,7 @@ function repeatedWav(base64: string): string[] {
   })
 }
 
-/** A WAV file with other samples; nothing of what is none, or has no samples. */
+/** A WAV file with other samples; undefined for anything else, or without samples. */
 function changedWav(
   base64: string,
   change: (data: Uint8Array, frameBytes: number, sampleRate: number) => Uint8Array,

@@ -23,7 +23,7 @@ export type { ExpectedSilence, ExpectedWav } from './matchers.js'
 export type { RecordedCall } from './record-calls.js'
 
 declare module 'vitest' {
-  // The names and the parameter are those of vitest, of whose declaration this is a part.
+  // The names and the parameter must match vitest's declaration, which this extends.
   interface Matchers<T> {
     /** A WAV file (bytes, or a result or a piece with `audio`) of these figures. */
     toBeWav(expected?: ExpectedWav): void
@@ -37,17 +37,17 @@ declare module 'vitest' {
 expect.extend(audioMatchers)
 
 export interface PluginTestOptions<Plugin extends AnyPlugin> {
-  /** The plugin's class; or the folder of a built plugin, whose `entry_point` is imported then. */
+  /** The plugin's class; or the folder of a built plugin, whose `entry_point` is then imported. */
   plugin: TestedClass<Plugin> | string | URL
-  /** What `initialize()` gets; the defaults of a `static configSchema` are filled in. Default: nothing. */
+  /** The configuration for `initialize()`; defaults of a `static configSchema` are filled in. Default: none. */
   config?: object
   /** The plugin's folder, with its manifest. Default: the nearest one above the test file that has a manifest.json. */
   dir?: string | URL
-  /** What the `audio` fixture is: a WAV file, or how to make one. Default: a second without speech, 16 kHz. */
+  /** The `audio` fixture: a WAV file, or how to make one. Default: a second without speech, 16 kHz. */
   audio?: Uint8Array | SampleAudioOptions
 }
 
-/** A plugin in a process of its own, as an application sees it: arguments are checked, results are complete. */
+/** A plugin in its own process, as an application sees it: arguments are checked, and results are complete. */
 export type HostedPlugin<Plugin> = ClientOf<Plugin> & {
   readonly name: string
   readonly contract: string
@@ -68,7 +68,7 @@ export interface SampleSound {
 export interface PluginFixtures<Plugin extends AnyPlugin> {
   /** An instance of the class in this process, initialized; shut down after the test. Its methods are called directly. */
   plugin: Plugin
-  /** The plugin in a process of its own, from its built files. Needs `@appfactory/host`. */
+  /** The plugin in its own process, from its built files. Needs `@appfactory/host`. */
   host: HostedPlugin<Plugin>
   /** Asks `plugin` how it is, and checks the answer as the runtime does. */
   health: () => Promise<HealthStatus>
@@ -133,7 +133,7 @@ export function pluginTest<Plugin extends AnyPlugin = AnyPlugin>(
 export type CheckContractOptions = Omit<RunChecksOptions, 'target' | 'onStart' | 'onResult' | 'signal'>
 
 /**
- * Adds one test for each check of the plugin's contract. A skipped one says why; what one could not compare is its annotation.
+ * Adds one test for each check of the plugin's contract. Skipped tests have a reason; notes of checks become annotations.
  *
  * @param plugin The plugin's class, checked in this process; or the folder of a built plugin, checked in a process of its own
  *   (which needs `@appfactory/host`).
@@ -158,7 +158,7 @@ export function checkContract(plugin: TestedClass | string | URL, options: Check
   })
 }
 
-/** Without the stack of the check: it says nothing about the plugin. */
+/** Without the stack, which is the check's and not the plugin's. */
 function failure(reason: string, cause: unknown): Error {
   const error = new Error(reason, { cause })
   error.stack = `Error: ${reason}`
@@ -182,7 +182,7 @@ async function targetOf(
   return pluginTarget(dir)
 }
 
-/** What is used of `@appfactory/host`. */
+/** The used part of `@appfactory/host`. */
 interface HostModule {
   PluginHost: new (options: {
     pluginsDir: string

@@ -4,10 +4,10 @@ import { describeThrown, isPluginError, type PluginError } from '../../errors.js
 import { type CheckContext, CheckFailure } from '../check.js'
 import type { TargetCallOptions, WireArgs } from '../target.js'
 
-/** How long a plugin may take to end what was cancelled, in ms. The runtime answers in its place after 1000. */
+/** How long a plugin may take to end a cancelled call, in ms. The runtime answers instead after 1000. */
 export const promptMs = 900
 
-/** What came of a call: its answer as on the wire, or its error. */
+/** The outcome of a call: its answer in the form of the wire, or its error. */
 export interface Outcome {
   answer?: unknown
   error?: unknown
@@ -25,7 +25,7 @@ export async function callForResult(
   return readResult(context, method, outcome.answer)
 }
 
-/** Calls a method and tells how it ended. */
+/** Calls a method and returns its outcome. */
 export async function tryCall(
   context: CheckContext,
   method: MethodDescriptor,

@@ -8,7 +8,7 @@ import { callForResult, errorText, promptMs } from './calls.js'
 /** How long a call is let run before it is cancelled, in ms. */
 const runningMs = 20
 
-/** How something ended that was told to. */
+/** How cancelled work ended. */
 export interface Ending {
   /** How long it went on, in ms. */
   elapsedMs: number
@@ -45,7 +45,7 @@ export async function atBest<Measured extends { elapsedMs: number }>(
   return measured.elapsedMs < promptMs ? measured : measure()
 }
 
-/** Asks for a plugin's health. Returns what tells for how long it has answered nothing since, in ms. */
+/** Requests a plugin's health. Returns a function for how long the plugin has been silent since, in ms. */
 export function listenFor(plugin: RunningPlugin): () => number {
   const asked = performance.now()
   let heard: number | undefined
@@ -56,7 +56,7 @@ export function listenFor(plugin: RunningPlugin): () => number {
   return () => (heard ?? performance.now()) - asked
 }
 
-/** Tries long arguments that nobody has given until the plugin takes some. */
+/** Tries generated long arguments until the plugin accepts some. */
 async function cancelOnce(context: CheckContext, method: MethodDescriptor): Promise<Ending> {
   const { longs } = context.samples(method)
   for (const args of longs.slice(0, -1)) {

@@ -1,7 +1,7 @@
 import { type Check, type CheckContext, must } from '../check.js'
 import type { RunningPlugin } from '../target.js'
 
-/** What words in a manifest's `capabilities` promise, beside the names of methods. Other words are the author's own. */
+/** The meaning of words in a manifest's `capabilities`, besides names of methods. Authors may add other words. */
 const promises: Record<string, (plugin: RunningPlugin) => boolean> = {
   // A session that is fed piece by piece is a stream too, in other words.
   streaming: (plugin) =>
@@ -30,7 +30,7 @@ async function checkClaims(context: CheckContext): Promise<void> {
   )
 }
 
-/** Whether a plugin does what a word promises; undefined where the word is none that is known. */
+/** Whether a plugin keeps the promise of a word; undefined for an unknown word. */
 function keeps(plugin: RunningPlugin, claim: string): boolean | undefined {
   const promise = Object.hasOwn(promises, claim) ? promises[claim] : undefined
   if (promise) return promise(plugin)

@@ -112,7 +112,7 @@ export const lastChecks: readonly Check[] = [
     after: ['status.ready'],
     run: async (context) => {
       const plugin = await context.another()
-      // Whether it fails is for lifecycle.shutdown to say.
+      // lifecycle.shutdown reports a failure.
       await stopped(plugin.stop(), context.timeoutMs).catch(() => {})
       const status = await plugin.status()
       must(

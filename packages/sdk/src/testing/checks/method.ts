@@ -10,7 +10,7 @@ import { checkCancelled } from './cancellation.js'
 /** Errors by which an engine may refuse to do several things at once. */
 const refusals: ReadonlySet<string | undefined> = new Set(['RESOURCE_EXHAUSTED', 'LLM_RATE_LIMITED'])
 
-/** What each method of a contract must do, whatever the contract. */
+/** Checks of each method, for any contract. */
 export function methodChecks(contract: string, method: MethodDescriptor): Check[] {
   const id = `${contract}.${method.wire}`
   const { wire } = method
@@ -25,7 +25,7 @@ export function methodChecks(contract: string, method: MethodDescriptor): Check[
     },
     argumentsCheck(contract, method),
   ]
-  // What takes no arguments has nothing to refuse, to mix up or to wait for.
+  // A method without arguments has nothing to refuse, mix up or cancel.
   if (Object.keys(propertiesOf(method.args)).length === 0) return checks
   return [
     ...checks,
@@ -134,7 +134,7 @@ function oddValues({ args }: MethodDescriptor): [string, unknown][] {
   })
 }
 
-/** An error with a code of the table, or one of the author's own; never one that nobody foresaw. */
+/** An expected error: a code of the table or of the author, never INTERNAL_ERROR. */
 export function mustBeForeseen(context: CheckContext, error: unknown, what: string): void {
   if (!isPluginError(error)) throw unexpected(what, error)
   const text = `${what} gave ${errorText(error)}`
@@ -212,7 +212,7 @@ function isRefusal(error: unknown): boolean {
   return isPluginError(error) && refusals.has(error.codeName)
 }
 
-/** A result without what may differ from call to call. */
+/** A result without fields that may differ between calls. */
 export function withoutFigures(result: unknown): unknown {
   if (typeof result !== 'object' || result === null || Array.isArray(result)) return result
   const { usage: _usage, metadata: _metadata, ...rest } = result as WireArgs

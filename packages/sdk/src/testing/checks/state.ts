@@ -13,11 +13,11 @@ export const stateCheck: Check = {
 }
 
 async function checkState(context: CheckContext): Promise<void> {
-  // An instance that nobody has called has nothing to remember.
+  // An unused instance may have no state.
   await callSomething(context)
   const captured = await capture(await context.plugin())
   const successor = await context.another()
-  // A copy, as a successor in a process of its own gets one.
+  // A copy, as a successor in another process gets.
   await successor.restoreState(structuredClone(captured)).catch((error: unknown) => {
     throw unexpected('restoreState()', error)
   })

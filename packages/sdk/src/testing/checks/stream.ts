@@ -6,7 +6,7 @@ import { callForResult, promptMs, readPiece, streamForPieces, unexpected } from 
 import { type Ending, listenFor, mustEndPromptly } from './cancellation.js'
 import { cancelCheck, needs, notSteady, withoutFigures } from './method.js'
 
-/** What each stream method must do, beside what every method must. */
+/** Checks of each stream method, besides those of every method. */
 export function streamChecks(contract: string, method: MethodDescriptor): Check[] {
   const id = `${contract}.${method.wire}`
   const { wire } = method
@@ -69,7 +69,7 @@ async function checkReturn(context: CheckContext, method: MethodDescriptor): Pro
   await streamForPieces(context, method, context.samples(method).first)
 }
 
-/** Tries long arguments that nobody has given until the plugin takes some. */
+/** Tries generated long arguments until the plugin accepts some. */
 async function leaveOnce(context: CheckContext, method: MethodDescriptor): Promise<Ending> {
   const { longs } = context.samples(method)
   for (const args of longs.slice(0, -1)) {
