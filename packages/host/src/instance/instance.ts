@@ -487,10 +487,10 @@ export class Instance {
 
   #requestOptions(
     method: string,
-    { timeoutMs = this.#options.limits.callTimeoutMs, signal, cancellation, input, inlineBytes }: CallOptions,
+    { timeoutMs = this.#options.limits.callTimeoutMs, signal, cancellation, input }: CallOptions,
   ): RequestOptions {
     const late = (): PluginError => callTimeout(this.manifest.name, method, timeoutMs)
-    return { timeoutMs, late, signal, cancellation, input: input?.items, inlineBytes }
+    return { timeoutMs, late, signal, cancellation, input: input?.items }
   }
 
   async #shutDown(): Promise<void> {
