@@ -307,10 +307,10 @@ export class PluginInstance {
 
   #requestOptions(
     method: string,
-    { timeoutMs = this.#limits.callTimeoutMs, signal, cancellation, input, inlineBytes }: CallOptions,
+    { timeoutMs = this.#limits.callTimeoutMs, signal, cancellation, input }: CallOptions,
   ): RequestOptions {
     const late = (): PluginError => callTimeout(this.manifest.name, method, timeoutMs)
-    return { timeoutMs, late, signal, cancellation, input: input?.items, inlineBytes }
+    return { timeoutMs, late, signal, cancellation, input: input?.items }
   }
 
   async #shutDown(): Promise<void> {

@@ -27,7 +27,7 @@ export function callPlugin(
   // One argument may follow piece by piece, as `$/input` notifications.
   const streamed = Object.keys(given).find((key) => isInputMarker(given[key]))
   const input = streamed === undefined ? undefined : { name: streamed, items: call.input }
-  const options = { timeoutMs, retry, cancellation: call, input }
+  const options = { timeoutMs, retry, cancellation: call, input, keepBytes: true }
   if (!stream) return host.call(plugin, name, given, options)
   const credit = stream === true ? undefined : creditOf(stream.credit)
   const outgoing = call.openStream(credit ?? Number.POSITIVE_INFINITY)

@@ -112,6 +112,22 @@ test('a client that speaks plain JSON gets base64', async () => {
   expect(pieces).toEqual([expect.objectContaining({ audio_b64: expected(9000).toString('base64') })])
 })
 
+test('a program that writes results as JSON may keep the bytes until then', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'speaker', speaker)
+  await using host = new PluginHost({ pluginsDir: root })
+  await host.load('speaker')
+  const keeping = { keepBytes: true }
+  const result = await host.call('speaker', 'synthesize', { text: '100000' }, keeping)
+  expect(result).not.toMatchObject({ audio_b64: expect.any(String) })
+  const audio = expected(100_000).toString('base64')
+  expect(JSON.parse(JSON.stringify(result))).toMatchObject({ audio_b64: audio })
+  for await (const piece of host.stream('speaker', 'synthesize_stream', { text: '9000' }, keeping)) {
+    expect(piece).not.toMatchObject({ audio_b64: expect.any(String) })
+    expect(JSON.parse(JSON.stringify(piece))).toMatchObject({ audio_b64: expected(9000).toString('base64') })
+  }
+})
+
 test('garbage on the pipe of bytes fails what was on it; other calls live, and later bytes come in their messages', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'speaker', speaker)

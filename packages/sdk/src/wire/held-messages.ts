@@ -18,8 +18,6 @@ export interface HoldingHandlers {
   isAwaited(message: Message): boolean
   /** Most pieces that may wait beside those that the reader of that stream has not taken. Infinity for all other messages. */
   roomFor(message: Message): number
-  /** Whether the bytes of that message are to be put into it as base64. */
-  wantsText(message: Message): boolean
   /** A message is whole, and its turn has come. */
   onWhole(message: Message): void
   /** A message will not be whole; its turn has come. */
@@ -182,11 +180,9 @@ export class HeldMessages {
       return
     }
     const places = isText ? findAttachments(whole, this.#nonce) : attachments
-    const asText = this.#handlers.wantsText(whole)
     for (const [index, { holder, key }] of places.entries()) {
       const attachment = attachments[index]
-      const data = new Bytes((attachment && bytes.get(attachment)) ?? new Uint8Array())
-      holder[key] = asText ? data.toJSON() : data
+      holder[key] = new Bytes((attachment && bytes.get(attachment)) ?? new Uint8Array())
     }
     this.#handlers.onWhole(whole)
   }

@@ -20,13 +20,10 @@ export interface RequestOptions {
   input?: AsyncIterable<unknown> | undefined
   /** For a stream: pieces that the other end was told it may send before the reader has taken one. Default: `streamWindow`. */
   window?: number | undefined
-  /** Bytes of the answer that come beside it are put into it as base64, for those who want plain JSON. */
-  inlineBytes?: boolean | undefined
 }
 
 interface OutgoingCall {
   method: string
-  inlineBytes: boolean
   resolve(result: unknown): void
   reject(error: unknown): void
   pieces: IncomingStream | undefined
@@ -105,11 +102,6 @@ export class OutgoingCalls {
     return this.#calls.has(id)
   }
 
-  /** Whether the caller of `id` wants bytes as base64. */
-  wantsInlineBytes(id: RequestId): boolean {
-    return this.#calls.get(id)?.inlineBytes === true
-  }
-
   /** How many pieces of a stream may still come before its reader takes another one. Undefined where nobody reads it. */
   roomForPieces(id: RequestId): number | undefined {
     return this.#calls.get(id)?.pieces?.room
@@ -182,8 +174,7 @@ export class OutgoingCalls {
       options.cancellation?.cancelled ?? (options.signal?.aborted ? cancelledBy(options.signal) : undefined)
     if (abandoned) return { id, result: Promise.reject(abandoned) }
     const result = new Promise<unknown>((resolve, reject) => {
-      const inlineBytes = options.inlineBytes === true
-      const call: OutgoingCall = { method, inlineBytes, resolve, reject, pieces, signal: options.signal }
+      const call: OutgoingCall = { method, resolve, reject, pieces, signal: options.signal }
       this.#calls.set(id, call)
       this.#send(id, method, params)
       this.#watch(id, call, options)

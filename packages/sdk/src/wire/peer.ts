@@ -203,7 +203,6 @@ export class Peer {
       roomFor: (message) =>
         (isPiece(message) ? this.#outgoing.roomForPieces(targetId(message)) : undefined) ??
         Number.POSITIVE_INFINITY,
-      wantsText: (message) => this.#outgoing.wantsInlineBytes(targetId(message)),
       // Whoever may ask for something brings more than what was asked for.
       worth: () => (this.#options.onNoise ? this.#counts.worth() : 'asked'),
     }
