@@ -1,4 +1,4 @@
-import { MethodCodecs } from '@appfactory/sdk/wire'
+import { MethodCodecs } from '@appfactory/sdk/internal'
 import { start as project } from '../contenders/appfactory.mjs'
 import { elapsedMs } from '../measure.mjs'
 

@@ -1,4 +1,4 @@
-import { pluginMethods } from '@appfactory/sdk/wire'
+import { pluginMethods } from '@appfactory/sdk/internal'
 import { expect, it } from 'vitest'
 import { serverMethods } from '../../packages/host/dist/server/methods.js'
 import { testDocument } from './document.js'

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { describeThrown } from '@appfactory/sdk/wire'
+import { describeThrown } from '@appfactory/sdk/internal'
 import type { Answer, Question, Surroundings } from './answers.js'
 import { Cancelled } from './failures.js'
 import { asMeant, checkGiven, type Given, openQuestions, problemOf, withDefaults } from './read-answers.js'

@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path'
 import { version } from 'virtual:versions'
-import { describeThrown } from '@appfactory/sdk/wire'
+import { describeThrown } from '@appfactory/sdk/internal'
 import type { Answers, Surroundings } from './answers.js'
 import { type Arguments, parseArguments } from './arguments.js'
 import { repeatCommand } from './command-line.js'

@@ -1,4 +1,4 @@
-import { closest } from '@appfactory/sdk/wire'
+import { closest } from '@appfactory/sdk/internal'
 import { shown } from './names.js'
 import { fitting, numberText, sourceString, textProblem } from './text.js'
 

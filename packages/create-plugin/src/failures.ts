@@ -1,4 +1,4 @@
-import { describeThrown } from '@appfactory/sdk/wire'
+import { describeThrown } from '@appfactory/sdk/internal'
 
 /** Exit codes of the command, as documented. */
 export const exitCodes = { done: 0, failure: 1, usage: 2, cancelled: 130 } as const

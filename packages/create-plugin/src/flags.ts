@@ -1,4 +1,4 @@
-import { closest } from '@appfactory/sdk/wire'
+import { closest } from '@appfactory/sdk/internal'
 import { flagOf, questions } from './answers.js'
 
 /** Flags that are not answers: they control the command. */

@@ -1,4 +1,4 @@
-import { closest } from '@appfactory/sdk/wire'
+import { closest } from '@appfactory/sdk/internal'
 import {
   type Answer,
   type AnswerKey,

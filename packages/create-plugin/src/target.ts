@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, type Stats } from 'node:fs'
 import { join, posix } from 'node:path'
-import { systemCodeOf } from '@appfactory/sdk/wire'
+import { systemCodeOf } from '@appfactory/sdk/internal'
 import { TargetBusy } from './failures.js'
 import type { PlannedFile } from './plan.js'
 

@@ -1,4 +1,4 @@
-import { Bytes } from '@appfactory/sdk/wire'
+import { Bytes } from '@appfactory/sdk/internal'
 
 /** Puts bytes that came beside a result into it as base64. The result is changed, not copied. */
 export function withBase64(value: unknown): unknown {

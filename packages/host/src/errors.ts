@@ -7,7 +7,7 @@ import {
   listed,
   quoted,
   shortened,
-} from '@appfactory/sdk/wire'
+} from '@appfactory/sdk/internal'
 import type { RestartPolicy } from './options.js'
 
 // The wording of the host's errors: what happened, to which plugin, and what to do next.

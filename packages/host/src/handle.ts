@@ -5,7 +5,7 @@ import {
   type MethodDescriptor,
   PluginError,
 } from '@appfactory/sdk'
-import { type Codec, issuesText, MethodCodecs } from '@appfactory/sdk/wire'
+import { type Codec, issuesText, MethodCodecs } from '@appfactory/sdk/internal'
 import { PieceStream } from './instance/pieces.js'
 import type { CallOptions } from './options.js'
 import type { Slot } from './slot/slot.js'

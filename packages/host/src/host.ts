@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { resolve } from 'node:path'
 import { type ContractDescriptor, type HealthStatus, PluginStatus } from '@appfactory/sdk'
 import { shippedContracts } from '@appfactory/sdk/contracts'
-import { decodeState, describeThrown, encodeState, type WireState } from '@appfactory/sdk/wire'
+import { decodeState, describeThrown, encodeState, type WireState } from '@appfactory/sdk/internal'
 import { withBase64 } from './base64.js'
 import type { Config } from './config/config.js'
 import {

@@ -1,4 +1,4 @@
-import { nameValue } from '@appfactory/sdk/wire'
+import { nameValue } from '@appfactory/sdk/internal'
 
 /** Which numbers an option takes. */
 export interface NumberRule {

@@ -1,4 +1,4 @@
-import { type Cancellation, defaultMaxMessageBytes, nameValue, quoted } from '@appfactory/sdk/wire'
+import { type Cancellation, defaultMaxMessageBytes, nameValue, quoted } from '@appfactory/sdk/internal'
 import type { Config } from './config/config.js'
 import { checkedNumbers, count, type NumberRule, repeats, size, time, wrongNumber } from './numbers.js'
 import type { Env } from './plugins/environment.js'

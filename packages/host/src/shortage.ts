@@ -1,4 +1,4 @@
-import { systemCodeOf } from '@appfactory/sdk/wire'
+import { systemCodeOf } from '@appfactory/sdk/internal'
 
 /** What the system says where it lacks something for a moment, or a disk or network does: nothing about the file itself. */
 const transientCodes = new Set([

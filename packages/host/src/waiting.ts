@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { PluginError } from '@appfactory/sdk'
-import { allowListeners, type Cancellation, maxTimerMs, startTimer } from '@appfactory/sdk/wire'
+import { allowListeners, type Cancellation, maxTimerMs, startTimer } from '@appfactory/sdk/internal'
 import { requestCancelled } from './errors.js'
 
 /** At least 1 ms: 0 would mean no time at all, which is not what was asked for. */

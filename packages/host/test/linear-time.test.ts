@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
+import { closest, compileCodec, issuesText, parseJson, quoted } from '@appfactory/sdk/internal'
 import { checkManifest, dependencyPattern, namePattern } from '@appfactory/sdk/manifest'
-import { closest, compileCodec, issuesText, parseJson, quoted } from '@appfactory/sdk/wire'
 import semver from 'semver'
 import { afterAll, describe, expect, test } from 'vitest'
 import { decodeWav, sniffAudio } from '../../sdk/src/audio.js'

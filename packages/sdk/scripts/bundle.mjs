@@ -6,7 +6,7 @@ import { build } from 'rolldown'
 import { thirdPartyLicences } from '../../../scripts/lib/third-party.mjs'
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url))
-const entries = ['index', 'runtime/main', 'wire/index', 'contracts/registry', 'manifest']
+const entries = ['index', 'runtime/main', 'internal', 'contracts/registry', 'manifest']
 
 const needsZod = /(contracts\/(registry|describe|\w+\.table)|manifest)\.js$/
 const isRuntime = /\/runtime\/[\w-]+\.js$/

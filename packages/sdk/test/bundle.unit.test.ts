@@ -23,7 +23,7 @@ test('a plugin’s process loads few files, and of packages none', () => {
 
 test('no class is there twice, whichever entry it comes from', async () => {
   const [index, wire] = await Promise.all(
-    ['index.js', 'wire/index.js'].map((file) => import(new URL(file, dist).href)),
+    ['index.js', 'internal.js'].map((file) => import(new URL(file, dist).href)),
   )
   const error: unknown = wire.fromErrorObject({ code: -32603, message: 'x' })
   expect(error).toBeInstanceOf(index.PluginError)

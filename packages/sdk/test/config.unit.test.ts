@@ -1,4 +1,4 @@
-import { configInvalid } from '@appfactory/sdk/wire'
+import { configInvalid } from '@appfactory/sdk/internal'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { z as z3 } from 'zod/v3'

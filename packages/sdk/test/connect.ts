@@ -1,7 +1,13 @@
 import { PassThrough } from 'node:stream'
 import type { Manifest, PluginBase } from '@appfactory/sdk'
 import { contractBindingOf } from '@appfactory/sdk'
-import { type CallParams, Peer, pluginMethods, type RequestOptions, streamWindow } from '@appfactory/sdk/wire'
+import {
+  type CallParams,
+  Peer,
+  pluginMethods,
+  type RequestOptions,
+  streamWindow,
+} from '@appfactory/sdk/internal'
 import { setManifest } from '../dist/contracts/base.js'
 import { Dispatcher } from '../dist/runtime/dispatch.js'
 

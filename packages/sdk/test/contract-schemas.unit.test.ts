@@ -1,6 +1,6 @@
 import { defineContract, type PluginBase } from '@appfactory/sdk'
 import { describeContract, wireSchema } from '@appfactory/sdk/contracts'
-import { MethodCodecs } from '@appfactory/sdk/wire'
+import { MethodCodecs } from '@appfactory/sdk/internal'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'

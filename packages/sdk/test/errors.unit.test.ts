@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { runInNewContext } from 'node:vm'
 import { ErrorCodes, errorName, errorTable, isPluginError, PluginError } from '@appfactory/sdk'
-import { fromErrorObject, toErrorObject } from '@appfactory/sdk/wire'
+import { fromErrorObject, toErrorObject } from '@appfactory/sdk/internal'
 import { describe, expect, it } from 'vitest'
 import * as otherCopy from '../src/errors.js'
 

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import type { ContractDescriptor, MethodDescriptor } from '@appfactory/sdk'
-import { parseJson } from '@appfactory/sdk/wire'
+import { parseJson } from '@appfactory/sdk/internal'
 import { reasonOf } from '../errors.js'
 import type { PluginHost } from '../host.js'
 import { type CommonOptions, exitCodes, print, printJson, roomIn, type Streams, write } from './output.js'

@@ -1,4 +1,4 @@
-import { closest, describeThrown, maxTimerMs } from '@appfactory/sdk/wire'
+import { closest, describeThrown, maxTimerMs } from '@appfactory/sdk/internal'
 import yargs, { type Argv } from 'yargs'
 import { logLevels } from '../logs/logs.js'
 import { hostVersion } from '../version.js'

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import { isPluginError } from '@appfactory/sdk'
-import { describeThrown, systemCodeOf } from '@appfactory/sdk/wire'
+import { describeThrown, systemCodeOf } from '@appfactory/sdk/internal'
 import type { StopSignals } from './stop-signals.js'
 import { UsageError } from './usage-error.js'
 

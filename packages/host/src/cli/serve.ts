@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { describeThrown } from '@appfactory/sdk/wire'
+import { describeThrown } from '@appfactory/sdk/internal'
 import { type HostOptions, PluginHost } from '../host.js'
 import { serveStdio } from '../server/stdio.js'
 import { type CommonOptions, complain, exitCodes, type Streams } from './output.js'

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { describeThrown, systemCodeOf } from '@appfactory/sdk/wire'
+import { describeThrown, systemCodeOf } from '@appfactory/sdk/internal'
 import type { PluginHost } from '../host.js'
 import type { Tester, TesterOptions } from '../tester/serve.js'
 import { openInBrowser } from './browser.js'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { type Manifest, PluginError } from '@appfactory/sdk'
-import { configInvalid, nameValue, parseJson, systemCodeOf } from '@appfactory/sdk/wire'
+import { configInvalid, nameValue, parseJson, systemCodeOf } from '@appfactory/sdk/internal'
 import { pluginUnreadable, reasonOf } from '../errors.js'
 import { type Env, environmentKey, type Grants } from '../plugins/environment.js'
 import { isShortage } from '../shortage.js'

@@ -1,6 +1,6 @@
 // Checks a configuration against a JSON Schema, in the calling thread. The schema determines how long that takes.
 import type { JsonSchema } from '@appfactory/sdk'
-import { describeThrown, listed } from '@appfactory/sdk/wire'
+import { describeThrown, listed } from '@appfactory/sdk/internal'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { Ajv2020 } from 'ajv/dist/2020.js'

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { isPluginError, type JsonSchema } from '@appfactory/sdk'
-import { configInvalid, describeThrown, systemCodeOf } from '@appfactory/sdk/wire'
+import { configInvalid, describeThrown, systemCodeOf } from '@appfactory/sdk/internal'
 import { checkerFailed, pluginStopping, schemaTooSlow, schemaUnusable } from '../errors.js'
 import { within } from '../waiting.js'
 import type { Config } from './config.js'

@@ -11,7 +11,7 @@ import {
   pluginMethods,
   protocolVersions,
   type RequestOptions,
-} from '@appfactory/sdk/wire'
+} from '@appfactory/sdk/internal'
 import { linesDropped, pluginStopping, startTimeout } from '../errors.js'
 import { LogBudget } from '../logs/log-budget.js'
 import type { LogLevel } from '../logs/logs.js'

@@ -8,7 +8,7 @@ import {
   issuesText,
   nameValue,
   protocolVersions,
-} from '@appfactory/sdk/wire'
+} from '@appfactory/sdk/internal'
 
 // What the answers of a plugin's process must look like: it may have any SDK, or none.
 

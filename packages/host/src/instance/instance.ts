@@ -16,7 +16,7 @@ import {
   pluginMethods,
   type RequestOptions,
   streamWindow,
-} from '@appfactory/sdk/wire'
+} from '@appfactory/sdk/internal'
 import type { Config } from '../config/config.js'
 import {
   callTimeout,

@@ -1,7 +1,7 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { systemCodeOf } from '@appfactory/sdk/wire'
+import { systemCodeOf } from '@appfactory/sdk/internal'
 import { pino } from 'pino'
 import { reasonOf } from '../errors.js'
 import { LogFile } from './log-file.js'

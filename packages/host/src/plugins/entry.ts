@@ -2,7 +2,7 @@ import { realpathSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { shortened } from '@appfactory/sdk/wire'
+import { shortened } from '@appfactory/sdk/internal'
 import { isShortage } from '../shortage.js'
 import { findPackage } from './packages.js'
 

@@ -1,5 +1,5 @@
 import { PluginError } from '@appfactory/sdk'
-import { shortened } from '@appfactory/sdk/wire'
+import { shortened } from '@appfactory/sdk/internal'
 
 /** The variables of the host's environment that every plugin gets. Secrets stay behind. */
 const allowedVariables = new Set([

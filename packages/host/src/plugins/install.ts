@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { describeThrown, maxTimerMs, systemCodeOf } from '@appfactory/sdk/wire'
+import { describeThrown, maxTimerMs, systemCodeOf } from '@appfactory/sdk/internal'
 import { execa } from 'execa'
 import { ProcessGroup } from '../process/process-group.js'
 import { pluginEnvironment } from './environment.js'

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
-import { holdBack, letFlow } from '@appfactory/sdk/wire'
+import { holdBack, letFlow } from '@appfactory/sdk/internal'
 
 import { waitUntil } from '../waiting.js'
 

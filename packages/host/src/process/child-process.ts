@@ -1,7 +1,7 @@
 import { type ChildProcess as NodeProcess, spawn as spawnProcess } from 'node:child_process'
 import { type Duplex, PassThrough, type Readable, type Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import { describeThrown, reopenAsBytePipe } from '@appfactory/sdk/wire'
+import { describeThrown, reopenAsBytePipe } from '@appfactory/sdk/internal'
 import { ProcessGroup } from './process-group.js'
 
 export interface Exit {

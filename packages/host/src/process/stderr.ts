@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
-import { FairReader } from '@appfactory/sdk/wire'
+import { FairReader } from '@appfactory/sdk/internal'
 import type { LogBudget } from '../logs/log-budget.js'
 import type { LogLevel } from '../logs/logs.js'
 

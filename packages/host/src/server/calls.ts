@@ -5,7 +5,7 @@ import {
   isInputMarker,
   type OutgoingStream,
   shortened,
-} from '@appfactory/sdk/wire'
+} from '@appfactory/sdk/internal'
 import type { PluginHost } from '../host.js'
 
 /** The parameters of `plugin/call`. */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { IncomingCall } from '@appfactory/sdk/wire'
+import type { IncomingCall } from '@appfactory/sdk/internal'
 import { z } from 'zod'
 import type { PluginHost } from '../host.js'
 import { environmentKey } from '../plugins/environment.js'

@@ -1,5 +1,5 @@
 import { PluginError } from '@appfactory/sdk'
-import { firstIssues, issuesText, listed, quoted, shortened } from '@appfactory/sdk/wire'
+import { firstIssues, issuesText, listed, quoted, shortened } from '@appfactory/sdk/internal'
 import { within } from '../waiting.js'
 import { callPlugin, invalidParams } from './calls.js'
 import { type ServerContext, type ServerMethod, serverMethods, streamOption } from './methods.js'

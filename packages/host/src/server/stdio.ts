@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
-import { maxTimerMs, Peer } from '@appfactory/sdk/wire'
+import { maxTimerMs, Peer } from '@appfactory/sdk/internal'
 import type { PluginHost } from '../host.js'
 import { maxHeldBytes, readWithin, roomBelow, roomIn } from '../process/backpressure.js'
 import { eventTypes } from './methods.js'

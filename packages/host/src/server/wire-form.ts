@@ -1,5 +1,5 @@
 import type { HealthStatus, JsonSchema } from '@appfactory/sdk'
-import { toSnakeCase, type WireHealthStatus } from '@appfactory/sdk/wire'
+import { toSnakeCase, type WireHealthStatus } from '@appfactory/sdk/internal'
 import type { PluginHost } from '../host.js'
 import type { DiscoveredPlugin } from '../plugins/discovery.js'
 import type { SwapResult } from '../slot/swap.js'

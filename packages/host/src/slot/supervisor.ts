@@ -1,5 +1,5 @@
 import { type ContractDescriptor, isPluginError, PluginError, PluginStatus } from '@appfactory/sdk'
-import { describeThrown, isAnswer } from '@appfactory/sdk/wire'
+import { describeThrown, isAnswer } from '@appfactory/sdk/internal'
 import { pluginQuarantined, pluginStopping, reasonOf } from '../errors.js'
 import type { Instance } from '../instance/instance.js'
 import type { Source } from '../instance/source.js'

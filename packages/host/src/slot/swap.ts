@@ -1,5 +1,5 @@
 import { type ContractDescriptor, PluginError, PluginStatus } from '@appfactory/sdk'
-import { describeThrown } from '@appfactory/sdk/wire'
+import { describeThrown } from '@appfactory/sdk/internal'
 import { isHostError, swapFailed, swapNotUndone } from '../errors.js'
 import type { Instance } from '../instance/instance.js'
 import type { Source } from '../instance/source.js'

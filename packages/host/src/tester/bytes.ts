@@ -1,4 +1,4 @@
-import { Bytes } from '@appfactory/sdk/wire'
+import { Bytes } from '@appfactory/sdk/internal'
 
 /**
  * Converts base64 arguments to bytes that travel beside their message: inside it, they would exceed the longest message of 8 MiB.

@@ -1,4 +1,4 @@
-import type { IncomingCall } from '@appfactory/sdk/wire'
+import type { IncomingCall } from '@appfactory/sdk/internal'
 import { manifestInvalid } from '../errors.js'
 import type { PluginHost } from '../host.js'
 

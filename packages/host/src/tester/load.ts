@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorName, isPluginError } from '@appfactory/sdk'
-import { describeThrown, type IncomingCall } from '@appfactory/sdk/wire'
+import { describeThrown, type IncomingCall } from '@appfactory/sdk/internal'
 import type { PluginHost } from '../host.js'
 import { withRawBytes } from './bytes.js'
 import { Histogram } from './histogram.js'

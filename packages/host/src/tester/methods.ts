@@ -1,6 +1,6 @@
 import { errorTable, PluginError } from '@appfactory/sdk'
+import { quoted } from '@appfactory/sdk/internal'
 import { namePattern } from '@appfactory/sdk/manifest'
-import { quoted } from '@appfactory/sdk/wire'
 import { z } from 'zod'
 import {
   method,

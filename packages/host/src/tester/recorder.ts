@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-import { describeThrown, type WireHealthStatus } from '@appfactory/sdk/wire'
+import { describeThrown, type WireHealthStatus } from '@appfactory/sdk/internal'
 import type { HostEvents, PluginHost } from '../host.js'
 import { wireHealth, wireMembers, wireStatus } from '../server/wire-form.js'
 

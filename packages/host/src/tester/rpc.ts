@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
-import { Peer } from '@appfactory/sdk/wire'
+import { Peer } from '@appfactory/sdk/internal'
 import type { PluginHost } from '../host.js'
 import { runTesterMethod, type TesterMethods } from './methods.js'
 

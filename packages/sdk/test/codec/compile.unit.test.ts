@@ -4,7 +4,7 @@ import {
   compileCodec as publicCompileCodec,
   toCamelCase,
   toSnakeCase,
-} from '@appfactory/sdk/wire'
+} from '@appfactory/sdk/internal'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'

@@ -1,4 +1,4 @@
-import { firstIssues, type Issue, issuesText, nameValue } from '@appfactory/sdk/wire'
+import { firstIssues, type Issue, issuesText, nameValue } from '@appfactory/sdk/internal'
 import { describe, expect, it } from 'vitest'
 
 function someIssues(count: number): Issue[] {

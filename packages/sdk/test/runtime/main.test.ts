@@ -555,7 +555,7 @@ module.exports = TestPlugin`
     ['where it is required', { 'index.cjs': body(required) }],
     [
       'where a module of it is required',
-      { 'index.cjs': body(`${required}\nrequire('@appfactory/sdk/wire')`) },
+      { 'index.cjs': body(`${required}\nrequire('@appfactory/sdk/internal')`) },
     ],
     [
       'where several modules of the plugin require it',

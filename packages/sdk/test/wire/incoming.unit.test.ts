@@ -1,5 +1,5 @@
 import { ErrorCodes, PluginError } from '@appfactory/sdk'
-import { type IncomingCall, streamWindow } from '@appfactory/sdk/wire'
+import { type IncomingCall, streamWindow } from '@appfactory/sdk/internal'
 import { describe, expect, it } from 'vitest'
 import { codeOf, deferred, joinPeers, pieces, quiet, rawEnd } from './pair.js'
 

@@ -1,4 +1,4 @@
-import { parseJson } from '@appfactory/sdk/wire'
+import { parseJson } from '@appfactory/sdk/internal'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { classify, parseLine } from '../../src/wire/message.js'

@@ -1,5 +1,5 @@
 import { PluginError } from '@appfactory/sdk'
-import { creditOf, type IncomingCall, streamWindow } from '@appfactory/sdk/wire'
+import { creditOf, type IncomingCall, streamWindow } from '@appfactory/sdk/internal'
 import { describe, expect, it } from 'vitest'
 import { codeOf, credit, deferred, joinPeers, quiet, rawEnd } from './pair.js'
 

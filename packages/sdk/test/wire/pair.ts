@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import type { PluginError } from '@appfactory/sdk'
-import { type IncomingCall, Peer, type PeerOptions, streamWindow } from '@appfactory/sdk/wire'
+import { type IncomingCall, Peer, type PeerOptions, streamWindow } from '@appfactory/sdk/internal'
 import type { RawMessage } from '../lines-process.js'
 
 type Handle = (call: IncomingCall) => unknown

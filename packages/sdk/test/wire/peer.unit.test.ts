@@ -64,7 +64,7 @@ describe('closing', () => {
     const input = new PassThrough()
     const seen: string[] = []
     const ended = deferred()
-    const { Peer } = await import('@appfactory/sdk/wire')
+    const { Peer } = await import('@appfactory/sdk/internal')
     new Peer({
       input,
       output: new PassThrough(),

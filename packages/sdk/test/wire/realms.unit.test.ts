@@ -1,5 +1,5 @@
 import { runInNewContext } from 'node:vm'
-import { compileCodec, decodeState, encodeState } from '@appfactory/sdk/wire'
+import { compileCodec, decodeState, encodeState } from '@appfactory/sdk/internal'
 import { describe, expect, it } from 'vitest'
 
 describe('values whose classes are those of another realm', () => {
