@@ -23,7 +23,7 @@ export const errorTable = [
     'The JSON is not a JSON-RPC 2.0 request.',
     'Check "jsonrpc", "method", "params" and "id".',
   ),
-  row(-32601, 'METHOD_NOT_FOUND', 'No such method.', 'plugin/describe lists the methods of a plugin.'),
+  row(-32601, 'METHOD_NOT_FOUND', 'No such method.', 'Call plugin/describe for the methods of a plugin.'),
   row(
     -32602,
     'INVALID_PARAMS',
@@ -35,7 +35,7 @@ export const errorTable = [
     -32000,
     'PLUGIN_NOT_FOUND',
     'No plugin has that name.',
-    'plugin/list lists the names. Check the plugins folder.',
+    'Call plugin/list for the names. Check the plugins folder.',
   ),
   row(-32001, 'PLUGIN_NOT_READY', 'The plugin is not loaded, or is stopping.', 'Load it first.'),
   row(
@@ -146,7 +146,7 @@ export const errorTable = [
   ),
   row(-32800, 'REQUEST_CANCELLED', 'The caller cancelled the request.', 'Nothing: the caller asked for it.'),
   row(1000, 'TTS_SYNTHESIS_FAILED', 'The speech synthesis failed.', 'See the message.'),
-  row(1001, 'TTS_VOICE_NOT_FOUND', 'No voice has that id.', 'get_voices lists the ids.'),
+  row(1001, 'TTS_VOICE_NOT_FOUND', 'No voice has that id.', 'Call get_voices for the ids.'),
   row(1002, 'TTS_TEXT_TOO_LONG', 'The text is too long.', 'Send it in parts.'),
   row(1100, 'STT_TRANSCRIPTION_FAILED', 'The audio could not be transcribed.', 'See the message.'),
   row(
@@ -159,10 +159,10 @@ export const errorTable = [
     1102,
     'STT_LANGUAGE_NOT_SUPPORTED',
     'The plugin does not support that language.',
-    'get_languages lists the codes.',
+    'Call get_languages for the codes.',
   ),
   row(1200, 'LLM_COMPLETION_FAILED', 'The model could not answer.', 'See the message.'),
-  row(1201, 'LLM_MODEL_NOT_AVAILABLE', 'That model is not available.', 'get_models lists the ids.'),
+  row(1201, 'LLM_MODEL_NOT_AVAILABLE', 'That model is not available.', 'Call get_models for the ids.'),
   row(1202, 'LLM_CONTEXT_TOO_LONG', 'The prompt does not fit the model’s context.', 'Send a shorter prompt.'),
   row(1203, 'LLM_RATE_LIMITED', 'The provider asks to slow down.', 'Try again later.'),
 ] as const

@@ -97,7 +97,7 @@ describe.skipIf(chromium === undefined)(
       await page.getByRole('button', { name: /^Invoke/ }).click()
       const text = await page.locator('.result .problem-card').innerText()
       expect(text).toMatch(/TTS_VOICE_NOT_FOUND 1001/)
-      expect(text).toMatch(/What to do: Ask get_voices/)
+      expect(text).toMatch(/What to do: Call get_voices/)
       problems.length = 0
     })
 
