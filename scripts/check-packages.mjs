@@ -15,12 +15,13 @@ const ceilings = {
   // Every plugin downloads it: its code, its types, the contracts as JSON, and, a third of it, the checks of contracts. The checks
   // of what comes from outside, and reading it in turns, took 50.
   sdk: {
-    packed: 225,
+    packed: 230,
     files: /^(dist\/.*\.(js|d\.ts|json)|dist\/THIRD-PARTY-LICENSES|package\.json|README\.md|LICENSE)$/,
   },
-  // Applications download it once; 60 of it are the page of the Plugin Tester, 10 the checks of schemas and answers.
+  // Applications download it once; 60 of it are the page of the Plugin Tester, 10 the checks of schemas and answers. A file for each
+  // job, with its declarations and comments, took 10.
   host: {
-    packed: 195,
+    packed: 205,
     files:
       /^(dist\/.*\.(js|d\.ts)|dist\/tester\/page\/.*\.(html|css|svg)|dist\/THIRD-PARTY-LICENSES|bin\/.*\.js|package\.json|README\.md|LICENSE)$/,
   },
