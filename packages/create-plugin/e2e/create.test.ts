@@ -276,7 +276,7 @@ it('a dry run whose flags npm kept writes nothing and shows the command that wor
     /npm create appfactory-plugin@latest x -- --contract tts --dry-run/,
   )
   await expect(user.npm([...create, '--contrat', 'tts', '--dryrun'])).rejects.toThrowError(
-    /npm consumed --contrat, --dryrun (.|\n)*npm create appfactory-plugin@latest x -- --contract tts --dry-run/,
+    /npm consumed --contrat, --dryrun\.(.|\n)*npm create appfactory-plugin@latest x -- --contract tts --dry-run/,
   )
   expect(readdirSync(folder)).toEqual([])
 })
