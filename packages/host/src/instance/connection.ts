@@ -49,7 +49,7 @@ const messageChannels = process.platform === 'win32' ? [] : ['fd4']
 /** How long the last output of a process that has ended may take to arrive. Another process may hold its pipes open for longer. */
 const drainAfterExitMs = 20
 
-/** How long it may take until what was read of that output has had its turns. */
+/** How long it may take until that output is read and has had its turns. */
 const lastTurnsMs = 1000
 
 /** How long a process may go on that has closed its output: until it is asked to leave, and from then until it is killed. */
@@ -275,8 +275,7 @@ export class PluginConnection {
     const exit = await this.#child.exited
     this.#hasExited = true
     this.#resumeReading()
-    await Promise.race([this.#outputEnded(), afterReading(drainAfterExitMs)])
-    await Promise.race([this.#caughtUp(), delay(lastTurnsMs)])
+    await Promise.race([this.#readRest(), delay(lastTurnsMs, undefined, { ref: false })])
     const error = exitError({
       plugin: this.#options.manifest.name,
       exit,
@@ -286,6 +285,17 @@ export class PluginConnection {
     })
     this.#peer.close(error ?? pluginStopping(this.#options.manifest.name))
     return error
+  }
+
+  /** Reads until the output has ended or, where another process holds it open, until nothing more comes. */
+  async #readRest(): Promise<void> {
+    const outputEnded = this.#outputEnded()
+    for (let read = -1; read !== this.#child.bytesRead; ) {
+      read = this.#child.bytesRead
+      await this.#caughtUp()
+      await Promise.race([outputEnded, afterReading(drainAfterExitMs)])
+    }
+    await this.#caughtUp()
   }
 
   /** What was read and put off has been taken. */

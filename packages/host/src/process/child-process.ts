@@ -1,4 +1,5 @@
 import { type ChildProcess as NodeProcess, spawn as spawnProcess } from 'node:child_process'
+import { Socket } from 'node:net'
 import { type Duplex, PassThrough, type Readable, type Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeThrown, reopenAsBytePipe } from '@appfactory/sdk/internal'
@@ -49,13 +50,19 @@ export class ChildProcess {
     this.stdout = stdout ?? nothing()
     this.stderr = stderr ?? nothing()
     this.bytes = bytes ? reopenAsBytePipe(bytes) : nothing()
-    this.messages = messages
+    this.messages = messages && keepReadable(messages)
     for (const pipe of [this.stdin, this.stdout, this.stderr, this.bytes, this.messages])
       pipe?.on('error', () => {})
     this.pid = child?.pid
     this.#group = new ProcessGroup(this.pid)
     this.exited = Promise.race([ended(child), failed])
     void this.exited.then(() => this.#group.end())
+  }
+
+  /** How many bytes have come through its pipes so far. */
+  get bytesRead(): number {
+    const pipes = [this.stdout, this.stderr, this.bytes, this.messages]
+    return pipes.reduce((sum, pipe) => sum + (pipe instanceof Socket ? pipe.bytesRead : 0), 0)
   }
 
   /** The process uses another pipe for messages: closes its stdin. */
@@ -118,6 +125,18 @@ function ended(child: NodeProcess | undefined): Promise<Exit> {
 
 function failure(error: unknown): Exit {
   return { code: undefined, signal: undefined, reason: describeThrown(error).message }
+}
+
+/**
+ * A write to a process that has left fails. Node would destroy the whole socket then, and with it all that the process wrote
+ * before it left and that is still to be read: what can't be written is dropped instead.
+ */
+function keepReadable(socket: Duplex): Duplex {
+  const write = socket._write.bind(socket)
+  const writeAll = socket._writev?.bind(socket)
+  socket._write = (chunk, encoding, done) => write(chunk, encoding, () => done())
+  if (writeAll) socket._writev = (chunks, done) => writeAll(chunks, () => done())
+  return socket
 }
 
 /** Stands in for a pipe of a process that could not be started. */

@@ -64,12 +64,16 @@ function startGuard(): void {
     stdio: ['pipe', 'ignore', 'ignore'],
   })
   guard = child
+  // Without a guard, plugins still exit at the end of their stdin. The next start tries again.
   const forget = (): void => {
     if (guard === child) guard = undefined
   }
-  // Without a guard, plugins still exit at the end of their stdin. The next start tries again.
   child.on('error', forget)
-  child.on('exit', forget)
+  child.on('exit', (_code, signal) => {
+    forget()
+    // Somebody killed it: the groups that it watched, and those that it was told of too late, need another.
+    if (signal && groups.size > 0) startGuard()
+  })
   // Neither keeps the host from ending.
   child.unref()
   const { stdin } = child

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { runCommand } from '../fixtures/command.js'
 import { isAlive, temporaryFolder, ttsPlugin, writePlugin } from '../fixtures/plugins.js'
-import { ttsPlugin as servedPlugin, startHost } from '../server/client.js'
+import { ttsPlugin as servedPlugin, startHost, writeLineMember } from '../server/client.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -88,6 +88,17 @@ test('a client that reads loses the answers that are under way at a shutdown', a
   const shutdown = host.request('shutdown')
   for (const id of [...calls, shutdown]) expect((await host.reply(id)).error).toBeUndefined()
   expect(await host.exited).toEqual({ code: 0, signal: null })
+})
+
+test('a plugin that leaves behind a flood loses its answer to shutdown()', async () => {
+  const members = `${writeLineMember}
+    async shutdown() {
+      const line = JSON.stringify({ jsonrpc: '2.0', id: 1e9, result: 'x'.repeat(20) })
+      for (let at = 0; at < 20_000; at++) this.writeLine(line)
+    }`
+  const host = startHost(servedPlugin('a', members))
+  await host.result('plugin/load', { name: 'a' })
+  expect(await host.result('plugin/unload', { name: 'a' })).toEqual({ success: true, plugin: 'a' })
 })
 
 test.skipIf(process.platform === 'win32')(

@@ -75,6 +75,7 @@ export class FairReader {
     this.#reading = reading
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.once('end', () => this.#end())
+    stream.once('error', () => this.#takeLeft())
   }
 
   /** Nothing more is to come, so what is there is not put off for long. */
@@ -170,6 +171,12 @@ export class FairReader {
     for (const resolve of this.#waiters.splice(0)) resolve()
     if (this.#hasEnded) this.#reading.end?.()
     else if (!heldBack.has(this.#stream)) this.#stream.resume()
+  }
+
+  /** A stream that fails emits no more of what it has read. */
+  #takeLeft(): void {
+    for (let left: unknown = this.#stream.read(); left instanceof Buffer; left = this.#stream.read())
+      this.#receive(left)
   }
 
   #end(): void {

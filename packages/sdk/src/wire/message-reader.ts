@@ -88,7 +88,6 @@ export class MessageReader {
       worth: () => this.#handlers.worth(),
     })
     this.#inputs.push({ stream, lines, reader })
-    stream.on('error', () => this.#end(stream))
     stream.once('close', () => void reader.caughtUp().then(() => this.#end(stream)))
   }
 

@@ -30,3 +30,22 @@ test('a stream whose parts are asked for or kept is read on, and one whose parts
   expect((await read('kept')).rests).toBe(0)
   expect((await read('dropped')).rests).toBeGreaterThan(0)
 })
+
+test('a stream that fails loses what it has brought and was put off', async () => {
+  const stream = new PassThrough()
+  let taken = ''
+  const reader = new FairReader(stream, {
+    take: (part) => {
+      taken += part
+      for (const end = performance.now() + 0.5; performance.now() < end; );
+    },
+    worth: () => 'kept',
+  })
+  await new Promise(setImmediate)
+  for (const part of 'abcdefgh') stream.write(part)
+  expect(stream.readableLength).toBeGreaterThan(0)
+  stream.destroy(new Error('reset by the other end'))
+  await new Promise((resolve) => stream.once('close', resolve))
+  await reader.caughtUp()
+  expect(taken).toBe('abcdefgh')
+})
