@@ -1,21 +1,14 @@
 import { EventEmitter } from 'node:events'
 import { resolve } from 'node:path'
 import { type ContractDescriptor, type HealthStatus, PluginStatus } from '@appfactory/sdk'
-import { shippedContracts } from '@appfactory/sdk/contracts'
 import { decodeState, describeThrown, encodeState, type WireState } from '@appfactory/sdk/internal'
 import { withBase64 } from './base64.js'
+import { Calls } from './calls.js'
+import { Catalogue } from './catalogue.js'
 import type { Config } from './config/config.js'
-import {
-  hostClosed,
-  noActivePlugin,
-  pluginAlreadyLoaded,
-  pluginNotLoaded,
-  pluginReplaced,
-  requestCancelled,
-} from './errors.js'
+import { hostClosed, pluginAlreadyLoaded, pluginReplaced, requestCancelled } from './errors.js'
 import { createHandle, type PluginHandle } from './handle.js'
 import type { Instance } from './instance/instance.js'
-import { PieceStream } from './instance/pieces.js'
 import type { Source } from './instance/source.js'
 import { type LogLevel, Logs } from './logs/logs.js'
 import {
@@ -32,16 +25,15 @@ import {
   slotLimitsOf,
   swapOptionNames,
 } from './options.js'
-import { type DiscoveredPlugin, type Discovery, discoverPlugins } from './plugins/discovery.js'
+import type { DiscoveredPlugin, Discovery } from './plugins/discovery.js'
 import type { EntryOptions } from './plugins/entry.js'
-import { InspectionCache } from './plugins/inspection-cache.js'
 import type { Room } from './process/backpressure.js'
 import { Registry } from './registry.js'
 import { SharedWork } from './shared-work.js'
 import { Slot } from './slot/slot.js'
 import { type SwapProgress, type SwapResult, swap } from './slot/swap.js'
 import { Sources } from './sources.js'
-import { type PluginSummary, summarise } from './summary.js'
+import type { PluginSummary } from './summary.js'
 import { hostVersion } from './version.js'
 import { within } from './waiting.js'
 
@@ -91,6 +83,26 @@ export interface HostStatus {
   memoryMb: number
 }
 
+/** What the servers of a host, such as the one on stdio, need of it beside its public methods. */
+export interface HostInternals {
+  readonly calls: Calls
+  readonly catalogue: Catalogue
+  /** Whether the host is closed, or being closed. */
+  isClosed(): boolean
+  /**
+   * Leaves the answers of plugins in their pipes while `room` returns a promise, until that resolves: whoever they are for
+   * does not keep up. Plugins then wait in their next answer, and their silence is not held against them.
+   */
+  answerWithin(room: Room): void
+}
+
+let readInternals: (host: PluginHost) => HostInternals
+
+/** For the host's own servers only: applications have the public methods. */
+export function internalsOf(host: PluginHost): HostInternals {
+  return readInternals(host)
+}
+
 /**
  * Finds, starts, calls and watches plugins. Each runs in a process of its own.
  *
@@ -100,34 +112,40 @@ export interface HostStatus {
  * const { audio } = await tts.synthesize('Hello')
  */
 export class PluginHost extends EventEmitter<HostEvents> {
-  readonly #options: HostOptions
-  readonly #dirs: string[]
   readonly #limits: InstanceLimits
   readonly #sources: Sources
   readonly #slotLimits: SlotLimits
   readonly #restartPolicy: RestartPolicy
   readonly #logs: Logs
   readonly #registry = new Registry<Slot>()
+  readonly #catalogue: Catalogue
+  readonly #calls: Calls
   /** Processes that answer `describe()`, by the plugin's folder. */
   readonly #describing = new SharedWork<ContractDescriptor>()
   readonly #started = performance.now()
-  readonly #inspections = new InspectionCache()
-  /** Why plugins are not valid, as it was logged last, by folder. */
-  readonly #loggedReasons = new Map<string, string>()
-  readonly #counters = { requests: 0, errors: 0, total: 0 }
   #closed: Promise<void> | undefined
   #room: Room = () => undefined
+
+  static {
+    readInternals = (host) => ({
+      calls: host.#calls,
+      catalogue: host.#catalogue,
+      isClosed: () => host.#closed !== undefined,
+      answerWithin: (room) => {
+        host.#room = room
+      },
+    })
+  }
 
   /** @throws TypeError where a number among the options means nothing; it names the option. */
   constructor(options: HostOptions = {}) {
     super()
-    this.#options = options
-    this.#dirs = [options.pluginsDir ?? './plugins'].flat().map((dir) => resolve(dir))
+    const dirs = [options.pluginsDir ?? './plugins'].flat().map((dir) => resolve(dir))
     this.#limits = instanceLimitsOf(options)
     this.#slotLimits = slotLimitsOf(options)
     this.#restartPolicy = restartPolicyOf(options.restart ?? {})
     this.#sources = new Sources({
-      dirs: this.#dirs,
+      dirs,
       configDir: options.configDir ?? './config',
       limits: this.#limits,
       autoInstallDependencies: options.autoInstallDependencies ?? false,
@@ -137,7 +155,12 @@ export class PluginHost extends EventEmitter<HostEvents> {
       log: (plugin, level, message) => this.#logPlugin(plugin, level, message),
     })
     this.#logs = new Logs(options.logDir, options.logLevel ?? 'INFO')
-    this.#logs.launcher('INFO', 'host started', { version: hostVersion, plugins_dirs: this.#dirs })
+    this.#catalogue = new Catalogue({
+      ...{ dirs, sources: this.#sources, registry: this.#registry, logs: this.#logs },
+      entry: options,
+    })
+    this.#calls = new Calls(this.#registry, this.#catalogue)
+    this.#logs.launcher('INFO', 'host started', { version: hostVersion, plugins_dirs: dirs })
   }
 
   /**
@@ -145,44 +168,13 @@ export class PluginHost extends EventEmitter<HostEvents> {
    *
    * @throws PluginError DISCOVERY_FAILED where a folder can't be read.
    */
-  async discover(dirs: readonly string[] = this.#dirs): Promise<Discovery> {
-    const discovery = await discoverPlugins(
-      dirs.map((dir) => resolve(dir)),
-      this.#options,
-      this.#inspections.inspect,
-    )
-    if (dirs === this.#dirs) this.#counters.total = discovery.valid
-    for (const plugin of discovery.plugins) this.#logReasons(plugin)
-    return discovery
-  }
-
-  /** Logs why a plugin is not valid, where that is new. */
-  #logReasons({ name, dir, errors }: DiscoveredPlugin): void {
-    const reasons = errors.join('\n')
-    if ((this.#loggedReasons.get(dir) ?? '') === reasons) return
-    this.#loggedReasons.set(dir, reasons)
-    if (errors.length > 0) this.#logs.launcher('WARNING', 'plugin is not valid', { plugin: name, errors })
+  discover(dirs?: readonly string[]): Promise<Discovery> {
+    return this.#catalogue.discover(dirs)
   }
 
   /** The plugins that are there, loaded or not; those that are not valid only if asked for. */
-  async list({ includeInvalid = false }: { includeInvalid?: boolean } = {}): Promise<PluginSummary[]> {
-    const { plugins } = await this.discover()
-    const slots = this.#registry.slots()
-    // What runs is shown where it runs, also where no folder of that name leads to it.
-    const elsewhere = slots.filter(
-      ({ name, source }) => source.path !== undefined || !plugins.some((plugin) => plugin.name === name),
-    )
-    const running = new Map(
-      await Promise.all(elsewhere.map(async (slot) => [slot.name, await inspectRunning(slot)] as const)),
-    )
-    const listed = plugins.map((plugin) => {
-      const found = running.get(plugin.name) ?? plugin
-      running.delete(plugin.name)
-      return found
-    })
-    return [...listed, ...running.values()]
-      .filter(({ name, valid }) => valid || includeInvalid || this.#registry.loaded(name))
-      .map((plugin) => summarise(plugin, this.#registry.loaded(plugin.name)))
+  list(options: { includeInvalid?: boolean } = {}): Promise<PluginSummary[]> {
+    return this.#catalogue.list(options)
   }
 
   /**
@@ -227,7 +219,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   async unload(name: string, { force = false }: { force?: boolean } = {}): Promise<void> {
     const successor = this.#registry.successorOf(name)
     if (successor !== undefined) throw pluginReplaced(name, successor)
-    const slot = await this.#slot(name)
+    const slot = await this.#catalogue.slot(name)
     try {
       await slot.close(force)
     } finally {
@@ -251,7 +243,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   async swap(old: string, replacement: string, options: SwapOptions = {}): Promise<SwapResult> {
     checkOptionNames('swap()', options, swapOptionNames)
     const { config, env, preserveState = true } = options
-    const slot = await this.#slot(old)
+    const slot = await this.#catalogue.slot(old)
     const source = await this.#sources.replacement(slot.source, replacement, { config, env })
     return slot.exclusively(source.name, () => this.#swap(slot, source, preserveState))
   }
@@ -277,11 +269,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * @example await host.call('tts_flite', 'synthesize', { text: 'Hello' }, { timeoutMs: 2000 })
    */
   call(plugin: string, method: string, args: Config = {}, options: CallOptions = {}): Promise<unknown> {
-    this.#counters.requests += 1
-    const call = (slot: Slot): Promise<unknown> => slot.call(method, args, options)
-    const slot = this.#registry.find(plugin)
-    const answer = slot ? call(slot) : this.#slot(plugin).then(call)
-    return answer.then(options.keepBytes ? undefined : withBase64, this.#countError)
+    return this.#calls.call(plugin, method, args, options, withBase64)
   }
 
   /** As `call`, for the pieces of a stream method. `break` in the loop cancels it in the plugin. */
@@ -291,13 +279,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     args: Config = {},
     options: CallOptions = {},
   ): AsyncIterableIterator<unknown> {
-    return new PieceStream({
-      open: async () => {
-        const slot = await this.count(() => this.#slot(plugin))
-        return slot.stream(method, args, options)
-      },
-      ...(options.keepBytes ? {} : { map: withBase64 }),
-    })
+    return this.#calls.stream(plugin, method, args, options, withBase64)
   }
 
   /**
@@ -306,7 +288,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * @throws PluginError PLUGIN_NOT_FOUND or PLUGIN_NOT_READY.
    */
   async get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>> {
-    const slot = await this.#slot(name)
+    const slot = await this.#catalogue.slot(name)
     return this.#handle<Contract>(slot, (await slot.ready()).contract)
   }
 
@@ -320,17 +302,8 @@ export class PluginHost extends EventEmitter<HostEvents> {
    *
    * @throws PluginError CONTRACT_NOT_FOUND.
    */
-  async requireActive(contract: string): Promise<string> {
-    const active = this.active(contract)
-    if (active !== undefined) return active
-    await Promise.allSettled(this.#registry.slots().map((slot) => this.#waitIfOf(contract, slot)))
-    const name = this.active(contract)
-    if (name !== undefined) return name
-    const plugins = await this.list().catch(() => [])
-    throw noActivePlugin(
-      contract,
-      plugins.filter((plugin) => plugin.contract === contract).map((plugin) => plugin.name),
-    )
+  requireActive(contract: string): Promise<string> {
+    return this.#catalogue.requireActive(contract)
   }
 
   /**
@@ -345,7 +318,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     { signal }: { signal?: AbortSignal | undefined } = {},
   ): Promise<{ plugin: DiscoveredPlugin; contract: ContractDescriptor }> {
     if (this.#closed) throw hostClosed()
-    const plugin = await this.#inspectLoadedOrNot(name)
+    const plugin = await this.#catalogue.inspect(name)
     if (this.#closed) throw hostClosed()
     const loaded = this.#registry.loaded(name)
     if (loaded) return { plugin, contract: (await within(loaded.ready(), { signal })).contract }
@@ -360,7 +333,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * @throws PluginError PLUGIN_NOT_FOUND, PLUGIN_NOT_READY, METHOD_NOT_FOUND, HOTSWAP_FAILED or RESOURCE_EXHAUSTED.
    */
   async captureState(name: string): Promise<unknown> {
-    const instance = await (await this.#slot(name)).ready()
+    const instance = await (await this.#catalogue.slot(name)).ready()
     return decodeState((await instance.captureState()) as WireState)
   }
 
@@ -370,7 +343,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * @throws PluginError PLUGIN_NOT_FOUND, PLUGIN_NOT_READY, METHOD_NOT_FOUND, HOTSWAP_FAILED or RESOURCE_EXHAUSTED.
    */
   async restoreState(name: string, state: unknown): Promise<void> {
-    const instance = await (await this.#slot(name)).ready()
+    const instance = await (await this.#catalogue.slot(name)).ready()
     await instance.restoreState(encodeState(state, this.#limits.maxStateBytes))
   }
 
@@ -393,75 +366,16 @@ export class PluginHost extends EventEmitter<HostEvents> {
   }
 
   status(): HostStatus {
+    const { requests, errors } = this.#calls.figures
     return {
       version: hostVersion,
       uptimeSeconds: (performance.now() - this.#started) / 1000,
       pluginsLoaded: this.#registry.size,
-      pluginsTotal: Math.max(this.#counters.total, this.#registry.size),
-      requestsProcessed: this.#counters.requests,
-      errors: this.#counters.errors,
+      pluginsTotal: this.#catalogue.total,
+      requestsProcessed: requests,
+      errors,
       memoryMb: process.memoryUsage.rss() / 1e6,
     }
-  }
-
-  /** One plugin, as `list` shows it. */
-  async summary(name: string): Promise<PluginSummary> {
-    return summarise(await this.#inspectLoadedOrNot(name), this.#registry.loaded(name))
-  }
-
-  /** Whether any plugin, loaded or only there, is of that contract. */
-  async knowsContract(contract: string): Promise<boolean> {
-    if (this.active(contract) !== undefined) return true
-    if (shippedContracts.some((shipped) => shipped === contract)) return true
-    return (await this.list().catch(() => [])).some((plugin) => plugin.contract === contract)
-  }
-
-  readonly #countError = (error: unknown): never => {
-    this.#counters.errors += 1
-    throw error
-  }
-
-  /** Counts a request in `status`, whatever comes of it. */
-  async count<Result>(request: () => Promise<Result>): Promise<Result> {
-    this.#counters.requests += 1
-    try {
-      return await request()
-    } catch (error) {
-      return this.#countError(error)
-    }
-  }
-
-  /**
-   * Leaves the answers of plugins in their pipes while `room` returns a promise, until that resolves: whoever they are for
-   * does not keep up. Plugins then wait in their next answer, and their silence is not held against them.
-   *
-   * @example
-   * host.answerWithin(() => (socket.writableNeedDrain ? once(socket, 'drain').then(() => {}) : undefined))
-   */
-  answerWithin(room: () => Promise<void> | undefined): void {
-    this.#room = room
-  }
-
-  /** Bytes that wait for plugins to read them. */
-  get unsentBytes(): number {
-    let sum = 0
-    for (const slot of this.#registry.slots()) sum += slot.unsentBytes
-    return sum
-  }
-
-  /** The names of the plugins that are loaded, or being loaded. */
-  loadedNames(): string[] {
-    return this.#registry.names()
-  }
-
-  /** Whether a plugin of that name is loaded, or being loaded. */
-  isLoaded(name: string): boolean {
-    return this.#registry.loaded(name) !== undefined
-  }
-
-  /** Whether the host is closed, or being closed. */
-  get closed(): boolean {
-    return this.#closed !== undefined
   }
 
   /** Unloads all plugins and closes the logs. Nothing is left running. `force`, also later, ends the wait for calls in flight. */
@@ -526,26 +440,6 @@ export class PluginHost extends EventEmitter<HostEvents> {
     }
   }
 
-  /** The slot of a loaded plugin. */
-  async #slot(name: string): Promise<Slot> {
-    const slot = this.#registry.find(name)
-    if (slot) return slot
-    await this.#sources.inspect(name)
-    throw pluginNotLoaded(name)
-  }
-
-  /** Waits for a plugin that is being loaded or restarted, if it is of that contract. */
-  async #waitIfOf(contract: string, slot: Slot): Promise<void> {
-    const { manifest } = await this.#inspectLoadedOrNot(slot.name)
-    if (manifest?.contract === contract) await slot.ready()
-  }
-
-  /** A plugin that was swapped in by its path is where it was swapped in from. */
-  #inspectLoadedOrNot(name: string): Promise<DiscoveredPlugin> {
-    const source = this.#registry.loaded(name)?.source
-    return source ? source.inspect() : this.#sources.inspect(name)
-  }
-
   #handle<Contract>(slot: Slot, contract: ContractDescriptor): PluginHandle<Contract> {
     return createHandle<Contract>(slot, contract, async () => {
       if (this.#registry.loaded(slot.name) === slot) await this.unload(slot.name)
@@ -577,16 +471,5 @@ async function openUnlessAborted(slot: Slot, signal: AbortSignal | undefined): P
     throw signal?.aborted ? requestCancelled(signal) : error
   } finally {
     signal?.removeEventListener('abort', close)
-  }
-}
-
-/** What is known of a plugin that runs, or is about to, even where its folder is gone. */
-async function inspectRunning({ name, source, instance }: Slot): Promise<DiscoveredPlugin> {
-  try {
-    return await source.inspect()
-  } catch (error) {
-    const manifest = instance ? { manifest: instance.manifest } : {}
-    const dir = instance?.dir ?? source.path ?? ''
-    return { name, dir, valid: false, errors: [describeThrown(error).message], warnings: [], ...manifest }
   }
 }

@@ -192,11 +192,6 @@ export interface CallOptions {
   retry?: number | undefined
   /** Like `signal`, without an AbortController. */
   cancellation?: Cancellation | undefined
-  /**
-   * Bytes in the result may be objects that JSON.stringify makes base64 of, for who writes it as JSON anyway. Default: false,
-   * they are base64.
-   */
-  keepBytes?: boolean | undefined
   /** Most pieces of a stream that the plugin makes before the reader has taken one. Default: 64; 8 where they are bytes. */
   credit?: number | undefined
   /** The argument that follows while the call runs, in the form of the wire. */

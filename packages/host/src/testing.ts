@@ -11,7 +11,7 @@ import {
 } from '@appfactory/sdk/testing'
 import type { Config } from './config/config.js'
 import { manifestInvalid, manifestMissing } from './errors.js'
-import { type HostEvents, type HostOptions, PluginHost } from './host.js'
+import { type HostEvents, type HostOptions, internalsOf, PluginHost } from './host.js'
 import { inspectPlugin } from './plugins/discovery.js'
 
 export interface PluginTargetOptions extends Omit<HostOptions, 'pluginsDir'> {
@@ -65,7 +65,7 @@ class HostedPlugin implements RunningPlugin {
     try {
       await host.load(name, { config })
       const { contract } = await host.describe(name)
-      const { capabilities } = await host.summary(name)
+      const { capabilities } = await internalsOf(host).catalogue.summary(name)
       return new HostedPlugin(host, name, contract, capabilities)
     } catch (error) {
       await host.close({ force: true })
@@ -81,7 +81,7 @@ class HostedPlugin implements RunningPlugin {
   ) {}
 
   async status(): Promise<PluginStatus> {
-    return (await this.host.summary(this.name)).status
+    return (await internalsOf(this.host).catalogue.summary(this.name)).status
   }
 
   call(method: string, args: WireArgs, options?: TargetCallOptions): Promise<unknown> {

@@ -5,8 +5,9 @@ import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isPluginError } from '@appfactory/sdk'
 import { describeThrown } from '@appfactory/sdk/internal'
+import type { Catalogue } from '../catalogue.js'
 import { isHostError } from '../errors.js'
-import type { PluginHost } from '../host.js'
+import { internalsOf, type PluginHost } from '../host.js'
 import { inspectPlugin } from '../plugins/discovery.js'
 import type { DevelopmentEvent } from './events.js'
 
@@ -107,6 +108,10 @@ export class Reloader {
     await this.#attempt
   }
 
+  get #catalogue(): Catalogue {
+    return internalsOf(this.#options.host).catalogue
+  }
+
   #schedule(delayMs: number): void {
     clearTimeout(this.#timer)
     if (this.#closed || this.#attempt) return
@@ -122,7 +127,7 @@ export class Reloader {
     onEvent({ type: 'changed', plugin: name })
     try {
       if (existsSync(join(dir, 'manifest.json'))) await this.#loadOrSwap(begun)
-      else if (host.isLoaded(name)) {
+      else if (this.#catalogue.isLoaded(name)) {
         await host.unload(name)
         onEvent({ type: 'unloaded', plugin: name })
       }
@@ -138,13 +143,13 @@ export class Reloader {
 
   async #loadOrSwap(begun: number): Promise<void> {
     const { host, name, onEvent } = this.#options
-    if (host.isLoaded(name)) {
+    if (this.#catalogue.isLoaded(name)) {
       const { newVersion, statePreserved } = await host.swap(name, name)
       const durationMs = performance.now() - begun
       onEvent({ type: 'reloaded', plugin: name, version: newVersion, durationMs, statePreserved })
     } else {
       await host.load(name)
-      const { version } = await host.summary(name)
+      const { version } = await this.#catalogue.summary(name)
       const durationMs = performance.now() - begun
       onEvent({ type: 'loaded', plugin: name, version: version ?? '', durationMs })
     }
@@ -156,11 +161,18 @@ export class Reloader {
     const cause = rootOf(error)
     const place = knownPlace(cause) ?? (await placeOfSyntaxError(cause, dir, this.#suspects))
     // An incomplete save may be the cause: the next attempt will show.
-    if (host.closed || this.#saved.size > 0 || (await this.#isOutdated())) return
+    if (internalsOf(host).isClosed() || this.#saved.size > 0 || (await this.#isOutdated())) return
     const failure = `${place}: ${describeThrown(cause).message}`
     const repeated = failure === this.#lastFailure
     this.#lastFailure = failure
-    onEvent({ type: 'failed', plugin: name, serving: host.isLoaded(name), repeated, error: cause, place })
+    onEvent({
+      type: 'failed',
+      plugin: name,
+      serving: this.#catalogue.isLoaded(name),
+      repeated,
+      error: cause,
+      place,
+    })
   }
 
   #retryLater(): void {

@@ -6,7 +6,7 @@ import {
   type OutgoingStream,
   shortened,
 } from '@appfactory/sdk/internal'
-import type { PluginHost } from '../host.js'
+import type { HostInternals } from '../host.js'
 
 /** The parameters of `plugin/call`. */
 export interface PluginCall {
@@ -21,17 +21,17 @@ export interface PluginCall {
 
 /** Calls a method of a plugin for a client; its pieces go to the client as they come where it asks for a stream. */
 export function callPlugin(
-  { host, call }: { host: PluginHost; call: IncomingCall },
+  { internals, call }: { internals: HostInternals; call: IncomingCall },
   { plugin, method: name, args: given = {}, stream, timeout: timeoutMs, retry }: PluginCall,
 ): Promise<unknown> {
   // One argument may follow piece by piece, as `$/input` notifications.
   const streamed = Object.keys(given).find((key) => isInputMarker(given[key]))
   const input = streamed === undefined ? undefined : { name: streamed, items: call.input }
-  const options = { timeoutMs, retry, cancellation: call, input, keepBytes: true }
-  if (!stream) return host.call(plugin, name, given, options)
+  const options = { timeoutMs, retry, cancellation: call, input }
+  if (!stream) return internals.calls.call(plugin, name, given, options)
   const credit = stream === true ? undefined : creditOf(stream.credit)
   const outgoing = call.openStream(credit ?? Number.POSITIVE_INFINITY)
-  return sendPieces(host.stream(plugin, name, given, { ...options, credit }), outgoing)
+  return sendPieces(internals.calls.stream(plugin, name, given, { ...options, credit }), outgoing)
 }
 
 async function sendPieces(

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { IncomingCall } from '@appfactory/sdk/internal'
 import { z } from 'zod'
-import type { PluginHost } from '../host.js'
+import type { HostInternals, PluginHost } from '../host.js'
 import { environmentKey } from '../plugins/environment.js'
 import { callPlugin, invalidParams } from './calls.js'
 import {
@@ -27,6 +27,7 @@ import {
 /** The context of a method of the server. */
 export interface ServerContext {
   host: PluginHost
+  internals: HostInternals
   call: IncomingCall
   /** Starts sending events to the client: all types, or the given ones. */
   subscribe(types: readonly string[] | undefined): void
@@ -84,10 +85,10 @@ export const serverMethods: Record<string, ServerMethod> = {
     'Starts a plugin.',
     z.strictObject({ name: z.string(), config: args }),
     loadResult,
-    async ({ name, config }, { host, call }) => {
+    async ({ name, config }, { host, internals, call }) => {
       refuseGrants('plugin/load', config)
       await host.load(name, { config, signal: call.signal })
-      return { success: true as const, plugin: wireSummary(await host.summary(name)) }
+      return { success: true as const, plugin: wireSummary(await internals.catalogue.summary(name)) }
     },
   ),
   'plugin/unload': method(

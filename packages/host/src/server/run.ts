@@ -70,7 +70,7 @@ async function callContractLater(
   called: { contract: string; wireName: string } | undefined,
   params: Record<string, unknown> | unknown[],
 ): Promise<unknown> {
-  if (!called || !(await context.host.knowsContract(called.contract)))
+  if (!called || !(await context.internals.catalogue.knowsContract(called.contract)))
     throw await methodNotFound(context, name)
   if (Array.isArray(params)) throw byName(name)
   const plugin = await within(context.host.requireActive(called.contract), { cancellation: context.call })

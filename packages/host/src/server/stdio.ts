@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
 import { maxTimerMs, Peer } from '@appfactory/sdk/internal'
-import type { PluginHost } from '../host.js'
+import { internalsOf, type PluginHost } from '../host.js'
 import { maxHeldBytes, readWithin, roomBelow, roomIn } from '../process/backpressure.js'
 import { eventTypes } from './methods.js'
 import { runServerMethod } from './run.js'
@@ -20,7 +20,7 @@ export interface ServerOptions {
 /** Minimum time for a client to read the last answers, whatever the timeout of `shutdown` is. */
 const minimalFlushMs = 250
 
-/** Methods that `host.call` counts itself. */
+/** Methods that count themselves, where they call a plugin. */
 const countedElsewhere = /^plugin\/call$|^(?!plugin\/|system\/|events\/)[^/]+\/[^/]+$/
 
 /**
@@ -33,6 +33,7 @@ export async function serveStdio(
   host: PluginHost,
   { input, output, sequential, stop }: ServerOptions,
 ): Promise<number> {
+  const internals = internalsOf(host)
   const subscribed = new Set<string>()
   const ended = new AbortController()
   const gone = new AbortController()
@@ -48,8 +49,8 @@ export async function serveStdio(
     handle: (call) => {
       if (shutdownMs !== undefined && call.method === 'plugin/load')
         throw new PluginError('PLUGIN_NOT_READY', 'The host is shutting down')
-      const run = (): unknown => runServerMethod({ host, call, subscribe, shutDown })
-      return countedElsewhere.test(call.method) ? run() : host.count(async () => run())
+      const run = (): unknown => runServerMethod({ host, internals, call, subscribe, shutDown })
+      return countedElsewhere.test(call.method) ? run() : internals.calls.count(async () => run())
     },
     onEnd: () => ended.abort(),
     onGone: () => gone.abort(),
@@ -79,9 +80,9 @@ export async function serveStdio(
   }
 
   // Back-pressure: stop producing answers that the client does not read, and slow down a client that sends ahead.
-  const backlog = roomBelow(() => peer.heldBytes + host.unsentBytes)
+  const backlog = roomBelow(() => peer.heldBytes + internals.calls.unsentBytes)
   readWithin(() => room() ?? backlog(), input)
-  host.answerWithin(room)
+  internals.answerWithin(room)
   const hurry = AbortSignal.any([stop, gone.signal])
   await Promise.race([aborted(ended.signal), aborted(hurry)])
   const finished = await Promise.race([

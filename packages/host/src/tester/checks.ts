@@ -1,6 +1,6 @@
 import type { IncomingCall } from '@appfactory/sdk/internal'
 import { manifestInvalid } from '../errors.js'
-import type { PluginHost } from '../host.js'
+import { internalsOf, type PluginHost } from '../host.js'
 
 export interface ChecksPlan {
   plugin: string
@@ -17,7 +17,7 @@ export async function runPluginChecks(
   { plugin, only, config = {}, configDir }: ChecksPlan,
   call: IncomingCall,
 ): Promise<unknown> {
-  const { path, valid, errors } = await host.summary(plugin)
+  const { path, valid, errors } = await internalsOf(host).catalogue.summary(plugin)
   if (!valid) throw manifestInvalid(plugin, path, errors)
   // Loaded on demand, so that the page is ready sooner.
   const { runChecks } = await import('@appfactory/sdk/testing')

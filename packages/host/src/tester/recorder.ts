@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeThrown, type WireHealthStatus } from '@appfactory/sdk/internal'
-import type { HostEvents, PluginHost } from '../host.js'
+import { type HostEvents, internalsOf, type PluginHost } from '../host.js'
 import { wireHealth, wireMembers, wireStatus } from '../server/wire-form.js'
 
 /** An event of a plugin, with wire names. */
@@ -112,7 +112,7 @@ export class Recorder {
   }
 
   async #sample(): Promise<void> {
-    const loaded = this.#host.loadedNames()
+    const loaded = internalsOf(this.#host).catalogue.loadedNames()
     // A slow plugin keeps its last sample and does not delay the others.
     await Promise.race([Promise.all(loaded.map((name) => this.#ask(name))), delay(answerMs)])
     const sample: Sample = {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
 import { Peer } from '@appfactory/sdk/internal'
-import type { PluginHost } from '../host.js'
+import { internalsOf, type PluginHost } from '../host.js'
 import { runTesterMethod, type TesterMethods } from './methods.js'
 
 /** Longest body, in bytes: a message and the pieces of its input. */
@@ -18,12 +18,14 @@ export function answerCalls(
   response: ServerResponse,
 ): void {
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+  const internals = internalsOf(host)
   const peer: Peer = new Peer({
     input: request,
     output: response,
     maxBatch: 0,
     maxMessageBytes: maxBodyBytes,
-    handle: (call) => runTesterMethod(methods, { host, call, subscribe: () => {}, shutDown: () => {} }),
+    handle: (call) =>
+      runTesterMethod(methods, { host, internals, call, subscribe: () => {}, shutDown: () => {} }),
     onEnd: () => void finish(),
   })
   response.once('close', () => peer.close(new PluginError('REQUEST_CANCELLED', 'The page was closed')))

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { STTContract, TTSContract } from '@appfactory/sdk'
 import { expect, test } from 'vitest'
+import { internalsOf } from '../../src/host.js'
 import { PluginHost } from '../../src/index.js'
 import { temporaryFolder, ttsPlugin, writePlugin } from '../fixtures/plugins.js'
 
@@ -112,17 +113,17 @@ test('a client that speaks plain JSON gets base64', async () => {
   expect(pieces).toEqual([expect.objectContaining({ audio_b64: expected(9000).toString('base64') })])
 })
 
-test('a program that writes results as JSON may keep the bytes until then', async () => {
+test('a server of the host, which writes results as JSON, gets bytes as bytes until then', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'speaker', speaker)
   await using host = new PluginHost({ pluginsDir: root })
   await host.load('speaker')
-  const keeping = { keepBytes: true }
-  const result = await host.call('speaker', 'synthesize', { text: '100000' }, keeping)
+  const { calls } = internalsOf(host)
+  const result = await calls.call('speaker', 'synthesize', { text: '100000' }, {})
   expect(result).not.toMatchObject({ audio_b64: expect.any(String) })
   const audio = expected(100_000).toString('base64')
   expect(JSON.parse(JSON.stringify(result))).toMatchObject({ audio_b64: audio })
-  for await (const piece of host.stream('speaker', 'synthesize_stream', { text: '9000' }, keeping)) {
+  for await (const piece of calls.stream('speaker', 'synthesize_stream', { text: '9000' }, {})) {
     expect(piece).not.toMatchObject({ audio_b64: expect.any(String) })
     expect(JSON.parse(JSON.stringify(piece))).toMatchObject({ audio_b64: expected(9000).toString('base64') })
   }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { TTSContract } from '@appfactory/sdk'
 import { expect, test } from 'vitest'
+import { internalsOf } from '../../src/host.js'
 import { PluginHost } from '../../src/index.js'
 import { temporaryFolder, ttsPlugin, writePlugin } from '../fixtures/plugins.js'
 
@@ -23,7 +24,7 @@ test('a plugin whose answers are left in its pipes is neither taken for one in a
       resolve()
     }
   })
-  host.answerWithin(() => room)
+  internalsOf(host).answerWithin(() => room)
   const calls = Array.from({ length: 5 }, () => plugin.getVoices())
   // For that long, silence is noticed elsewhere: twice.
   const looping = await other.load<TTSContract>('looping')
@@ -44,10 +45,10 @@ test('a plugin whose answers are left in its pipes can be unloaded', async () =>
   writePlugin(root, 'held', ttsPlugin(members))
   await using host = new PluginHost({ pluginsDir: root, drainTimeoutMs: 200 })
   const plugin = await host.load<TTSContract>('held')
-  host.answerWithin(() => new Promise(() => {}))
+  internalsOf(host).answerWithin(() => new Promise(() => {}))
   // More than the pipe takes: the plugin can’t leave before it is read.
   const calls = Promise.allSettled(Array.from({ length: 5 }, () => plugin.getVoices()))
   await plugin.unload()
-  expect(host.isLoaded('held')).toBe(false)
+  expect(internalsOf(host).catalogue.isLoaded('held')).toBe(false)
   await calls
 })

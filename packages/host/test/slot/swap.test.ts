@@ -81,7 +81,7 @@ test('a plugin is started anew from its files by a swap for itself, with its con
   })
   expect(await textOf(plugin.complete('x'))).toBe('new 2 1,2,255')
   expect((await plugin.chat([{ role: 'user', content: '' }])).message.content).toBe('{"voice":"x"}')
-  expect((await host.summary('one')).version).toBe('1.1.0')
+  expect(await host.list()).toMatchObject([{ name: 'one', version: '1.1.0' }])
 })
 
 test('another version comes by its path, which must lie inside a plugins folder, symlinks followed', async () => {
@@ -99,7 +99,7 @@ test('another version comes by its path, which must lie inside a plugins folder,
     await expect(host.swap('one', path)).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_FOUND' })
   expect(await textOf(plugin.complete('x'))).toBe('v1 1 1,2,255')
   expect(await host.swap('one', second)).toMatchObject({ newVersion: '2.0.0', statePreserved: true })
-  expect((await host.summary('one')).path).toBe(second)
+  expect((await host.list()).find(({ name }) => name === 'one')?.path).toBe(second)
   // A restart is one of the version that was swapped in.
   await expect(plugin.complete('exit')).rejects.toMatchObject({ codeName: 'PLUGIN_CRASHED' })
   expect(await textOf(plugin.complete('x'))).toBe('v2 1 1,2,255')
