@@ -1,6 +1,6 @@
 import type { Catalogue } from './catalogue.js'
 import { PieceStream } from './instance/pieces.js'
-import type { CallOptions, WireArgs } from './options.js'
+import type { RoutedCallOptions, WireArgs } from './options.js'
 import type { Registry } from './registry.js'
 import type { Slot } from './slot/slot.js'
 
@@ -37,7 +37,7 @@ export class Calls {
     plugin: string,
     method: string,
     args: WireArgs,
-    options: CallOptions,
+    options: RoutedCallOptions,
     map?: (result: unknown) => unknown,
   ): Promise<unknown> {
     this.#requests += 1
@@ -52,7 +52,7 @@ export class Calls {
     plugin: string,
     method: string,
     args: WireArgs,
-    options: CallOptions,
+    options: RoutedCallOptions,
     map?: (piece: unknown) => unknown,
   ): AsyncIterableIterator<unknown> {
     return new PieceStream({

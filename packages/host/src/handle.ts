@@ -7,7 +7,7 @@ import {
 } from '@appfactory/sdk'
 import { type Codec, issuesText, MethodCodecs } from '@appfactory/sdk/internal'
 import { PieceStream } from './instance/pieces.js'
-import type { CallOptions } from './options.js'
+import type { CallOptions, RoutedCallOptions } from './options.js'
 import type { Slot } from './slot/slot.js'
 
 /** What every handle has, beside the contract's own methods. */
@@ -80,7 +80,7 @@ function prepare(
   given: unknown[],
   method: MethodDescriptor,
   codecs: MethodCodecs,
-): { args: Record_; options: CallOptions } {
+): { args: Record_; options: RoutedCallOptions } {
   const { local, call } = collect(given, method)
   const input = method.input === null ? undefined : local[method.input]
   if (method.input === null || !isAsyncIterable(input)) {

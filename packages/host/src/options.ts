@@ -180,7 +180,7 @@ export function checkOptionNames(what: string, options: object, known: readonly 
 /** Arguments of a call by their wire names. */
 export type WireArgs = Record<string, unknown>
 
-/** A TypeError where a number means nothing. */
+/** Options of `host.call()` and `host.stream()`. A number that means nothing is a TypeError. */
 export interface CallOptions {
   /**
    * In ms, above 0; Infinity: never. The call is then cancelled and fails with CALL_TIMEOUT. For a stream: time between two
@@ -190,10 +190,14 @@ export interface CallOptions {
   signal?: AbortSignal | undefined
   /** How often to call again where the plugin crashes meanwhile. Only for methods that the contract marks idempotent. Default: 0. */
   retry?: number | undefined
-  /** Like `signal`, without an AbortController. */
-  cancellation?: Cancellation | undefined
   /** Most pieces of a stream that the plugin makes before the reader has taken one. Default: 64; 8 where they are bytes. */
   credit?: number | undefined
+}
+
+/** Options of a call on its way through the host: those of its caller, and what only the host's own servers and handles give. */
+export interface RoutedCallOptions extends CallOptions {
+  /** Like `signal`, without an AbortController. */
+  cancellation?: Cancellation | undefined
   /** The argument that follows while the call runs, in the form of the wire. */
   input?: { name: string; items: AsyncIterable<unknown> } | undefined
 }

@@ -9,6 +9,8 @@ import {
   type TargetCallOptions,
   type WireArgs,
 } from '@appfactory/sdk/testing'
+import { withBase64 } from './base64.js'
+import type { Calls } from './calls.js'
 import type { Config } from './config/config.js'
 import { manifestInvalid, manifestMissing } from './errors.js'
 import { type HostEvents, type HostOptions, internalsOf, PluginHost } from './host.js'
@@ -80,17 +82,21 @@ class HostedPlugin implements RunningPlugin {
     readonly capabilities: readonly string[],
   ) {}
 
+  get #calls(): Calls {
+    return internalsOf(this.host).calls
+  }
+
   async status(): Promise<PluginStatus> {
     return (await internalsOf(this.host).catalogue.summary(this.name)).status
   }
 
   call(method: string, args: WireArgs, options?: TargetCallOptions): Promise<unknown> {
     // A crash is to be seen, not made good.
-    return this.host.call(this.name, method, args, { ...options, retry: 0 })
+    return this.#calls.call(this.name, method, args, { ...options, retry: 0 }, withBase64)
   }
 
-  stream(method: string, args: WireArgs, options?: TargetCallOptions): AsyncIterableIterator<unknown> {
-    return this.host.stream(this.name, method, args, options)
+  stream(method: string, args: WireArgs, options: TargetCallOptions = {}): AsyncIterableIterator<unknown> {
+    return this.#calls.stream(this.name, method, args, options, withBase64)
   }
 
   health(): Promise<HealthStatus> {

@@ -27,7 +27,7 @@ import {
   shutdownFailed,
   stateTimeout,
 } from '../errors.js'
-import type { CallOptions, InstanceLimits, WireArgs } from '../options.js'
+import type { InstanceLimits, RoutedCallOptions, WireArgs } from '../options.js'
 import type { OpenConnection, PluginConnection } from './connection.js'
 import { checkHealth } from './handshake.js'
 import { Heartbeat } from './heartbeat.js'
@@ -151,7 +151,7 @@ export class PluginInstance {
   }
 
   /** Calls a method by its wire name, with arguments and result as they are on the wire. */
-  call(method: string, args: WireArgs, options: CallOptions = {}): Promise<unknown> {
+  call(method: string, args: WireArgs, options: RoutedCallOptions = {}): Promise<unknown> {
     const { maxCallsInFlight } = this.#limits
     if (this.#calls >= maxCallsInFlight)
       return Promise.reject(exhausted(this.manifest.name, 'maxCallsInFlight', maxCallsInFlight))
@@ -178,7 +178,7 @@ export class PluginInstance {
   }
 
   /** Calls a stream method by its wire name. `break` in the loop cancels it in the plugin. */
-  stream(method: string, args: WireArgs, options: CallOptions = {}): AsyncIterableIterator<unknown> {
+  stream(method: string, args: WireArgs, options: RoutedCallOptions = {}): AsyncIterableIterator<unknown> {
     // Let go once they are sent: a stream may be open for long.
     let given: WireArgs | undefined = args
     return new PieceStream({
@@ -296,18 +296,18 @@ export class PluginInstance {
   }
 
   /** Pieces that may be on their way before the reader has taken one. */
-  #window(method: string, { credit }: CallOptions): number {
+  #window(method: string, { credit }: RoutedCallOptions): number {
     const most = this.#windows.get(method) ?? streamWindow
     return credit === undefined ? most : Math.min(most, credit)
   }
 
-  #callParams(method: string, args: WireArgs, { input }: CallOptions): CallParams {
+  #callParams(method: string, args: WireArgs, { input }: RoutedCallOptions): CallParams {
     return { method, args: input ? { ...args, [input.name]: inputMarker } : args }
   }
 
   #requestOptions(
     method: string,
-    { timeoutMs = this.#limits.callTimeoutMs, signal, cancellation, input }: CallOptions,
+    { timeoutMs = this.#limits.callTimeoutMs, signal, cancellation, input }: RoutedCallOptions,
   ): RequestOptions {
     const late = (): PluginError => callTimeout(this.manifest.name, method, timeoutMs)
     return { timeoutMs, late, signal, cancellation, input: input?.items }

@@ -6,17 +6,32 @@ import {
   type OutgoingStream,
   shortened,
 } from '@appfactory/sdk/internal'
+import { z } from 'zod'
 import type { HostInternals } from '../host.js'
 
+/** How a call asks for its pieces. */
+export const streamOption = z.union([z.boolean(), z.strictObject({ credit: z.int().min(1) })]).optional()
+
 /** The parameters of `plugin/call`. */
-export interface PluginCall {
-  plugin: string
-  method: string
-  args?: Record<string, unknown> | undefined
-  stream?: boolean | { credit: number } | undefined
+export const callParams = z.strictObject({
+  plugin: z.string(),
+  method: z.string(),
+  args: z.record(z.string(), z.unknown()).optional(),
   /** In ms. */
-  timeout?: number | undefined
-  retry?: number | undefined
+  timeout: z.number().positive().optional(),
+  retry: z.int().nonnegative().optional(),
+  stream: streamOption,
+})
+
+export type PluginCall = z.infer<typeof callParams>
+
+/** The usual form of `plugin/call`, without options, recognised by hand for speed. Zod checks the others and words their errors. */
+export function isPlainCall(params: object): params is PluginCall {
+  const { plugin, method, args } = params as Partial<PluginCall>
+  if (typeof plugin !== 'string' || typeof method !== 'string') return false
+  const count = Object.keys(params).length
+  if (args === undefined) return count === 2
+  return count === 3 && typeof args === 'object' && args !== null && !Array.isArray(args)
 }
 
 /** Calls a method of a plugin for a client; its pieces go to the client as they come where it asks for a stream. */

@@ -3,7 +3,7 @@ import type { IncomingCall } from '@appfactory/sdk/internal'
 import { z } from 'zod'
 import type { HostInternals, PluginHost } from '../host.js'
 import { environmentKey } from '../plugins/environment.js'
-import { callPlugin, invalidParams } from './calls.js'
+import { callParams, callPlugin, invalidParams } from './calls.js'
 import {
   describeResult,
   discoverResult,
@@ -43,10 +43,7 @@ export interface ServerMethod {
   run(params: never, context: ServerContext): unknown
 }
 
-/** How a call asks for its pieces. */
-export const streamOption = z.union([z.boolean(), z.strictObject({ credit: z.int().min(1) })]).optional()
-
-const args = z.record(z.string(), z.unknown()).optional()
+const configuration = z.record(z.string(), z.unknown()).optional()
 
 export const eventTypes = ['status', 'crash', 'restart', 'swap', 'log'] as const
 
@@ -83,7 +80,7 @@ export const serverMethods: Record<string, ServerMethod> = {
   ),
   'plugin/load': method(
     'Starts a plugin.',
-    z.strictObject({ name: z.string(), config: args }),
+    z.strictObject({ name: z.string(), config: configuration }),
     loadResult,
     async ({ name, config }, { host, internals, call }) => {
       refuseGrants('plugin/load', config)
@@ -102,14 +99,7 @@ export const serverMethods: Record<string, ServerMethod> = {
   ),
   'plugin/call': method(
     'Calls a method of a plugin by its wire name.',
-    z.strictObject({
-      plugin: z.string(),
-      method: z.string(),
-      args,
-      timeout: z.number().positive().optional(),
-      retry: z.int().nonnegative().optional(),
-      stream: streamOption,
-    }),
+    callParams,
     z.unknown(),
     (params, context) => callPlugin(context, params),
   ),
@@ -121,7 +111,7 @@ export const serverMethods: Record<string, ServerMethod> = {
       new: z.string().optional(),
       new_plugin: z.string().optional(),
       new_plugin_path: z.string().optional(),
-      config: args,
+      config: configuration,
       preserve_state: z.boolean().optional(),
     }),
     swapResult,

@@ -1,8 +1,8 @@
 import { PluginError } from '@appfactory/sdk'
 import { firstIssues, issuesText, listed, quoted, shortened } from '@appfactory/sdk/internal'
 import { within } from '../waiting.js'
-import { callPlugin, invalidParams } from './calls.js'
-import { type ServerContext, type ServerMethod, serverMethods, streamOption } from './methods.js'
+import { callPlugin, invalidParams, isPlainCall, streamOption } from './calls.js'
+import { type ServerContext, type ServerMethod, serverMethods } from './methods.js'
 
 /** Runs a request of a client. Throws PluginErrors. */
 export function runServerMethod(context: ServerContext): unknown {
@@ -28,25 +28,6 @@ export async function runMethod(known: ServerMethod, context: ServerContext): Pr
     throw invalidParams(name, issuesText(issues), issues)
   }
   return known.run(parsed.data as never, context)
-}
-
-interface PlainCall {
-  plugin: string
-  method: string
-  args?: Record<string, unknown>
-}
-
-/** The usual form of `plugin/call`, checked by hand for speed. Zod checks the others and words their errors. */
-function isPlainCall(params: object): params is PlainCall {
-  const { plugin, method: name, args: given = {} } = params as Partial<PlainCall>
-  const isObject = typeof given === 'object' && given !== null && !Array.isArray(given)
-  const known = ['plugin', 'method', 'args']
-  return (
-    typeof plugin === 'string' &&
-    typeof name === 'string' &&
-    isObject &&
-    Object.keys(params).every((key) => known.includes(key))
-  )
 }
 
 /** `tts/synthesize`: calls the active plugin of the contract. `stream` is beside the arguments. */

@@ -2,7 +2,7 @@ import type { HealthStatus, PluginStatus } from '@appfactory/sdk'
 import { pluginStopping, swapUnderWay } from '../errors.js'
 import type { Instance } from '../instance/instance.js'
 import type { Source } from '../instance/source.js'
-import type { CallOptions, RestartPolicy, SlotLimits, WireArgs } from '../options.js'
+import type { RestartPolicy, RoutedCallOptions, SlotLimits, WireArgs } from '../options.js'
 import { waitUntil, within } from '../waiting.js'
 import { CallRouter } from './call-router.js'
 import { Supervisor, type SupervisorEvents } from './supervisor.js'
@@ -79,11 +79,11 @@ export class Slot {
     return this.supervisor.ready()
   }
 
-  call(method: string, args: WireArgs, options?: CallOptions): Promise<unknown> {
+  call(method: string, args: WireArgs, options?: RoutedCallOptions): Promise<unknown> {
     return this.router.call(method, args, options)
   }
 
-  stream(method: string, args: WireArgs, options?: CallOptions): AsyncIterableIterator<unknown> {
+  stream(method: string, args: WireArgs, options?: RoutedCallOptions): AsyncIterableIterator<unknown> {
     return this.router.stream(method, args, options)
   }
 
