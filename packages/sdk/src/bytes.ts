@@ -55,6 +55,19 @@ export function encode(message: unknown, given?: PayloadNumbers): EncodedMessage
   }
 }
 
+/** Results and pieces that bytes came beside, so that nobody needs to search the others for bytes. */
+const holders = new WeakSet<object>()
+
+/** Bytes that came beside a message are in this result or piece now. */
+export function markBytes(value: unknown): void {
+  if (typeof value === 'object' && value !== null) holders.add(value)
+}
+
+/** Whether a result or a piece, as it came over the wire, holds `Bytes`. A copy of one is not known. */
+export function holdsBytes(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && (value instanceof Bytes || holders.has(value))
+}
+
 /** Bytes in a message. `JSON.stringify` makes base64 of them or, on a connection with a byte channel, a reference. */
 export class Bytes {
   constructor(readonly data: Uint8Array) {}

@@ -2,7 +2,7 @@
 
 // What the host shares with the SDK. Not for plugins or applications: it changes with any version.
 
-export { Bytes } from './bytes.js'
+export { Bytes, holdsBytes } from './bytes.js'
 export { closest } from './closest.js'
 export { type Codec, compileCodec } from './codec/compile.js'
 export { firstIssues, type Issue, issuesText, nameValue } from './codec/issues.js'

@@ -10,7 +10,7 @@ import {
 } from '../errors.js'
 import type { Instance } from '../instance/instance.js'
 import { PieceStream } from '../instance/pieces.js'
-import { type CallOptions, type SlotLimits, type WireArgs, wrongCallOption } from '../options.js'
+import { type RoutedCallOptions, type SlotLimits, type WireArgs, wrongCallOption } from '../options.js'
 import { timeLeft, waitUntil, within } from '../waiting.js'
 import { type Session, Sessions } from './sessions.js'
 import type { Supervisor } from './supervisor.js'
@@ -45,7 +45,7 @@ export class CallRouter {
   }
 
   /** Calls a method by its wire name. A call to a plugin that is ready takes no promise more than the instance's own. */
-  call(method: string, args: WireArgs, options: CallOptions = {}): Promise<unknown> {
+  call(method: string, args: WireArgs, options: RoutedCallOptions = {}): Promise<unknown> {
     const wrong = wrongCallOption(options)
     if (wrong) return Promise.reject(wrong)
     if (options.retry) return this.#callWithRetry(method, args, options)
@@ -59,7 +59,7 @@ export class CallRouter {
   }
 
   /** Calls a stream method by its wire name. The instance is chosen when the stream is first read, and stays. */
-  stream(method: string, args: WireArgs, options: CallOptions = {}): AsyncIterableIterator<unknown> {
+  stream(method: string, args: WireArgs, options: RoutedCallOptions = {}): AsyncIterableIterator<unknown> {
     return new PieceStream({
       open: () => {
         const wrong = wrongCallOption(options)
@@ -124,16 +124,20 @@ export class CallRouter {
     return session?.instance.sessionRole(method) ? session : undefined
   }
 
-  async #openLater(method: string, args: WireArgs, options: CallOptions): Promise<AsyncIterator<unknown>> {
+  async #openLater(
+    method: string,
+    args: WireArgs,
+    options: RoutedCallOptions,
+  ): Promise<AsyncIterator<unknown>> {
     return (await this.#wait(options)).instance.stream(method, args, options)
   }
 
-  async #callLater(method: string, args: WireArgs, options: CallOptions): Promise<unknown> {
+  async #callLater(method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
     const { instance, ...rest } = await this.#wait(options)
     return this.#callOn(instance, method, args, { ...options, ...rest })
   }
 
-  #callOn(instance: Instance, method: string, args: WireArgs, options: CallOptions): Promise<unknown> {
+  #callOn(instance: Instance, method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
     const role = instance.sessionRole(method)
     if (role === undefined) return instance.call(method, args, options)
     if (role === 'open') return this.#openSession(instance, method, args, options)
@@ -147,7 +151,7 @@ export class CallRouter {
   }
 
   /** Calls again, within the call's own time, where the plugin crashed under a call that may be made twice. */
-  async #callWithRetry(method: string, args: WireArgs, options: CallOptions): Promise<unknown> {
+  async #callWithRetry(method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
     const begun = performance.now()
     const { retry = 0, timeoutMs, ...others } = options
     const { instance } = await this.#wait(options)
@@ -168,7 +172,7 @@ export class CallRouter {
     instance: Instance,
     method: string,
     args: WireArgs,
-    options: CallOptions,
+    options: RoutedCallOptions,
   ): Promise<unknown> {
     const { name } = this.#supervisor
     const { maxSessions } = this.#limits
@@ -178,7 +182,8 @@ export class CallRouter {
       instance,
       answer.then((result) => sessionIdOf(name, method, result)),
     )
-    return { ...Object(await answer), session_id: id }
+    // No copy: the result is known to hold bytes, if it does.
+    return Object.assign(Object(await answer), { session_id: id })
   }
 
   /** A session stays with the instance that began it, and is over with the call that ends it, whatever comes of that. */
@@ -186,7 +191,7 @@ export class CallRouter {
     session: Session,
     method: string,
     args: WireArgs,
-    options: CallOptions,
+    options: RoutedCallOptions,
   ): Promise<unknown> {
     const { instance, id } = session
     session.calls += 1
@@ -199,7 +204,7 @@ export class CallRouter {
   }
 
   /** Waits for an instance, within the call's own time. */
-  async #wait(options: CallOptions): Promise<{ instance: Instance; timeoutMs?: number }> {
+  async #wait(options: RoutedCallOptions): Promise<{ instance: Instance; timeoutMs?: number }> {
     const { name } = this.#supervisor
     const { timeoutMs } = options
     const { maxQueuedCalls } = this.#limits

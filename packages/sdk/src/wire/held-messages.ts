@@ -1,5 +1,5 @@
-import { Bytes } from '../bytes.js'
-import { type Attachment, belongingOf, findAttachments } from './attachments.js'
+import { Bytes, markBytes } from '../bytes.js'
+import { type Attachment, belongingOf, findAttachments, paramsOf } from './attachments.js'
 import type { ByteChannel } from './byte-channel.js'
 import { classify, type Message } from './message.js'
 
@@ -184,6 +184,7 @@ export class HeldMessages {
       const attachment = attachments[index]
       holder[key] = new Bytes((attachment && bytes.get(attachment)) ?? new Uint8Array())
     }
+    markBytes(whole.kind === 'response' ? whole.response.result : paramsOf(whole)['value'])
     this.#handlers.onWhole(whole)
   }
 
