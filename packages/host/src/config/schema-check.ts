@@ -1,15 +1,10 @@
 // Checks a configuration against a JSON Schema, in the calling thread. The schema determines how long that takes.
+import { createRequire } from 'node:module'
 import type { JsonSchema } from '@appfactory/sdk'
 import { describeThrown, listed } from '@appfactory/sdk/internal'
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
-import { Ajv2019 } from 'ajv/dist/2019.js'
-import { Ajv2020 } from 'ajv/dist/2020.js'
-import addFormatsModule from 'ajv-formats'
+import type { ErrorObject, ValidateFunction } from 'ajv'
 import type { Config } from './config.js'
 import { fillDefaults } from './schema-defaults.js'
-
-// The package is CommonJS whose types promise a callable default; at run time it is one level deeper.
-const addFormats = addFormatsModule.default
 
 /** The result of a check. */
 export type Verdict =
@@ -25,11 +20,35 @@ const mostIssues = 20
 
 type Dialect = 'draft-07' | '2019-09' | '2020-12'
 
-const engines = { 'draft-07': Ajv, '2019-09': Ajv2019, '2020-12': Ajv2020 }
+/** Ajv, for each dialect, and its formats. */
+interface Engines {
+  'draft-07': typeof import('ajv').Ajv
+  '2019-09': typeof import('ajv/dist/2019.js').Ajv2019
+  '2020-12': typeof import('ajv/dist/2020.js').Ajv2020
+  addFormats: typeof import('ajv-formats')['default']['default']
+}
+
+let loaded: Engines | undefined
+
+/**
+ * Loads Ajv at the first check: that takes 0.1 s, and most hosts check nothing. By `require`, which reads a file again after a
+ * failure, where `import()` would fail for ever.
+ */
+function engines(): Engines {
+  if (loaded) return loaded
+  const require = createRequire(import.meta.url)
+  const { Ajv } = require('ajv')
+  const { Ajv2019 } = require('ajv/dist/2019.js')
+  const { Ajv2020 } = require('ajv/dist/2020.js')
+  const { default: addFormats } = require('ajv-formats')
+  loaded = { 'draft-07': Ajv, '2019-09': Ajv2019, '2020-12': Ajv2020, addFormats }
+  return loaded
+}
 
 /**
  * Checks `config`, or only the schema if there is no `config`. Fills in defaults, in place.
  *
+ * @throws what prevented Ajv from being loaded.
  * @param onCompiled Called when the schema is compiled and the check of the configuration begins.
  */
 export function checkAgainst(
@@ -37,6 +56,7 @@ export function checkAgainst(
   config: Config | undefined,
   onCompiled: () => void = () => {},
 ): Verdict {
+  engines()
   let compiled: Compiled
   try {
     compiled = compile(schema)
@@ -86,7 +106,7 @@ function compile(schema: JsonSchema): Compiled {
 const key = 'config_schema'
 
 function compileAs(dialect: Dialect, unicodeRegExp: boolean, schema: JsonSchema): Compiled {
-  const engine = new engines[dialect]({
+  const engine = new (engines()[dialect])({
     allErrors: true,
     ownProperties: true,
     strict: false,
@@ -95,7 +115,7 @@ function compileAs(dialect: Dialect, unicodeRegExp: boolean, schema: JsonSchema)
     // 0.3 is a multiple of 0.1, despite binary fractions.
     multipleOfPrecision: 6,
   })
-  addFormats(engine)
+  engines().addFormats(engine)
   const compiled = (at = ''): ValidateFunction => {
     const check = engine.getSchema(at === '' ? key : `${key}#${at}`)
     if (!check) throw new Error(`there is nothing at ${at}`)

@@ -94,10 +94,18 @@ export class SchemaChecker {
   }
 
   async #verdict(plugin: string, job: Job, signal?: AbortSignal): Promise<Verdict> {
-    if (isCheap(job.schema, job.config)) return checkAgainst(job.schema, job.config)
+    if (isCheap(job.schema, job.config)) return this.#check(plugin, job)
     const turn = this.#free.then(() => this.#ask(plugin, job, signal))
     this.#free = turn.catch(() => {})
     return within(turn, { signal })
+  }
+
+  #check(plugin: string, { schema, config }: Job): Verdict {
+    try {
+      return checkAgainst(schema, config)
+    } catch (error) {
+      throw this.#explain(plugin, error)
+    }
   }
 
   #start(): Worker {

@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeThrown, maxTimerMs, systemCodeOf } from '@appfactory/sdk/internal'
-import { execa } from 'execa'
 import { ProcessGroup } from '../process/process-group.js'
 import { pluginEnvironment } from './environment.js'
 
@@ -50,7 +49,7 @@ export async function runInstallation(installation: Installation): Promise<Insta
   const { command, timeoutMs, signal } = installation
   if (signal.aborted) return { reason: 'was not started' }
   try {
-    const child = start(installation)
+    const child = start(installation, await windowsLauncher())
     const said = new LastWords(child)
     const exit = once(child, 'exit')
     const ended = await untilEnded(child, exit, timeoutMs, signal)
@@ -63,11 +62,18 @@ export async function runInstallation(installation: Installation): Promise<Insta
   }
 }
 
-function start({ plugin, command, args, cwd, env }: Installation): ChildProcess {
+type Launcher = typeof import('execa').execa
+
+/** On Windows package managers are `.cmd` files, which execa knows how to start. Elsewhere it would be loaded for nothing. */
+async function windowsLauncher(): Promise<Launcher | undefined> {
+  return process.platform === 'win32' ? (await import('execa')).execa : undefined
+}
+
+/** Returns in the tick in which the process starts, so that its 'error' is listened to. */
+function start({ plugin, command, args, cwd, env }: Installation, execa: Launcher | undefined): ChildProcess {
   const options = { cwd, env: { ...installerEnvironment(plugin), ...env } }
-  // On Windows package managers are `.cmd` files, which execa knows how to start. Elsewhere Node's own `spawn` emits a lack of
-  // files as an 'error', where execa would throw what nobody can catch.
-  if (process.platform !== 'win32')
+  // Node's own `spawn` emits a lack of files as an 'error', where execa would throw what nobody can catch.
+  if (execa === undefined)
     return spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   const quiet = { stdin: 'ignore', buffer: false, reject: false, cleanup: false, windowsHide: true } as const
   return execa(command, args, { ...options, ...quiet, extendEnv: false })
