@@ -98,6 +98,8 @@ test.runIf(process.platform === 'linux')(
     await host.tell('guardGroup', second)
     await expect.poll(() => host.guards).not.toContain(guard)
     await expect.poll(() => host.guards).toHaveLength(1)
+    // An answer comes once the guard that is there now was told of both groups.
+    await host.tell('releaseGroup', -1)
     await host.endBy('SIGKILL')
     await expect.poll(() => [first, second].filter(isAlive)).toEqual([])
   },
