@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startRegistry } from '../scripts/lib/registry.mjs'
+import { median } from '../scripts/lib/statistics.mjs'
 
 const bundle = fileURLToPath(new URL('../packages/create-plugin/dist/create.cjs', import.meta.url))
 const scaffolds = 15
@@ -25,7 +26,10 @@ try {
     'create-vite': peer.version,
     bundle_kb: Math.round(statSync(bundle).size / 1000),
     warm_cache_ms: Object.fromEntries(
-      ['create', 'install', 'first_test', 'all'].map((step) => [step, median(ways.map((way) => way[step]))]),
+      ['create', 'install', 'first_test', 'all'].map((step) => [
+        step,
+        Math.round(median(ways.map((way) => way[step]))),
+      ]),
     ),
   }
   console.log(JSON.stringify(report, null, 2))
@@ -55,7 +59,7 @@ async function measureScaffolds(peer) {
     statSync(join(ours, `plugin_${round}/manifest.json`))
     statSync(join(theirs, `app-${round}/package.json`))
   }
-  return [median(times.ours), median(times.theirs)]
+  return [Math.round(median(times.ours)), Math.round(median(times.theirs))]
 }
 
 /** From nothing to green tests, as one types it; ms of each step. */
@@ -109,8 +113,4 @@ function made(name) {
   const dir = join(folder, name)
   mkdirSync(dir)
   return dir
-}
-
-function median(values) {
-  return Math.round(values.sort((a, b) => a - b)[Math.floor(values.length / 2)])
 }

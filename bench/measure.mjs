@@ -1,4 +1,4 @@
-import { percentile } from './statistics.mjs'
+import { percentile } from '../scripts/lib/statistics.mjs'
 
 /** How long one measurement of calls goes on. */
 const windowMs = 800

@@ -1,4 +1,4 @@
-import { evaluate, medians, ratios } from './statistics.mjs'
+import { evaluate, medians, ratios } from './ratios.mjs'
 
 /** The table of targets: what the project reached, and beside what. */
 export function targetsTable(results) {

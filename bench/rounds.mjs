@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { mapValues } from './statistics.mjs'
+import { mapValues } from './ratios.mjs'
 
 /** A measurement that takes longer than this hangs: a process is gone, say. */
 const patienceMs = 60_000

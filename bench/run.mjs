@@ -8,13 +8,15 @@ import { figuresTable, missed, resultsOf, targetsTable } from './report.mjs'
 import { runRounds } from './rounds.mjs'
 import { scenarios } from './scenarios/index.mjs'
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '5' },
-    only: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-})
+const help = `Usage: pnpm bench [--rounds N] [--only NAME,NAME] [--json]
+
+  --rounds N  how often each contender has its turn (default: 5)
+  --only      ${scenarios.map(({ name }) => name).join(', ')} (default: all, which also writes bench/results.json)
+  --json      prints the results as JSON instead of tables
+
+Exit status: 0 also where a target is missed, 2 bad usage.`
+
+const options = parseOptions()
 const rounds = Number(options.rounds)
 if (!Number.isInteger(rounds) || rounds < 1) fail(`--rounds: a whole number above 0, not ${options.rounds}`)
 
@@ -31,6 +33,24 @@ if (options.json) console.log(JSON.stringify(summary, null, 2))
 else printTables()
 // Of some scenarios only, the files would be incomplete.
 if (!options.only) writeFiles()
+
+function parseOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        rounds: { type: 'string', default: '5' },
+        only: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+    if (!values.help) return values
+    console.log(help)
+    process.exit(0)
+  } catch (error) {
+    return fail(error.message)
+  }
+}
 
 function chosen(only) {
   if (!only) return scenarios

@@ -16,6 +16,7 @@ const floodMs = 5000
 /** Writes 2,000 lines a second; its calls take 16 ms, so that eight callers make 500 calls a second. */
 const flooding = `
 import { LLMContract } from '@appfactory/sdk'
+import { median } from '../scripts/lib/statistics.mjs'
 export default class extends LLMContract {
   async initialize() {
     let line = 0
@@ -40,9 +41,9 @@ try {
   for (let round = 0; round < rounds; round++) starts.push(await measureStart())
   const report = {
     start_ms: {
-      command_to_url: median(starts.map(({ upMs }) => upMs)),
-      command_to_usable: median(starts.map(({ usableMs }) => usableMs)),
-      host_to_server: median(await Promise.all([1, 2, 3].map(measureServer))),
+      command_to_url: Math.round(median(starts.map(({ upMs }) => upMs))),
+      command_to_usable: Math.round(median(starts.map(({ usableMs }) => usableMs))),
+      host_to_server: Math.round(median(await Promise.all([1, 2, 3].map(measureServer)))),
     },
     javascript_gzip_kb: Math.round(javascriptBytes() / 100) / 10,
     flood: await measureFlood(),
@@ -172,8 +173,4 @@ function writePlugin(name, source) {
 function javascriptBytes() {
   const files = readdirSync(assets).filter((file) => file.endsWith('.js'))
   return files.reduce((sum, file) => sum + gzipSync(readFileSync(join(assets, file))).length, 0)
-}
-
-function median(values) {
-  return Math.round(values.sort((a, b) => a - b)[Math.floor(values.length / 2)])
 }

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { start as project } from '../contenders/appfactory.mjs'
 import { start as bare } from '../contenders/bare.mjs'
 import { peers } from '../contenders/index.mjs'
+import { mapValues } from '../ratios.mjs'
 import { stopAll } from '../rounds.mjs'
-import { mapValues } from '../statistics.mjs'
 
 const pageBytes = 4096
 

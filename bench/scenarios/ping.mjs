@@ -1,8 +1,8 @@
+import { percentile } from '../../scripts/lib/statistics.mjs'
 import { start as project } from '../contenders/appfactory.mjs'
 import { start as limit } from '../contenders/limit.mjs'
 import { elapsedMs } from '../measure.mjs'
 import { startAll, stopAll } from '../rounds.mjs'
-import { percentile } from '../statistics.mjs'
 import { whole } from './audio.mjs'
 
 /** So that a p99 is not just the slowest one. */

@@ -1,9 +1,10 @@
+import { median } from '../../scripts/lib/statistics.mjs'
 import { start as project } from '../contenders/appfactory.mjs'
 import { start as bare } from '../contenders/bare.mjs'
 import { peers } from '../contenders/index.mjs'
 import { elapsedMs } from '../measure.mjs'
+import { mapValues } from '../ratios.mjs'
 import { stopAll } from '../rounds.mjs'
-import { mapValues, median } from '../statistics.mjs'
 
 const startsPerRound = 3
 

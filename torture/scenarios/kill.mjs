@@ -2,11 +2,12 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { PluginHost } from '@appfactory/host'
+import { percentile } from '../../scripts/lib/statistics.mjs'
 import { settles } from '../deadline.mjs'
 import { heapAfterCollection } from '../memory.mjs'
+import { milliseconds } from '../milliseconds.mjs'
 import { writePlugins } from '../plugins.mjs'
 import { leftIn } from '../processes.mjs'
-import { milliseconds, percentile } from '../statistics.mjs'
 
 export const description = 'SIGKILLs of a plugin with calls in flight'
 

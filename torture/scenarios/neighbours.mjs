@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { PluginHost } from '@appfactory/host'
+import { percentile } from '../../scripts/lib/statistics.mjs'
 import { Load } from '../load.mjs'
 import { heapAfterCollection } from '../memory.mjs'
+import { milliseconds } from '../milliseconds.mjs'
 import { writePlugins } from '../plugins.mjs'
-import { milliseconds, percentile } from '../statistics.mjs'
 
 export const description =
   'one plugin floods the host, in five ways, and how long the calls of another one take'

@@ -1,7 +1,8 @@
 import { PluginHost } from '@appfactory/host'
+import { percentile } from '../../scripts/lib/statistics.mjs'
 import { Load } from '../load.mjs'
+import { milliseconds } from '../milliseconds.mjs'
 import { writePlugins } from '../plugins.mjs'
-import { milliseconds, percentile } from '../statistics.mjs'
 
 export const description = 'swaps under load, between plugins with state and between plugins without'
 

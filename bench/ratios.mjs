@@ -1,15 +1,4 @@
-/** The value that a share of all values does not exceed. */
-export function percentile(values, share) {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)]
-}
-
-/** The middle one; of an even number, the mean of the two in the middle. */
-export function median(values) {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-}
+import { median } from '../scripts/lib/statistics.mjs'
 
 /** The median figure of each contender. A round is an object: contender to figure. */
 export function medians(rounds) {

@@ -1,0 +1,3 @@
+export function milliseconds(value) {
+  return `${value < 10 ? value.toFixed(2) : value.toFixed(0)} ms`
+}
