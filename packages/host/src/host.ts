@@ -27,7 +27,6 @@ import {
 } from './options.js'
 import type { DiscoveredPlugin, Discovery } from './plugins/discovery.js'
 import type { EntryOptions } from './plugins/entry.js'
-import type { Room } from './process/backpressure.js'
 import { Registry } from './registry.js'
 import { SharedWork } from './shared-work.js'
 import { Slot } from './slot/slot.js'
@@ -89,11 +88,6 @@ export interface HostInternals {
   readonly catalogue: Catalogue
   /** Whether the host is closed, or being closed. */
   isClosed(): boolean
-  /**
-   * Leaves the answers of plugins in their pipes while `room` returns a promise, until that resolves: whoever they are for
-   * does not keep up. Plugins then wait in their next answer, and their silence is not held against them.
-   */
-  answerWithin(room: Room): void
 }
 
 let readInternals: (host: PluginHost) => HostInternals
@@ -124,16 +118,12 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #describing = new SharedWork<ContractDescriptor>()
   readonly #started = performance.now()
   #closed: Promise<void> | undefined
-  #room: Room = () => undefined
 
   static {
     readInternals = (host) => ({
       calls: host.#calls,
       catalogue: host.#catalogue,
       isClosed: () => host.#closed !== undefined,
-      answerWithin: (room) => {
-        host.#room = room
-      },
     })
   }
 
@@ -151,7 +141,6 @@ export class PluginHost extends EventEmitter<HostEvents> {
       autoInstallDependencies: options.autoInstallDependencies ?? false,
       allowInstallScripts: options.allowInstallScripts ?? false,
       preferSource: options.preferSource ?? false,
-      room: () => this.#room(),
       log: (plugin, level, message) => this.#logPlugin(plugin, level, message),
     })
     this.#logs = new Logs(options.logDir, options.logLevel ?? 'INFO')

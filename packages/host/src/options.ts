@@ -2,6 +2,7 @@ import { type Cancellation, defaultMaxMessageBytes, nameValue, quoted } from '@a
 import type { Config } from './config/config.js'
 import { checkedNumbers, count, type NumberRule, repeats, size, time, wrongNumber } from './numbers.js'
 import type { Env } from './plugins/environment.js'
+import type { Room } from './process/backpressure.js'
 
 /** Limits of one running plugin. Times in ms; Infinity is never, and of a number that there is no limit. */
 export interface InstanceLimits {
@@ -198,6 +199,8 @@ export interface CallOptions {
 export interface RoutedCallOptions extends CallOptions {
   /** Like `signal`, without an AbortController. */
   cancellation?: Cancellation | undefined
+  /** Of the client that the call is made for: while it has none, the answers of the plugin that is called stay in their pipe. */
+  room?: Room | undefined
   /** The argument that follows while the call runs, in the form of the wire. */
   input?: { name: string; items: AsyncIterable<unknown> } | undefined
 }

@@ -22,7 +22,6 @@ import {
 } from './plugins/discovery.js'
 import type { EntryOptions } from './plugins/entry.js'
 import { type Env, type Grants, pluginEnvironment } from './plugins/environment.js'
-import type { Room } from './process/backpressure.js'
 
 export interface SourcesOptions extends EntryOptions {
   /** Folders that hold plugins. */
@@ -32,7 +31,6 @@ export interface SourcesOptions extends EntryOptions {
   limits: InstanceLimits
   autoInstallDependencies: boolean
   allowInstallScripts: boolean
-  room: Room
   log(plugin: string, level: LogLevel, message: string): void
 }
 
@@ -143,14 +141,13 @@ export class Sources {
   }
 
   #connectionOptions({ dir, manifest, entryFile }: ValidPlugin, grants: Grants): ConnectionOptions {
-    const { limits, room, log } = this.#options
+    const { limits, log } = this.#options
     const logOf = (level: LogLevel, message: string): void => log(manifest.name, level, message)
     return {
       dir,
       manifest,
       entryFile,
       limits,
-      room,
       env: pluginEnvironment(manifest.name, grants, (message) => logOf('WARNING', message)),
       log: logOf,
     }

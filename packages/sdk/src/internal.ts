@@ -20,6 +20,7 @@ export { parseJson, type RequestId } from './wire/message.js'
 export {
   allowListeners,
   byteStreamWindow,
+  type CallObserver,
   isAnswer,
   maxTimerMs,
   type RequestOptions,

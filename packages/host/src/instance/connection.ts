@@ -15,19 +15,18 @@ import {
 import { linesDropped, pluginStopping, startTimeout } from '../errors.js'
 import { LogBudget } from '../logs/log-budget.js'
 import type { LogLevel } from '../logs/logs.js'
-import { type Room, readWithin } from '../process/backpressure.js'
+import { readWithin } from '../process/backpressure.js'
 import { ChildProcess } from '../process/child-process.js'
 import { type LaunchOptions, launchOf } from '../process/launch.js'
 import { StderrLog } from '../process/stderr.js'
 import { hostVersion } from '../version.js'
+import { Callers } from './callers.js'
 import { exitError, type Phase } from './exit.js'
 import { checkHandshake, verdictOf } from './handshake.js'
 import { startTurn } from './start-turns.js'
 
 export interface ConnectionOptions extends LaunchOptions {
   log(level: LogLevel, message: string): void
-  /** Whether there is room for more answers: without it, they are left in the plugin's pipes. Default: always. */
-  room?: Room
   /** An abort kills the process, until the plugin serves. */
   signal?: AbortSignal
   /** Asks for the schema in the plugin's code. Default: false. */
@@ -70,6 +69,8 @@ export class PluginConnection {
   readonly lost: Promise<PluginError | undefined>
   /** When the process was started, as `performance.now()` has it. */
   readonly openedAt = performance.now()
+  /** The clients that its answers are for. */
+  readonly callers = new Callers()
   #phase: Phase = 'handshake'
   #hasExited = false
   #killReason: string | undefined
@@ -262,7 +263,7 @@ export class PluginConnection {
 
   /** While a plugin starts or stops, reading is not paused: little is sent, and the host waits for it. */
   #room(): Promise<void> | undefined {
-    return this.#phase === 'serving' && !this.#hasExited ? this.#options.room?.() : undefined
+    return this.#phase === 'serving' && !this.#hasExited ? this.callers.room() : undefined
   }
 
   /** What is left in its pipes is taken out, room or not. */

@@ -307,10 +307,11 @@ export class PluginInstance {
 
   #requestOptions(
     method: string,
-    { timeoutMs = this.#limits.callTimeoutMs, signal, cancellation, input }: RoutedCallOptions,
+    { timeoutMs = this.#limits.callTimeoutMs, signal, cancellation, input, room }: RoutedCallOptions,
   ): RequestOptions {
     const late = (): PluginError => callTimeout(this.manifest.name, method, timeoutMs)
-    return { timeoutMs, late, signal, cancellation, input: input?.items }
+    const observer = room && this.#connection.callers.observe(room)
+    return { timeoutMs, late, signal, cancellation, input: input?.items, observer }
   }
 
   async #shutDown(): Promise<void> {

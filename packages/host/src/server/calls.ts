@@ -8,6 +8,15 @@ import {
 } from '@appfactory/sdk/internal'
 import { z } from 'zod'
 import type { HostInternals } from '../host.js'
+import type { Room } from '../process/backpressure.js'
+
+/** Who calls a plugin. */
+export interface CallContext {
+  internals: HostInternals
+  call: IncomingCall
+  /** Whether the client keeps up. */
+  room: Room
+}
 
 /** How a call asks for its pieces. */
 export const streamOption = z.union([z.boolean(), z.strictObject({ credit: z.int().min(1) })]).optional()
@@ -36,13 +45,13 @@ export function isPlainCall(params: object): params is PluginCall {
 
 /** Calls a method of a plugin for a client; its pieces go to the client as they come where it asks for a stream. */
 export function callPlugin(
-  { internals, call }: { internals: HostInternals; call: IncomingCall },
+  { internals, call, room }: CallContext,
   { plugin, method: name, args: given = {}, stream, timeout: timeoutMs, retry }: PluginCall,
 ): Promise<unknown> {
   // One argument may follow piece by piece, as `$/input` notifications.
   const streamed = Object.keys(given).find((key) => isInputMarker(given[key]))
   const input = streamed === undefined ? undefined : { name: streamed, items: call.input }
-  const options = { timeoutMs, retry, cancellation: call, input }
+  const options = { timeoutMs, retry, cancellation: call, room, input }
   if (!stream) return internals.calls.call(plugin, name, given, options)
   const credit = stream === true ? undefined : creditOf(stream.credit)
   const outgoing = call.openStream(credit ?? Number.POSITIVE_INFINITY)

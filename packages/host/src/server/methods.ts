@@ -1,9 +1,8 @@
 import { resolve } from 'node:path'
-import type { IncomingCall } from '@appfactory/sdk/internal'
 import { z } from 'zod'
-import type { HostInternals, PluginHost } from '../host.js'
+import type { PluginHost } from '../host.js'
 import { environmentKey } from '../plugins/environment.js'
-import { callParams, callPlugin, invalidParams } from './calls.js'
+import { type CallContext, callParams, callPlugin, invalidParams } from './calls.js'
 import {
   describeResult,
   discoverResult,
@@ -25,10 +24,8 @@ import {
 } from './wire-form.js'
 
 /** The context of a method of the server. */
-export interface ServerContext {
+export interface ServerContext extends CallContext {
   host: PluginHost
-  internals: HostInternals
-  call: IncomingCall
   /** Starts sending events to the client: all types, or the given ones. */
   subscribe(types: readonly string[] | undefined): void
   /** Ends the server once this call is answered and calls in flight have finished. */

@@ -49,7 +49,7 @@ export async function serveStdio(
     handle: (call) => {
       if (shutdownMs !== undefined && call.method === 'plugin/load')
         throw new PluginError('PLUGIN_NOT_READY', 'The host is shutting down')
-      const run = (): unknown => runServerMethod({ host, internals, call, subscribe, shutDown })
+      const run = (): unknown => runServerMethod({ host, internals, call, room, subscribe, shutDown })
       return countedElsewhere.test(call.method) ? run() : internals.calls.count(async () => run())
     },
     onEnd: () => ended.abort(),
@@ -82,7 +82,6 @@ export async function serveStdio(
   // Back-pressure: stop producing answers that the client does not read, and slow down a client that sends ahead.
   const backlog = roomBelow(() => peer.heldBytes + internals.calls.unsentBytes)
   readWithin(() => room() ?? backlog(), input)
-  internals.answerWithin(room)
   const hurry = AbortSignal.any([stop, gone.signal])
   await Promise.race([aborted(ended.signal), aborted(hurry)])
   const finished = await Promise.race([

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
 import { Peer } from '@appfactory/sdk/internal'
 import { internalsOf, type PluginHost } from '../host.js'
+import { roomIn } from '../process/backpressure.js'
 import { runTesterMethod, type TesterMethods } from './methods.js'
 
 /** Longest body, in bytes: a message and the pieces of its input. */
@@ -18,14 +19,19 @@ export function answerCalls(
   response: ServerResponse,
 ): void {
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
-  const internals = internalsOf(host)
+  const client = {
+    host,
+    internals: internalsOf(host),
+    room: roomIn(response),
+    subscribe: () => {},
+    shutDown: () => {},
+  }
   const peer: Peer = new Peer({
     input: request,
     output: response,
     maxBatch: 0,
     maxMessageBytes: maxBodyBytes,
-    handle: (call) =>
-      runTesterMethod(methods, { host, internals, call, subscribe: () => {}, shutDown: () => {} }),
+    handle: (call) => runTesterMethod(methods, { ...client, call }),
     onEnd: () => void finish(),
   })
   response.once('close', () => peer.close(new PluginError('REQUEST_CANCELLED', 'The page was closed')))

@@ -7,6 +7,14 @@ import type { MessageWriter } from './message-writer.js'
 import { cancelled, cancelledBy } from './replies.js'
 import { IncomingStream, OutgoingStream } from './streams.js'
 
+/** Watches one call. */
+export interface CallObserver {
+  /** The other end owes an answer. */
+  begun(): void
+  /** Nothing of the call is awaited any more, though a reader may not have taken all of its pieces. */
+  ended(): void
+}
+
 export interface RequestOptions {
   /** An abort sends `$/cancelRequest`; the call then ends with what the other end answers. */
   signal?: AbortSignal | undefined
@@ -20,6 +28,7 @@ export interface RequestOptions {
   input?: AsyncIterable<unknown> | undefined
   /** For a stream: pieces that the other end was told it may send before the reader has taken one. Default: `streamWindow`. */
   window?: number | undefined
+  observer?: CallObserver | undefined
 }
 
 interface OutgoingCall {
@@ -28,6 +37,7 @@ interface OutgoingCall {
   reject(error: unknown): void
   pieces: IncomingStream | undefined
   signal: AbortSignal | undefined
+  observer: CallObserver | undefined
   stopListening?(): void
   input?: OutgoingStream
   timer?: NodeJS.Timeout | undefined
@@ -127,6 +137,7 @@ export class OutgoingCalls {
     if (!call) return undefined
     this.#calls.delete(id)
     this.#onEnd(id)
+    call.observer?.ended()
     clearTimeout(call.timer)
     call.input?.fail(cancelled())
     call.stopListening?.()
@@ -174,8 +185,10 @@ export class OutgoingCalls {
       options.cancellation?.cancelled ?? (options.signal?.aborted ? cancelledBy(options.signal) : undefined)
     if (abandoned) return { id, result: Promise.reject(abandoned) }
     const result = new Promise<unknown>((resolve, reject) => {
-      const call: OutgoingCall = { method, resolve, reject, pieces, signal: options.signal }
+      const { signal, observer } = options
+      const call: OutgoingCall = { method, resolve, reject, pieces, signal, observer }
       this.#calls.set(id, call)
+      observer?.begun()
       this.#send(id, method, params)
       this.#watch(id, call, options)
     })
