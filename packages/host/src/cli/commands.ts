@@ -1,0 +1,173 @@
+import { logLevels } from '../logs/logs.js'
+import { call } from './call.js'
+import { dev } from './dev.js'
+import { list } from './list.js'
+import type { Streams } from './output.js'
+import { serve } from './serve.js'
+import { tester } from './tester.js'
+import { validate } from './validate.js'
+
+/** An option of the command line. */
+export interface Option {
+  /** A list may be given more than once. All but flags take a value. */
+  kind: 'flag' | 'text' | 'number' | 'list' | 'choice'
+  /** Text for `--help`. Without it, the option is not listed there. */
+  describe?: string
+  choices?: readonly string[]
+  /** Default: false for a flag, none for the others. */
+  default?: string | number | undefined
+}
+
+export type Options = Readonly<Record<string, Option>>
+
+/** An argument without a flag. Without a default it must be given. */
+export interface Positional {
+  describe: string
+  default?: string
+}
+
+/** One row of the table: its help and its parser are made from it. */
+export interface Command {
+  /** `$0` is what runs without the name of a command. */
+  name: string
+  /** Text for `--help`. Without it, the command is not listed there. */
+  description?: string
+  positionals: Readonly<Record<string, Positional>>
+  /** Besides those that all commands share. */
+  options: Options
+  /** Resolves to the exit code. */
+  run(streams: Streams, args: never): Promise<number>
+}
+
+const syncMode: Option = { kind: 'flag', describe: 'Process requests one at a time, in order' }
+const json: Option = { kind: 'flag', describe: 'Print JSON' }
+const config: Option = { kind: 'text', describe: 'Configuration as a JSON object' }
+const pluginDir: Positional = { describe: 'Folder of the plugin' }
+
+/** Options that all commands share. */
+export const commonOptions: Options = {
+  'plugins-dir': { kind: 'list', default: './plugins', describe: 'Folder of plugins (repeatable)' },
+  'config-dir': {
+    kind: 'text',
+    default: './config',
+    describe: 'Folder of <plugin>.json configurations',
+  },
+  'log-dir': { kind: 'text', default: './logs', describe: 'Folder of plugins.log and launcher.log' },
+  'log-level': { kind: 'choice', choices: logLevels, default: 'INFO', describe: 'Minimum log level' },
+  'auto-install-deps': {
+    kind: 'flag',
+    describe: 'Install missing npm packages of plugins, without running any of their code',
+  },
+  'allow-install-scripts': {
+    kind: 'flag',
+    describe: 'Also run their install scripts, which no permission limits',
+  },
+}
+
+export const commands: readonly Command[] = [
+  {
+    name: '$0',
+    positionals: {},
+    options: {
+      'auto-load': { kind: 'flag', describe: 'Load all valid plugins at start-up' },
+      'sync-mode': syncMode,
+    },
+    run: serve,
+  },
+  {
+    name: 'dev',
+    description: 'Serve the plugin in a folder, or a folder of plugins, and reload on every save',
+    positionals: { dir: { default: '.', describe: 'Folder' } },
+    options: {
+      // The folder is the positional argument.
+      'plugins-dir': { kind: 'list', default: undefined },
+      // Otherwise, logs would be written into the plugin's folder.
+      'log-dir': {
+        kind: 'text',
+        default: undefined,
+        describe: 'Folder of plugins.log and launcher.log [default: none]',
+      },
+      'sync-mode': syncMode,
+      tester: { kind: 'flag', describe: 'Serve the Plugin Tester too' },
+      port: { kind: 'number', describe: 'Its port on 127.0.0.1 [default: any]' },
+      open: { kind: 'flag', describe: 'Open its page in the browser' },
+      json: { kind: 'flag', describe: 'Print events as JSON lines on stderr' },
+    },
+    run: dev,
+  },
+  {
+    name: 'list',
+    description: 'List all plugins',
+    positionals: {},
+    options: { json },
+    run: list,
+  },
+  {
+    name: 'validate',
+    description: 'Check the plugin in a folder, or all plugins in a folder of plugins',
+    positionals: { dir: { describe: 'Folder' } },
+    options: { json },
+    run: validate,
+  },
+  {
+    name: 'call',
+    description: 'Load a plugin, call one method and print the result',
+    positionals: {
+      plugin: { describe: 'Name of the plugin' },
+      method: { describe: 'Wire name of the method: get_voices' },
+    },
+    options: {
+      args: { kind: 'text', describe: 'Arguments as a JSON object' },
+      file: {
+        kind: 'list',
+        describe: 'ARG=PATH: the bytes of a file as an argument, such as audio=hello.wav (repeatable)',
+      },
+      config,
+      out: { kind: 'text', describe: 'File for the bytes of the result, or for the result as JSON' },
+      timeout: { kind: 'number', describe: 'Longest time of the call, in ms' },
+      json,
+    },
+    run: call,
+  },
+  {
+    name: 'test',
+    description: 'Check the plugin in a folder against its contract',
+    positionals: { dir: pluginDir },
+    options: {
+      only: {
+        kind: 'list',
+        describe: 'Id of a check to run, with * for any text: "tts.*" (repeatable)',
+      },
+      config,
+      samples: {
+        kind: 'text',
+        describe: 'JSON file with arguments for the methods: {"synthesize": {"text": "Hello"}}',
+      },
+      timeout: { kind: 'number', describe: 'Longest time of one call, in ms [default: 30000]' },
+      junit: { kind: 'text', describe: 'File for a JUnit XML report' },
+      json,
+    },
+    // Loaded on demand: a serving host does not need the checks.
+    run: async (streams, args) => (await import('./test.js')).test(streams, args),
+  },
+  {
+    name: 'manifest',
+    description: 'Write config_schema to the manifest from the Zod schema in the plugin’s code',
+    positionals: { dir: pluginDir },
+    options: {
+      check: { kind: 'flag', describe: 'Write nothing; exit with 1 if the manifest is out of date' },
+      json,
+    },
+    run: async (streams, args) => (await import('./manifest.js')).manifest(streams, args),
+  },
+  {
+    name: 'tester',
+    description: 'Serve the Plugin Tester: a local web page to call, monitor and load-test plugins',
+    positionals: {},
+    options: {
+      port: { kind: 'number', default: 0, describe: 'Port on 127.0.0.1; 0: any' },
+      open: { kind: 'flag', describe: 'Open the page in the browser' },
+    },
+    run: tester,
+  },
+]
