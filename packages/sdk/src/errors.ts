@@ -245,10 +245,12 @@ export interface ErrorObject {
 /** What goes on the wire for `error`; one that nobody foresaw becomes INTERNAL_ERROR without its stack. */
 export function toErrorObject(error: unknown): ErrorObject {
   if (isPluginError(error)) {
+    // Code that is not type-checked may have put anything in their place.
+    const [code, message, data] = ['code', 'message', 'data'].map((key) => read(error, key))
     return {
-      code: error.code,
-      message: error.message,
-      ...(error.data === undefined ? {} : { data: toJson(error.data) }),
+      code: Number.isSafeInteger(code) ? Number(code) : ErrorCodes.INTERNAL_ERROR,
+      message: typeof message === 'string' ? message : describeThrown(error).message,
+      ...(data === undefined ? {} : { data: toJson(data) }),
     }
   }
   const { name, message } = describeThrown(error)
@@ -261,6 +263,12 @@ const maxDepth = 20
 /** Of several errors in one, how many are named. */
 const maxErrorsNamed = 3
 
+/** How many errors are named in all: each of those in one may have several of its own. */
+const maxNamed = 50
+
+/** Most values that a copy holds: objects that share others hold far more of them than memory does. */
+const maxValues = 100_000
+
 /** Longest text made of an object without a message, in characters. */
 const maxObjectText = 300
 
@@ -269,7 +277,7 @@ const maxObjectText = 300
  * again.
  */
 export function describeThrown(error: unknown): { name: string; message: string } {
-  return { name: nameOf(error), message: wordsOf(error, []) }
+  return { name: nameOf(error), message: wordsOf(error, [], { left: maxNamed }) }
 }
 
 function nameOf(error: unknown): string {
@@ -277,12 +285,18 @@ function nameOf(error: unknown): string {
   return typeof name === 'string' && name !== '' ? name : 'Error'
 }
 
+/** What there is room for. */
+interface Room {
+  left: number
+}
+
 /** @param parents The errors that have it as their cause: a circle ends there. */
-function wordsOf(thrown: unknown, parents: readonly unknown[]): string {
-  if (!isObject(thrown)) return String(thrown)
-  const inner =
-    parents.length < maxDepth ? innerErrors(thrown).filter((error) => !parents.includes(error)) : []
-  const further = inner.slice(0, maxErrorsNamed).map((error) => wordsOf(error, [...parents, thrown]))
+function wordsOf(thrown: unknown, parents: readonly unknown[], room: Room): string {
+  if (!isObject(thrown)) return thrown === '' ? 'an empty text' : String(thrown)
+  room.left -= 1
+  const isLast = parents.length >= maxDepth || room.left <= 0
+  const inner = isLast ? [] : innerErrors(thrown).filter((error) => !parents.includes(error))
+  const further = inner.slice(0, maxErrorsNamed).map((error) => wordsOf(error, [...parents, thrown], room))
   const left = inner.length - maxErrorsNamed
   const causes = left > 0 ? `${further.join('; ')}; and ${left} more` : further.join('; ')
   const own = ownWords(thrown, causes !== '')
@@ -293,9 +307,17 @@ function wordsOf(thrown: unknown, parents: readonly unknown[]): string {
 /** The cause of an error, or the errors that an AggregateError holds. */
 function innerErrors(error: object): unknown[] {
   const cause = read(error, 'cause')
-  const errors = read(error, 'errors')
-  const several = Array.isArray(errors) ? errors : []
+  const several = itemsOf(read(error, 'errors'))
   return [...new Set([...(cause === undefined || cause === null ? [] : [cause]), ...several])]
+}
+
+/** The items of an array; none where it is none, or can't be read. */
+function itemsOf(value: unknown): unknown[] {
+  try {
+    return Array.isArray(value) ? [...value] : []
+  } catch {
+    return []
+  }
 }
 
 /** What it says itself; nothing where it is an error without a message, and its causes say more. */
@@ -306,6 +328,7 @@ function ownWords(thrown: object, hasCauses: boolean): string {
   if (typeof message === 'string' && message !== '')
     return isError || !isShort(code) || message.includes(String(code)) ? message : `${message} (code ${code})`
   if (hasCauses) return ''
+  if (isError && isObject(message)) return objectText(message)
   if (isError) return isShort(code) ? String(code) : nameOf(thrown)
   // Clients of HTTP throw what the server said: { error: { message } }.
   const nested = read(thrown, 'error')
@@ -322,24 +345,28 @@ function isShort(code: unknown): code is string | number {
 function objectText(thrown: object): string {
   try {
     const text = String(thrown)
-    const told = text.startsWith('[object ') ? JSON.stringify(toJson(thrown)) : text
+    const held = text.startsWith('[object ') ? JSON.stringify(toJson(thrown)) : text
+    // Such as `[object Response]`, where it shows nothing of what it holds.
+    const told = held === '{}' && text !== '[object Object]' ? text : held
     return told.length > maxObjectText ? `${told.slice(0, maxObjectText)}…` : told
   } catch {
-    return `a ${typeof thrown} that can’t be shown`
+    return `${typeof thrown === 'function' ? 'a function' : 'an object'} that can’t be shown`
   }
 }
 
 /**
- * A copy that is JSON: errors, maps and sets keep what they hold, large numbers become text, and what can't be read or goes
- * round in a circle is told as such in its place.
+ * A copy that is JSON: errors, maps and sets keep what they hold, large numbers become text, and what can't be read, goes
+ * round in a circle or has no end is told as such in its place. `__proto__` is left out: no message may have it.
  */
-function toJson(value: unknown, parents: readonly unknown[] = []): unknown {
+function toJson(value: unknown, parents: readonly unknown[] = [], room: Room = { left: maxValues }): unknown {
+  room.left -= 1
+  if (room.left < 0) return '[cut off]'
   if (typeof value === 'bigint') return String(value)
   if (!isObject(value) || typeof value === 'function') return value
   if (parents.includes(value)) return '[circular]'
   if (parents.length >= maxDepth) return '[too deep]'
   const within = [...parents, value]
-  const copy = (item: unknown): unknown => toJson(item, within)
+  const copy = (item: unknown): unknown => toJson(item, within, room)
   try {
     if (typeof read(value, 'toJSON') === 'function')
       return copy(Reflect.apply(read(value, 'toJSON') as () => unknown, value, []))
@@ -348,7 +375,9 @@ function toJson(value: unknown, parents: readonly unknown[] = []): unknown {
     if (isSet(value)) return [...value].map(copy)
     if (ArrayBuffer.isView(value))
       return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
-    const members = Object.entries(value).map(([key, item]) => [key, copy(item)])
+    const members = Object.entries(value)
+      .filter(([key]) => key !== '__proto__')
+      .map(([key, item]) => [key, copy(item)])
     const about = typeof read(value, 'stack') === 'string' ? errorMembers(value, copy) : {}
     return { ...about, ...Object.fromEntries(members) }
   } catch (error) {

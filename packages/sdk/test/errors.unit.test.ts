@@ -138,6 +138,13 @@ describe('on the wire', () => {
   })
 })
 
+/** An array that throws however it is looked at. */
+function revoked(): unknown[] {
+  const { proxy, revoke } = Proxy.revocable<unknown[]>([], {})
+  revoke()
+  return proxy
+}
+
 describe('what was thrown and says its reason elsewhere than in its message', () => {
   const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' })
   const hostile = new Proxy(
@@ -173,7 +180,12 @@ describe('what was thrown and says its reason elsewhere than in its message', ()
     ['an error of another realm', runInNewContext(`new RangeError('far')`), /^far$/],
     ['nothing at all', undefined, /^undefined$/],
     ['a symbol', Symbol('odd'), /odd/],
-    ['nothing to look at', hostile, /can’t be/],
+    ['nothing to look at', hostile, /^an object that can’t be/],
+    ['an empty text', '', /^an empty text$/],
+    ['a message that is no text', Object.assign(new Error('x'), { message: { detail: 'no GPU' } }), /no GPU/],
+    ['an answer of a server', new Response('', { status: 503 }), /Response/],
+    ['errors that can’t be read', Object.assign(new Error('of many'), { errors: revoked() }), /^of many$/],
+    ['a cause that can’t be read', new Error('outer', { cause: revoked() }), /^outer: an object that/],
   ])('tells %s', (_, thrown, words) => {
     const { code, message } = toErrorObject(thrown)
     expect(code).toBe(ErrorCodes.INTERNAL_ERROR)
@@ -193,6 +205,44 @@ describe('what was thrown and says its reason elsewhere than in its message', ()
     let deep: unknown = 'the bottom'
     for (let depth = 0; depth < 10_000; depth++) deep = new Error('x', { cause: deep })
     expect(toErrorObject(deep).message.length).toBeLessThan(1000)
+  })
+
+  it.each<[string, (inner: object) => object]>([
+    [
+      'causes',
+      (inner) =>
+        new AggregateError(
+          [inner, inner, inner].map((same) => ({ ...same })),
+          'x',
+        ),
+    ],
+    ['causes', (inner) => new AggregateError([inner, Object.create(inner), inner], 'x')],
+    ['data', (inner) => ({ a: inner, b: inner, c: inner })],
+  ])('takes no time and no words without end where %s branch at each level', (_, around) => {
+    let tree: object = new Error('leaf')
+    for (let depth = 0; depth < 19; depth++) tree = around(tree)
+    const begun = performance.now()
+    expect(toErrorObject(tree).message.length).toBeLessThan(2000)
+    expect(toErrorObject(new PluginError(1000, 'told', tree)).message).toBe('told')
+    expect(performance.now() - begun).toBeLessThan(2000)
+  })
+
+  it.each([
+    ['a code that is text', { code: 'E_TEXT' }, { code: ErrorCodes.INTERNAL_ERROR, message: 'told' }],
+    ['a code that is no number', { code: Number.NaN }, { code: ErrorCodes.INTERNAL_ERROR, message: 'told' }],
+    ['a message that is absent', { message: undefined }, { code: 1000, message: expect.any(String) }],
+    [
+      'a message that is an object',
+      { message: { why: 'no GPU' } },
+      { code: 1000, message: '{"why":"no GPU"}' },
+    ],
+    [
+      'data with a name that no message may have',
+      { data: JSON.parse('{"__proto__":1,"a":2}') },
+      { data: { a: 2 } },
+    ],
+  ])('%s leaves the rest of a PluginError as it is', (_, changed, told) => {
+    expect(toErrorObject(Object.assign(new PluginError(1000, 'told'), changed))).toMatchObject(told)
   })
 
   it('keeps the data of a PluginError that is no JSON', () => {

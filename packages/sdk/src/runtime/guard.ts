@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import { Readable, type Writable } from 'node:stream'
 import { format } from 'node:util'
 import { makeBlocking } from './pipe.js'
 
@@ -11,10 +11,23 @@ const consoleLevels = { debug: 7, log: 6, info: 6, warn: 4, error: 3 } as const
  */
 export function guardStdout(): void {
   makeBlocking(process.stderr)
+  keepOpen(process.stderr)
   define('stdout', () => process.stderr)
   for (const [method, level] of Object.entries(consoleLevels)) {
     Reflect.set(console, method, (...args: unknown[]) => writeLog(level, format(...args)))
   }
+}
+
+/** The log stays open until the process ends, whoever ends it, or closes its descriptor: what can't be written is lost. */
+function keepOpen(log: Writable): void {
+  log.on('error', () => {})
+  Reflect.set(log, 'end', (...args: unknown[]): Writable => {
+    const [chunk, encoding] = args.filter((arg) => typeof arg !== 'function')
+    const done = args.find((arg) => typeof arg === 'function')
+    if (chunk !== undefined && chunk !== null) Reflect.apply(log.write, log, [chunk, encoding])
+    if (done) process.nextTick(done)
+    return log
+  })
 }
 
 /** Keeps stdin for the protocol: from here on `process.stdin` is empty. */
@@ -49,5 +62,9 @@ function define(name: 'stdin' | 'stdout', get: () => unknown): void {
 
 function writeLog(level: number, text: string): void {
   const lines = text.split('\n').map((line) => `<${level}>${line}\n`)
-  process.stderr.write(lines.join(''))
+  try {
+    process.stderr.write(lines.join(''))
+  } catch {
+    // The author's own write(). Node's console ignores that too.
+  }
 }

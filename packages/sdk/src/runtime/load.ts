@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url'
 import type { AnyPlugin } from '../contracts/base.js'
 import { type ContractBinding, contractBindingOf, contractSymbol } from '../contracts/contract.js'
-import { describeThrown, PluginError, systemCodeOf } from '../errors.js'
+import { describeThrown, PluginError, read, systemCodeOf } from '../errors.js'
 import { logThrown } from './log-thrown.js'
 import { placeOf } from './place.js'
 import { importTypeScript, type TypeScriptOptions } from './typescript.js'
@@ -21,7 +21,7 @@ export async function loadPluginClass(entryFile: string, options: TypeScriptOpti
   const exported = await importEntry(entryFile, options)
   // A CommonJS module's exports arrive as its default export.
   const inner = exported['default']
-  const exports = typeof inner === 'object' && inner !== null ? { ...exported, ...inner } : exported
+  const exports = typeof inner === 'object' && inner !== null ? { ...exported, ...readable(inner) } : exported
   if (isPluginClass(exports['default'])) return exports['default']
   if (isPluginClass(exports['Plugin'])) return exports['Plugin']
   const candidates = Object.entries(exports).filter(([, value]) => isPluginClass(value))
@@ -31,6 +31,11 @@ export async function loadPluginClass(entryFile: string, options: TypeScriptOpti
     'CONTRACT_MISMATCH',
     first ? tooMany(entryFile, candidates) : none(entryFile, exports),
   )
+}
+
+/** The properties of a module, but for those whose getters throw: it may have such for names that it gave up. */
+function readable(module: object): Record<string, unknown> {
+  return Object.fromEntries(Object.keys(module).map((key) => [key, read(module, key)]))
 }
 
 async function importEntry(entryFile: string, options: TypeScriptOptions): Promise<Record<string, unknown>> {

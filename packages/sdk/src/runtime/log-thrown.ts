@@ -1,10 +1,13 @@
 import { describeThrown } from '../errors.js'
 
-/** Logs a thrown value with its stack, or whatever can be read of it. */
+/** Logs a thrown value with its stack, or whatever can be read of it. Never throws, whatever the author made of `console`. */
 export function logThrown(error: unknown): void {
-  try {
-    console.error(error)
-  } catch {
-    console.error(describeThrown(error).message)
+  for (const text of [() => error, () => describeThrown(error).message]) {
+    try {
+      console.error(text())
+      return
+    } catch {
+      // Looking at it threw again, or the author's own console.error did.
+    }
   }
 }

@@ -17,11 +17,20 @@ export function placeOf(error: unknown): string | undefined {
     .find((place) => place?.startsWith(folder) && !place.includes('node_modules'))
 }
 
+/** A longer line is text of the error's message: no path is as long. */
+const maxLine = 1000
+
 /** Of `    at run (file:///…/index.js:12:5)`, and of `/…/index.ts:12`, which precedes the text of a syntax error. */
 function placeIn(line: string): string | undefined {
+  if (line.length > maxLine) return undefined
   const [, path, number] =
     /^\s*(?:at )?(?:.*\()?((?:file:\/\/|\/|[A-Za-z]:[\\/]).*?):(\d+)(?::\d+)?\)?$/.exec(line) ?? []
   if (path === undefined) return undefined
-  const file = path.startsWith('file:') ? fileURLToPath(path) : path
-  return `${file}:${number}`
+  try {
+    const file = path.startsWith('file:') ? fileURLToPath(path) : path
+    return `${file}:${number}`
+  } catch {
+    // An address of another machine, or of no file.
+    return undefined
+  }
 }

@@ -99,18 +99,28 @@ export async function initialize(
 
 /** The result of a plugin's `healthCheck()`, completed. Throws if its status is unknown. */
 export async function healthOf(plugin: AnyPlugin): Promise<WireHealthStatus> {
-  const health: Partial<HealthStatus> | undefined = await plugin.healthCheck()
-  const { status, message = '', details = {}, latencyMs = null, memoryMb } = health ?? {}
-  if (status === undefined || !(status in PluginStatus)) {
-    const data = { plugin: plugin.name, method: 'health_check', error: 'TypeError' }
-    throw new PluginError(
-      'INTERNAL_ERROR',
-      `healthCheck() of ${plugin.name} must return { status } with one of ${Object.keys(PluginStatus).join(', ')}`,
-      data,
-    )
+  const data = { plugin: plugin.name, method: 'health_check' }
+  try {
+    const health: Partial<HealthStatus> | undefined = await plugin.healthCheck()
+    const { status, message = '', details = {}, latencyMs = null, memoryMb } = health ?? {}
+    if (status === undefined || !Object.hasOwn(PluginStatus, status)) {
+      throw new PluginError(
+        'INTERNAL_ERROR',
+        `healthCheck() of ${plugin.name} must return { status } with one of ${Object.keys(PluginStatus).join(', ')}`,
+        { ...data, error: 'TypeError' },
+      )
+    }
+    const memory = typeof memoryMb === 'number' ? memoryMb : process.memoryUsage.rss() / 1e6
+    return { status, message: String(message), details, latency_ms: latencyMs, memory_mb: memory }
+  } catch (error) {
+    if (isPluginError(error)) throw error
+    logThrown(error)
+    const { name, message } = describeThrown(error)
+    throw new PluginError('INTERNAL_ERROR', `healthCheck() of ${plugin.name} failed: ${message}`, {
+      ...data,
+      error: name,
+    })
   }
-  const memory = typeof memoryMb === 'number' ? memoryMb : process.memoryUsage.rss() / 1e6
-  return { status, message: String(message), details, latency_ms: latencyMs, memory_mb: memory }
 }
 
 /**

@@ -100,6 +100,12 @@ describe('the class', () => {
     },
   )
 
+  it('is found beside an export that throws when it is read', async () => {
+    const source = `import { TTSContract } from '@appfactory/sdk'
+      export default { Plugin: ${one('A')}, get old() { throw new Error('given up') } }`
+    expect(await chosen(source)).toBe('A')
+  })
+
   it('that is one of two is CONTRACT_MISMATCH, naming both', async () => {
     const error = await chosen(`${head}\nexport ${one('First')}\nexport ${one('Second')}`)
     expect(error).toMatchObject({ code: ErrorCodes.CONTRACT_MISMATCH })
@@ -261,6 +267,27 @@ describe('stdout', () => {
     expect(plugin.stderr).toContain('written\n')
   })
 
+  it.each([
+    ['ends it', `process.stdout.end('last\\n', () => console.log('done'))`],
+    ['ends it for a child’s output', `Readable.from(['last\\n']).pipe(process.stdout); process.stderr.end()`],
+    ['destroys it with an error', `process.stdout.destroy(new Error('x')); process.stdout.write('last\\n')`],
+    ['replaces how it writes', `process.stdout.write = () => { throw new Error('x') }`],
+    ['closes its descriptor', `closeSync(2)`],
+  ])('a plugin that %s does not die of the next line that it logs', async (_, line) => {
+    const head = `import { closeSync } from 'node:fs'\nimport { Readable } from 'node:stream'`
+    const plugin = await startPlugin(
+      ttsPlugin(
+        `async getVoices() { ${line}; console.log('next'); await new Promise((resolve) => setTimeout(resolve, 20)); console.error('later'); return [] }`,
+        head,
+      ),
+    )
+    expect(await plugin.result('plugin/call', { method: 'get_voices' })).toEqual([])
+    expect(await plugin.ask('plugin/ping')).toMatchObject({ result: 'pong' })
+    await plugin.finish()
+    if (line.includes('last')) expect(plugin.stderr).toMatch(/last\n/)
+    if (!/replaces|close|write =/.test(line)) expect(plugin.stderr).toContain('<3>later')
+  })
+
   it('process.exit() right after a large reply: it arrives whole', async () => {
     const plugin = await startPlugin(
       ttsPlugin(
@@ -385,6 +412,25 @@ describe('health', () => {
   })
 })
 
+describe('a health check that fails', () => {
+  it.each([
+    ['throws', `throw new Error('no engine')`, /test failed: no engine/],
+    [
+      'has a message that is no text',
+      `return { status: this.status, message: { toString() { throw new Error('odd') } } }`,
+      /test failed: odd/,
+    ],
+    ['has a status that only every object has', `return { status: 'constructor' }`, /test must return/],
+  ])('because it %s names the plugin', async (_, body, words) => {
+    const plugin = await startPlugin(ttsPlugin(`healthCheck() { ${body} }`))
+    expect((await plugin.ask('plugin/health')).error).toMatchObject({
+      message: expect.stringMatching(words),
+      data: { plugin: 'test', method: 'health_check' },
+    })
+    expect(await plugin.result('plugin/call', { method: 'get_voices' })).toHaveLength(1)
+  })
+})
+
 describe('cancelling', () => {
   it('aborts the author’s signal, and is answered once', async () => {
     const plugin = await startPlugin(
@@ -487,6 +533,10 @@ describe('an error', () => {
   })
 })
 
+function thrownAt(place: string): string {
+  return `throw Object.assign(new Error('no licence'), { stack: 'Error: no licence\\n    at ${place}' })`
+}
+
 describe('an error that hides what went wrong', () => {
   async function failing(body: string) {
     const plugin = await startPlugin(ttsPlugin(`synthesize() { ${body} }`))
@@ -526,6 +576,18 @@ describe('an error that hides what went wrong', () => {
     })
   })
 
+  it('is told where the author’s own console.error throws', async () => {
+    const { error } = await failing(
+      `console.error = () => { throw new Error('no logs') }; throw new Error('real')`,
+    )
+    expect(error).toMatchObject({ message: expect.stringMatching(/synthesize failed: real/) })
+  })
+
+  it('does not end the process where a PluginError has no message', async () => {
+    const { error } = await failing(`throw Object.assign(new PluginError(1000, 'x'), { message: undefined })`)
+    expect(error).toMatchObject({ code: 1000, message: expect.any(String) })
+  })
+
   it('keeps its code where its data is no JSON', async () => {
     const { error } = await failing(
       `const data = { at: new Error('x'), n: 1n }; data.self = data; throw new PluginError('TTS_TEXT_TOO_LONG', 'long', data)`,
@@ -533,8 +595,12 @@ describe('an error that hides what went wrong', () => {
     expect(error).toMatchObject({ code: 1002, data: { at: { message: 'x' }, n: '1', self: '[circular]' } })
   })
 
-  it('at import is told too', async () => {
-    const { error } = await handshake(startRuntime(`throw { code: 7, message: 'no licence' }`))
+  it.each([
+    ['an object', `throw { code: 7, message: 'no licence' }`],
+    ['an error of another machine’s file', thrownAt('file://elsewhere/x.js:3:4')],
+    ['an error of an address that is no path', thrownAt('file:///x%2Fy.js:3:4')],
+  ])('at import is told too: %s', async (_, source) => {
+    const { error } = await handshake(startRuntime(source))
     expect(error).toMatchObject({
       code: ErrorCodes.PLUGIN_LOAD_FAILED,
       message: expect.stringMatching(/no licence/),
