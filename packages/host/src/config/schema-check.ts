@@ -34,7 +34,7 @@ let loaded: Engines | undefined
  * Loads Ajv at the first check: that takes 0.1 s, and most hosts check nothing. By `require`, which reads a file again after a
  * failure, where `import()` would fail for ever.
  */
-function engines(): Engines {
+export function engines(): Engines {
   if (loaded) return loaded
   const require = createRequire(import.meta.url)
   const { Ajv } = require('ajv')

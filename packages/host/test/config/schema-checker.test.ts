@@ -1,5 +1,6 @@
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { checkAgainst } from '../../src/config/schema-check.js'
@@ -30,77 +31,93 @@ async function loadedConfig(
 const endless = `${'a'.repeat(60)}!`
 
 describe('a config_schema that takes for ever', () => {
-  const hostile: Record<
-    string,
-    { code: string; manifest: Record<string, unknown>; config?: Record<string, unknown> }
-  > = {
+  const hostile = {
     'to match a pattern': {
       code: 'CONFIG_INVALID',
-      manifest: {
-        config_schema: { properties: { tag: { type: 'string', pattern: '^(\\w+\\s?)*$' } } },
-        default_config: { tag: endless },
-      },
+      schema: { properties: { tag: { type: 'string', pattern: '^(\\w+\\s?)*$' } } },
+      config: { tag: endless },
     },
     'to match the names of properties': {
       code: 'CONFIG_INVALID',
-      manifest: { config_schema: { patternProperties: { '^(\\w+\\s?)*$': true } } },
+      schema: { patternProperties: { '^(\\w+\\s?)*$': true } },
       config: { [endless]: 1 },
     },
     'to match a pattern that only older drafts allow': {
       code: 'CONFIG_INVALID',
-      manifest: { config_schema: { properties: { tag: { pattern: '^([\\w-.]+\\s?)*$' } } } },
+      schema: { properties: { tag: { pattern: '^([\\w-.]+\\s?)*$' } } },
       config: { tag: endless },
     },
     'to match a pattern behind a reference': {
       code: 'CONFIG_INVALID',
-      manifest: {
-        config_schema: {
-          $defs: { tag: { pattern: '^(a|a)*$' } },
-          properties: { tag: { $ref: '#/$defs/tag' } },
-        },
+      schema: {
+        $defs: { tag: { pattern: '^(a|a)*$' } },
+        properties: { tag: { $ref: '#/$defs/tag' } },
       },
       config: { tag: endless },
     },
     'to follow references that branch': {
       code: 'CONFIG_INVALID',
-      manifest: { config_schema: branching(60) },
+      schema: branching(60),
       config: { tag: 1 },
     },
-    'to be read': { code: 'MANIFEST_INVALID', manifest: { config_schema: unreadable() } },
+    'to be read': { code: 'MANIFEST_INVALID', schema: unreadable(), config: {} },
   }
 
-  for (const [title, { code, manifest, config }] of Object.entries(hostile)) {
-    test(`${title}: the plugin is refused, and the others never wait`, { timeout: 60_000 }, async () => {
-      const root = temporaryFolder()
-      writePlugin(root, 'evil', ttsPlugin(), manifest)
-      writePlugin(root, 'good', ttsPlugin())
-      const host = newHost(root)
-      await host.load('good')
-      const refused = host.load('evil', { config }).catch((error: unknown) => error)
-      const waits: number[] = []
+  const patterned = { properties: { tag: { type: 'string', pattern: '^a+$', default: 'aa' } } }
+
+  for (const [title, { code, schema, config }] of Object.entries(hostile)) {
+    test(`${title}: the plugin is refused, and the others never wait`, async () => {
+      await using checker = new SchemaChecker({ deadlineMs: 1000 })
       let settled = false
-      void refused.then(() => {
-        settled = true
-      })
+      const refused = checker
+        .complete('evil', schema, config)
+        .catch((error: unknown) => error)
+        .finally(() => {
+          settled = true
+        })
+      const waits: number[] = []
       while (!settled) {
         const before = performance.now()
-        expect(await host.call('good', 'get_voices')).toHaveLength(1)
+        await delay(20)
         waits.push(performance.now() - before)
-        await new Promise((resolve) => setTimeout(resolve, 20))
       }
       expect(await refused).toMatchObject({ codeName: code, data: { plugin: 'evil' } })
+      expect(waits.length).toBeGreaterThan(5)
       expect(Math.max(...waits)).toBeLessThan(1500)
       // What comes after it has a new thread.
-      writePlugin(root, 'patterned', tellConfig, {
-        config_schema: { properties: { tag: { type: 'string', pattern: '^a+$', default: 'aa' } } },
-      })
-      expect(await loadedConfig(host, 'patterned')).toEqual({ tag: 'aa' })
+      expect(await checker.complete('patterned', patterned, {})).toEqual({ tag: 'aa' })
     })
   }
 
+  test('ends in the time that a host gives it, and calls of other plugins go on meanwhile', async () => {
+    const root = temporaryFolder()
+    const { schema, config } = hostile['to match a pattern']
+    writePlugin(root, 'evil', ttsPlugin(), { config_schema: schema, default_config: config })
+    writePlugin(root, 'good', ttsPlugin())
+    writePlugin(root, 'patterned', tellConfig, { config_schema: patterned })
+    const host = newHost(root)
+    await host.load('good')
+    const refused = host.load('evil').catch((error: unknown) => error)
+    let settled = false
+    void refused.then(() => {
+      settled = true
+    })
+    const waits: number[] = []
+    while (!settled) {
+      const before = performance.now()
+      expect(await host.call('good', 'get_voices')).toHaveLength(1)
+      waits.push(performance.now() - before)
+      await delay(20)
+    }
+    expect(await refused).toMatchObject({ codeName: 'CONFIG_INVALID', data: { plugin: 'evil' } })
+    expect(Math.max(...waits)).toBeLessThan(1500)
+    expect(await loadedConfig(host, 'patterned')).toEqual({ tag: 'aa' })
+  })
+
   test('is no reason for close() to wait', async () => {
     const root = temporaryFolder()
-    writePlugin(root, 'evil', ttsPlugin(), hostile['to match a pattern']?.manifest)
+    const { schema, config } = hostile['to match a pattern']
+    writePlugin(root, 'evil', ttsPlugin(), { config_schema: schema, default_config: config })
     const host = newHost(root)
     const loads = [host.load('evil').catch((error: unknown) => error)]
     await new Promise((resolve) => setTimeout(resolve, 700))
@@ -188,20 +205,27 @@ describe('the dialect of a config_schema', () => {
     './node_modules/somewhere.json',
   ]
 
-  test.each(dialects)('may be %s', async (dialect) => {
+  test.each(dialects)('may be %s', (dialect) => {
     const schema = {
       ...(dialect === undefined ? {} : { $schema: dialect }),
       type: 'object',
       properties: { speed: { type: 'number', minimum: 1, default: 2 } },
       additionalProperties: false,
     }
+    expect(checkAgainst(schema, { speed: 0 })).toMatchObject({ kind: 'misfits', issues: [{ path: 'speed' }] })
+    expect(checkAgainst(schema, {})).toEqual({ kind: 'fits', config: { speed: 2 } })
+  })
+
+  test('may be any in a manifest: discovery leaves it to the check', async () => {
     const root = temporaryFolder()
-    writePlugin(root, 'speaker', tellConfig, { config_schema: schema })
+    for (const [index, $schema] of dialects.entries())
+      writePlugin(root, `speaker${index}`, tellConfig, { config_schema: { $schema, additionalProperties: false } })
     const host = newHost(root)
-    await expect(host.load('speaker', { config: { speed: 0 } })).rejects.toMatchObject({
-      codeName: 'CONFIG_INVALID',
-    })
-    expect(await loadedConfig(host, 'speaker')).toEqual({ speed: 2 })
+    for (const index of dialects.keys())
+      await expect(host.load(`speaker${index}`, { config: { speed: 0 } })).rejects.toMatchObject({
+        codeName: 'CONFIG_INVALID',
+      })
+    expect(await loadedConfig(host, 'speaker1')).toEqual({})
   })
 
   test.each<[string, Record<string, unknown>, Record<string, unknown>, string]>([
