@@ -10,7 +10,8 @@ import { hostClosed, pluginAlreadyLoaded, pluginReplaced, requestCancelled } fro
 import { createHandle, type PluginHandle } from './handle.js'
 import type { Instance } from './instance/instance.js'
 import type { Source } from './instance/source.js'
-import { type LogLevel, Logs } from './logs/logs.js'
+import type { LogLevel } from './logs/levels.js'
+import { Logs } from './logs/logs.js'
 import {
   type CallOptions,
   checkOptionNames,

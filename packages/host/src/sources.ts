@@ -9,7 +9,7 @@ import { manifestInvalid, manifestMissing, pluginNotFound, pluginStopping } from
 import { type ConnectionOptions, PluginConnection } from './instance/connection.js'
 import { type Instance, PluginInstance } from './instance/instance.js'
 import type { Source } from './instance/source.js'
-import type { LogLevel } from './logs/logs.js'
+import type { LogLevel } from './logs/levels.js'
 import { defaultInstanceLimits, type InstanceLimits } from './options.js'
 import { checkDependencies, type DependencyOptions } from './plugins/dependencies.js'
 import {

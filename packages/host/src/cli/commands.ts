@@ -1,11 +1,5 @@
-import { logLevels } from '../logs/logs.js'
-import { call } from './call.js'
-import { dev } from './dev.js'
-import { list } from './list.js'
+import { logLevels } from '../logs/levels.js'
 import type { Streams } from './output.js'
-import { serve } from './serve.js'
-import { tester } from './tester.js'
-import { validate } from './validate.js'
 
 /** An option of the command line. */
 export interface Option {
@@ -35,7 +29,7 @@ export interface Command {
   positionals: Readonly<Record<string, Positional>>
   /** Besides those that all commands share. */
   options: Options
-  /** Resolves to the exit code. */
+  /** Resolves to the exit code. Loads what the command needs only then. */
   run(streams: Streams, args: never): Promise<number>
 }
 
@@ -72,7 +66,7 @@ export const commands: readonly Command[] = [
       'auto-load': { kind: 'flag', describe: 'Load all valid plugins at start-up' },
       'sync-mode': syncMode,
     },
-    run: serve,
+    run: async (streams, args) => (await import('./serve.js')).serve(streams, args),
   },
   {
     name: 'dev',
@@ -93,21 +87,21 @@ export const commands: readonly Command[] = [
       open: { kind: 'flag', describe: 'Open its page in the browser' },
       json: { kind: 'flag', describe: 'Print events as JSON lines on stderr' },
     },
-    run: dev,
+    run: async (streams, args) => (await import('./dev.js')).dev(streams, args),
   },
   {
     name: 'list',
     description: 'List all plugins',
     positionals: {},
     options: { json },
-    run: list,
+    run: async (streams, args) => (await import('./list.js')).list(streams, args),
   },
   {
     name: 'validate',
     description: 'Check the plugin in a folder, or all plugins in a folder of plugins',
     positionals: { dir: { describe: 'Folder' } },
     options: { json },
-    run: validate,
+    run: async (streams, args) => (await import('./validate.js')).validate(streams, args),
   },
   {
     name: 'call',
@@ -127,7 +121,7 @@ export const commands: readonly Command[] = [
       timeout: { kind: 'number', describe: 'Longest time of the call, in ms' },
       json,
     },
-    run: call,
+    run: async (streams, args) => (await import('./call.js')).call(streams, args),
   },
   {
     name: 'test',
@@ -147,7 +141,6 @@ export const commands: readonly Command[] = [
       junit: { kind: 'text', describe: 'File for a JUnit XML report' },
       json,
     },
-    // Loaded on demand: a serving host does not need the checks.
     run: async (streams, args) => (await import('./test.js')).test(streams, args),
   },
   {
@@ -168,6 +161,6 @@ export const commands: readonly Command[] = [
       port: { kind: 'number', default: 0, describe: 'Port on 127.0.0.1; 0: any' },
       open: { kind: 'flag', describe: 'Open the page in the browser' },
     },
-    run: tester,
+    run: async (streams, args) => (await import('./tester.js')).tester(streams, args),
   },
 ]

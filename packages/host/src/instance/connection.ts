@@ -13,8 +13,8 @@ import {
   type RequestOptions,
 } from '@appfactory/sdk/internal'
 import { linesDropped, pluginStopping, startTimeout } from '../errors.js'
+import type { LogLevel } from '../logs/levels.js'
 import { LogBudget } from '../logs/log-budget.js'
-import type { LogLevel } from '../logs/logs.js'
 import { readWithin } from '../process/backpressure.js'
 import { ChildProcess } from '../process/child-process.js'
 import { type LaunchOptions, launchOf } from '../process/launch.js'

@@ -4,12 +4,8 @@ import { dirname } from 'node:path'
 import { systemCodeOf } from '@appfactory/sdk/internal'
 import { pino } from 'pino'
 import { reasonOf } from '../errors.js'
+import { type LogLevel, logLevels } from './levels.js'
 import { LogFile } from './log-file.js'
-
-/** Levels of the command line and the log files, most verbose first. */
-export const logLevels = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const
-
-export type LogLevel = (typeof logLevels)[number]
 
 const pinoLevels = {
   DEBUG: 'debug',

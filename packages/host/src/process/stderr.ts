@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { FairReader } from '@appfactory/sdk/internal'
+import type { LogLevel } from '../logs/levels.js'
 import type { LogBudget } from '../logs/log-budget.js'
-import type { LogLevel } from '../logs/logs.js'
 
 /** How much of a plugin's stderr is kept for a crash report, in characters. */
 const tailLength = 8192

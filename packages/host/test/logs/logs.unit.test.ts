@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { Logs, logLevels } from '../../src/logs/logs.js'
+import { logLevels } from '../../src/logs/levels.js'
+import { Logs } from '../../src/logs/logs.js'
 import { temporaryFolder } from '../fixtures/plugins.js'
 
 const linesOf = (file: string): Record<string, unknown>[] =>
