@@ -373,6 +373,14 @@ export function shutdownFailed(name: string, reason: string): PluginError {
   )
 }
 
+export function shutdownCrashed(name: string, how: string): PluginError {
+  return new PluginError(
+    'PLUGIN_SHUTDOWN_FAILED',
+    `The process of plugin "${name}" ${how} in shutdown(), before that had finished`,
+    { plugin: name, exit: how },
+  )
+}
+
 export function healthCheckTimeout(name: string, timeoutMs: number): PluginError {
   return new PluginError(
     'HEALTH_CHECK_TIMEOUT',

@@ -21,7 +21,7 @@ import { type LaunchOptions, launchOf } from '../process/launch.js'
 import { StderrLog } from '../process/stderr.js'
 import { hostVersion } from '../version.js'
 import { Callers } from './callers.js'
-import { exitError, type Phase } from './exit.js'
+import { exitError, howEnded, type Phase } from './exit.js'
 import { checkHandshake, verdictOf } from './handshake.js'
 import { startTurn } from './start-turns.js'
 
@@ -74,6 +74,7 @@ export class PluginConnection {
   #phase: Phase = 'handshake'
   #hasExited = false
   #killReason: string | undefined
+  #howEnded: string | undefined
   readonly #options: ConnectionOptions
   /** In each reference to bytes, so that no data of a client can be taken for one. */
   readonly #byteNonce = randomBytes(8).toString('hex')
@@ -150,6 +151,11 @@ export class PluginConnection {
   /** Whether the plugin's answers are left in its pipes for now, so that its silence says nothing. */
   get isPaused(): boolean {
     return this.#answers.some(isHeldBack)
+  }
+
+  /** How the process ended, in words that follow its name; undefined until its requests have failed. */
+  get howEnded(): string | undefined {
+    return this.#howEnded
   }
 
   /** Resolves when the process has ended; what it wrote last may be unread. */
@@ -277,14 +283,17 @@ export class PluginConnection {
     this.#hasExited = true
     this.#resumeReading()
     await Promise.race([this.#readRest(), delay(lastTurnsMs, undefined, { ref: false })])
-    const error = exitError({
+    const ended = {
       plugin: this.#options.manifest.name,
       exit,
       phase: this.#phase,
       killReason: this.#killReason,
       stderr: this.#stderr.tail,
-    })
+    }
+    this.#howEnded = howEnded(ended)
+    const error = exitError(ended)
     this.#peer.close(error ?? pluginStopping(this.#options.manifest.name))
+    this.#child.closePipes()
     return error
   }
 

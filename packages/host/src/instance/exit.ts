@@ -17,14 +17,9 @@ export interface EndedProcess {
 }
 
 /** What the requests of a process fail with that has ended. Undefined: it was asked to end. */
-export function exitError({
-  plugin,
-  exit,
-  phase,
-  killReason,
-  stderr,
-}: EndedProcess): PluginError | undefined {
-  const how = killReason ?? describeExit(exit)
+export function exitError(ended: EndedProcess): PluginError | undefined {
+  const { plugin, exit, phase, killReason, stderr } = ended
+  const how = howEnded(ended)
   switch (phase) {
     case 'handshake': {
       // By a signal, or for want of a process: from outside, unless the host has killed it for what it did.
@@ -38,6 +33,11 @@ export function exitError({
     case 'stopping':
       return undefined
   }
+}
+
+/** In words that follow the name of the process. */
+export function howEnded({ exit, killReason }: EndedProcess): string {
+  return killReason ?? describeExit(exit)
 }
 
 function describeExit({ code, signal, reason }: Exit): string {

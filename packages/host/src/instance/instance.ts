@@ -24,6 +24,7 @@ import {
   healthCheckTimeout,
   initializeRefused,
   initializeTimeout,
+  shutdownCrashed,
   shutdownFailed,
   stateTimeout,
 } from '../errors.js'
@@ -324,7 +325,11 @@ export class PluginInstance {
       await this.#connection.ask(pluginMethods.shutdown, {}, shutdownTimeoutMs, late)
     } catch (error) {
       const isTold = isPluginError(error) && error.codeName === 'PLUGIN_SHUTDOWN_FAILED'
-      throw isTold ? error : shutdownFailed(name, describeThrown(error).message)
+      if (isTold) throw error
+      const { howEnded } = this.#connection
+      throw howEnded === undefined
+        ? shutdownFailed(name, describeThrown(error).message)
+        : shutdownCrashed(name, howEnded)
     } finally {
       await this.#connection.stop()
     }

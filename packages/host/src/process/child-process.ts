@@ -51,8 +51,7 @@ export class ChildProcess {
     this.stderr = stderr ?? nothing()
     this.bytes = bytes ? reopenAsBytePipe(bytes) : nothing()
     this.messages = messages && keepReadable(messages)
-    for (const pipe of [this.stdin, this.stdout, this.stderr, this.bytes, this.messages])
-      pipe?.on('error', () => {})
+    for (const pipe of this.#pipes) pipe.on('error', () => {})
     this.pid = child?.pid
     this.#group = new ProcessGroup(this.pid)
     this.exited = Promise.race([ended(child), failed])
@@ -61,8 +60,12 @@ export class ChildProcess {
 
   /** How many bytes have come through its pipes so far. */
   get bytesRead(): number {
-    const pipes = [this.stdout, this.stderr, this.bytes, this.messages]
-    return pipes.reduce((sum, pipe) => sum + (pipe instanceof Socket ? pipe.bytesRead : 0), 0)
+    return this.#pipes.reduce((sum, pipe) => sum + (pipe instanceof Socket ? pipe.bytesRead : 0), 0)
+  }
+
+  /** Its output is read: another process that holds its pipes must not keep them, and this process, open. */
+  closePipes(): void {
+    for (const pipe of this.#pipes) pipe.destroy()
   }
 
   /** The process uses another pipe for messages: closes its stdin. */
@@ -84,6 +87,11 @@ export class ChildProcess {
   /** Ends the process and its children at once. */
   kill(): void {
     this.#group.signal('SIGKILL')
+  }
+
+  get #pipes(): readonly (Readable | Writable)[] {
+    const { stdin, stdout, stderr, bytes, messages } = this
+    return [stdin, stdout, stderr, bytes, ...(messages ? [messages] : [])]
   }
 
   async #exitsWithin(ms: number): Promise<boolean> {

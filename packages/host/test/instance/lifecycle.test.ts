@@ -148,6 +148,19 @@ test('a shutdown() that fails or hangs is told, and the process is gone all the 
   }
 })
 
+test('a process that exits in shutdown() is told as that', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'leaving', ttsPlugin('shutdown() { process.exit(5) }'))
+  await using host = new PluginHost({ pluginsDir: root })
+  await host.load('leaving')
+  await expect(host.unload('leaving')).rejects.toMatchObject({
+    codeName: 'PLUGIN_SHUTDOWN_FAILED',
+    message: expect.stringContaining('exited with code 5 in shutdown()'),
+    data: { plugin: 'leaving', exit: 'exited with code 5' },
+  })
+  await host.load('leaving')
+})
+
 test('unloading lets calls in flight finish; by force it does not', async () => {
   const root = temporaryFolder()
   writePlugin(

@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import { dirname } from 'node:path'
+import { promisify } from 'node:util'
 import type { TTSContract } from '@appfactory/sdk'
 import { expect, onTestFinished, test } from 'vitest'
 import { PluginHost } from '../../src/index.js'
@@ -115,6 +118,38 @@ test('calls fail where another process holds the plugin’s stdout open', async 
   // Its output has not ended, and nobody waits for that.
   expect(isAlive(holder)).toBe(true)
 })
+
+test.skipIf(process.platform === 'win32')(
+  'a process that holds the pipes of a plugin that has ended keeps no file of the host open, nor the host running',
+  async () => {
+    const root = temporaryFolder()
+    const spawning = `spawn('sleep', ['100'], { stdio: 'inherit', detached: true })`
+    const dir = writePlugin(
+      root,
+      'leaver',
+      `import { spawn } from 'node:child_process'\n${ttsPlugin(`async shutdown() { const { pid } = ${spawning}; console.log('holder ' + pid) }`)}`,
+    )
+    const program = `
+      const { readdirSync } = await import('node:fs')
+      const { PluginHost } = await import(${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)})
+      const host = new PluginHost({ pluginsDir: ${JSON.stringify(dirname(dir))} })
+      host.on('log', ({ message }) => console.log(message))
+      await host.load('leaver')
+      const before = readdirSync('/proc/self/fd').length
+      await host.unload('leaver')
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      console.log('files more ' + (readdirSync('/proc/self/fd').length > before - 4))
+      await host.load('leaver')
+      await host.close()`
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
+      timeout: 30_000,
+    })
+    const holders = [...stdout.matchAll(/holder (\d+)/g)].map(([, pid]) => Number(pid))
+    for (const pid of holders) process.kill(pid, 'SIGKILL')
+    expect(holders).toHaveLength(2)
+    if (process.platform === 'linux') expect(stdout).toContain('files more false')
+  },
+)
 
 test('a large answer arrives whole at the host, in its message or beside it, where the plugin ends right after it', async () => {
   const root = temporaryFolder()
