@@ -117,40 +117,67 @@ export function sniffAudio(audio: Uint8Array): AudioFormat | undefined {
     const { sampleRate, channels } = wav
     return { format: 'wav', sampleRate, channels, ...(durationMs === undefined ? {} : { durationMs }) }
   }
-  if (asciiAt(audio, 0, 4) === 'fLaC' && audio.length >= 42) return sniffFlac(audio)
+  const tagged = asciiAt(audio, 0, 3) === 'ID3'
+  const start = tagged ? 10 + syncSafe(audio, 6) : 0
+  const sound = audio.subarray(start)
+  if (asciiAt(sound, 0, 4) === 'fLaC' && sound.length >= 42) return sniffFlac(sound)
   if (asciiAt(audio, 0, 4) === 'OggS' && audio.length >= 48) return sniffOgg(audio)
-  if (asciiAt(audio, 0, 3) === 'ID3' || isMp3Frame(audio)) return sniffMp3(audio)
-  return undefined
+  return mp3Of(sound) ?? (tagged ? { format: 'mp3', sampleRate: 44_100, channels: 2 } : undefined)
 }
 
-function sniffFlac(audio: Uint8Array): AudioFormat {
+function sniffFlac(audio: Uint8Array): AudioFormat | undefined {
   const byte = (index: number): number => audio[index] ?? 0
   const sampleRate = (byte(18) << 12) | (byte(19) << 4) | (byte(20) >> 4)
+  if (sampleRate === 0) return undefined
   const channels = ((byte(20) >> 1) & 7) + 1
-  const samples = (byte(21) & 15) * 2 ** 32 + new DataView(audio.buffer, audio.byteOffset).getUint32(22)
-  const durationMs = samples > 0 && sampleRate > 0 ? (samples * 1000) / sampleRate : undefined
+  const samples =
+    (byte(21) & 15) * 2 ** 32 + new DataView(audio.buffer, audio.byteOffset, audio.length).getUint32(22)
+  const durationMs = samples > 0 ? (samples * 1000) / sampleRate : undefined
   return { format: 'flac', sampleRate, channels, ...(durationMs === undefined ? {} : { durationMs }) }
 }
 
-function sniffOgg(audio: Uint8Array): AudioFormat {
-  const view = new DataView(audio.buffer, audio.byteOffset)
-  if (asciiAt(audio, 28, 8) === 'OpusHead')
-    return { format: 'ogg', sampleRate: 48_000, channels: audio[37] ?? 1 }
-  return { format: 'ogg', sampleRate: view.getUint32(40, true), channels: audio[39] ?? 1 }
+/** Ogg holds sound of several encodings, each with a beginning of its own. */
+function sniffOgg(audio: Uint8Array): AudioFormat | undefined {
+  const view = new DataView(audio.buffer, audio.byteOffset, audio.length)
+  const known = (sampleRate: number, channels: number): AudioFormat | undefined =>
+    sampleRate > 0 && channels > 0 ? { format: 'ogg', sampleRate, channels } : undefined
+  if (asciiAt(audio, 28, 8) === 'OpusHead') return known(48_000, audio[37] ?? 0)
+  if (asciiAt(audio, 29, 6) === 'vorbis') return known(view.getUint32(40, true), audio[39] ?? 0)
+  if (asciiAt(audio, 28, 5) === 'Speex' && audio.length >= 80)
+    return known(view.getUint32(64, true), view.getUint32(76, true))
+  if (asciiAt(audio, 29, 4) !== 'FLAC') return undefined
+  const flac = sniffFlac(audio.subarray(37))
+  return flac && known(flac.sampleRate, flac.channels)
 }
 
-function isMp3Frame(audio: Uint8Array): boolean {
-  const [first = 0, second = 0, third = 0] = audio
-  const layer3 = (second & 0xe6) === 0xe2
-  return first === 0xff && layer3 && (third & 0xf0) !== 0xf0 && (third & 0x0c) !== 0x0c
+/** Thousands of bits a second of an MP3 frame, by its index: of MPEG-1, and of the later ones with low rates. */
+const mp3BitRates = [
+  [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
+  [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
+] as const
+
+/** What begins with an MP3 frame, and goes on with another one as far as it is there: raw samples may look like one frame. */
+function mp3Of(audio: Uint8Array): AudioFormat | undefined {
+  const frame = mp3FrameAt(audio, 0)
+  if (!frame) return undefined
+  const { length, ...format } = frame
+  const isAlone = length === 0 || length + 4 > audio.length || asciiAt(audio, length, 3) === 'TAG'
+  return isAlone || mp3FrameAt(audio, length)?.sampleRate === format.sampleRate ? format : undefined
 }
 
-function sniffMp3(audio: Uint8Array): AudioFormat {
-  const start = asciiAt(audio, 0, 3) === 'ID3' ? 10 + syncSafe(audio, 6) : 0
-  const [, second = 0, third = 0, fourth = 0] = audio.subarray(start)
-  const halvings = { 3: 0, 2: 1, 0: 2 }[(second >> 3) & 3] ?? 0
-  const sampleRate = ([44_100, 48_000, 32_000][(third >> 2) & 3] ?? 44_100) / 2 ** halvings
-  return { format: 'mp3', sampleRate, channels: fourth >> 6 === 3 ? 1 : 2 }
+/** The frame that begins there. Its length is 0 where its bit rate is not told. */
+function mp3FrameAt(audio: Uint8Array, start: number): (AudioFormat & { length: number }) | undefined {
+  const [first = 0, second = 0, third = 0, fourth = 0] = audio.subarray(start, start + 4)
+  const version = (second >> 3) & 3
+  const isLayer3 = first === 0xff && (second & 0xe6) === 0xe2 && version !== 1
+  const halvings = { 3: 0, 2: 1 }[version] ?? 2
+  const bitRate = mp3BitRates[version === 3 ? 0 : 1][third >> 4]
+  const fullRate = [44_100, 48_000, 32_000][(third >> 2) & 3]
+  if (!isLayer3 || bitRate === undefined || fullRate === undefined) return undefined
+  const sampleRate = fullRate / 2 ** halvings
+  const length = Math.floor((bitRate * (version === 3 ? 144_000 : 72_000)) / sampleRate)
+  const padding = length > 0 ? (third >> 1) & 1 : 0
+  return { format: 'mp3', sampleRate, channels: fourth >> 6 === 3 ? 1 : 2, length: length + padding }
 }
 
 function syncSafe(bytes: Uint8Array, offset: number): number {

@@ -30,6 +30,9 @@ const containers = new Map([
 /** The length of what is longer than 4 GiB, or of what was not known when the header was written. */
 const unknownLength = 0xffffffff
 
+/** So many chunks has no file of sound. */
+const maxChunks = 10_000
+
 /** An encoding that stands further behind. */
 const extensible = 0xfffe
 
@@ -42,7 +45,7 @@ export function readWav(file: Uint8Array): WavFile | undefined {
   let data: Uint8Array | undefined
   let longDataLength: number | undefined
   let offset = 12
-  while (offset + 8 <= file.length && !(format && data)) {
+  for (let chunks = 0; chunks < maxChunks && offset + 8 <= file.length && !(format && data); chunks++) {
     const id = asciiAt(file, offset, 4)
     const start = offset + 8
     const told = view.getUint32(offset + 4, !bigEndian)
@@ -73,8 +76,17 @@ function formatAt(chunk: Uint8Array, bigEndian: boolean): Omit<WavFile, 'data'> 
   const sampleRate = view.getUint32(4, !bigEndian)
   if (channels === 0 || sampleRate === 0) return undefined
   const byteRate = view.getUint32(8, !bigEndian)
-  const bitsPerSample = view.getUint16(14, !bigEndian)
+  const toldBits = view.getUint16(14, !bigEndian)
+  // Some writers give each sample of 24 bits four bytes, the lowest of which is empty.
+  const isPadded = toldBits === 24 && blockBytes(chunk, bigEndian) === channels * 4
+  const bitsPerSample = isPadded && byteRate === sampleRate * channels * 4 ? 32 : toldBits
   return { encoding, channels, sampleRate, bitsPerSample, byteRate, bigEndian, formatChunk: chunk }
+}
+
+/** The bytes of a sample of all channels, or of what is encoded together. */
+function blockBytes(formatChunk: Uint8Array, bigEndian: boolean): number {
+  const view = new DataView(formatChunk.buffer, formatChunk.byteOffset, formatChunk.byteLength)
+  return view.getUint16(12, !bigEndian)
 }
 
 /** A chunk of odd length is followed by a byte that counts for nothing, which some writers leave out. */
@@ -148,9 +160,15 @@ export function joinWav(files: readonly Uint8Array[]): Uint8Array<ArrayBuffer> |
   const parts: Uint8Array[] = []
   for (const wav of wavs) {
     if (!first || !wav || wav.bigEndian || !areEqual(wav.formatChunk, first.formatChunk)) return undefined
-    parts.push(wav.data ?? new Uint8Array())
+    // What is left of a sample at its end would shift all samples of the next file.
+    parts.push(wholeBlocks(wav.data ?? new Uint8Array(), blockBytes(wav.formatChunk, false)))
   }
   return first && buildWav(first.formatChunk, concat(parts))
+}
+
+/** The bytes without those of a last block that is not whole. */
+export function wholeBlocks(bytes: Uint8Array, size: number): Uint8Array {
+  return size > 1 && bytes.length > size ? bytes.subarray(0, bytes.length - (bytes.length % size)) : bytes
 }
 
 function areEqual(one: Uint8Array, other: Uint8Array): boolean {

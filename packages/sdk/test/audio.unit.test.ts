@@ -91,6 +91,21 @@ describe('WAV', () => {
     expect([...toMono16(decoded(file))]).toEqual([1, 2, 3, 4])
   })
 
+  it('of 24 bits in four bytes each is not read as one of three bytes each', () => {
+    const file = Buffer.from(
+      wrapWav({ ...pcm, bitsPerSample: 32, data: bytesOf(Int32Array.of(256, -65_536, 2 ** 30)) }),
+    )
+    file.writeUInt16LE(24, 34)
+    expect([...toMono16(decoded(file))]).toEqual([0, -1, 16_384])
+    expect(sniffAudio(file)?.durationMs).toBe(3000 / pcm.sampleRate)
+  })
+
+  it('of millions of empty chunks takes no time', () => {
+    const begun = performance.now()
+    expect(sniffAudio(Buffer.concat([Buffer.from('RIFF\0\0\0\0WAVE'), Buffer.alloc(16e6)]))).toBeUndefined()
+    expect(performance.now() - begun).toBeLessThan(500)
+  })
+
   it('without samples is one of 0 ms', () => {
     expect(sniffAudio(encodeWav(new Int16Array(), { sampleRate: 8000 }))).toEqual({
       format: 'wav',
@@ -376,6 +391,22 @@ describe('pieces of sound as one', () => {
     expect(sniffAudio(audio)).toEqual({ format: 'wav', sampleRate: 8000, channels: 1, durationMs: 200 })
   })
 
+  it.each([
+    ['of one shape', 16_000],
+    ['of several rates', 8000],
+  ])('that end within a sample do not shift the samples of the next file (%s)', (_, rate) => {
+    const cut = wavFile([
+      ['fmt ', formatChunk(1, 16)],
+      ['data', new Uint8Array(161).fill(3)],
+    ])
+    const { audio } = joinSound([piece(cut), piece(tone(rate)), piece(tone(rate))])
+    expect([...toMono16(decoded(audio)).subarray(200)].every((sample) => sample === 1000)).toBe(true)
+    const half = [cut.subarray(0, -1), Uint8Array.of(3, 3, 3)].map((each, index) =>
+      piece(each, index > 0 ? { warnings: [assumedFormat] } : {}),
+    )
+    expect(decoded(joinSound(half).audio).data.length).toBe(161 + 3)
+  })
+
   it('without headers follow each other, byte for byte', () => {
     const parts = [Uint8Array.of(1, 2, 3), Uint8Array.of(4)].map((audio) => piece(audio))
     expect([...joinSound(parts).audio]).toEqual([1, 2, 3, 4])
@@ -455,8 +486,33 @@ describe('sniffing', () => {
     ['a FLAC mark alone', [...Buffer.from('fLaC')]],
     ['an Ogg mark alone', [...Buffer.from('OggS')]],
     ['AAC (ADTS)', [0xff, 0xf1, 0x50, 0x80]],
+    ['samples that begin as an MP3 frame does', [0xff, 0xfb, 0x50, 0, ...Array(400).fill(3)]],
+    ['a version of MPEG that there is not', [0xff, 0xea, 0x90, 0, 0, 0]],
+    ['a FLAC file of no rate', [...Buffer.from('fLaC'), ...Array(60).fill(0)]],
+    ['Ogg of pictures', [...oggPage(Buffer.from('\x80theora'))]],
   ])('takes %s for raw samples', (_, bytes) => {
     expect(sniffAudio(Uint8Array.from(bytes))).toBeUndefined()
+  })
+
+  it('reads the headers of Ogg FLAC and Ogg Speex, and of FLAC behind an ID3 tag', () => {
+    const stream = flac({ sampleRate: 44_100, channels: 2, samples: 0 })
+    const head = Buffer.concat([Buffer.from('\x7fFLAC\x01\0\0\x01', 'latin1'), stream])
+    expect(sniffAudio(oggPage(head))).toEqual({ format: 'ogg', sampleRate: 44_100, channels: 2 })
+    const speex = Buffer.alloc(80)
+    speex.write('Speex   1.2')
+    speex.writeUInt32LE(8000, 36)
+    speex.writeUInt32LE(1, 48)
+    expect(sniffAudio(oggPage(speex))).toEqual({ format: 'ogg', sampleRate: 8000, channels: 1 })
+    const tagged = Buffer.concat([Buffer.from('ID3\x04\0\0\0\0\0\0', 'latin1'), stream])
+    expect(sniffAudio(tagged)).toMatchObject({ format: 'flac', sampleRate: 44_100 })
+  })
+
+  it('takes frames of MP3 that follow each other for MP3', () => {
+    const frame = Buffer.alloc(417)
+    frame.set([0xff, 0xfb, 0x90])
+    const mp3 = { format: 'mp3', sampleRate: 44_100, channels: 2 }
+    expect(sniffAudio(Buffer.concat([frame, frame, frame.subarray(0, 9)]))).toEqual(mp3)
+    expect(sniffAudio(Buffer.concat([frame, Buffer.from('TAG of its author')]))).toEqual(mp3)
   })
 
   it('never throws', () => {
@@ -477,6 +533,14 @@ function flac({ sampleRate, channels, samples }: { sampleRate: number; channels:
   file[21] = 0xf0 | Math.floor(samples / 2 ** 32)
   file.writeUInt32BE(samples % 2 ** 32, 22)
   return file
+}
+
+/** The first page of an Ogg file, whose first packet begins so. */
+function oggPage(packet: Uint8Array): Buffer {
+  const page = Buffer.alloc(28 + packet.length + 32)
+  page.write('OggS')
+  page.set(packet, 28)
+  return page
 }
 
 function oggVorbis({ sampleRate, channels }: { sampleRate: number; channels: number }): Buffer {

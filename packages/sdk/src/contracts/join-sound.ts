@@ -1,6 +1,6 @@
 import { decodeWav, sniffAudio, type WavAudio, wrapWav } from '../audio.js'
 import { PluginError } from '../errors.js'
-import { joinWav, readWav, sampleAt } from '../wav.js'
+import { joinWav, readWav, sampleAt, wholeBlocks } from '../wav.js'
 
 /** Assumed format of sound without a declared one. */
 export const assumedFormat = 'The audio has no known header: its format is assumed'
@@ -62,13 +62,28 @@ function plainSounds(pieces: readonly SoundPiece[]): WavAudio[] | undefined {
 function joinPlain(sounds: readonly WavAudio[], pieces: readonly SoundPiece[]): Joined {
   const target = widest(sounds)
   const data = Buffer.concat(
-    sounds.map((sound) => (isShape(sound, target) ? sound.data : convert(sound, target))),
+    filesOf(sounds, pieces).flatMap((file) => {
+      const parts = file.map((sound) => (isShape(sound, target) ? sound.data : convert(sound, target)))
+      return wholeBlocks(Buffer.concat(parts), (target.channels * target.bitsPerSample) / 8)
+    }),
   )
   const { sampleRate, channels } = target
   const isRaw = pieces.every(({ audio }) => sniffAudio(audio) === undefined)
   return isRaw
     ? { format: 'pcm_s16le', sampleRate, channels, audio: data }
     : { format: 'wav', sampleRate, channels, audio: wrapWav({ ...target, data }) }
+}
+
+/** Each file with the samples that go on behind it: the end of a piece may be in the middle of a sample, the end of a file not. */
+function filesOf(sounds: readonly WavAudio[], pieces: readonly SoundPiece[]): WavAudio[][] {
+  const files: WavAudio[][] = []
+  for (const [index, sound] of sounds.entries()) {
+    const hasHeader = pieces[index] && readWav(pieces[index].audio) !== undefined
+    const last = files.at(-1)
+    if (hasHeader || !last) files.push([sound])
+    else last.push(sound)
+  }
+  return files
 }
 
 type Shape = Omit<WavAudio, 'data'>
