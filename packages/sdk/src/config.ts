@@ -1,7 +1,7 @@
 import type { z } from 'zod'
-import { firstIssues, type Issue, issuesText, maxIssues } from './codec/issues.js'
+import { firstIssues, type Issue, issuesText, maxIssues, nameValue } from './codec/issues.js'
 import type { JsonSchema } from './descriptor.js'
-import { describeThrown, PluginError } from './errors.js'
+import { describeThrown, PluginError, read } from './errors.js'
 import { shortened } from './quote.js'
 
 /** A step of an issue's path: Standard Schema also allows `{ key }`. */
@@ -75,9 +75,11 @@ export function parseConfig(
   config: Record<string, unknown>,
 ): unknown {
   if (!schema) return config
-  const result = validate(schema, config)
+  const result: unknown = validate(schema, config)
   // By its method: a promise may be of another realm.
-  return 'then' in result ? result.then((settled) => outcomeOf(plugin, settled)) : outcomeOf(plugin, result)
+  return hasMethod(result, 'then')
+    ? (result as unknown as Promise<unknown>).then((settled) => outcomeOf(plugin, settled))
+    : outcomeOf(plugin, result)
 }
 
 function validate(schema: ConfigSchema, config: unknown): StandardResult | Promise<StandardResult> {
@@ -86,16 +88,31 @@ function validate(schema: ConfigSchema, config: unknown): StandardResult | Promi
   return success ? { value: data } : { issues: error?.issues ?? [] }
 }
 
-function outcomeOf(plugin: string, result: StandardResult): unknown {
-  if (result.issues === undefined) return result.value
-  throw configInvalid(
-    plugin,
-    result.issues.map(({ path = [], message }) => ({ path: path.map(nameOf).join('.'), message })),
-  )
+function outcomeOf(plugin: string, result: unknown): unknown {
+  if (typeof result !== 'object' || result === null)
+    throw configInvalid(plugin, [{ path: '', message: noResult(result) }])
+  const { issues, value } = result as { issues?: unknown; value?: unknown }
+  if (issues === undefined) return value
+  if (!Array.isArray(issues)) throw configInvalid(plugin, [{ path: '', message: noResult(result) }])
+  throw configInvalid(plugin, issues.slice(0, maxIssues).map(issueOf), issues.length)
 }
 
-function nameOf(segment: PathSegment): string {
-  return String(typeof segment === 'object' ? segment.key : segment)
+function noResult(result: unknown): string {
+  return `could not be checked: its configSchema answered ${nameValue(result)}, not { value } or { issues: […] }`
+}
+
+/** Whatever the author's library gives. */
+function issueOf(issue: unknown): Issue {
+  const path = read(issue, 'path')
+  const message = read(issue, 'message')
+  return {
+    path: Array.isArray(path) ? path.map(nameOf).join('.') : '',
+    message: typeof message === 'string' ? message : 'is not valid',
+  }
+}
+
+function nameOf(segment: unknown): string {
+  return String(read(segment, 'key') ?? segment)
 }
 
 /** Of very many issues, the first ones; `total` where not all that there are were collected. */

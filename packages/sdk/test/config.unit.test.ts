@@ -89,6 +89,26 @@ it('a schema that no JSON Schema can express is told, and what it has instead is
   expect(await configJsonSchema({ '~standard': { ...standard, jsonSchema } })).toEqual({ type: 'object' })
 })
 
+it.each([
+  ['nothing', undefined, 'config: could not be checked'],
+  ['a number', 5, 'config: could not be checked'],
+  ['issues that are no list', { issues: 5 }, 'config: could not be checked'],
+  [
+    'issues without words',
+    { issues: [null, { path: [Symbol('s'), { key: 'k' }, 0] }] },
+    'Symbol(s).k.0: is not',
+  ],
+])('a schema that answers %s is told as that', async (_, answer, words) => {
+  for (const result of [answer, Promise.resolve(answer)]) {
+    const validate = () => result as { value: unknown }
+    const parsed = (async () => parseConfig('plugin', { '~standard': { validate } }, {}))()
+    await expect(parsed).rejects.toMatchObject({
+      codeName: 'CONFIG_INVALID',
+      message: expect.stringContaining(words),
+    })
+  }
+})
+
 it('thousands of issues make a short error that says how many there are', () => {
   const issues = Array.from({ length: 5000 }, (_, index) => ({
     path: `a.${index}`,

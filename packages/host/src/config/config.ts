@@ -101,9 +101,14 @@ function merge(under: Config, over: Config): Config {
   const merged: Config = { ...under }
   for (const [key, value] of Object.entries(over)) {
     const below = Object.hasOwn(merged, key) ? merged[key] : undefined
-    merged[key] = isObject(below) && isObject(value) ? merge(below, value) : structuredClone(value)
+    merged[key] = isObject(below) && isObject(value) ? merge(below, value) : copied(value)
   }
   return merged
+}
+
+/** A clone of each of thousands of numbers would take the host's thread for a second. */
+function copied(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? structuredClone(value) : value
 }
 
 function isObject(value: unknown): value is Config {

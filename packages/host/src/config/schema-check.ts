@@ -75,8 +75,14 @@ export function checkAgainst(
       .map((error) => ({ path: pathOf(error), message: messageOf(error) }))
     return { kind: 'misfits', issues, total: errors.length }
   } catch (error) {
-    return { kind: 'unusable', reason: `can’t be used: ${describeThrown(error).message}` }
+    return { kind: 'unusable', reason: `can’t be used: ${whyUnusable(error)}` }
   }
+}
+
+function whyUnusable(error: unknown): string {
+  const { name, message } = describeThrown(error)
+  if (name !== 'RangeError') return message
+  return 'it refers to itself for the same value, or for its own defaults, without end. Look for a $ref, or a default below one, that leads back to where it is'
 }
 
 interface Compiled {

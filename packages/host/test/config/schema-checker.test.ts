@@ -437,6 +437,18 @@ describe('defaults are filled in', () => {
   })
 })
 
+test.each<[string, Record<string, unknown>]>([
+  ['as a whole', { $ref: '#' }],
+  ['by another part', { $defs: { a: { allOf: [{ $ref: '#' }] } }, allOf: [{ $ref: '#/$defs/a' }] }],
+  ['below a default', { properties: { a: { $ref: '#', default: {} } } }],
+])('a schema that refers to itself without end (%s) is told as that', (_, schema) => {
+  expect(checkAgainst(schema, { b: 1 })).toEqual({
+    kind: 'unusable',
+    reason: expect.stringContaining('refers to itself'),
+  })
+  expect(checkAgainst({ type: 'object' }, { b: 1 })).toMatchObject({ kind: 'fits' })
+})
+
 describe('a schema in the plugin’s code decides alone', () => {
   /** A plugin that imports a library of the workspace. */
   function writeCoded(root: string, library: string, head: string, schema: string, manifest = {}): void {
