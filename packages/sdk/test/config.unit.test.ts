@@ -100,7 +100,7 @@ it.each([
   ],
 ])('a schema that answers %s is told as that', async (_, answer, words) => {
   for (const result of [answer, Promise.resolve(answer)]) {
-    const validate = () => result as { value: unknown }
+    const validate = () => result as never
     const parsed = (async () => parseConfig('plugin', { '~standard': { validate } }, {}))()
     await expect(parsed).rejects.toMatchObject({
       codeName: 'CONFIG_INVALID',
