@@ -83,7 +83,7 @@ export interface HostStatus {
   memoryMb: number
 }
 
-/** What the servers of a host, such as the one on stdio, need of it beside its public methods. */
+/** What the servers, the watcher and the checks of this package need of a host beside its public methods. */
 export interface HostInternals {
   readonly calls: Calls
   readonly catalogue: Catalogue
@@ -93,7 +93,7 @@ export interface HostInternals {
 
 let readInternals: (host: PluginHost) => HostInternals
 
-/** For the host's own servers only: applications have the public methods. */
+/** For this package only: applications have the public methods. */
 export function internalsOf(host: PluginHost): HostInternals {
   return readInternals(host)
 }
