@@ -219,7 +219,9 @@ describe('the dialect of a config_schema', () => {
   test('may be any in a manifest: discovery leaves it to the check', async () => {
     const root = temporaryFolder()
     for (const [index, $schema] of dialects.entries())
-      writePlugin(root, `speaker${index}`, tellConfig, { config_schema: { $schema, additionalProperties: false } })
+      writePlugin(root, `speaker${index}`, tellConfig, {
+        config_schema: { $schema, additionalProperties: false },
+      })
     const host = newHost(root)
     for (const index of dialects.keys())
       await expect(host.load(`speaker${index}`, { config: { speed: 0 } })).rejects.toMatchObject({
