@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { hostVersion } from '@appfactory/host'
 import { ErrorCodes } from '@appfactory/sdk'
-import { describe, expect, it, vi } from 'vitest'
-import { isAlive } from '../../../sdk/test/lines-process.js'
+import { describe, expect, it } from 'vitest'
+import { isAlive, type LinesProcess } from '../../../sdk/test/lines-process.js'
 import { logged, patientMembers, pidOf, sharedHost, startHost, ttsPlugin } from './client.js'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 const wav = { format: 'wav', sample_rate: 8000, channels: 1, audio_b64: expect.any(String) }
 const speak = (plugin: string, text: string) => ({ plugin, method: 'synthesize', args: { text } })
@@ -308,86 +306,89 @@ describe('order', () => {
 })
 
 describe('streaming', () => {
+  const shared = sharedHost({ ...ttsPlugin('plain'), ...ttsPlugin('a', patientMembers) }, ['plain', 'a'])
+
   async function streamingHost() {
     const host = startHost(ttsPlugin('a', patientMembers))
     await host.result('events/subscribe', { types: ['log'] })
     await host.result('plugin/load', { name: 'a' })
-    const call = (text: string, stream: unknown) => ({
-      plugin: 'a',
-      method: 'synthesize_stream',
-      args: { text },
-      ...(stream === undefined ? {} : { stream }),
-    })
-    return {
-      host,
-      call,
-      piecesOf: (id: number) =>
-        host.received
-          .flat()
-          .filter((message) => message.method === '$/stream' && message.params?.['id'] === id),
-    }
+    return host
   }
 
+  const call = (text: string, stream: unknown) => ({
+    plugin: 'a',
+    method: 'synthesize_stream',
+    args: { text },
+    ...(stream === undefined ? {} : { stream }),
+  })
+
+  const piecesOf = (host: LinesProcess, id: number) =>
+    host.received.flat().filter((message) => message.method === '$/stream' && message.params?.['id'] === id)
+
   it('brings pieces in order, then the response', async () => {
-    const { host, call, piecesOf } = await streamingHost()
+    const host = await streamingHost()
     const id = host.request('plugin/call', call('40', true))
     expect(await host.reply(id)).toMatchObject({ result: { pieces: 40 } })
-    expect(piecesOf(id).map(({ params }) => params?.['seq'])).toEqual(
+    expect(piecesOf(host, id).map(({ params }) => params?.['seq'])).toEqual(
       Array.from({ length: 40 }, (_, seq) => seq),
     )
-    expect(piecesOf(id)[7]?.params).toMatchObject({ value: { ...wav, text: '7' } })
+    expect(piecesOf(host, id)[7]?.params).toMatchObject({ value: { ...wav, text: '7' } })
     // What the plugin logs comes when it comes.
     const ofTheCall = host.received.filter((message) => !('method' in message && message.method === 'event'))
     expect(ofTheCall.at(-1)).toMatchObject({ id })
   })
 
   it('works through <contract>/<method> too', async () => {
-    const { host, piecesOf } = await streamingHost()
+    const host = shared()
     const id = host.request('tts/synthesize_stream', { text: '3', stream: true })
     expect(await host.reply(id)).toMatchObject({ result: { pieces: 3 } })
-    expect(piecesOf(id)).toHaveLength(3)
+    expect(piecesOf(host, id)).toHaveLength(3)
   })
 
   it('takes an argument that the client sends piece by piece', async () => {
-    const host = startHost(ttsPlugin('a'))
-    await host.result('plugin/load', { name: 'a' })
+    const host = shared()
     const args = { text: { $input: true } }
-    const id = host.request('plugin/call', { plugin: 'a', method: 'synthesize_stream', args, stream: true })
+    const id = host.request('plugin/call', {
+      plugin: 'plain',
+      method: 'synthesize_stream',
+      args,
+      stream: true,
+    })
     for (const [seq, value] of ['One. Tw', 'o.'].entries()) host.notify('$/input', { id, seq, value })
     host.notify('$/input', { id, seq: 2, done: true })
     expect(await host.reply(id)).toMatchObject({ result: { pieces: 2 } })
   })
 
   it('without stream answers once, with the aggregate', async () => {
-    const { host, call, piecesOf } = await streamingHost()
+    const host = shared()
     for (const stream of [undefined, false]) {
       const id = host.request('plugin/call', call('3', stream))
       expect(await host.reply(id)).toMatchObject({ result: { ...wav, duration_ms: 3 } })
-      expect(piecesOf(id)).toEqual([])
+      expect(piecesOf(host, id)).toEqual([])
     }
   })
 
   it('sends no more pieces than it has credit for', async () => {
-    const { host, call, piecesOf } = await streamingHost()
+    const host = await streamingHost()
     const id = host.request('plugin/call', call('endless', { credit: 2 }))
     const piece = (seq: number) =>
       host.notification('$/stream', (params) => params['id'] === id && params['seq'] === seq)
     await piece(1)
     await host.result('plugin/health', { name: 'a' })
-    expect(piecesOf(id)).toHaveLength(2)
+    expect(piecesOf(host, id)).toHaveLength(2)
     host.notify('$/credit', { id, n: 3 })
     await piece(4)
     for (const n of [0, -1, 'many', null]) host.notify('$/credit', { id, n })
     host.notify('$/credit', { id: 'other', n: 9 })
     await host.result('plugin/health', { name: 'a' })
-    expect(piecesOf(id)).toHaveLength(5)
+    expect(piecesOf(host, id)).toHaveLength(5)
     host.notify('$/cancelRequest', { id })
     expect((await host.reply(id)).error?.code).toBe(ErrorCodes.REQUEST_CANCELLED)
     await logged(host, 'generator closed')
   })
 
   it('a credit that is none is INVALID_PARAMS', async () => {
-    const { host, call } = await streamingHost()
+    const host = shared()
     for (const stream of [{ credit: 0 }, { credit: 1.5 }, {}, 5, 'yes']) {
       expect((await host.ask('plugin/call', call('1', stream))).error?.code).toBe(ErrorCodes.INVALID_PARAMS)
       expect((await host.ask('tts/synthesize_stream', { text: '1', stream })).error?.code).toBe(
@@ -397,7 +398,7 @@ describe('streaming', () => {
   })
 
   it('the client goes away mid-stream: the plugin’s generator is closed, nothing is left', async () => {
-    const { host, call } = await streamingHost()
+    const host = await streamingHost()
     const pid = await pidOf(host, 'a')
     host.request('plugin/call', call('endless', { credit: 1 }))
     await host.notification('$/stream')
@@ -459,15 +460,10 @@ describe('a stream whose client', () => {
 })
 
 describe('cancelling', () => {
-  async function patientHost() {
+  it('$/cancelRequest is answered once, with REQUEST_CANCELLED, and the plugin’s signal is aborted', async () => {
     const host = startHost(ttsPlugin('a', patientMembers))
     await host.result('events/subscribe', { types: ['log'] })
     await host.result('plugin/load', { name: 'a' })
-    return host
-  }
-
-  it('$/cancelRequest is answered once, with REQUEST_CANCELLED, and the plugin’s signal is aborted', async () => {
-    const host = await patientHost()
     const id = host.request('plugin/call', speak('a', 'one'))
     await logged(host, 'begun one')
     host.notify('$/cancelRequest', { id })
@@ -478,8 +474,10 @@ describe('cancelling', () => {
     expect(host.repliesTo(id)).toHaveLength(1)
   })
 
+  const shared = sharedHost({ ...ttsPlugin('patient', patientMembers), ...ttsPlugin('a') }, ['patient', 'a'])
+
   it('of a request that has finished, or never was, does nothing', async () => {
-    const host = await patientHost()
+    const host = shared()
     const id = host.request('ping')
     await host.reply(id)
     for (const other of [id, 999, 'x', null, {}]) host.notify('$/cancelRequest', { id: other })
@@ -488,8 +486,7 @@ describe('cancelling', () => {
   })
 
   it('a cancel that races with the result gets exactly one answer', async () => {
-    const host = startHost(ttsPlugin('a'))
-    await host.result('plugin/load', { name: 'a' })
+    const host = shared()
     const ids = Array.from({ length: 100 }, () => {
       const id = host.request('plugin/call', speak('a', 'x'))
       host.notify('$/cancelRequest', { id })
@@ -499,13 +496,15 @@ describe('cancelling', () => {
       const { result, error } = await host.reply(id)
       expect(result ?? error?.code).toBeOneOf([expect.objectContaining(wav), ErrorCodes.REQUEST_CANCELLED])
     }
-    await host.finish()
+    // A second answer would come before this one.
+    await host.result('plugin/call', speak('a', 'x'))
     for (const id of ids) expect(host.repliesTo(id)).toHaveLength(1)
   })
 
   it('a timeout is CALL_TIMEOUT, and cancels in the plugin', async () => {
-    const host = await patientHost()
-    const { error } = await host.ask('plugin/call', { ...speak('a', 'slow'), timeout: 50 })
+    const host = shared()
+    await host.result('events/subscribe', { types: ['log'] })
+    const { error } = await host.ask('plugin/call', { ...speak('patient', 'slow'), timeout: 50 })
     expect(error).toMatchObject({ code: ErrorCodes.CALL_TIMEOUT })
     await logged(host, 'aborted slow')
     expect((await host.ask('plugin/call', { ...speak('a', 'x'), timeout: 0 })).error?.code).toBe(
