@@ -25,10 +25,11 @@ const ceilings = {
     files:
       /^(dist\/.*\.(js|d\.ts)|dist\/tester\/page\/.*\.(html|css|svg)|dist\/THIRD-PARTY-LICENSES|bin\/.*\.js|package\.json|README\.md|LICENSE)$/,
   },
-  // `npm create` downloads it while somebody waits.
+  // `npm create` downloads it while somebody waits. Plugins over an HTTP API and over a program, each in two languages and of four
+  // contracts, with their tests, took 20 (160 unpacked).
   'create-plugin': {
-    packed: 110,
-    unpacked: 400,
+    packed: 130,
+    unpacked: 560,
     files:
       /^(dist\/create\.cjs|dist\/THIRD-PARTY-LICENSES|bin\/create-appfactory-plugin\.cjs|package\.json|README\.md|LICENSE)$/,
   },

@@ -34,6 +34,7 @@ export default defineConfig({
         text: 'More for authors',
         items: [
           page('Create a plugin', 'create'),
+          page('Publish a plugin', 'publish'),
           page('Development', 'development'),
           page('Tests', 'testing'),
           page('Plugin Tester', 'tester'),

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   appendFileSync,
@@ -6,12 +7,15 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
+import { encodeWav } from '@appfactory/sdk'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Registry, startRegistry } from '../../../scripts/lib/registry.mjs'
 import { type Contract, contracts, languages } from '../src/answers.js'
@@ -51,6 +55,24 @@ const requests: Record<Contract, { method: string; params: object }> = {
     method: 'plugin/call',
     params: { plugin: 'my_custom_plugin', method: 'embed', args: { texts: ['x'] } },
   },
+}
+
+const elsewhereName = 'elsewhere'
+
+/** Packs a plugin, and installs the package as a plugin of another folder, as one does who only uses it. */
+async function packInto(user: User, name: string): Promise<void> {
+  await user.npm(['pack'], name)
+  const folder = join(user.folder, elsewhereName)
+  mkdirSync(folder)
+  execFileSync('tar', ['-xzf', join(user.folder, name, `${name}-0.1.0.tgz`), '-C', folder])
+  renameSync(join(folder, 'package'), join(folder, name))
+  const packed = readdirSync(join(folder, name))
+  expect(packed).not.toContain('test')
+  const { entry_point: entry }: { entry_point: string } = JSON.parse(
+    readFileSync(join(folder, name, 'manifest.json'), 'utf8'),
+  )
+  expect(packed).toContain(dirname(entry))
+  await user.npm(['install', '--omit=dev', '--ignore-scripts'], `${elsewhereName}/${name}`)
 }
 
 /** Resolves once `dev` has said so. */
@@ -103,6 +125,11 @@ describe.concurrent.each(matrix)(
       // The same whoever installed it.
       if (manager === 'npm') await timed('checks', () => host(['test', '.']))
       await timed('dev', swapByAnEdit)
+      if (manager === 'npm') {
+        await timed('pack', () => packInto(user(), name))
+        const elsewhere = ['--plugins-dir', join(user().folder, elsewhereName)]
+        expect(await host(['call', name, ...args, ...elsewhere])).toMatch(answer)
+      }
     })
 
     /** Calls the plugin under `dev`, edits its source, and calls it again. */
@@ -134,6 +161,56 @@ describe.concurrent.each(matrix)(
       times.push(`${manager} ${contract} ${language} ${step}: ${Math.round(performance.now() - start)} ms`)
       return result
     }
+  },
+)
+
+/** An API that speaks a text as long as it is, and a program that repeats what it reads. */
+const audio = Buffer.from(encodeWav(new Int16Array(2400), { sampleRate: 24_000 }))
+const api = createServer((request, response) => request.resume().on('end', () => response.end(audio)))
+
+beforeAll(async () => {
+  api.listen(0, '127.0.0.1')
+  await once(api, 'listening')
+})
+afterAll(() => api.close())
+
+function apiUrl(): string {
+  const address = api.address()
+  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+}
+
+const engineCases = [
+  {
+    ...{ contract: 'tts', engine: 'http', language: 'typescript', answer: /"duration_ms": ?100\b/ },
+    ...{ args: calls.tts.args, config: () => ({ base_url: apiUrl() }) },
+  },
+  {
+    ...{ contract: 'llm', engine: 'command', language: 'javascript', answer: /"text": "Hello there"/ },
+    ...{
+      args: ['complete', '--args', '{"prompt":"Hello there"}'],
+      config: () => ({ command: [process.execPath, '-e', 'process.stdin.pipe(process.stdout)'] }),
+    },
+  },
+]
+
+describe.concurrent.each(engineCases)(
+  'a plugin of $contract over $engine in $language',
+  ({ contract, engine, language, args, config, answer }) => {
+    it('is tested, checked, packed, and called elsewhere', async () => {
+      const folder = join(root, `${contract}-${engine}`)
+      mkdirSync(folder)
+      const user = new User(folder, registry.url, join(root, 'caches'))
+      const flags = ['--contract', contract, '--engine', engine, '--language', language, '--yes']
+      await user.npm(['create', 'appfactory-plugin@latest', 'my_plugin', '--', ...flags])
+      await user.npm(['install'], 'my_plugin')
+      expect(await user.npm(['test'], 'my_plugin')).toMatch(/Tests +\d+ passed/)
+      await user.npm(['run', 'lint'], 'my_plugin')
+      await user.npm(['run', 'typecheck'], 'my_plugin')
+      await packInto(user, 'my_plugin')
+      const elsewhere = ['--plugins-dir', join(folder, elsewhereName), '--config', JSON.stringify(config())]
+      const called = ['appfactory-host', 'call', 'my_plugin', ...args, ...elsewhere]
+      expect(await user.npx(['--no', ...called], 'my_plugin')).toMatch(answer)
+    })
   },
 )
 

@@ -1,12 +1,15 @@
 import { configOption } from './config-options.js'
+import { factsOf } from './contracts.js'
 import { nameProblem, titleOf } from './names.js'
 import { textProblem } from './text.js'
 
 export const contracts = ['tts', 'stt', 'llm', 'custom'] as const
+export const engines = ['sample', 'http', 'command'] as const
 export const languages = ['typescript', 'javascript'] as const
 export const packageManagers = ['npm', 'pnpm', 'yarn', 'bun'] as const
 
 export type Contract = (typeof contracts)[number]
+export type Engine = (typeof engines)[number]
 export type Language = (typeof languages)[number]
 export type PackageManager = (typeof packageManagers)[number]
 
@@ -14,6 +17,7 @@ export type PackageManager = (typeof packageManagers)[number]
 export interface Answers {
   name: string
   contract: Contract
+  engine: Engine
   language: Language
   displayName: string
   description: string
@@ -69,6 +73,19 @@ export const questions: readonly Question[] = [
     ],
   },
   {
+    key: 'engine',
+    kind: 'choice',
+    describe:
+      'What it is over: a small sample to replace (Morse code and the like), an API or a program. Default: sample',
+    prompt: 'Over which engine?',
+    choices: [
+      { value: 'sample', label: 'A small sample that works at once, to replace' },
+      { value: 'http', label: 'An HTTP API, such as OpenAI\u2019s or that of a server of your own' },
+      { value: 'command', label: 'A program of the command line' },
+    ],
+    default: () => 'sample',
+  },
+  {
     key: 'language',
     kind: 'choice',
     describe: 'Language of the code. Default: typescript',
@@ -93,7 +110,7 @@ export const questions: readonly Question[] = [
     kind: 'text',
     describe: 'Description in one line. Default: that of the generated plugin',
     prompt: 'Describe it in one line',
-    default: ({ contract = 'custom' }) => descriptions[contract],
+    default: ({ contract = 'custom', engine = 'sample' }) => factsOf(contract, engine).description,
     problem: (value) => textProblem(value, 500),
   },
   {
@@ -134,13 +151,6 @@ export const questions: readonly Question[] = [
     default: () => false,
   },
 ]
-
-const descriptions: Record<Contract, string> = {
-  tts: 'Speaks text as Morse code',
-  stt: 'Reads Morse code from audio',
-  llm: 'Writes sentences with a Markov chain',
-  custom: 'Turns texts into vectors that are close to each other if the texts are similar',
-}
 
 /** `displayName` is `--display-name`. */
 export function flagOf(key: AnswerKey): string {

@@ -18,16 +18,16 @@ export function repeatCommand(
 
 /** The arguments that give these answers: what is as by default is left out. */
 export function flagsOf(answers: Answers): string[] {
-  const { name, contract, packageManager } = answers
+  const { name, contract, engine, packageManager } = answers
   const surroundings: Surroundings = { packageManager }
-  const defaults = withDefaults({ name, contract }, surroundings)
+  const defaults = withDefaults({ name, contract, engine }, surroundings)
   const flags = questions.flatMap(({ key }) => {
     const answer = answers[key]
     const flag = `--${flagOf(key)}`
     if (key === 'name') return []
     if (typeof answer === 'boolean') return answer ? [flag] : []
     if (Array.isArray(answer)) return answer.flatMap((item) => [flag, item])
-    if (key !== 'contract' && answer === defaults[key]) return []
+    if (key !== 'contract' && answer === (key === 'engine' ? 'sample' : defaults[key])) return []
     // Behind a blank, `-x` would be taken for a flag.
     return answer.startsWith('-') ? [`${flag}=${answer}`] : [flag, answer]
   })

@@ -9,7 +9,7 @@ export interface Commands {
   ci: string
   test: string
   run: string
-  /** Runs a command of an installed package. */
+  /** Runs a command of an installed package, and never one that it would first have to download. */
   exec: string
   /** Runs this generator, in the place of VERSION and NAME what they say; flags follow. */
   create: string
@@ -21,7 +21,7 @@ const commands: Record<PackageManager, Commands> = {
     ci: 'npm ci',
     test: 'npm test',
     run: 'npm run',
-    exec: 'npx',
+    exec: 'npx --no',
     create: 'npm create appfactory-plugin@VERSION NAME --',
   },
   pnpm: {
@@ -48,7 +48,7 @@ const commands: Record<PackageManager, Commands> = {
     ci: 'bun install --frozen-lockfile',
     test: 'bun run test',
     run: 'bun run',
-    exec: 'bunx',
+    exec: 'bunx --no-install',
     create: 'bun create appfactory-plugin@VERSION NAME',
   },
 }

@@ -3,7 +3,7 @@ import { ranges } from 'virtual:versions'
 import Handlebars from 'handlebars/runtime'
 import type { Answers } from './answers.js'
 import { type ConfigOption, configOption, jsonSchema, zodSource } from './config-options.js'
-import { contractFacts } from './contracts.js'
+import { factsOf } from './contracts.js'
 import { formatJson, type Json } from './json.js'
 import { classNameOf } from './names.js'
 import { commandsOf } from './package-managers.js'
@@ -25,34 +25,49 @@ export function plan(answers: Answers): PlannedFile[] {
 
 /** What is text: source, README and the like. */
 function renderedFiles(answers: Answers): PlannedFile[] {
-  const folder = `${answers.contract}/${answers.language}/`
   const context = contextOf(answers)
-  return Object.entries(templates)
-    .filter(([path]) => path.startsWith(folder) || path.startsWith('shared/'))
-    .map(([path, template]) => ({
+  const folders = foldersOf(answers)
+  return Object.entries(templates).flatMap(([path, template]) => {
+    const folder = folders.find((each) => path.startsWith(each))
+    if (folder === undefined) return []
+    return {
       path: path
-        .replace('shared/', '')
-        .replace(folder, '')
+        .slice(folder.length)
         .replace('gitignore', '.gitignore')
         .replace('ci.yml', '.github/workflows/ci.yml'),
       content: Handlebars.template<unknown>(template)(context, { helpers: { markdown: markdownText } }),
-    }))
+    }
+  })
+}
+
+/** The folders of templates/ that make up a plugin. */
+function foldersOf({ contract, engine, language }: Answers): string[] {
+  const ofEngine = ['shared', contract].flatMap((kind) => [
+    `${engine}/${kind}/shared/`,
+    `${engine}/${kind}/${language}/`,
+  ])
+  const ofContract = factsOf(contract, engine).contractFile ? [`contract/${language}/`] : []
+  return ['shared/', ...ofContract, ...ofEngine]
 }
 
 /** Strings for Handlebars. Only what can't hurt anywhere is printed without a helper: names, and what this code wrote. */
 function contextOf(answers: Answers) {
-  const facts = contractFacts[answers.contract]
+  const facts = factsOf(answers.contract, answers.engine)
   const own = ownOptions(answers)
   return {
     ...answers,
     ...facts,
     typescript: answers.language === 'typescript',
+    sample: answers.engine === 'sample',
+    http: answers.engine === 'http',
+    command: answers.engine === 'command',
+    otherFiles: facts.otherFiles ?? [],
     extension: answers.language === 'typescript' ? 'ts' : 'js',
     className: classNameOf(answers.name),
     classHead: classHead(answers.name),
     output: facts.output,
     commands: commandsOf(answers.packageManager),
-    optionSources: [...facts.options.map(({ name, source }) => `${name}: ${source}`), ...own.map(zodSource)],
+    optionSources: [...facts.options.map(({ source }) => source), ...own.map(zodSource)],
   }
 }
 
@@ -87,8 +102,8 @@ function jsonFiles(answers: Answers): PlannedFile[] {
 }
 
 function manifestOf(answers: Answers): Json {
-  const { name, language, displayName, description, author, contract } = answers
-  const facts = contractFacts[contract]
+  const { name, language, displayName, description, author, contract, engine } = answers
+  const facts = factsOf(contract, engine)
   return {
     $schema: './node_modules/@appfactory/sdk/manifest.schema.json',
     name,
@@ -111,7 +126,8 @@ function manifestOf(answers: Answers): Json {
   }
 }
 
-function packageOf({ name, language, description, author }: Answers): Json {
+function packageOf(answers: Answers): Json {
+  const { name, language, description, author, contract } = answers
   const typescript = language === 'typescript'
   const lint = 'appfactory-host validate . && appfactory-host manifest . --check'
   return {
@@ -120,14 +136,21 @@ function packageOf({ name, language, description, author }: Answers): Json {
     // Until its author decides otherwise.
     private: true,
     ...withoutEmpty({ description, author }),
+    // Searches of the registry, and hosts that look for plugins among packages, find it by the first.
+    keywords: ['appfactory-plugin', contract === 'custom' ? 'embedding' : contract],
     type: 'module',
+    // Git ignores dist/, and npm would as well.
+    files: [typescript ? 'dist' : 'src', 'manifest.json'],
     exports: typescript
       ? { '.': { types: './dist/index.d.ts', default: './dist/index.js' } }
       : './src/index.js',
     scripts: {
       ...(typescript ? { build: 'tsc' } : {}),
+      dev: 'appfactory-host dev .',
       lint: typescript ? `tsc && ${lint}` : lint,
+      ...(typescript ? { prepack: 'tsc' } : {}),
       test: typescript ? 'tsc && vitest run' : 'vitest run',
+      tester: 'appfactory-host tester --plugins-dir .. --open',
       typecheck: typescript ? 'tsc -p test' : 'tsc',
     },
     dependencies: rangesOf('@appfactory/sdk', 'zod'),

@@ -4,6 +4,7 @@ import {
   type AnswerKey,
   type Answers,
   contracts,
+  engines,
   flagOf,
   languages,
   packageManagers,
@@ -11,7 +12,7 @@ import {
   questions,
   type Surroundings,
 } from './answers.js'
-import { contractFacts } from './contracts.js'
+import { factsOf } from './contracts.js'
 import { type Problem, UsageError } from './failures.js'
 import { shown } from './names.js'
 
@@ -44,11 +45,11 @@ export function checkGiven(given: Given): Given {
 }
 
 /** The problem with an answer, checked against the answers before it. */
-export function problemOf(question: Question, answer: Answer, { contract }: Given): string | undefined {
+export function problemOf(question: Question, answer: Answer, known: Given): string | undefined {
   if (question.kind === 'choice') return choiceProblem(question, String(answer))
   const texts = typeof answer === 'boolean' ? [] : [answer].flat()
   const problem = texts.map((text) => question.problem?.(text)).find((found) => found !== undefined)
-  return problem ?? (question.key === 'config' ? takenName(texts, contract) : undefined)
+  return problem ?? (question.key === 'config' ? takenName(texts, knownAnswers(known)) : undefined)
 }
 
 function choiceProblem({ choices = [] }: Question, given: string): string | undefined {
@@ -58,17 +59,19 @@ function choiceProblem({ choices = [] }: Question, given: string): string | unde
   return `unknown value ${shown(given)}. Available: ${values.join(', ')}${meant === undefined ? '' : `. Did you mean ${meant}?`}`
 }
 
-/** Option names must differ from each other and from the options of the contract's template. */
-function takenName(options: readonly string[], contract: Answer | undefined): string | undefined {
+/** Option names must differ from each other and from the options of the template. */
+function takenName(
+  options: readonly string[],
+  { contract, engine = 'sample' }: Partial<Answers>,
+): string | undefined {
   const names = options.map((option) => option.split(':')[0])
   const twice = names.find((name, index) => names.indexOf(name) !== index)
   if (twice !== undefined) return `${twice} is given twice`
-  const known = contracts.find((one) => one === contract)
-  const theirs = known ? contractFacts[known].options.map(({ name }) => name) : []
+  const theirs = contract ? factsOf(contract, engine).options.map(({ name }) => name) : []
   const taken = names.find((name) => theirs.some((each) => each === name))
   return taken === undefined
     ? undefined
-    : `${taken} is already an option of a new ${known} plugin; choose another name`
+    : `${taken} is already an option of a new ${contract} plugin; choose another name`
 }
 
 /** Whether to create the plugin in the current folder, under the folder's name. */
@@ -126,6 +129,7 @@ export function withDefaults(given: Given, surroundings: Surroundings): Answers 
 const emptyAnswers: Answers = {
   name: '',
   contract: 'custom',
+  engine: 'sample',
   language: 'typescript',
   displayName: '',
   description: '',
@@ -144,6 +148,7 @@ function knownAnswers(given: Given): Partial<Answers> {
   const all = {
     name: text('name'),
     contract: one('contract', contracts),
+    engine: one('engine', engines),
     language: one('language', languages),
     displayName: text('displayName'),
     description: text('description'),

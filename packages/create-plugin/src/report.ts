@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 import type { Answers } from './answers.js'
-import { contractFacts } from './contracts.js'
+import { factsOf } from './contracts.js'
 import type { StepFailed } from './failures.js'
 import { commandsOf } from './package-managers.js'
 import type { PlannedFile } from './plan.js'
@@ -50,17 +50,19 @@ export function reportJson(outcome: Outcome, failed?: StepFailed): string {
 
 /** The next commands to type. @param undone Commands that should have run already. */
 export function nextSteps(
-  { name, contract, packageManager, install }: Answers,
+  { name, contract, engine, packageManager, install }: Answers,
   isHere: boolean,
   undone: readonly string[] = [],
 ): string[] {
-  const { install: installs, test, exec } = commandsOf(packageManager)
+  const { install: installs, test, run, exec } = commandsOf(packageManager)
   return [
     ...(isHere ? [] : [`cd ${name}`]),
     ...undone,
     ...(install ? [] : [installs]),
     test,
-    `${exec} appfactory-host call ${name} --plugins-dir .. ${contractFacts[contract].call}`,
+    `${exec} appfactory-host call ${name} --plugins-dir .. ${factsOf(contract, engine).call}`,
+    `${run} dev`,
+    `${run} tester`,
   ]
 }
 

@@ -79,6 +79,7 @@ describe('checks', () => {
     ['contract', 'ttss', /Did you mean tts\?/],
     ['contract', 'speech', /Available: tts, stt, llm, custom$/],
     ['language', 'typscript', /Did you mean typescript\?/],
+    ['engine', 'htpp', /Did you mean http\?/],
     ['packageManager', 'pnpn', /Did you mean pnpm\?/],
     ['displayName', 'two\nlines', /U\+000A/],
     ['description', 'x\u2028y', /U\+2028/],
@@ -118,6 +119,8 @@ describe('checks', () => {
     { contract: 'stt', config: ['retries:integer', 'words_per_minute:integer=3'] },
     { contract: 'llm', config: ['max_words:integer=3'] },
     { contract: 'custom', config: ['dimensions:integer=3'] },
+    { contract: 'llm', engine: 'http', config: ['retries:integer=3'] },
+    { contract: 'stt', engine: 'command', config: ['timeout_ms:integer=3'] },
   ])('refuses a config option that the new plugin has: %j', (given) => {
     expect(problemsOf(given)).toMatch(/^--config: .* is already an option/)
   })

@@ -30,7 +30,7 @@ describe('done', () => {
     const { status, out, error } = await run(tts, { cwd })
     expect({ status, error }).toEqual({ status: 0, error: '' })
     expect(out).toMatch(
-      /Next:\n +cd my_plugin\n +npm install\n +npm test\n +npx appfactory-host call my_plugin/,
+      /Next:\n +cd my_plugin\n +npm install\n +npm test\n +npx --no appfactory-host call my_plugin.*\n +npm run dev\n +npm run tester/,
     )
     expect(out).toContain('npm create appfactory-plugin@0.1.0 my_plugin -- --contract tts --yes')
     expect(readdirSync(cwd)).toEqual(['my_plugin'])
@@ -212,7 +212,7 @@ describe('usage', () => {
   it.each([
     [[], /required:\n +name:.*\n +--contract:.*tts.*\n.*defaults:\n(.*\n)* +--git:/],
     [['--yes'], /required:\n +name:.*\n +--contract:.*no default/],
-    [['x', '--contract', 'tts'], /^[^\n]*no terminal[^\n]*\n[^\n]*defaults:\n +--language:/],
+    [['x', '--contract', 'tts'], /^[^\n]*no terminal[^\n]*\n[^\n]*defaults:\n +--engine:.*sample/],
     [['x', '--typescript'], /Did you mean --language typescript\?/],
     [['x', '--pm', 'pnpm'], /Did you mean --package-manager\?/],
     [
@@ -426,7 +426,10 @@ describe('failures', () => {
       written: true,
       target: join(cwd, 'my_plugin'),
       error: { message: expect.stringMatching(/git could not be started/) },
-      next: ['cd my_plugin', 'git init -q', 'npm install', 'npm test', expect.any(String)],
+      next: [
+        ...['cd my_plugin', 'git init -q', 'npm install', 'npm test'],
+        ...[expect.stringMatching(/ call my_plugin /), 'npm run dev', 'npm run tester'],
+      ],
     })
   })
 })

@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, it } from 'vitest'
-import { contracts } from '../src/answers.js'
+import { contracts, engines } from '../src/answers.js'
 import { plan } from '../src/plan.js'
 import { withDefaults } from '../src/read-answers.js'
 import { spawned } from './command.js'
@@ -17,8 +20,13 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 type Change = (source: string) => string
 
 /** Writes a new plugin, its code having been changed, and returns its folder. */
-function write(name: string, contract: string, change: Change = (source) => source): string {
-  const answers = withDefaults({ name, contract, language: 'javascript' }, { packageManager: 'npm' })
+function write(
+  name: string,
+  { contract = 'tts', engine = 'sample' }: { contract?: string; engine?: string },
+  change: Change = (source) => source,
+): string {
+  const given = { name, contract, engine, language: 'javascript' }
+  const answers = withDefaults(given, { packageManager: 'npm' })
   for (const { path, content } of plan(answers)) {
     mkdirSync(dirname(join(folder, name, path)), { recursive: true })
     writeFileSync(
@@ -33,7 +41,8 @@ function write(name: string, contract: string, change: Change = (source) => sour
 async function failuresOf(dir: string): Promise<{ failed: string[]; passed: number }> {
   // Else that of this package would be found.
   writeFileSync(join(dir, 'vitest.config.js'), 'export default {}\n')
-  const args = [vitest, 'run', '--reporter=json']
+  // A busy machine is slow, and nothing here is about time.
+  const args = [vitest, 'run', '--reporter=json', '--testTimeout=60000']
   const { out, error } = await spawned(process.execPath, args, { cwd: dir })
   const start = out.indexOf('{"numTotalTestSuites"')
   if (start === -1) throw new Error(`${out}\n${error}`)
@@ -48,14 +57,48 @@ async function failuresOf(dir: string): Promise<{ failed: string[]; passed: numb
   }
 }
 
-it.each(contracts)('the tests of a new %s plugin pass', async (contract) => {
-  const { failed, passed } = await failuresOf(write(`whole_${contract}`, contract))
+const matrix = contracts.flatMap((contract) => engines.map((engine) => ({ contract, engine })))
+
+it.each(matrix)('the tests of a new $contract plugin over $engine pass', async ({ contract, engine }) => {
+  const { failed, passed } = await failuresOf(write(`whole_${contract}_${engine}`, { contract, engine }))
   expect(failed).toEqual([])
   expect(passed).toBeGreaterThan(20)
 })
 
+it.skipIf(process.platform === 'win32')(
+  'a program outlives the killed plugin that runs it: it ends, and so does what it started',
+  async () => {
+    const dir = write('killed', { engine: 'command' })
+    const family = `
+      const { pid } = require('child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'])
+      console.log(JSON.stringify([process.pid, pid]))
+      setInterval(() => {}, 1e6)`
+    writeFileSync(
+      join(dir, 'run.js'),
+      `import { Program } from './src/command.js'
+      const command = [process.execPath, '-e', ${JSON.stringify(family)}]
+      const program = new Program({ command, timeout_ms: 1e6 }, 'INTERNAL_ERROR')
+      for await (const piece of program.stream({ input: '' })) process.stdout.write(piece)`,
+    )
+    const plugin = spawn(process.execPath, ['run.js'], { cwd: dir, stdio: ['ignore', 'pipe', 'inherit'] })
+    const [line] = await once(createInterface(plugin.stdout), 'line')
+    plugin.kill('SIGKILL')
+    const pids: number[] = JSON.parse(line)
+    expect(pids).toHaveLength(2)
+    await expect.poll(() => pids.filter(isRunning)).toEqual([])
+  },
+)
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
 it('the tests of a new plugin of its own contract notice that a call is kept in the instance', async () => {
-  const dir = write('forgetful', 'custom', (source) =>
+  const dir = write('forgetful', { contract: 'custom' }, (source) =>
     source.replace(
       /async embed\(\{ texts \}, context\) \{/,
       '$&\n    this.last = texts\n    await letOthersRun()\n    texts = this.last',
@@ -73,7 +116,9 @@ it.skipIf(process.platform === 'win32')('a manifest that is not what the code sa
     const env = { PATH: `${join(packages, '.bin')}:${process.env['PATH']}` }
     return spawned('sh', ['-c', scripts.lint], { cwd: dir, env })
   }
-  expect(await lint(write('in_step', 'llm'))).toMatchObject({ status: 0 })
-  const drifted = write('drifted', 'llm', (source) => source.replace('default(60)', 'default(61)'))
+  expect(await lint(write('in_step', { contract: 'llm' }))).toMatchObject({ status: 0 })
+  const drifted = write('drifted', { contract: 'llm' }, (source) =>
+    source.replace('default(60)', 'default(61)'),
+  )
   expect(await lint(drifted)).toMatchObject({ status: 1 })
 })

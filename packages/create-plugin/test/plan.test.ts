@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkManifest } from '@appfactory/sdk/manifest'
 import { afterAll, describe, expect, it } from 'vitest'
-import { type Answers, contracts, languages } from '../src/answers.js'
+import { type Answers, contracts, engines, languages } from '../src/answers.js'
 import { type PlannedFile, plan } from '../src/plan.js'
 import { type Given, withDefaults } from '../src/read-answers.js'
 
@@ -13,7 +13,9 @@ import { type Given, withDefaults } from '../src/read-answers.js'
 const folder = fileURLToPath(new URL('../out/plan', import.meta.url))
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
-const matrix = contracts.flatMap((contract) => languages.map((language) => ({ contract, language })))
+const matrix = contracts.flatMap((contract) =>
+  engines.flatMap((engine) => languages.map((language) => ({ contract, engine, language }))),
+)
 
 const hostile = {
   displayName: '*/ {{name}} $1 `x` "y" \'z\' \\ 🙂 <b> # [a](b)',
@@ -49,8 +51,8 @@ function write(name: string, files: readonly PlannedFile[]): string {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-describe.each(matrix)('$contract in $language', ({ contract, language }) => {
-  const answers = answersOf({ contract, language })
+describe.each(matrix)('$contract over $engine in $language', ({ contract, engine, language }) => {
+  const answers = answersOf({ contract, engine, language })
   const files = plan(answers)
 
   it('is what it was', async () => {
@@ -59,16 +61,16 @@ describe.each(matrix)('$contract in $language', ({ contract, language }) => {
       // Ranges change with each release.
       return `── ${path}\n${text.replace(/"\^\d[^"]*"/g, '"^…"').replace(/zod@\^[\d.]+/, 'zod@^…')}`
     })
-    await expect(texts.join('\n')).toMatchFileSnapshot(`snapshots/${contract}-${language}.txt`)
+    await expect(texts.join('\n')).toMatchFileSnapshot(`snapshots/${contract}-${engine}-${language}.txt`)
   })
 
-  it('has at most 12 files, and is the same for the same answers', () => {
-    expect(files.length).toBeLessThanOrEqual(12)
-    expect(plan(answersOf({ contract, language }))).toEqual(files)
+  it('has at most 14 files, and is the same for the same answers', () => {
+    expect(files.length).toBeLessThanOrEqual(engine === 'sample' ? 12 : 14)
+    expect(plan(answersOf({ contract, engine, language }))).toEqual(files)
   })
 
   it('keeps hostile answers where they belong', () => {
-    const given = plan(answersOf({ contract, language, ...hostile }))
+    const given = plan(answersOf({ contract, engine, language, ...hostile }))
     const manifest: unknown = JSON.parse(textOf(given, 'manifest.json'))
     expect(checkManifest(manifest)).toMatchObject({ valid: true, warnings: [] })
     const { displayName, description, author } = hostile
@@ -83,7 +85,7 @@ describe.each(matrix)('$contract in $language', ({ contract, language }) => {
   })
 
   it('has the same configuration in its source and in its manifest', async () => {
-    const given = plan(answersOf({ contract, language, ...hostile }))
+    const given = plan(answersOf({ contract, engine, language, ...hostile }))
     const source = textOf(given, language === 'typescript' ? 'src/index.ts' : 'src/index.js')
     const [, body = ''] = /configSchema = z\.strictObject\(\{\n(.*?)\n\}\)/s.exec(source) ?? []
     const { z } = await import('zod')
@@ -118,7 +120,7 @@ const long = {
 }
 
 it.each<[kind: string, given: Given]>([
-  ['short', { config: ['retries:integer=3', 'api_key:string'] }],
+  ['short', { config: ['tries:integer=3', 'token:string'] }],
   ['long', long],
   ['hostile', hostile],
   ...[1, 2, 3, 40, 100].map((length): [string, Given] => [
@@ -126,8 +128,9 @@ it.each<[kind: string, given: Given]>([
     { name: 'x'.repeat(length), config: [`text:string=${'\\'.repeat(Math.min(length, 60))}`] },
   ]),
 ])('is formatted as this repository is, with %s answers', (kind, given) => {
-  for (const { contract, language } of matrix) {
-    write(`formatted-${kind}/${contract}-${language}`, plan(answersOf({ contract, language, ...given })))
+  for (const { contract, engine, language } of matrix) {
+    const files = plan(answersOf({ contract, engine, language, ...given }))
+    write(`formatted-${kind}/${contract}-${engine}-${language}`, files)
   }
   const biome = createRequire(import.meta.url).resolve('@biomejs/biome/bin/biome', { paths: [root] })
   const { status, stdout, stderr } = spawnSync(
@@ -139,13 +142,19 @@ it.each<[kind: string, given: Given]>([
   expect(status, stdout + stderr).toBe(0)
 })
 
-it.each(matrix)('compiles with hostile answers: $contract in $language', ({ contract, language }) => {
-  const dir = write(`hostile-${contract}-${language}`, plan(answersOf({ contract, language, ...hostile })))
-  const tsc = createRequire(import.meta.url).resolve('typescript/package.json', { paths: [root] })
-  // The tests are a project of their own, except where nothing is built.
-  const project = language === 'typescript' ? join(dir, 'test') : dir
-  const { status, stdout } = spawnSync(process.execPath, [join(dirname(tsc), 'bin/tsc'), '-p', project], {
-    encoding: 'utf8',
-  })
-  expect(status, stdout).toBe(0)
-})
+it.each(matrix)(
+  'compiles with hostile answers: $contract over $engine in $language',
+  ({ contract, engine, language }) => {
+    const dir = write(
+      `hostile-${contract}-${engine}-${language}`,
+      plan(answersOf({ contract, engine, language, ...hostile })),
+    )
+    const tsc = createRequire(import.meta.url).resolve('typescript/package.json', { paths: [root] })
+    // The tests are a project of their own, except where nothing is built.
+    const project = language === 'typescript' ? join(dir, 'test') : dir
+    const { status, stdout } = spawnSync(process.execPath, [join(dirname(tsc), 'bin/tsc'), '-p', project], {
+      encoding: 'utf8',
+    })
+    expect(status, stdout).toBe(0)
+  },
+)

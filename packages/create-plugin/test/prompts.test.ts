@@ -54,10 +54,11 @@ describe.skipIf(!hasScript())('at a terminal', () => {
       [
         ['called?', `talk${enter}`],
         ['What does it do?', `${down}${down}${enter}`],
+        ['Over which engine?', `${down}${enter}`],
         ['display name?', enter],
         ['in one line', `Talks "well"${enter}`],
         ['Who is the author?', enter],
-        ['config options', `retries:integer=3 key:string${enter}`],
+        ['config options', `tries:integer=3 key:string${enter}`],
         ['git repository?', enter],
         ['packages now?', enter],
       ],
@@ -68,9 +69,11 @@ describe.skipIf(!hasScript())('at a terminal', () => {
       contract: 'llm',
       display_name: 'Talk',
       description: 'Talks "well"',
-      config_schema: { properties: { retries: { default: 3 }, key: { type: 'string' } } },
+      config_schema: {
+        properties: { tries: { default: 3 }, key: { type: 'string' }, base_url: { type: 'string' } },
+      },
     })
-    expect(screen).toContain('--contract llm --language javascript')
+    expect(screen).toContain('--contract llm --engine http --language javascript')
   })
 
   it('says at once what is wrong with an answer, and asks again', async () => {
