@@ -179,40 +179,38 @@ function apiUrl(): string {
   return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
 }
 
-const engineCases = [
+const others = [
   {
-    ...{ contract: 'tts', engine: 'http', language: 'typescript', answer: /"duration_ms": ?100\b/ },
-    ...{ args: calls.tts.args, config: () => ({ base_url: apiUrl() }) },
+    flags: ['--contract', 'tts', '--engine', 'http'],
+    args: calls.tts.args,
+    config: () => ({ base_url: apiUrl() }),
+    answer: /"duration_ms": ?100\b/,
   },
   {
-    ...{ contract: 'llm', engine: 'command', language: 'javascript', answer: /"text": "Hello there"/ },
-    ...{
-      args: ['complete', '--args', '{"prompt":"Hello there"}'],
-      config: () => ({ command: [process.execPath, '-e', 'process.stdin.pipe(process.stdout)'] }),
-    },
+    flags: ['--contract', 'llm', '--engine', 'command', '--language', 'javascript'],
+    args: ['complete', '--args', '{"prompt":"Hello there"}'],
+    config: () => ({ command: [process.execPath, '-e', 'process.stdin.pipe(process.stdout)'] }),
+    answer: /"text": "Hello there"/,
   },
-]
+  { flags: ['--from', 'tts_tone'], args: calls.tts.args, config: () => ({}), answer: calls.tts.answer },
+].map((one) => ({ ...one, title: one.flags.join(' ') }))
 
-describe.concurrent.each(engineCases)(
-  'a plugin of $contract over $engine in $language',
-  ({ contract, engine, language, args, config, answer }) => {
-    it('is tested, checked, packed, and called elsewhere', async () => {
-      const folder = join(root, `${contract}-${engine}`)
-      mkdirSync(folder)
-      const user = new User(folder, registry.url, join(root, 'caches'))
-      const flags = ['--contract', contract, '--engine', engine, '--language', language, '--yes']
-      await user.npm(['create', 'appfactory-plugin@latest', 'my_plugin', '--', ...flags])
-      await user.npm(['install'], 'my_plugin')
-      expect(await user.npm(['test'], 'my_plugin')).toMatch(/Tests +\d+ passed/)
-      await user.npm(['run', 'lint'], 'my_plugin')
-      await user.npm(['run', 'typecheck'], 'my_plugin')
-      await packInto(user, 'my_plugin')
-      const elsewhere = ['--plugins-dir', join(folder, elsewhereName), '--config', JSON.stringify(config())]
-      const called = ['appfactory-host', 'call', 'my_plugin', ...args, ...elsewhere]
-      expect(await user.npx(['--no', ...called], 'my_plugin')).toMatch(answer)
-    })
-  },
-)
+describe.concurrent.each(others)('with $title', ({ title, flags, args, config, answer }) => {
+  it('is tested, checked, packed, and called elsewhere', async () => {
+    const folder = join(root, title.replace(/\W+/g, '-'))
+    mkdirSync(folder)
+    const user = new User(folder, registry.url, join(root, 'caches'))
+    await user.npm(['create', 'appfactory-plugin@latest', 'my_plugin', '--', ...flags, '--yes'])
+    await user.npm(['install'], 'my_plugin')
+    expect(await user.npm(['test'], 'my_plugin')).toMatch(/Tests +\d+ passed/)
+    await user.npm(['run', 'lint'], 'my_plugin')
+    await user.npm(['run', 'typecheck'], 'my_plugin')
+    await packInto(user, 'my_plugin')
+    const elsewhere = ['--plugins-dir', join(folder, elsewhereName), '--config', JSON.stringify(config())]
+    const called = ['appfactory-host', 'call', 'my_plugin', ...args, ...elsewhere]
+    expect(await user.npx(['--no', ...called], 'my_plugin')).toMatch(answer)
+  })
+})
 
 /** Of those that the SDK names as peers, with the oldest Node that each runs on. */
 describe.concurrent.each([

@@ -5,7 +5,14 @@ import { fileURLToPath } from 'node:url'
 import Handlebars from 'handlebars'
 
 const root = new URL('../../../', import.meta.url)
-const modules = { 'virtual:templates': templatesModule, 'virtual:versions': versionsModule }
+const modules = {
+  'virtual:templates': templatesModule,
+  'virtual:examples': examplesModule,
+  'virtual:versions': versionsModule,
+}
+
+/** Examples that can be copied. The others bring a model along, or are tested with each other. */
+const examples = ['tts_flite', 'tts_tone']
 
 export function embed() {
   return {
@@ -30,6 +37,18 @@ function templatesModule() {
     return `${JSON.stringify(name)}: ${Handlebars.precompile(source, options)}`
   })
   return `export default {${entries.join(',\n')}}`
+}
+
+function examplesModule() {
+  const entries = examples.map((name) => {
+    const folder = fileURLToPath(new URL(`examples/plugins/${name}/`, root))
+    const paths = ['src', 'test'].flatMap((part) =>
+      readdirSync(`${folder}${part}`).map((file) => `${part}/${file}`),
+    )
+    const files = ['README.md', 'manifest.json', 'package.json', 'tsconfig.json', ...paths.sort()]
+    return [name, Object.fromEntries(files.map((file) => [file, readFileSync(folder + file, 'utf8')]))]
+  })
+  return `export default ${JSON.stringify(Object.fromEntries(entries))}`
 }
 
 function versionsModule() {

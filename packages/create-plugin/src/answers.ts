@@ -1,5 +1,6 @@
 import { configOption } from './config-options.js'
 import { factsOf } from './contracts.js'
+import { exampleNames, jsonOfExample } from './examples.js'
 import { nameProblem, titleOf } from './names.js'
 import { textProblem } from './text.js'
 
@@ -16,6 +17,8 @@ export type PackageManager = (typeof packageManagers)[number]
 /** All answers, complete. */
 export interface Answers {
   name: string
+  /** The example that is copied; empty for none. */
+  from: string
   contract: Contract
   engine: Engine
   language: Language
@@ -59,6 +62,13 @@ export const questions: readonly Question[] = [
     describe: 'Name of the plugin and of its new folder: my_tts_plugin; or . for the current folder',
     prompt: 'What is the plugin called?',
     problem: nameProblem,
+  },
+  {
+    key: 'from',
+    kind: 'choice',
+    describe: 'Example to copy under that name, with its contract, code and options. Default: none',
+    choices: exampleNames.map((value) => ({ value, label: value })),
+    default: () => '',
   },
   {
     key: 'contract',
@@ -110,7 +120,8 @@ export const questions: readonly Question[] = [
     kind: 'text',
     describe: 'Description in one line. Default: that of the generated plugin',
     prompt: 'Describe it in one line',
-    default: ({ contract = 'custom', engine = 'sample' }) => factsOf(contract, engine).description,
+    default: ({ from = '', contract = 'custom', engine = 'sample' }) =>
+      jsonOfExample(from, 'manifest.json').description ?? factsOf(contract, engine).description,
     problem: (value) => textProblem(value, 500),
   },
   {
@@ -156,3 +167,6 @@ export const questions: readonly Question[] = [
 export function flagOf(key: AnswerKey): string {
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
+
+/** What an example has already, so that nobody is asked for it. */
+export const givenByExample: readonly AnswerKey[] = ['contract', 'engine', 'language', 'config']

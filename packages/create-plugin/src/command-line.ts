@@ -1,4 +1,4 @@
-import { type Answers, flagOf, questions, type Surroundings } from './answers.js'
+import { type Answer, type Answers, flagOf, givenByExample, questions, type Surroundings } from './answers.js'
 import { commandsOf } from './package-managers.js'
 import { withDefaults } from './read-answers.js'
 
@@ -18,16 +18,20 @@ export function repeatCommand(
 
 /** The arguments that give these answers: what is as by default is left out. */
 export function flagsOf(answers: Answers): string[] {
-  const { name, contract, engine, packageManager } = answers
+  const { name, from, contract, engine, packageManager } = answers
   const surroundings: Surroundings = { packageManager }
-  const defaults = withDefaults({ name, contract, engine }, surroundings)
+  const decided = { name, contract, engine, ...(from === '' ? {} : { from }) }
+  const defaults: Record<string, Answer | undefined> = {
+    ...withDefaults(decided, surroundings),
+    ...{ from: '', contract: undefined, engine: 'sample' },
+  }
   const flags = questions.flatMap(({ key }) => {
     const answer = answers[key]
     const flag = `--${flagOf(key)}`
-    if (key === 'name') return []
+    if (key === 'name' || (from !== '' && givenByExample.includes(key))) return []
     if (typeof answer === 'boolean') return answer ? [flag] : []
     if (Array.isArray(answer)) return answer.flatMap((item) => [flag, item])
-    if (key !== 'contract' && answer === (key === 'engine' ? 'sample' : defaults[key])) return []
+    if (answer === defaults[key]) return []
     // Behind a blank, `-x` would be taken for a flag.
     return answer.startsWith('-') ? [`${flag}=${answer}`] : [flag, answer]
   })

@@ -4,6 +4,7 @@ import Handlebars from 'handlebars/runtime'
 import type { Answers } from './answers.js'
 import { type ConfigOption, configOption, jsonSchema, zodSource } from './config-options.js'
 import { factsOf } from './contracts.js'
+import { filesOfExample, jsonOfExample } from './examples.js'
 import { formatJson, type Json } from './json.js'
 import { classNameOf } from './names.js'
 import { commandsOf } from './package-managers.js'
@@ -19,14 +20,42 @@ export interface PlannedFile {
 
 /** The files of a plugin. Pure: the same answers make the same files. */
 export function plan(answers: Answers): PlannedFile[] {
-  const files = [...renderedFiles(answers), ...jsonFiles(answers), ...sampleFiles(answers)]
+  const files =
+    answers.from === ''
+      ? [...renderedFiles(answers), ...jsonFiles(answers), ...sampleFiles(answers)]
+      : [...sharedFiles(answers), ...copiedFiles(answers)]
   return files.sort((one, other) => (one.path < other.path ? -1 : 1))
 }
 
 /** What is text: source, README and the like. */
 function renderedFiles(answers: Answers): PlannedFile[] {
+  return rendered(answers, foldersOf(answers))
+}
+
+/** What every plugin has, except README.md, which is that of the example. */
+function sharedFiles(answers: Answers): PlannedFile[] {
+  return rendered(answers, ['shared/']).filter(({ path }) => path !== 'README.md')
+}
+
+/** The files of an example under its new name, without what ties it to this repository. */
+function copiedFiles(answers: Answers): PlannedFile[] {
+  const { from, name } = answers
+  const texts = Object.entries(filesOfExample(from)).filter(([path]) => !path.endsWith('.json'))
+  return [
+    ...texts.map(([path, text]) => ({ path, content: renamed(text, from, name) })),
+    ...jsonFiles(answers),
+  ]
+}
+
+function renamed(text: string, from: string, name: string): string {
+  return text
+    .replaceAll('npx appfactory-host', 'npx --no appfactory-host')
+    .replaceAll('examples/plugins', '..')
+    .replaceAll(from, name)
+}
+
+function rendered(answers: Answers, folders: readonly string[]): PlannedFile[] {
   const context = contextOf(answers)
-  const folders = foldersOf(answers)
   return Object.entries(templates).flatMap(([path, template]) => {
     const folder = folders.find((each) => path.startsWith(each))
     if (folder === undefined) return []
@@ -102,6 +131,16 @@ function jsonFiles(answers: Answers): PlannedFile[] {
 }
 
 function manifestOf(answers: Answers): Json {
+  return answers.from === '' ? newManifest(answers) : copiedManifest(answers)
+}
+
+function copiedManifest({ from, name, displayName, description, author }: Answers): Json {
+  const { author: _author, ...manifest } = jsonOfExample(from, 'manifest.json')
+  const own = { name, version: '0.1.0', display_name: displayName }
+  return { ...manifest, ...own, ...withoutEmpty({ description, author }) }
+}
+
+function newManifest(answers: Answers): Json {
   const { name, language, displayName, description, author, contract, engine } = answers
   const facts = factsOf(contract, engine)
   return {
@@ -127,9 +166,10 @@ function manifestOf(answers: Answers): Json {
 }
 
 function packageOf(answers: Answers): Json {
-  const { name, language, description, author, contract } = answers
+  const { name, from, language, description, author, contract } = answers
   const typescript = language === 'typescript'
-  const lint = 'appfactory-host validate . && appfactory-host manifest . --check'
+  // An example has its schema in the manifest only.
+  const lint = `appfactory-host validate .${from === '' ? ' && appfactory-host manifest . --check' : ''}`
   return {
     name,
     version: '0.1.0',
@@ -153,16 +193,20 @@ function packageOf(answers: Answers): Json {
       tester: 'appfactory-host tester --plugins-dir .. --open',
       typecheck: typescript ? 'tsc -p test' : 'tsc',
     },
-    dependencies: rangesOf('@appfactory/sdk', 'zod'),
+    dependencies: {
+      ...jsonOfExample(from, 'package.json').dependencies,
+      ...rangesOf('@appfactory/sdk', ...(from === '' ? ['zod'] : [])),
+    },
     devDependencies: rangesOf('@appfactory/host', '@types/node', 'typescript', 'vitest'),
     engines: { node: '^20.19.0 || ^22.12.0 || >=24.0.0' },
   }
 }
 
-function tsconfigOf({ language }: Answers): Json {
+function tsconfigOf({ from, language }: Answers): Json {
+  const { lib } = jsonOfExample(from, 'tsconfig.json').compilerOptions ?? {}
   const shared = {
     target: 'ES2022',
-    lib: ['ES2023', 'ESNext.Disposable'],
+    lib: lib ?? ['ES2023', 'ESNext.Disposable'],
     types: ['node'],
     module: 'NodeNext',
     strict: true,
@@ -192,7 +236,7 @@ function sampleFiles({ contract }: Answers): PlannedFile[] {
   return contract === 'stt' ? [{ path: 'samples/sos.wav', content: morseSample() }] : []
 }
 
-function rangesOf(...names: string[]): Json {
+function rangesOf(...names: string[]): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, ranges[name] ?? '*']))
 }
 

@@ -6,6 +6,7 @@ import {
   contracts,
   engines,
   flagOf,
+  givenByExample,
   languages,
   packageManagers,
   type Question,
@@ -13,6 +14,7 @@ import {
   type Surroundings,
 } from './answers.js'
 import { factsOf } from './contracts.js'
+import { exampleNames, jsonOfExample } from './examples.js'
 import { type Problem, UsageError } from './failures.js'
 import { shown } from './names.js'
 
@@ -46,6 +48,8 @@ export function checkGiven(given: Given): Given {
 
 /** The problem with an answer, checked against the answers before it. */
 export function problemOf(question: Question, answer: Answer, known: Given): string | undefined {
+  if (known.from !== undefined && givenByExample.includes(question.key))
+    return `${known.from} has one already; leave it out, or leave out --from`
   if (question.kind === 'choice') return choiceProblem(question, String(answer))
   const texts = typeof answer === 'boolean' ? [] : [answer].flat()
   const problem = texts.map((text) => question.problem?.(text)).find((found) => found !== undefined)
@@ -91,7 +95,9 @@ export function asMeant({ kind, key, choices = [] }: Question, answer: Answer): 
 export function openQuestions(given: Given, takeDefaults: boolean): Question[] {
   return questions.filter(
     (question) =>
-      given[question.key] === undefined && !(question.default && (takeDefaults || !question.prompt)),
+      given[question.key] === undefined &&
+      !(given.from !== undefined && givenByExample.includes(question.key)) &&
+      !(question.default && (takeDefaults || !question.prompt)),
   )
 }
 
@@ -120,6 +126,8 @@ function howToGive({ describe, choices, default: fallback }: Question): string {
 /** Fills in the defaults. Answers without a default must be given. */
 export function withDefaults(given: Given, surroundings: Surroundings): Answers {
   const known: Given = { ...given }
+  if (given.from !== undefined)
+    known.contract = jsonOfExample(String(given.from), 'manifest.json').contract ?? 'custom'
   for (const { key, default: fallback } of questions) {
     if (fallback && known[key] === undefined) known[key] = fallback(knownAnswers(known), surroundings)
   }
@@ -128,6 +136,7 @@ export function withDefaults(given: Given, surroundings: Surroundings): Answers 
 
 const emptyAnswers: Answers = {
   name: '',
+  from: '',
   contract: 'custom',
   engine: 'sample',
   language: 'typescript',
@@ -147,6 +156,7 @@ function knownAnswers(given: Given): Partial<Answers> {
     values.find((value) => value === given[key])
   const all = {
     name: text('name'),
+    from: one('from', exampleNames),
     contract: one('contract', contracts),
     engine: one('engine', engines),
     language: one('language', languages),

@@ -5,6 +5,12 @@ declare module 'virtual:templates' {
   export default templates
 }
 
+declare module 'virtual:examples' {
+  /** The files of each example that can be copied, by their path in its folder. */
+  const examples: Readonly<Record<string, Readonly<Record<string, string>>>>
+  export default examples
+}
+
 declare module 'virtual:versions' {
   /** Of this package. */
   export const version: string

@@ -79,6 +79,7 @@ describe('checks', () => {
     ['contract', 'ttss', /Did you mean tts\?/],
     ['contract', 'speech', /Available: tts, stt, llm, custom$/],
     ['language', 'typscript', /Did you mean typescript\?/],
+    ['from', 'tts_ton', /Did you mean tts_tone\?/],
     ['engine', 'htpp', /Did you mean http\?/],
     ['packageManager', 'pnpn', /Did you mean pnpm\?/],
     ['displayName', 'two\nlines', /U\+000A/],
@@ -137,6 +138,16 @@ describe('checks', () => {
     expect(checkGiven({ author: ' A B ', description: ' ' })).toEqual({ author: 'A B', description: '' })
   })
 
+  it.each<Given>([
+    { contract: 'tts' },
+    { engine: 'http' },
+    { language: 'javascript' },
+    { config: ['x:string'] },
+  ])('refuses for a copy of an example what the example has: %j', (given) => {
+    expect(problemsOf({ from: 'tts_tone', ...given })).toMatch(/^--\w+: tts_tone has one already/)
+    expect(openQuestions({ name: 'x', from: 'tts_tone' }, true)).toEqual([])
+  })
+
   it('names all problems at once', () => {
     const message = problemsOf({ name: 'CON', contract: 'ttss', author: 'a\nb' })
     expect(message.split('\n').map((line) => line.split(':')[0])).toEqual(['name', '--contract', '--author'])
@@ -152,7 +163,7 @@ describe('the table', () => {
     const keys = (yes: boolean) => openQuestions({ author: 'A' }, yes).map(({ key }) => key)
     expect(keys(true)).toEqual(['name', 'contract'])
     expect(keys(false)).toEqual(
-      questions.map(({ key }) => key).filter((key) => key !== 'author' && key !== 'packageManager'),
+      questions.flatMap(({ key, prompt }) => (key === 'author' || prompt === undefined ? [] : [key])),
     )
   })
 
@@ -162,6 +173,8 @@ describe('the table', () => {
     { contract: 'llm', displayName: '-x', description: '--help', author: 'Tom & "J" \\x' },
     { contract: 'custom', config: ['a:string=x y', 'b:integer=-3', 'c:string='], packageManager: 'pnpm' },
     { contract: 'tts', author: '', description: '' },
+    { contract: 'llm', engine: 'http', config: ['tries:integer=3'] },
+    { from: 'tts_tone', displayName: 'Mine' },
   ])('gives flags that give the answers %j again', async (given) => {
     const { parseArguments } = await import('../src/arguments.js')
     const answers = withDefaults({ name: 'x', ...given }, surroundings)

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { checkManifest } from '@appfactory/sdk/manifest'
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Answers, contracts, engines, languages } from '../src/answers.js'
+import { exampleNames, filesOfExample } from '../src/examples.js'
 import { type PlannedFile, plan } from '../src/plan.js'
 import { type Given, withDefaults } from '../src/read-answers.js'
 
@@ -47,6 +48,19 @@ function write(name: string, files: readonly PlannedFile[]): string {
     writeFileSync(join(folder, name, path), content)
   }
   return join(folder, name)
+}
+
+/** What this repository's formatter says of the files in a folder. */
+function biomeSays(dir: string) {
+  const biome = createRequire(import.meta.url).resolve('@biomejs/biome/bin/biome', { paths: [root] })
+  const args = [biome, 'check', '--vcs-enabled=false', '--colors=off', dir]
+  return spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
+}
+
+function compilerSays(project: string) {
+  const typescript = createRequire(import.meta.url).resolve('typescript/package.json', { paths: [root] })
+  const args = [join(dirname(typescript), 'bin/tsc'), '-p', project, '--noEmit']
+  return spawnSync(process.execPath, args, { encoding: 'utf8' })
 }
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -105,6 +119,28 @@ describe.each(matrix)('$contract over $engine in $language', ({ contract, engine
   })
 })
 
+describe.each(exampleNames)('a copy of %s', (from) => {
+  const files = plan(answersOf({ from, name: 'my_copy', author: 'Ann' }))
+
+  it('has its code, and is a plugin of its own', () => {
+    const code = Object.keys(filesOfExample(from)).filter((path) => path.startsWith('src/'))
+    expect(files.map(({ path }) => path)).toEqual(
+      expect.arrayContaining([...code, '.gitignore', 'README.md']),
+    )
+    for (const { content } of files)
+      expect(String(content)).not.toMatch(new RegExp(`${from}|workspace:|tsconfig.base|examples/`))
+    const manifest: unknown = JSON.parse(textOf(files, 'manifest.json'))
+    expect(checkManifest(manifest)).toMatchObject({ valid: true, warnings: [] })
+    expect(manifest).toMatchObject({ name: 'my_copy', display_name: 'My Copy', author: 'Ann' })
+  })
+
+  it('is formatted as this repository is, and compiles', () => {
+    const dir = write(`copied-${from}`, files)
+    expect(biomeSays(dir)).toMatchObject({ status: 0 })
+    expect(compilerSays(join(dir, 'test'))).toMatchObject({ status: 0 })
+  })
+})
+
 const long = {
   name: `a_${'long_name_'.repeat(9)}plugin`,
   displayName: 'A long name '.repeat(8),
@@ -132,12 +168,7 @@ it.each<[kind: string, given: Given]>([
     const files = plan(answersOf({ contract, engine, language, ...given }))
     write(`formatted-${kind}/${contract}-${engine}-${language}`, files)
   }
-  const biome = createRequire(import.meta.url).resolve('@biomejs/biome/bin/biome', { paths: [root] })
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [biome, 'check', '--vcs-enabled=false', '--colors=off', join(folder, `formatted-${kind}`)],
-    { cwd: root, encoding: 'utf8' },
-  )
+  const { status, stdout, stderr } = biomeSays(join(folder, `formatted-${kind}`))
   expect(`${stdout}${stderr}`).toMatch(/Checked \d\d+ files/)
   expect(status, stdout + stderr).toBe(0)
 })
@@ -149,12 +180,9 @@ it.each(matrix)(
       `hostile-${contract}-${engine}-${language}`,
       plan(answersOf({ contract, engine, language, ...hostile })),
     )
-    const tsc = createRequire(import.meta.url).resolve('typescript/package.json', { paths: [root] })
     // The tests are a project of their own, except where nothing is built.
     const project = language === 'typescript' ? join(dir, 'test') : dir
-    const { status, stdout } = spawnSync(process.execPath, [join(dirname(tsc), 'bin/tsc'), '-p', project], {
-      encoding: 'utf8',
-    })
+    const { status, stdout } = compilerSays(project)
     expect(status, stdout).toBe(0)
   },
 )
