@@ -200,6 +200,7 @@ function commandOptions(program: readonly string[]): Option[] {
   return [
     texts('command', program, 'Program and its first arguments.'),
     integer('timeout_ms', 1, 3_600_000, 60_000, 'Longest silence of the program, in ms.'),
+    integer('max_programs', 1, 1000, 4, 'Programs that run at the same time. Other calls wait.'),
   ]
 }
 

@@ -77,7 +77,7 @@ it.skipIf(process.platform === 'win32')(
       join(dir, 'run.js'),
       `import { Program } from './src/command.js'
       const command = [process.execPath, '-e', ${JSON.stringify(family)}]
-      const program = new Program({ command, timeout_ms: 1e6 }, 'INTERNAL_ERROR')
+      const program = new Program({ command, timeout_ms: 1e6, max_programs: 1 }, 'INTERNAL_ERROR')
       for await (const piece of program.stream({ input: '' })) process.stdout.write(piece)`,
     )
     const plugin = spawn(process.execPath, ['run.js'], { cwd: dir, stdio: ['ignore', 'pipe', 'inherit'] })
