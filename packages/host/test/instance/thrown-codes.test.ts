@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
-import { PluginHost } from '../../src/index.js'
-import { temporaryFolder, ttsPlugin, writePlugin } from '../fixtures/plugins.js'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type HostOptions, PluginHost } from '../../src/index.js'
+import { makeFolder, temporaryFolder, ttsPlugin, writePlugin } from '../fixtures/plugins.js'
 import { counter, llm, stateless } from '../fixtures/swapping.js'
 
 /** Codes that the host gives to events of its own. A plugin may throw them too: it may stand for another host. */
@@ -20,26 +20,48 @@ const codes = [
   'HEALTH_CHECK_TIMEOUT',
 ]
 
+/** @param code Of the plugin's code, an expression. */
 const throws = (code: string): string =>
-  `throw new PluginError('${code}', 'as another host said', { plugin: 'other', transient: false })`
+  `throw new PluginError(${code}, 'as another host said', { plugin: 'other', transient: false })`
+
+/** The source of a plugin without state that has these members beside those of a counter. */
+const withMembers = (label: string, members: string): string =>
+  stateless(label).replace(/class Counter extends Stateful \{/, `$& ${members}`)
+
+/** A host for several tests on plugins in a folder. */
+function openHost(options: HostOptions = {}): { root: string; host: PluginHost } {
+  const { path, remove } = makeFolder()
+  const host = new PluginHost({ pluginsDir: path, ...options })
+  cleanups.push(async () => {
+    await host.close({ force: true })
+    remove()
+  })
+  return { root: path, host }
+}
+
+const cleanups: (() => Promise<void>)[] = []
+afterAll(async () => {
+  for (const cleanup of cleanups) await cleanup()
+})
 
 describe('an error that a plugin throws is never taken for an event of the hostâ€™s own', () => {
-  test.each(codes)('%s reaches the caller of a call and of a stream as it was thrown', async (code) => {
-    const root = temporaryFolder()
-    const methods = `async complete() { ${throws(code)} } async *streamComplete() { ${throws(code)} }`
-    writePlugin(
-      root,
-      'thrower',
-      stateless('thrower').replace(/class Counter extends Stateful \{/, `$& ${methods}`),
-      llm,
-    )
-    await using host = new PluginHost({ pluginsDir: root })
-    await host.load('thrower')
-    const thrown = { codeName: code, message: 'as another host said', data: { plugin: 'other' } }
-    await expect(host.call('thrower', 'complete', { prompt: 'x' })).rejects.toMatchObject(thrown)
-    const streamed = host.stream('thrower', 'stream_complete', { prompt: 'x' })
-    await expect(streamed.next()).rejects.toMatchObject(thrown)
-    expect(await host.call('thrower', 'get_models')).toHaveLength(1)
+  describe('in calls', () => {
+    let host: PluginHost
+    beforeAll(async () => {
+      const opened = openHost()
+      host = opened.host
+      const members = `async complete(prompt) { ${throws('prompt')} } async *streamComplete(prompt) { ${throws('prompt')} }`
+      writePlugin(opened.root, 'thrower', withMembers('thrower', members), llm)
+      await host.load('thrower')
+    })
+
+    test.each(codes)('%s reaches the caller of a call and of a stream as it was thrown', async (code) => {
+      const thrown = { codeName: code, message: 'as another host said', data: { plugin: 'other' } }
+      await expect(host.call('thrower', 'complete', { prompt: code })).rejects.toMatchObject(thrown)
+      const streamed = host.stream('thrower', 'stream_complete', { prompt: code })
+      await expect(streamed.next()).rejects.toMatchObject(thrown)
+      expect(await host.call('thrower', 'get_models')).toHaveLength(1)
+    })
   })
 
   test('PLUGIN_CRASHED is no crash: the call is not made again', async () => {
@@ -54,23 +76,30 @@ describe('an error that a plugin throws is never taken for an event of the hostâ
     expect(await host.call('thrower', 'synthesize', { text: 'x' })).toHaveProperty('audio_b64')
   })
 
-  test.each(codes)('%s of the health check of a new plugin does not hold up a swap', async (code) => {
-    const root = temporaryFolder()
-    writePlugin(root, 'old', stateless('old'), llm)
-    // It is well when it is probed, and not when it is confirmed.
-    const members = `checks = 0
-      async healthCheck() { if (++this.checks > 1) ${throws(code)}; return { status: 'READY' } }`
-    writePlugin(
-      root,
-      'new',
-      stateless('new').replace(/class Counter extends Stateful \{/, `$& ${members}`),
-      llm,
-    )
-    await using host = new PluginHost({ pluginsDir: root, healthTimeoutMs: 1000 })
-    await host.load('old')
-    expect(await host.swap('old', 'new')).toMatchObject({ newPlugin: 'new' })
-    expect(await host.call('new', 'complete', { prompt: 'x' })).toHaveProperty('text')
-    await host.swap('new', 'old')
+  describe('in health checks', () => {
+    let host: PluginHost
+    let dir: string
+    beforeAll(async () => {
+      const opened = openHost({ healthTimeoutMs: 1000 })
+      host = opened.host
+      writePlugin(opened.root, 'old', stateless('old'), llm)
+      // It is well when it is probed, and not when it is confirmed.
+      const members = `checks = 0
+        async healthCheck() {
+          if (++this.checks > 1) ${throws("readFileSync(new URL('code', import.meta.url), 'utf8')")}
+          return { status: 'READY' }
+        }`
+      const source = `import { readFileSync } from 'node:fs'\n${withMembers('new', members)}`
+      dir = writePlugin(opened.root, 'new', source, llm)
+      await host.load('old')
+    })
+
+    test.each(codes)('%s of the health check of a new plugin does not hold up a swap', async (code) => {
+      writeFileSync(join(dir, 'code'), code)
+      expect(await host.swap('old', 'new')).toMatchObject({ newPlugin: 'new' })
+      expect(await host.call('new', 'complete', { prompt: 'x' })).toHaveProperty('text')
+      await host.swap('new', 'old')
+    })
   })
 
   test.each(codes)('%s of initialize() in a restart is not the end of restarts', async (code) => {
@@ -84,7 +113,7 @@ describe('an error that a plugin throws is never taken for an event of the hostâ
           const file = new URL('fail', import.meta.url)
           if (!existsSync(file)) return
           rmSync(file)
-          ${throws(code)}
+          ${throws(`'${code}'`)}
         }`,
       )}`,
       llm,
