@@ -4,7 +4,6 @@ import { existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { runCommand } from '../fixtures/command.js'
 import { isAlive, temporaryFolder, ttsPlugin, writePlugin } from '../fixtures/plugins.js'
 import { ttsPlugin as servedPlugin, startHost, writeLineMember } from '../server/client.js'
 
@@ -72,7 +71,7 @@ test.skipIf(process.platform === 'win32')(
   async () => {
     const host = await unreadHost()
     host.child.stdin.end()
-    await new Promise((resolve) => setTimeout(resolve, 3000))
+    await new Promise((resolve) => setTimeout(resolve, 1000))
     expect(host.child.exitCode).toBeNull()
     host.child.kill('SIGTERM')
     expect(await ended(host)).toBe(143)
@@ -191,7 +190,6 @@ test.runIf(existsSync('/dev/full')).each([
   full.stdin?.end('{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
   expect(await exitOf(full)).toBe(1)
   expect(full.said).toMatch(/^appfactory-host: stdout .*ENOSPC.*\n$/)
-  expect(await runCommand(root, 'list')).toMatchObject({ status: 0, stderr: '' })
 })
 
 test.skipIf(process.platform === 'win32')('a reader that has seen enough is an error', () => {
