@@ -25,6 +25,8 @@ export interface ReaderHandlers extends Omit<HoldingHandlers, 'onWhole'> {
   /** A line is not JSON-RPC though it must be. */
   onUnparsable(reason: string): void
   onNoise(text: string, reason: string): void
+  /** A line is empty. */
+  onBlank(): void
   /** A line is longer than `limit` bytes. */
   onOversize(limit: number): void
   /** The other end sends nothing any more. */
@@ -131,7 +133,8 @@ export class MessageReader {
 
   #receiveNoise(line: string | Uint8Array): void {
     if (typeof line !== 'string') this.#handlers.onNoise('(bytes that are not UTF-8)', 'not JSON')
-    else if (line.trim() !== '') this.#handlers.onNoise(line, 'not a message')
+    else if (line.trim() === '') this.#handlers.onBlank()
+    else this.#handlers.onNoise(line, 'not a message')
   }
 
   #receiveLine(line: string | Uint8Array): void {
@@ -140,7 +143,10 @@ export class MessageReader {
       this.#receiveUnparsable(line)
       return
     }
-    if (line.trim() === '') return
+    if (line.trim() === '') {
+      this.#handlers.onBlank()
+      return
+    }
     // To fail to parse it would take far longer.
     if (!strict && !opensObject(line)) {
       this.#receiveUnparsable(line)

@@ -197,6 +197,7 @@ export class Peer {
       onUnparsable: (reason) =>
         this.#answer(errorResponse(null, new PluginError('PARSE_ERROR', `Parse error: ${reason}`))),
       onNoise: (text, reason) => this.#noise(text, reason),
+      onBlank: () => this.#counts.countBlank(),
       onOversize: (limit) => this.#receiveOversize(limit),
       onEnd: () => this.#endInput(),
       isAwaited: (message) => this.#isAwaited(message),

@@ -10,6 +10,8 @@ export class ReceivedCounts {
   droppedReplies = 0
   /** Noise that was not logged either. */
   #droppedNoise = 0
+  /** Lines of nothing, which count as no noise. */
+  #blank = 0
   /** The counts when `worth()` was last called, and what it returned. */
   #judged: { asked: number; unasked: number; dropped: number; worth: Worth } = {
     asked: 0,
@@ -28,6 +30,10 @@ export class ReceivedCounts {
     if (!wasKept) this.#droppedNoise += 1
   }
 
+  countBlank(): void {
+    this.#blank += 1
+  }
+
   /** What most of that was good for which came since the last call of this. Part of a line says nothing. */
   worth(): Worth {
     const asked = this.received - this.#judged.asked
@@ -40,10 +46,10 @@ export class ReceivedCounts {
   }
 
   get #unasked(): number {
-    return this.noise + this.droppedReplies
+    return this.noise + this.droppedReplies + this.#blank
   }
 
   get #dropped(): number {
-    return this.#droppedNoise + this.droppedReplies
+    return this.#droppedNoise + this.droppedReplies + this.#blank
   }
 }
