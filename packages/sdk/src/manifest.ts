@@ -27,10 +27,13 @@ const jsonObject = z.record(z.string(), z.unknown())
 
 const label = z.string().max(longest.label)
 const address = z.string().max(longest.address)
-const path = z.string().max(longest.path)
+const path = z
+  .string()
+  .max(longest.path)
+  .refine((text) => !text.includes('\0'), 'must not hold a NUL')
 
 const permission = z.union([z.boolean(), path, z.array(path).max(mostItems.other)], {
-  error: `must be true, false, a path or an array of at most ${mostItems.other} paths of at most ${longest.path} characters`,
+  error: `must be true, false, a path or an array of at most ${mostItems.other} paths of at most ${longest.path} characters without a NUL`,
 })
 
 /**

@@ -98,6 +98,9 @@ describe('not valid', () => {
     ['permissions.fs_write', { permissions: { fs_write: null } }],
     ['permissions.child_process', { permissions: { child_process: 1 } }],
     ['permissions.fs_read.0', { permissions: { fs_read: [7] } }],
+    ['permissions.0', { permissions: ['fs_read:./a\u0000'] }],
+    ['permissions.fs_read.0', { permissions: { fs_read: ['./a\u0000'] } }],
+    ['entry_point', { entry_point: 'index.js\u0000' }],
   ])('%s: %o', (key, change) => {
     const check = checkManifest({ ...minimal, ...change })
     expect(check).toMatchObject({ valid: false })
