@@ -14,6 +14,7 @@ import type { LogLevel } from './logs/levels.js'
 import { Logs } from './logs/logs.js'
 import {
   type CallOptions,
+  checkHostOptions,
   checkOptionNames,
   type InstanceLimits,
   instanceLimitsOf,
@@ -131,6 +132,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   /** @throws TypeError where a number among the options means nothing; it names the option. */
   constructor(options: HostOptions = {}) {
     super()
+    checkHostOptions(options)
     const dirs = [options.pluginsDir ?? './plugins'].flat().map((dir) => resolve(dir))
     this.#limits = instanceLimitsOf(options)
     this.#slotLimits = slotLimitsOf(options)

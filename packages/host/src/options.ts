@@ -1,5 +1,6 @@
 import { type Cancellation, defaultMaxMessageBytes, nameValue, quoted } from '@appfactory/sdk/internal'
 import type { Config } from './config/config.js'
+import { logLevels } from './logs/levels.js'
 import { checkedNumbers, count, type NumberRule, repeats, size, time, wrongNumber } from './numbers.js'
 import type { Env } from './plugins/environment.js'
 import type { Room } from './process/backpressure.js'
@@ -178,6 +179,34 @@ export function checkOptionNames(what: string, options: object, known: readonly 
   )
 }
 
+const isText = (value: unknown): boolean => typeof value === 'string'
+
+/** What the options of a host that are no numbers may be. */
+const kinds: Readonly<Record<string, { takes: string; fits(value: unknown): boolean }>> = {
+  pluginsDir: {
+    takes: 'a path or an array of paths',
+    fits: (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
+  },
+  configDir: { takes: 'a path', fits: isText },
+  logDir: { takes: 'a path', fits: isText },
+  logLevel: {
+    takes: `one of ${logLevels.join(', ')}`,
+    fits: (value) => logLevels.some((level) => level === value),
+  },
+  restart: { takes: 'an object', fits: (value) => typeof value === 'object' && value !== null },
+}
+
+/** @throws TypeError that names the option, where it is no number: those have rules of their own. */
+export function checkHostOptions(options: object): void {
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`PluginHost takes options as an object, not ${nameValue(options)}`)
+  for (const [name, { takes, fits }] of Object.entries(kinds)) {
+    const value: unknown = Reflect.get(options, name)
+    if (value !== undefined && !fits(value))
+      throw new TypeError(`${name} takes ${takes}, not ${nameValue(value)}`)
+  }
+}
+
 /** Arguments of a call by their wire names. */
 export type WireArgs = Record<string, unknown>
 
@@ -209,6 +238,9 @@ const callRules = { timeoutMs: time, retry: repeats, credit: size }
 
 /** Why a call can't be made with these options, if it can't. */
 export function wrongCallOption(options: CallOptions): TypeError | undefined {
+  const { signal } = options
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function')
+    return new TypeError(`signal takes an AbortSignal, not ${nameValue(signal)}`)
   if (options.timeoutMs === undefined && options.retry === undefined && options.credit === undefined)
     return undefined
   const wrong = wrongNumber(options, callRules)

@@ -62,6 +62,34 @@ const busy = counter(
   }`,
 )
 
+test.each<[string, unknown[]]>([
+  ['pluginsDir', [5, null, ['a', 5], new URL('file:///a')]],
+  ['configDir', [5, null]],
+  ['logDir', [5, {}]],
+  ['logLevel', ['loud', 5]],
+  ['restart', [5, null, 'often']],
+])('what is no %s is refused by the host’s constructor, which names it', (name, values) => {
+  for (const value of values)
+    expect(() => create({ [name]: value })).toThrow(new RegExp(`^${name} takes .*, not `))
+  create({ [name]: undefined })
+})
+
+test.each([null, 5, 'plugins'])('%o in place of the options of a host is refused', (options) => {
+  expect(() => Reflect.construct(PluginHost, [options])).toThrow(/^PluginHost takes options as an object/)
+})
+
+test('a signal of a call that is none is told as that', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'speaker', ttsPlugin())
+  await using host = new PluginHost({ pluginsDir: root })
+  await host.load('speaker')
+  for (const signal of ['x', {}, null]) {
+    const call = Reflect.apply(host.call, host, ['speaker', 'get_voices', {}, { signal }]) as Promise<unknown>
+    await expect(call).rejects.toThrow(/^signal takes an AbortSignal, not/)
+  }
+  expect(await host.call('speaker', 'get_voices')).toHaveLength(1)
+})
+
 describe('Infinity is never, not at once', () => {
   test.each([
     ['Infinity', Number.POSITIVE_INFINITY],
