@@ -339,6 +339,12 @@ describe('bytes', () => {
     ['in a union', z.union([bytes, z.number()]), (data) => data, (base64) => base64],
     ['or null', bytes.nullable(), (data) => data, (base64) => base64],
     [
+      'of which there must be some',
+      z.object({ rawData: bytes.refine(({ length }) => length > 2).describe('Sound.') }),
+      (data) => ({ rawData: data }),
+      (base64) => ({ raw_data_b64: base64 }),
+    ],
+    [
       'in a property',
       z.object({ rawData: bytes }),
       (data) => ({ rawData: data }),
