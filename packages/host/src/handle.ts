@@ -54,7 +54,7 @@ export function createHandle<Contract>(
 }
 
 function caller(slot: Slot, method: MethodDescriptor) {
-  const codecs = new MethodCodecs(method)
+  const codecs = new MethodCodecs(method, { forCaller: true })
   return async (...given: unknown[]): Promise<unknown> => {
     const { args, options } = prepare(given, method, codecs)
     const answer = await slot.call(method.wire, args, options)
@@ -64,7 +64,7 @@ function caller(slot: Slot, method: MethodDescriptor) {
 }
 
 function streamer(slot: Slot, method: MethodDescriptor) {
-  const codecs = new MethodCodecs(method)
+  const codecs = new MethodCodecs(method, { forCaller: true })
   return (...given: unknown[]): AsyncIterableIterator<unknown> =>
     new PieceStream({
       open: () => {

@@ -44,7 +44,10 @@ import { defineContract } from '@appfactory/sdk'
 import { z } from 'zod'
 const bytes = z.instanceof(Uint8Array)
 const shapes = { ${names.map((name) => `${name}: ${shapes[name][0]}`).join(', ')} }
-const methods = { size: { args: z.object({}), result: z.number() } }
+const methods = {
+  size: { args: z.object({}), result: z.number() },
+  open: { args: z.object({ value: z.any() }), result: z.any() },
+}
 for (const [name, shape] of Object.entries(shapes)) {
   methods[name] = { args: z.object({ value: shape }), result: shape }
   methods[name + 'Pieces'] = { kind: 'stream', args: z.object({ value: shape }), piece: shape, result: z.array(shape) }
@@ -56,6 +59,7 @@ export default class Plugin extends Echo {
   healthCheck() { return { status: this.status } }
   captureState() { return this.kept }
   restoreState(state) { this.kept = state }
+  open({ value }) { return value }
   size() { return this.kept?.list?.[0]?.length ?? 0 }
 }
 for (const name of Object.keys(shapes)) {
@@ -156,6 +160,23 @@ async function startListener() {
   const host = new PluginHost({ pluginsDir: root })
   return { host, stt: await host.load<STTContract>('listener') }
 }
+
+test('what JSON can’t carry is not changed without a word where the schema leaves it open', async () => {
+  const { host, plugin } = await startEcho()
+  await using _ = host
+  const open = (value: unknown) => plugin['open']?.({ value })
+  for (const value of [Number.NaN, 5n, new Map(), Buffer.alloc(3), () => 1, new Float32Array(1)])
+    await expect(open({ deep: [value] })).rejects.toMatchObject({
+      codeName: 'INVALID_PARAMS',
+      message: expect.stringContaining('value.deep[0]: must be what JSON can carry'),
+    })
+  const date = new Date(0)
+  expect(await open({ date, url: new URL('file:///a'), absent: undefined, zero: 0 })).toEqual({
+    date: date.toISOString(),
+    url: 'file:///a',
+    zero: 0,
+  })
+})
 
 describe('calls of one session overtake each other where some bring more bytes', () => {
   test.each([

@@ -35,6 +35,8 @@ export interface CodecOptions {
   fillsDefaults?: boolean
   /** What the schema leaves open must be what JSON can carry, or `encode` says where it is not. Default: false. */
   strict?: boolean
+  /** Beside that, anything with a `toJSON()`, such as a Date: what that returns is carried. Default: false. */
+  takesToJson?: boolean
 }
 
 /** The shared state while one schema is compiled. */
@@ -99,7 +101,7 @@ function compile(schema: JsonSchema, scope: Scope): Convert {
     case 'null':
       return (value, path, issues) => (value === null ? value : wrong(value, 'null', path, issues))
     default:
-      return isStrict(scope) ? requireJson : keep
+      return isStrict(scope) ? requireJson(scope) : keep
   }
 }
 
@@ -404,7 +406,7 @@ function tooDeep(value: unknown, issues: Issues): unknown {
 function keepOther(scope: Scope): Convert {
   if (!isStrict(scope)) return (value) => value
   return (value, path, issues) => {
-    checkJson(value, path, issues)
+    checkJson(scope, value, path, issues)
     return value
   }
 }
@@ -419,21 +421,30 @@ function keep(value: unknown, _: Path, issues: Issues): unknown {
 }
 
 /** What a schema leaves open, as it is: of anything but this JSON would lose something without a word. */
-function requireJson(value: unknown, path: Path, issues: Issues): unknown {
-  if (value !== undefined || path.length > 0) checkJson(value, path, issues)
-  return keep(value, path, issues)
+function requireJson(scope: Scope): Convert {
+  return (value, path, issues) => {
+    if (value !== undefined || path.length > 0) checkJson(scope, value, path, issues)
+    return keep(value, path, issues)
+  }
 }
 
-function checkJson(value: unknown, path: Path, issues: Issues): void {
+function checkJson(scope: Scope, value: unknown, path: Path, issues: Issues): void {
   if (path.length > maxDepth) tooDeep(value, issues)
+  else if (scope.takesToJson && hasToJson(value)) return
   else if (Array.isArray(value) || isJsonObject(value)) {
     for (const [key, item] of Object.entries(value)) {
       if (item === undefined && !Array.isArray(value)) continue
       path.push(Array.isArray(value) ? Number(key) : key)
-      checkJson(item, path, issues)
+      checkJson(scope, item, path, issues)
       path.pop()
     }
   } else if (!isJsonPrimitive(value)) wrong(value, 'what JSON can carry', path, issues)
+}
+
+/** Not those of a Node Buffer, which is bytes. */
+function hasToJson(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || isUint8Array(value)) return false
+  return typeof Reflect.get(value, 'toJSON') === 'function'
 }
 
 function isJsonPrimitive(value: unknown): boolean {

@@ -9,10 +9,17 @@ export class MethodCodecs {
 
   readonly #options: CodecOptions
 
-  /** @param options.checked The author's own schema checks arguments and results too, and fills in defaults. Default: false. */
-  constructor(method: MethodDescriptor, { checked = false }: { checked?: boolean } = {}) {
+  /**
+   * @param options.checked The author's own schema checks arguments and results too, and fills in defaults. Default: false.
+   * @param options.forCaller Arguments come from code, and may be more than JSON can carry. Default: false.
+   */
+  constructor(method: MethodDescriptor, options: { checked?: boolean; forCaller?: boolean } = {}) {
+    const { checked = false, forCaller = false } = options
     this.method = method
-    this.#options = checked ? { fillsDefaults: false, strict: true } : {}
+    this.#options = {
+      ...(checked ? { fillsDefaults: false, strict: true } : {}),
+      ...(forCaller ? { strict: true, takesToJson: true } : {}),
+    }
     const { properties = {} } = objectSchema(method.args)
     this.inputName = Object.keys(properties).find(
       (wire) => localName(wire, properties[wire] ?? {}) === method.input,
@@ -27,10 +34,12 @@ export class MethodCodecs {
   readonly encodePiece: Codec = lazyCodec(() => this.#compile(this.method.piece ?? {}, 'encode'))
   /** The arguments but for the one that arrives as a stream. Nobody but the codec fills in their defaults. */
   readonly decodeArgsWithoutInput: Codec = lazyCodec(() => compileCodec(this.#argsWithoutInput(), 'decode'))
-  readonly encodeArgsWithoutInput: Codec = lazyCodec(() => compileCodec(this.#argsWithoutInput(), 'encode'))
+  readonly encodeArgsWithoutInput: Codec = lazyCodec(() =>
+    compileCodec(this.#argsWithoutInput(), 'encode', this.#options),
+  )
   /** One item of the argument that arrives as a stream. */
   readonly decodeInput: Codec = lazyCodec(() => compileCodec(this.#inputSchema(), 'decode'))
-  readonly encodeInput: Codec = lazyCodec(() => compileCodec(this.#inputSchema(), 'encode'))
+  readonly encodeInput: Codec = lazyCodec(() => compileCodec(this.#inputSchema(), 'encode', this.#options))
 
   #compile(schema: JsonSchema, direction: Direction): Codec {
     return compileCodec(schema, direction, this.#options)
