@@ -45,7 +45,7 @@ export class StderrLog {
 
   /** The last 8 KiB or so, without level marks. */
   get tail(): string {
-    return this.#tail.replace(/^<[0-7]>/gm, '')
+    return this.#tail.slice(-tailLength).replace(/^<[0-7]>/gm, '')
   }
 
   /** Resolves when all input so far is logged. Later input is delayed only briefly. */
@@ -62,12 +62,15 @@ export class StderrLog {
   }
 
   #receive(text: string): void {
-    this.#tail = (this.#tail + text).slice(-tailLength)
+    this.#tail += text
+    if (this.#tail.length > 2 * tailLength) this.#tail = this.#tail.slice(-tailLength)
     if (this.#budget.isUsedUp) {
       this.#skip(text)
       return
     }
-    const lines = (this.#rest + text).split('\n')
+    // What is kept of a long line is not copied for each part of it.
+    const lines = text.split('\n')
+    lines[0] = this.#rest + lines[0]
     this.#rest = lines.pop() ?? ''
     if (this.#rest.length > maxLineLength) {
       lines.push(this.#rest)
@@ -90,7 +93,9 @@ export class StderrLog {
       start = end + 1
     }
     this.#budget.drop(lines)
-    this.#rest = (lines === 0 ? this.#rest + text : text.slice(start)).slice(0, maxLineLength)
+    if (lines > 0) this.#rest = text.slice(start)
+    else if (this.#rest.length < maxLineLength) this.#rest += text
+    if (this.#rest.length > maxLineLength) this.#rest = this.#rest.slice(0, maxLineLength)
   }
 
   /** Whether lines were dropped since the last query. */
