@@ -89,7 +89,7 @@ it('a schema that no JSON Schema can express is told, and what it has instead is
   expect(await configJsonSchema({ '~standard': { ...standard, jsonSchema } })).toEqual({ type: 'object' })
 })
 
-it.each([
+it.each<[string, unknown, string]>([
   ['nothing', undefined, 'config: could not be checked'],
   ['a number', 5, 'config: could not be checked'],
   ['issues that are no list', { issues: 5 }, 'config: could not be checked'],
