@@ -1,161 +1,237 @@
-import type { Manifest } from '@appfactory/sdk'
-import { readShippedContract } from '@appfactory/sdk/contracts'
+import { PluginError } from '@appfactory/sdk'
 import { describe, expect, test } from 'vitest'
-import { checkHandshake, checkHealth } from '../../src/instance/handshake.js'
+import { checkHandshake, checkHealth, verdictOf } from '../../src/instance/handshake.js'
 
-/** None of them is right anywhere below, but where `also` says so. Undefined: nothing is there. */
-const oddValues = [undefined, null, true, 5, -1.5, 'x', 'two words', [], [5], {}, { x: 5 }]
-
-type Place = [path: (string | number)[], also: unknown[]]
-
-const method = (...path: string[]): (string | number)[] => ['contract', 'methods', 0, ...path]
-const anyText = ['x', 'two words']
-const anySchema = [{}, { x: 5 }]
-const noType: unknown[] = []
-/** A response without any result is none: the wire says so. */
-const nothingAtAll = [undefined]
-
-/** Each place of the handshake's answer, with the odd values that are right there. */
-const handshake: Place[] = [
-  [[], nothingAtAll],
-  [['protocol_version'], noType],
-  [['sdk_version'], anyText],
-  [['contract'], noType],
-  [['contract', 'name'], noType],
-  [['contract', 'version'], anyText],
-  [['contract', 'description'], anyText],
-  [['contract', 'methods'], [[]]],
-  [method(), noType],
-  [method('name'), ['x']],
-  [method('wire'), ['x']],
-  [method('description'), anyText],
-  [method('kind'), noType],
-  [method('required'), [true]],
-  [method('idempotent'), [true]],
-  [method('parameters'), [null, []]],
-  [method('input'), [null, ...anyText]],
-  [method('bare'), [null, ...anyText]],
-  [method('unwrap'), [null, ...anyText]],
-  [method('session'), [null]],
-  [method('args'), anySchema],
-  [method('args', 'properties'), [undefined, {}]],
-  [method('args', 'properties', 'text'), [undefined, ...anySchema]],
-  [method('args', 'required'), [undefined, []]],
-  [method('result'), anySchema],
-  [method('piece'), [null, ...anySchema]],
-  [['capabilities'], [[]]],
-  [['config_schema'], [null, ...anySchema]],
-  [['byte_channels'], [[]]],
-]
-
-const health: Place[] = [
-  [[], nothingAtAll],
-  [['status'], noType],
-  [['message'], anyText],
-  [['details'], anySchema],
-  [['latency_ms'], [null, 5, -1.5]],
-  [['memory_mb'], [null, 5, -1.5]],
-]
-
-/** An answer, and what is odd in it. */
-interface OddAnswer {
-  path: (string | number)[]
-  value: unknown
-  answer: unknown
+const manifest = {
+  ...{ name: 'one', version: '1.0.0', contract: 'tts', entry_point: 'index.js' },
+  ...{ runtime: 'node' as const, dependencies: [] },
 }
 
-function casesOf(right: unknown, places: Place[]): OddAnswer[] {
-  return places.flatMap(([path, also]) => {
-    const isRight = (value: unknown): boolean =>
-      also.some((each) => JSON.stringify(each) === JSON.stringify(value))
-    return oddValues
-      .filter((value) => !isRight(value))
-      .map((value) => ({ path, value, answer: withOdd(right, path, value) }))
-  })
+const method = {
+  ...{ name: 'sayIt', wire: 'say_it', description: '', kind: 'call', required: true, idempotent: false },
+  ...{ parameters: null, input: null, bare: null, unwrap: null, session: null },
+  ...{ args: {}, result: {}, piece: null },
 }
 
-/** A copy with another value at a place, or with nothing there. */
-function withOdd(whole: unknown, [key, ...rest]: (string | number)[], value: unknown): unknown {
-  if (key === undefined) return value
-  const copy = Object.assign(Array.isArray(whole) ? [] : {}, whole)
-  const odd = withOdd(Reflect.get(copy, key), rest, value)
-  if (odd === undefined) Reflect.deleteProperty(copy, key)
-  else Reflect.set(copy, key, odd)
-  return copy
-}
-
-/** `['contract', 'methods', 0]` → `contract.methods[0]` */
-function textOf(path: readonly (string | number)[]): string {
-  return path
-    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`))
-    .join('')
-    .replace(/^\./, '')
-}
-
-/** The paths of what an error says is wrong. */
-function pathsOf(error: unknown): string[] {
-  const { issues = [] } = (Reflect.get(Object(error), 'data') ?? {}) as { issues?: { path: string }[] }
-  return issues.map(({ path }) => path)
-}
-
-/** Whether one of the places is, is in, or is around another. */
-function isAbout(path: string, wanted: string): boolean {
-  return path.startsWith(wanted) || (wanted.startsWith(path) && path !== '')
-}
-
-const manifest: Manifest = {
-  ...{ name: 'plain', version: '1.0.0', contract: 'tts', entry_point: 'index.js' },
-  ...{ runtime: 'node', dependencies: [] },
-}
-
-const rightHandshake = {
-  protocol_version: 1,
-  sdk_version: '0.0.0',
-  contract: await readShippedContract('tts'),
-  capabilities: ['synthesize'],
-  config_schema: null,
-  byte_channels: [],
-}
-
-const rightHealth = { status: 'READY', message: '', details: {}, latency_ms: null, memory_mb: null }
-
-/** What a check throws. */
-function thrownBy(check: () => void): unknown {
-  try {
-    check()
-    return undefined
-  } catch (error) {
-    return error
+function answerWith(changes: object = {}, methods: readonly unknown[] = [method]): object {
+  return {
+    ...{ protocol_version: 1, sdk_version: '1.0.0' },
+    contract: { name: 'tts', version: '1.0.0', description: '', methods },
+    ...{ capabilities: ['say_it'], config_schema: null, byte_channels: [] },
+    ...changes,
   }
 }
 
-function expectNamed(error: unknown, { path, value }: OddAnswer): void {
-  const what = `${textOf(path)} = ${JSON.stringify(value)}`
-  expect(error, what).toMatchObject({ codeName: 'CONTRACT_MISMATCH' })
-  expect(
-    pathsOf(error).some((each) => isAbout(each, textOf(path))),
-    `${what}: ${error}`,
-  ).toBe(true)
+/** An answer whose one method is like this. */
+function withMethod(changes: object): object {
+  return answerWith({}, [{ ...method, ...changes }])
 }
 
-describe('an answer that is not as it should be names what is missing or wrong', () => {
-  test('to the handshake', () => {
-    checkHandshake(manifest, rightHandshake)
-    for (const odd of casesOf(rightHandshake, handshake)) {
-      const error = thrownBy(() => checkHandshake(manifest, odd.answer))
-      // Another number is another version of the protocol, if that.
-      if (odd.path[0] === 'protocol_version' && typeof odd.value === 'number')
-        expect(error).toMatchObject({ codeName: 'PROTOCOL_VERSION_UNSUPPORTED' })
-      else expectNamed(error, odd)
-    }
+/** An answer with a method whose arguments are described by this schema. */
+function withArgs(args: unknown): object {
+  return withMethod({ args })
+}
+
+/** Where an answer to the handshake is wrong. */
+function wrongPlaces(answer: unknown): string[] {
+  try {
+    checkHandshake(manifest, answer)
+    return []
+  } catch (error) {
+    expect(error).toMatchObject({ codeName: 'CONTRACT_MISMATCH', data: { plugin: 'one' } })
+    return ((error as PluginError).data as { issues: { path: string }[] }).issues.map(({ path }) => path)
+  }
+}
+
+describe('an answer to the handshake', () => {
+  test('that is as it should be is taken, whatever else is in it', () => {
+    expect(wrongPlaces(answerWith())).toEqual([])
+    expect(wrongPlaces(answerWith({ future: 1, config_schema: {}, byte_channels: ['fd3'] }))).toEqual([])
+    expect(wrongPlaces(answerWith({}, []))).toEqual([])
+    const session = { kind: 'stream', session: 'use', input: 'a', bare: 'b', unwrap: 'c', parameters: ['d'] }
+    expect(wrongPlaces(withMethod({ ...session, piece: { type: 'string' } }))).toEqual([])
   })
 
-  test('to a health check', () => {
-    checkHealth('plain', rightHealth)
-    for (const odd of casesOf(rightHealth, health))
-      expectNamed(
-        thrownBy(() => checkHealth('plain', odd.answer)),
-        odd,
-      )
+  test.each([null, 'text', 1, [], undefined])('that is %j is refused', (answer) => {
+    expect(wrongPlaces(answer)).toEqual([''])
   })
+
+  test.each(Object.keys(answerWith()).filter((name) => name !== 'contract'))(
+    'without %s, or with something else there, is refused by name',
+    (name) => {
+      const { [name]: _, ...rest } = answerWith() as Record<string, unknown>
+      expect(wrongPlaces(rest)).toEqual([name])
+      expect(wrongPlaces(answerWith({ [name]: true }))).toEqual([name])
+      // What is inherited is not there.
+      expect(wrongPlaces(Object.assign(Object.create({ [name]: [] }), rest))).toEqual([name])
+    },
+  )
+
+  test.each(Object.keys(method))(
+    'with a method without %s, or with something else there, is refused',
+    (name) => {
+      const { [name]: _, ...rest } = method as Record<string, unknown>
+      const path = `contract.methods[0].${name}`
+      expect(wrongPlaces(answerWith({}, [rest]))).toEqual([path])
+      expect(wrongPlaces(withMethod({ [name]: 5 }))).toEqual([path])
+    },
+  )
+
+  test.each([
+    ['name', ['say_it', 'Say', 'call', 'then', '', 5]],
+    ['wire', ['sayIt', 'Say', '1say', 'say-it', 'say it', ' say', 'say!', '', 5, ['say']]],
+    ['kind', ['calls', null]],
+    ['session', ['begin', 'Open', '']],
+    ['parameters', [['a', 1], 'a', {}]],
+    ['args', [null, [], 'object']],
+    ['piece', [[], 'object']],
+  ])('with a method whose %s can’t be used is refused', (name, values) => {
+    for (const value of values)
+      expect(wrongPlaces(withMethod({ [name]: value }))[0]).toMatch(`contract.methods[0].${name}`)
+  })
+
+  test('of another contract than the manifest’s is refused', () => {
+    const contract = { name: 'stt', version: '1.0.0', description: '', methods: [] }
+    expect(wrongPlaces(answerWith({ contract }))).toEqual(['contract.name'])
+    for (const member of ['name', 'version', 'description', 'methods'])
+      expect(wrongPlaces(answerWith({ contract: { ...contract, [member]: 5 } }))).toEqual([
+        `contract.${member}`,
+      ])
+    expect(wrongPlaces(answerWith({ contract: [] }))).toEqual(['contract'])
+  })
+
+  test('that names two methods alike, here or on the wire, is refused at the second', () => {
+    const other = { ...method, name: 'singIt', wire: 'sing_it' }
+    const same = [method, other, { ...method, name: 'hum' }, { ...method, wire: 'hum' }]
+    expect(wrongPlaces(answerWith({}, same))).toEqual([
+      'contract.methods[3].name',
+      'contract.methods[2].wire',
+    ])
+    const many = Array.from({ length: 30 }, () => method)
+    expect(wrongPlaces(answerWith({}, many))).toHaveLength(20)
+  })
+
+  test('that is wrong everywhere is told of ten places at most', () => {
+    expect(
+      wrongPlaces(
+        answerWith(
+          {},
+          Array.from({ length: 30 }, () => 5),
+        ),
+      ),
+    ).toHaveLength(10)
+    expect(wrongPlaces(answerWith({ capabilities: Array.from({ length: 30 }, () => 5) }))).toHaveLength(10)
+    const wrongSchemas = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`p${index}`, 5]))
+    expect(wrongPlaces(withArgs({ properties: wrongSchemas }))).toHaveLength(10)
+    const eleven = Array.from({ length: 11 }, () => ({ type: 5, required: 5, $ref: 5, minimum: '1' }))
+    expect(wrongPlaces(withArgs({ anyOf: eleven }))).toHaveLength(10)
+    const nine = Array.from({ length: 9 }, () => 5)
+    expect(wrongPlaces(answerWith({ capabilities: nine, sdk_version: 5, byte_channels: nine }))).toHaveLength(
+      10,
+    )
+  })
+})
+
+describe('a schema in the answer', () => {
+  test.each<object>([
+    { type: 'string', enum: [1, null, {}], contentEncoding: 'base64', minLength: 0, maxLength: 5 },
+    { type: ['string', 'null'] },
+    { type: 'array', items: { type: 'string' }, prefixItems: [{}], minItems: 0, maxItems: 5 },
+    { items: false, additionalProperties: true },
+    { properties: { a: { type: 'number' } }, required: ['a'], additionalProperties: { type: 'string' } },
+    { anyOf: [{}], oneOf: [{}], allOf: [{}], $defs: { a: {} }, $ref: '#/$defs/a' },
+    { minimum: 0, maximum: 1, exclusiveMinimum: 0, exclusiveMaximum: 1 },
+    { 'x-own': 5, pattern: 5, toString: 5, constructor: null },
+  ])('like %j is taken', (args) => {
+    expect(wrongPlaces(withArgs(args))).toEqual([])
+  })
+
+  test.each<[string, object]>([
+    ['type', { type: 5 }],
+    ['type[1]', { type: ['string', 5] }],
+    ['properties', { properties: [] }],
+    ['properties.a', { properties: { a: 5 } }],
+    ['properties.a.type', { properties: { a: { type: 5 } } }],
+    ['required', { required: 'a' }],
+    ['required[0]', { required: [5] }],
+    ['$defs.a', { $defs: { a: true } }],
+    ['$ref', { $ref: 5 }],
+    ['anyOf', { anyOf: {} }],
+    ['oneOf[0]', { oneOf: [5] }],
+    ['allOf[0].type', { allOf: [{ type: 5 }] }],
+    ['prefixItems', { prefixItems: {} }],
+    ['items', { items: [] }],
+    ['items.type', { items: { type: 5 } }],
+    ['additionalProperties', { additionalProperties: 'no' }],
+    ['enum', { enum: {} }],
+    ['contentEncoding', { contentEncoding: true }],
+    ...['minItems', 'maxItems', 'minLength', 'maxLength', 'minimum', 'maximum'].map(
+      (keyword): [string, object] => [keyword, { [keyword]: '5' }],
+    ),
+    ...['exclusiveMinimum', 'exclusiveMaximum'].map((keyword): [string, object] => [
+      keyword,
+      { [keyword]: true },
+    ]),
+    [`properties.${'x'.repeat(80)}`, { properties: { ['x'.repeat(500)]: 5 } }],
+  ])('that is wrong at %s is refused by that name', (path, args) => {
+    expect(wrongPlaces(withArgs(args))).toEqual([`contract.methods[0].args.${path}`])
+  })
+})
+
+describe('a protocol', () => {
+  function refusalOf(answer: unknown): unknown {
+    try {
+      checkHandshake(manifest, answer)
+      return undefined
+    } catch (error) {
+      return error
+    }
+  }
+
+  test('of another version is refused, whatever else that answers', () => {
+    const unsupported = { codeName: 'PROTOCOL_VERSION_UNSUPPORTED' }
+    expect(refusalOf({ protocol_version: 99 })).toMatchObject(unsupported)
+    expect(refusalOf(answerWith({ protocol_version: 0 }))).toMatchObject(unsupported)
+    expect(refusalOf({ protocol_version: 99, sdk_version: `9.9${'x'.repeat(500)}` })).toMatchObject({
+      ...unsupported,
+      message: expect.stringMatching(/SDK 9\.9x{37}\)/),
+    })
+    expect(refusalOf({ protocol_version: 99, sdk_version: 5 })).toMatchObject({
+      message: expect.not.stringContaining('SDK 5'),
+    })
+  })
+
+  test('without a version is no other version', () => {
+    expect(refusalOf(answerWith({ protocol_version: '99' }))).toMatchObject({ codeName: 'CONTRACT_MISMATCH' })
+  })
+})
+
+describe('an answer to a health check', () => {
+  const healthy = { status: 'READY', message: '', details: {}, latency_ms: null, memory_mb: null }
+
+  test('that is as it should be is taken', () => {
+    expect(() => checkHealth('one', healthy)).not.toThrow()
+    expect(() => checkHealth('one', { ...healthy, latency_ms: 1, memory_mb: 2, more: 3 })).not.toThrow()
+  })
+
+  test.each([
+    ['status', 'FINE'],
+    ['message', null],
+    ['details', []],
+    ['details', null],
+    ['latency_ms', '5'],
+    ['memory_mb', {}],
+  ])('with another %s, such as %j, is refused', (name, value) => {
+    expect(() => checkHealth('one', { ...healthy, [name]: value })).toThrow(
+      expect.objectContaining({
+        codeName: 'CONTRACT_MISMATCH',
+        data: { plugin: 'one', issues: [expect.objectContaining({ path: name })] },
+      }),
+    )
+  })
+})
+
+test('an error of this end stays what it is', () => {
+  for (const error of [new PluginError('CONTRACT_MISMATCH'), new Error('broken'), undefined])
+    expect(verdictOf(error)).toBe(error)
 })
