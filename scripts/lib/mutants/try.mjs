@@ -41,6 +41,7 @@ async function runTests(root, { list, contents }) {
       isolate: false,
       fileParallelism: false,
       maxConcurrency: 1,
+      testTimeout: 60_000,
       hookTimeout: 2_000,
       reporters: [{}],
       sequence: { sequencer: nearestFirst(new Set(stems)) },

@@ -51,3 +51,51 @@ test('a state of exactly the limit goes over, one byte more does not', () => {
     expect.objectContaining({ codeName: 'RESOURCE_EXHAUSTED', data: { bytes: size, limit: size - 1 } }),
   )
 })
+
+test('a state whose JSON is longer than 64 KiB goes as bytes, and comes back the same', () => {
+  const textOf = (bytes: number): string => 'x'.repeat(bytes - '""'.length)
+  const short = encodeState(textOf(65_536), unlimited)
+  expect(short).toEqual({ state: textOf(65_536), bytes: [] })
+  const long = encodeState({ text: textOf(65_537), bytes: data.data }, unlimited)
+  expect(long).toEqual({ state_b64: expect.any(Bytes), bytes: [{ path: ['bytes'], data_b64: data }] })
+  expect(decodeState(long)).toEqual({ text: textOf(65_537), bytes: data.data })
+})
+
+test('text of a state that is no JSON is INVALID_PARAMS', () => {
+  const broken = { state_b64: new Bytes(Buffer.from('{"a":')), bytes: [] }
+  expect(() => decodeState(broken)).toThrow(expect.objectContaining({ codeName: 'INVALID_PARAMS' }))
+})
+
+test('bytes may come as base64', () => {
+  const state = { state: { a: null }, bytes: [{ path: ['a'], data_b64: 'AQID' }] }
+  expect(decodeState(state)).toEqual({ a: Buffer.from([1, 2, 3]) })
+})
+
+test('JSON values of all kinds go over; members that are undefined are left out, and nothing is null', () => {
+  const bare = Object.assign(Object.create(null) as object, { own: true })
+  const state = { text: '', number: -0.5, yes: true, no: false, nothing: null, list: [1, [null]], bare }
+  expect(decodeState(encodeState({ ...state, left: undefined }, unlimited))).toEqual({
+    ...state,
+    bare: { own: true },
+  })
+  expect(encodeState({ left: undefined }, unlimited).state).toStrictEqual({})
+  expect(decodeState(encodeState(undefined, unlimited))).toBeNull()
+})
+
+test.each<[unknown, string, string]>([
+  [{ a: [new Map()] }, 'a.0', 'a.0 is Map'],
+  [{ at: new Date(0) }, 'at', 'at is Date'],
+  [{ number: Number.NaN }, 'number', 'number is NaN'],
+  [[Number.POSITIVE_INFINITY], '0', '0 is Infinity'],
+  [{ list: [undefined] }, 'list.0', 'list.0 is undefined'],
+  [{ big: 1n }, 'big', 'big is 1'],
+  [Symbol('own'), '', 'what it returned is Symbol(own)'],
+  [{ a: Object.create(Object.create(Object.create(null))) }, 'a', 'a is object'],
+])('%o is no state: the error says where, and what it is', (state, path, text) => {
+  expect(() => encodeState(state, unlimited)).toThrow(
+    expect.objectContaining({
+      ...{ codeName: 'HOTSWAP_FAILED', data: { path } },
+      message: expect.stringContaining(`but ${text}`),
+    }),
+  )
+})
