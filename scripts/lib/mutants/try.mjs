@@ -33,9 +33,9 @@ async function runTests(root, { list, contents }) {
       config: false,
       root,
       watch: false,
-      include: packages.map((name) => `packages/${name}/test/*/**/*.unit.test.ts`),
-      // Tests of what is built.
-      exclude: ['**/testing/**'],
+      include: packages.map((name) => `packages/${name}/test/**/*.unit.test.ts`),
+      // They look at what is built, and at nothing else.
+      exclude: ['**/testing/**', '**/{bundle,errors}.unit.test.ts'],
       setupFiles: [`${root}/scripts/lib/no-processes.mjs`],
       runner: fileURLToPath(new URL('runner.mjs', import.meta.url)),
       isolate: false,
@@ -65,14 +65,21 @@ function changed(root, contents) {
   return {
     name: 'mutants',
     enforce: 'pre',
-    transform: (_code, id) => contents.get(id.replace(`${root.replace(/\/$/, '')}/`, '')),
+    transform: (code, id) => {
+      // It reads files that only a build makes.
+      if (id.endsWith('/sdk/src/contracts/shipped.ts'))
+        return code.replaceAll('import.meta.url', `'file://${id.replace('/src/', '/dist/')}'`)
+      return contents.get(id.replace(`${root.replace(/\/$/, '')}/`, ''))
+    },
   }
 }
 
-/** The tests that are built packages see elsewhere, see their sources here. */
+/** What the tests take from the built SDK, they take from its sources here. */
 function sources(root) {
+  const dist = /^\.\.\/dist\/(.*)\.js$/
   const sdk = (file) => `${root}/packages/sdk/src/${file}.ts`
   return [
+    { find: dist, replacement: sdk('$1') },
     { find: /^@appfactory\/sdk$/, replacement: sdk('index') },
     { find: /^@appfactory\/sdk\/(internal|manifest)$/, replacement: sdk('$1') },
     { find: /^@appfactory\/sdk\/contracts$/, replacement: sdk('contracts/registry') },
