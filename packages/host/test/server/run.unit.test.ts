@@ -1,7 +1,7 @@
 import type { PluginError } from '@appfactory/sdk'
 import { IncomingCall } from '@appfactory/sdk/internal'
 import { expect, test } from 'vitest'
-import type { PluginHost } from '../../src/host.js'
+import type { HostInternals, PluginHost } from '../../src/host.js'
 import type { ServerContext } from '../../src/server/methods.js'
 import { runServerMethod } from '../../src/server/run.js'
 
@@ -17,22 +17,28 @@ function server(can: object = {}) {
   const pieces: unknown[] = []
   const subscribed: unknown[] = []
   const shutDowns: number[] = []
-  const host = {
-    call: (plugin: string, method: string, args: unknown, options: object) =>
-      note('call', `${plugin}: ${method}`)(plugin, method, args, plainOf(options)),
-    async *stream(plugin: string, method: string, args: unknown, options: object) {
-      await note('stream')(plugin, method, args, plainOf(options))
-      yield 'a'
-      yield 'b'
+  const internals = {
+    calls: {
+      call: (plugin: string, method: string, args: unknown, options: object) =>
+        note('call', `${plugin}: ${method}`)(plugin, method, args, plainOf(options)),
+      async *stream(plugin: string, method: string, args: unknown, options: object) {
+        await note('stream')(plugin, method, args, plainOf(options))
+        yield 'a'
+        yield 'b'
+      },
     },
+    catalogue: {
+      knowsContract: async (contract: string) => contract === 'tts',
+      summary: async (name: string) => ({ name, displayName: name.toUpperCase() }),
+    },
+  }
+  const host = {
     active: (contract: string) => (contract === 'tts' ? 'one' : undefined),
-    knowsContract: async (contract: string) => contract === 'tts',
     requireActive: async () => 'one',
     list: async () => [{ contract: 'tts' }, { contract: 'tts' }, { contract: 'stt' }],
     load: note('load'),
     unload: note('unload'),
     swap: note('swap', { oldPlugin: 'one', newPlugin: 'two' }),
-    summary: async (name: string) => ({ name, displayName: name.toUpperCase() }),
     discover: async (paths: unknown) => {
       calls.push(['discover', paths])
       return { pluginsFound: 1, plugins: [{ name: 'one', dir: '/one' }] }
@@ -52,7 +58,9 @@ function server(can: object = {}) {
     )
     const context: ServerContext = {
       host: host as unknown as PluginHost,
+      internals: internals as unknown as HostInternals,
       call,
+      room: () => undefined,
       subscribe: (types) => subscribed.push(types),
       shutDown: (timeoutMs) => shutDowns.push(timeoutMs),
     }
@@ -74,15 +82,15 @@ function plainOf({ cancellation: _cancellation, ...options }: { cancellation?: u
 
 const invalid = { codeName: 'INVALID_PARAMS' }
 
-test('a call goes to the plugin that it names, with its time, its retries, and bytes as they are', async () => {
+test('a call goes to the plugin that it names, with its time and its retries', async () => {
   const { ask, calls } = server()
   expect(await ask('plugin/call', { plugin: 'one', method: 'say', args: { text: 'x' } })).toBe('one: say')
   expect(await ask('plugin/call', { plugin: 'one', method: 'say' })).toBe('one: say')
   await ask('plugin/call', { plugin: 'one', method: 'say', timeout: 5, retry: 2 })
   expect(calls).toEqual([
-    ['call', 'one', 'say', { text: 'x' }, { keepBytes: true }],
-    ['call', 'one', 'say', {}, { keepBytes: true }],
-    ['call', 'one', 'say', {}, { keepBytes: true, timeoutMs: 5, retry: 2 }],
+    ['call', 'one', 'say', { text: 'x' }, {}],
+    ['call', 'one', 'say', {}, {}],
+    ['call', 'one', 'say', {}, { timeoutMs: 5, retry: 2 }],
   ])
 })
 
@@ -122,15 +130,15 @@ test('pieces go to the client as they come, and its answer counts them', async (
     [1, 'b'],
   ])
   expect(calls).toEqual([
-    ['stream', 'one', 'say', {}, { keepBytes: true }],
-    ['stream', 'one', 'say', { text: 'x' }, { keepBytes: true, credit: 2 }],
+    ['stream', 'one', 'say', {}, {}],
+    ['stream', 'one', 'say', { text: 'x' }, { credit: 2 }],
   ])
 })
 
 test('a client that wants no stream gets none', async () => {
   const { ask, calls } = server()
   await ask('tts/say', { stream: false })
-  expect(calls).toEqual([['call', 'one', 'say', {}, { keepBytes: true }]])
+  expect(calls).toEqual([['call', 'one', 'say', {}, {}]])
   await expect(ask('tts/say', { stream: 'yes' })).rejects.toMatchObject(invalid)
 })
 
