@@ -314,10 +314,11 @@ describe('the dialect of a config_schema', () => {
         $ref: '#/$defs/node',
       },
     ],
-  ])('%s is MANIFEST_INVALID', async (_, config_schema) => {
-    const root = temporaryFolder()
-    writePlugin(root, 'speaker', ttsPlugin(), { config_schema })
-    await expect(newHost(root).load('speaker')).rejects.toMatchObject({ codeName: 'MANIFEST_INVALID' })
+  ])('%s is MANIFEST_INVALID', async (_, schema) => {
+    // Defaults without end take a second to find out; a busy machine may need the two of a host for that.
+    await using checker = new SchemaChecker({ deadlineMs: 30_000 })
+    const checked = checker.complete('speaker', schema, {})
+    await expect(checked).rejects.toMatchObject({ codeName: 'MANIFEST_INVALID' })
   })
 
   test('of many values that are allowed, the message has the first ones', () => {
