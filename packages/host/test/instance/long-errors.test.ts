@@ -16,7 +16,8 @@ export default class extends LLMContract {
 
 const throwing = ttsPlugin(`
   async synthesize(text) {
-    const long = 'é😀'.repeat(3e6)
+    // Nine megabytes: a message takes eight.
+    const long = 'é😀'.repeat(1.5e6)
     if (text === 'message') throw new Error(long)
     if (text === 'name') throw Object.assign(new Error('x'), { name: long })
     if (text === 'told') throw new PluginError(1234, long)
