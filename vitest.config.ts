@@ -8,15 +8,37 @@ const never = ['**/node_modules/**', '**/dist/**']
 
 /** Slow, and the same on each Node: CI leaves them out where it runs the tests once more. `--exclude` knows nothing of projects. */
 const sameOnEachNode = [
+  // Engines of the examples, and what they say.
   '**/contract.test.ts',
-  '**/testing/checks.test.ts',
+  '**/stt_pocketsphinx/test/*.test.ts',
+  '**/tts_flite/test/*.test.ts',
+  '**/llm_llama/test/*.test.ts',
+  '**/vad_fvad/test/*.test.ts',
+  '**/voice-assistant/test/*.test.ts',
+  // The checks for authors, and the command's answers to people.
+  '**/testing/*.test.ts',
   '**/host/test/testing.test.ts',
+  '**/host/test/cli/*.test.ts',
+  '**/tester/*.test.ts',
+  // Rules of our own, whatever runs them.
   '**/linear-time.test.ts',
-  '**/server/sent-ahead.test.ts',
+  '**/host/test/packed.test.ts',
+  '**/host/test/options.test.ts',
+  '**/config/*.test.ts',
+  '**/instance/handshake.test.ts',
+  '**/instance/long-errors.test.ts',
+  '**/instance/thrown-codes.test.ts',
+  '**/plugins/install.test.ts',
+  '**/plugins/dependencies.test.ts',
   '**/server/bytes-that-never-come.test.ts',
+  '**/server/cancel-starting.test.ts',
+  '**/server/cancel-waiting.test.ts',
+  '**/server/logs.test.ts',
+  '**/server/sent-ahead.test.ts',
   '**/server/unread.test.ts',
-  '**/stt_pocketsphinx/test/pocketsphinx.test.ts',
-  '**/testing/project.test.ts',
+  '**/slot/swap-config.test.ts',
+  '**/slot/swap-edges.test.ts',
+  '**/slot/swap.test.ts',
 ]
 // biome-ignore lint/suspicious/noUndeclaredEnvVars: turbo runs no tests.
 const leftOut = process.env['OTHER_NODE'] === undefined ? [] : sameOnEachNode
