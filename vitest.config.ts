@@ -56,8 +56,6 @@ export default defineConfig({
     expect: { poll: { timeout: 20_000 } },
     // Mutants that do not end when they are told to are waited for side by side.
     maxConcurrency: 12,
-    // Nothing is isolated: neither Node nor the modules are loaded anew for each file, which takes 0.8 s of CPU. A worker takes on
-    // only files of its own project, so one project runs after the other.
     projects: [
       {
         extends: true,
@@ -66,30 +64,15 @@ export default defineConfig({
           include: [unit],
           exclude: never,
           setupFiles: [`${import.meta.dirname}/scripts/lib/no-processes.mjs`],
+          // Neither Node nor the modules are loaded anew for each file.
           isolate: false,
-          sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        test: {
-          name: 'process',
-          include: [tests],
-          exclude: [...never, unit, browser, ...leftOut],
-          isolate: false,
-          sequence: { groupOrder: 1 },
-        },
+        test: { name: 'process', include: [tests], exclude: [...never, unit, browser, ...leftOut] },
       },
-      {
-        extends: true,
-        test: {
-          name: 'browser',
-          include: [browser],
-          exclude: never,
-          isolate: false,
-          sequence: { groupOrder: 2 },
-        },
-      },
+      { extends: true, test: { name: 'browser', include: [browser], exclude: never } },
     ],
   },
 })
