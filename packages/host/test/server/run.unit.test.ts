@@ -94,6 +94,14 @@ test('a call goes to the plugin that it names, with its time and its retries', a
   ])
 })
 
+test('only plugin/call is a call by the names of a plugin and a method', async () => {
+  const { ask, calls } = server()
+  const named = { plugin: 'two', method: 'sing' }
+  await expect(ask('ping', named)).rejects.toMatchObject(invalid)
+  expect(await ask('tts/say', named)).toBe('one: say')
+  expect(calls).toEqual([['call', 'one', 'say', named, { keepBytes: true }]])
+})
+
 test('an argument that follows piece by piece is named to the plugin', async () => {
   const { ask, calls } = server()
   await ask('plugin/call', { plugin: 'one', method: 'say', args: { text: 'x', audio: { $input: true } } })
