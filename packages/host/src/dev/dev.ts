@@ -260,9 +260,9 @@ class Watch implements PluginWatch {
     this.#folders = await this.#lookAtFolders()
     const isReplaced = [...this.#folders].some(([dir, print]) => (before.get(dir) ?? print) !== print)
     if (!isReplaced) return
-    const watcher = this.#watcher
+    // Watchers of one path share what watches it, which would still be the folder of before. What is saved between is found below.
+    await this.#watcher?.close()
     await this.#watch()
-    await watcher?.close()
     for (const name of await this.#names().catch(() => []))
       if (!this.#reloaders.has(name)) this.#reloader(name).changed(this.#folderOf(name))
     const files = this.#watchedFiles()

@@ -645,7 +645,7 @@ for (const [how, replace] of replacements)
     async (watched, { expect, onTestFinished }) => {
       const root = temporaryFolder(onTestFinished)
       const dir = writeJavaScript(join(root, 'plugins'), 'voice', javascript('v0'))
-      await using dev = await Watched.start(join(root, 'plugins', watched), join(root, 'config'))
+      await using dev = await Watched.start(join(root, 'plugins', watched))
       expect(await dev.voice()).toBe('v0 1')
       const label = async (): Promise<string> => (await dev.voice()).split(' ')[0] ?? ''
       for (const round of [1, 2]) {
