@@ -1,4 +1,10 @@
-import { type Cancellation, defaultMaxMessageBytes, nameValue, quoted } from '@appfactory/sdk/internal'
+import {
+  type Cancellation,
+  closest,
+  defaultMaxMessageBytes,
+  nameValue,
+  quoted,
+} from '@appfactory/sdk/internal'
 import type { Config } from './config/config.js'
 import { logLevels } from './logs/levels.js'
 import { checkedNumbers, count, type NumberRule, repeats, size, time, wrongNumber } from './numbers.js'
@@ -179,6 +185,7 @@ export function checkOptionNames(what: string, options: object, known: readonly 
   )
 }
 
+const isFlag = (value: unknown): boolean => typeof value === 'boolean'
 const isText = (value: unknown): boolean => typeof value === 'string'
 
 /** What the options of a host that are no numbers may be. */
@@ -193,13 +200,25 @@ const kinds: Readonly<Record<string, { takes: string; fits(value: unknown): bool
     takes: `one of ${logLevels.join(', ')}`,
     fits: (value) => logLevels.some((level) => level === value),
   },
+  preferSource: { takes: 'true or false', fits: isFlag },
+  autoInstallDependencies: { takes: 'true or false', fits: isFlag },
+  allowInstallScripts: { takes: 'true or false', fits: isFlag },
   restart: { takes: 'an object', fits: (value) => typeof value === 'object' && value !== null },
 }
 
-/** @throws TypeError that names the option, where it is no number: those have rules of their own. */
+const hostOptionNames = [...Object.keys(kinds), ...Object.keys(instanceRules), ...Object.keys(slotRules)]
+
+/** @throws TypeError that names the option: one that there is not, or one that is no number. Numbers have rules of their own. */
 export function checkHostOptions(options: object): void {
   if (typeof options !== 'object' || options === null)
     throw new TypeError(`PluginHost takes options as an object, not ${nameValue(options)}`)
+  const unknown = Object.keys(options).find((name) => !hostOptionNames.includes(name))
+  if (unknown !== undefined) {
+    const meant = closest(unknown, hostOptionNames)
+    const advice =
+      meant === undefined ? `Its options are ${hostOptionNames.join(', ')}` : `Did you mean ${meant}?`
+    throw new TypeError(`PluginHost has no option ${quoted(unknown)}. ${advice}`)
+  }
   for (const [name, { takes, fits }] of Object.entries(kinds)) {
     const value: unknown = Reflect.get(options, name)
     if (value !== undefined && !fits(value))

@@ -67,6 +67,7 @@ test.each<[string, unknown[]]>([
   ['configDir', [5, null]],
   ['logDir', [5, {}]],
   ['logLevel', ['loud', 5]],
+  ['preferSource', ['yes', 1]],
   ['restart', [5, null, 'often']],
 ])('what is no %s is refused by the host’s constructor, which names it', (name, values) => {
   for (const value of values)
@@ -76,6 +77,13 @@ test.each<[string, unknown[]]>([
 
 test.each([null, 5, 'plugins'])('%o in place of the options of a host is refused', (options) => {
   expect(() => Reflect.construct(PluginHost, [options])).toThrow(/^PluginHost takes options as an object/)
+})
+
+test.each([
+  [{ pluginDir: './plugins' }, 'PluginHost has no option "pluginDir". Did you mean pluginsDir?'],
+  [{ verbose: true }, 'PluginHost has no option "verbose". Its options are pluginsDir, configDir, '],
+])('an option of the host that there is not is left out: %j', (options, words) => {
+  expect(() => Reflect.construct(PluginHost, [options])).toThrow(words)
 })
 
 test('a signal of a call that is none is told as that', async () => {
