@@ -91,7 +91,11 @@ describe('AudioInput', () => {
     ['a WAV file of 0 Hz', wavWith((view) => view.setUint32(24, 0, true))],
     ['a WAV file of 2 GHz', wavWith((view) => view.setUint32(24, 2_000_000_000, true))],
     ['a RIFF file of another kind', Buffer.from('RIFF\x10\0\0\0AVI LIST', 'latin1')],
-    ['FLAC', Buffer.concat([Buffer.from('fLaC'), Buffer.alloc(60)])],
+    // Its rate of 16,000 Hz is in three of its bytes.
+    [
+      'FLAC',
+      Buffer.concat([Buffer.from('fLaC'), Buffer.alloc(14), Buffer.from([0x03, 0xe8, 0]), Buffer.alloc(43)]),
+    ],
     ['a header without an end', Buffer.concat([Buffer.from('RIFF\0\0\0\0WAVEjunk'), Buffer.alloc(1 << 21)])],
   ])('refuses %s', (_name, bytes) => {
     const refusal = expect.objectContaining({ codeName: 'STT_AUDIO_INVALID' })
