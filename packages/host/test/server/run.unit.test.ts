@@ -99,7 +99,7 @@ test('only plugin/call is a call by the names of a plugin and a method', async (
   const named = { plugin: 'two', method: 'sing' }
   await expect(ask('ping', named)).rejects.toMatchObject(invalid)
   expect(await ask('tts/say', named)).toBe('one: say')
-  expect(calls).toEqual([['call', 'one', 'say', named, { keepBytes: true }]])
+  expect(calls).toEqual([['call', 'one', 'say', named, {}]])
 })
 
 test('an argument that follows piece by piece is named to the plugin', async () => {
