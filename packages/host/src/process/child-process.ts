@@ -45,6 +45,9 @@ export class ChildProcess {
 
   constructor(launch: Launch) {
     const { child, failed } = spawn(launch)
+    // At once: until then, nobody would end the process if the host were killed.
+    this.pid = child?.pid
+    this.#group = new ProcessGroup(this.pid)
     const [stdin, stdout, stderr, bytes, messages] = (child?.stdio ?? []) as (Duplex | undefined)[]
     this.stdin = stdin ?? nothing()
     this.stdout = stdout ?? nothing()
@@ -52,8 +55,6 @@ export class ChildProcess {
     this.bytes = bytes ? reopenAsBytePipe(bytes) : nothing()
     this.messages = messages && keepReadable(messages)
     for (const pipe of this.#pipes) pipe.on('error', () => {})
-    this.pid = child?.pid
-    this.#group = new ProcessGroup(this.pid)
     this.exited = Promise.race([ended(child), failed])
     void this.exited.then(() => this.#group.end())
   }
