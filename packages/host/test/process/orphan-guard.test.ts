@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
@@ -13,6 +14,12 @@ function startGroup(): number {
   const child = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' })
   onTestFinished(() => void child.kill('SIGKILL'))
   return child.pid ?? -1
+}
+
+/** Whether it has come to that in its start. */
+function ignoresSigterm(pid: number): boolean {
+  const [, ignored = '0'] = /^SigIgn:\s*(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+  return (BigInt(`0x${ignored}`) & (1n << BigInt(constants.signals.SIGTERM - 1))) !== 0n
 }
 
 /** A host of which only the guard is there; it does what it is told on stdin. */
@@ -77,6 +84,7 @@ test.runIf(process.platform === 'linux').each([
     await host.tell('releaseGroup', released)
     const { guard } = host
     // Whoever ends the host's children by their signal ends the guard's reason to be, not the guard.
+    await expect.poll(() => ignoresSigterm(guard)).toBe(true)
     process.kill(guard, 'SIGTERM')
     await host.endBy(signal, whom)
     await delay(500)
