@@ -176,13 +176,22 @@ export const swapOptionNames: readonly (keyof SwapOptions)[] = ['config', 'env',
 
 /** @throws TypeError that names the first option that is not among `known`. */
 export function checkOptionNames(what: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null)
-    throw new TypeError(`${what} takes options as an object, not ${nameValue(options)}`)
-  const unknown = Object.keys(options).find((name) => !known.includes(name))
+  const unknown = unknownOption(what, options, known)
   if (unknown === undefined) return
   throw new TypeError(
     `${what} has no option ${quoted(unknown)}. Its options are ${known.join(', ')}; a plugin's settings go into config`,
   )
+}
+
+/**
+ * The first option that is not among `known`.
+ *
+ * @throws TypeError where the options are no object.
+ */
+function unknownOption(what: string, options: object, known: readonly string[]): string | undefined {
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`${what} takes options as an object, not ${nameValue(options)}`)
+  return Object.keys(options).find((name) => !known.includes(name))
 }
 
 const isFlag = (value: unknown): boolean => typeof value === 'boolean'
@@ -210,9 +219,7 @@ const hostOptionNames = [...Object.keys(kinds), ...Object.keys(instanceRules), .
 
 /** @throws TypeError that names the option: one that there is not, or one that is no number. Numbers have rules of their own. */
 export function checkHostOptions(options: object): void {
-  if (typeof options !== 'object' || options === null)
-    throw new TypeError(`PluginHost takes options as an object, not ${nameValue(options)}`)
-  const unknown = Object.keys(options).find((name) => !hostOptionNames.includes(name))
+  const unknown = unknownOption('PluginHost', options, hostOptionNames)
   if (unknown !== undefined) {
     const meant = closest(unknown, hostOptionNames)
     const advice =
