@@ -1,21 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type HealthStatus, PluginStatus } from '@appfactory/sdk'
-import { expect, onTestFinished, test } from 'vitest'
-import { defaultRestartPolicy, defaultSlotLimits, type SlotLimits } from '../../src/options.js'
-import { Slot } from '../../src/slot/slot.js'
+import { expect, test } from 'vitest'
+import type { SlotLimits } from '../../src/options.js'
+import type { Slot } from '../../src/slot/slot.js'
 import { FakeInstance, FakeSource, untilAborted } from '../fixtures/fake-instance.js'
+import { slotOf } from '../fixtures/fake-slot.js'
 
 const nothing = (): void => {}
 
-function slotOf(limits: Partial<SlotLimits> = {}, source = new FakeSource()) {
-  const slot = new Slot({
-    source,
-    restartPolicy: { ...defaultRestartPolicy, firstDelayMs: 1e8 },
-    limits: { ...defaultSlotLimits, healthIntervalMs: Number.POSITIVE_INFINITY, ...limits },
-    events: { status: nothing, crash: nothing, restart: nothing, replaced: nothing },
-  })
-  onTestFinished(() => slot.close(true).catch(nothing))
-  return { slot, source }
+function withSource(limits: Partial<SlotLimits> = {}, source = new FakeSource()) {
+  return { slot: slotOf(source, limits), source }
 }
 
 /** A call that ends when the test says so. */
@@ -39,7 +33,7 @@ async function hasEnded(work: Promise<unknown>): Promise<boolean> {
 }
 
 test('calls and streams go to what serves', async () => {
-  const { slot, source } = slotOf()
+  const { slot, source } = withSource()
   const first = await slot.open()
   expect([slot.instance, await slot.ready(), slot.source, slot.name]).toEqual([first, first, source, 'one'])
   expect(await slot.call('say', { text: 'x' }, { timeoutMs: 5 })).toBe('one')
@@ -48,7 +42,7 @@ test('calls and streams go to what serves', async () => {
 })
 
 test('its health is that of the plugin, with what the slot knows beside', async () => {
-  const { slot, source } = slotOf()
+  const { slot, source } = withSource()
   expect(slot.unsentBytes).toBe(0)
   await slot.open()
   Object.assign(source.last, { unsentBytes: 7 })
@@ -62,7 +56,7 @@ test('its health is that of the plugin, with what the slot knows beside', async 
 })
 
 test('a plugin that is not there has a health as well: it starts, or why it does not', async () => {
-  const { slot, source } = slotOf()
+  const { slot, source } = withSource()
   source.before = untilAborted
   slot.open().catch(nothing)
   void slot.call('say', {}).catch(nothing)
@@ -70,14 +64,14 @@ test('a plugin that is not there has a health as well: it starts, or why it does
     ...{ status: PluginStatus.INITIALIZING, message: 'starting' },
     details: { restarts: 0, queued_calls: 1, open_sessions: 0 },
   })
-  const failing = slotOf()
+  const failing = withSource()
   failing.source.before = () => Promise.reject(new Error('no voice'))
   await failing.slot.open().catch(nothing)
   expect(await failing.slot.health()).toMatchObject({ status: PluginStatus.ERROR, message: 'no voice' })
 })
 
 test('a second swap is refused as long as the first goes on, however that ends', async () => {
-  const { slot } = slotOf()
+  const { slot } = withSource()
   await slot.open()
   const first = slot.exclusively('two', () => delay(5).then(() => Promise.reject(new Error('broken'))))
   const second = slot.exclusively('three', async () => 'never')
@@ -87,7 +81,7 @@ test('a second swap is refused as long as the first goes on, however that ends',
 })
 
 test('work that is waited for ends with the slot, its own failures stay', async () => {
-  const { slot } = slotOf()
+  const { slot } = withSource()
   await slot.open()
   expect(await slot.unlessClosed(Promise.resolve('done'))).toBe('done')
   await expect(slot.unlessClosed(Promise.reject(new Error('broken')))).rejects.toThrow('broken')
@@ -101,7 +95,7 @@ test('work that is waited for ends with the slot, its own failures stay', async 
 })
 
 test('what was replaced stops once its calls have ended', async () => {
-  const { slot } = slotOf()
+  const { slot } = withSource()
   await slot.open()
   const old = new FakeInstance('old')
   const end = callThatWaits(old)
@@ -114,7 +108,7 @@ test('what was replaced stops once its calls have ended', async () => {
 })
 
 test('what was replaced stops when its time is over, or it has crashed', async () => {
-  const { slot } = slotOf({ retireTimeoutMs: 20, drainTimeoutMs: 1e8 })
+  const { slot } = withSource({ retireTimeoutMs: 20, drainTimeoutMs: 1e8 })
   await slot.open()
   for (const end of [nothing, (old: FakeInstance) => old.crash()]) {
     const old = new FakeInstance('old')
@@ -127,7 +121,7 @@ test('what was replaced stops when its time is over, or it has crashed', async (
 })
 
 test('a replaced one with a session is let go with the sessions that it has', async () => {
-  const { slot, source } = slotOf({ retireTimeoutMs: 5 })
+  const { slot, source } = withSource({ retireTimeoutMs: 5 })
   await slot.open()
   const { last } = source
   last.roles['start'] = 'open'
@@ -139,7 +133,7 @@ test('a replaced one with a session is let go with the sessions that it has', as
 })
 
 test('closing waits for calls in flight', async () => {
-  const { slot, source } = slotOf({ drainTimeoutMs: 1e8 })
+  const { slot, source } = withSource({ drainTimeoutMs: 1e8 })
   await slot.open()
   const end = callThatWaits(source.last)
   const answer = slot.call('say', {})
@@ -175,7 +169,7 @@ test('closing waits no longer than it may, nor for one that has crashed, nor whe
     },
   ]
   for (const { limits, close } of closings) {
-    const { slot, source } = slotOf(limits)
+    const { slot, source } = withSource(limits)
     await slot.open()
     source.last.openStreams = 1
     await close(slot, source.last)
@@ -184,7 +178,7 @@ test('closing waits no longer than it may, nor for one that has crashed, nor whe
 })
 
 test('closing waits for what was replaced as long as for calls, not as long as that may stay', async () => {
-  const { slot } = slotOf({ drainTimeoutMs: 150, retireTimeoutMs: 1e8 })
+  const { slot } = withSource({ drainTimeoutMs: 150, retireTimeoutMs: 1e8 })
   await slot.open()
   const old = new FakeInstance('old')
   old.openStreams = 1
@@ -196,7 +190,7 @@ test('closing waits for what was replaced as long as for calls, not as long as t
 })
 
 test('a replaced one that can’t shut down does not keep the slot from closing', async () => {
-  const { slot } = slotOf()
+  const { slot } = withSource()
   await slot.open()
   const old = new FakeInstance('old')
   old.stop = () => Promise.reject(new Error('stuck'))
@@ -209,7 +203,7 @@ test('a replaced one that can’t shut down does not keep the slot from closing'
 })
 
 test('closing ends a swap that is under way, and calls that it holds', async () => {
-  const { slot } = slotOf()
+  const { slot } = withSource()
   await slot.open()
   const hold = slot.router.holdCalls()
   const held = slot.call('say', {})
@@ -229,14 +223,14 @@ test('closing ends a swap that is under way, and calls that it holds', async () 
 })
 
 test('a slot without a swap closes, one whose plugin can’t shut down says so', async () => {
-  const { slot, source } = slotOf()
+  const { slot, source } = withSource()
   await slot.open()
   source.last.stop = () => Promise.reject(new Error('stuck'))
   await expect(slot.close()).rejects.toThrow('stuck')
 })
 
 test('one that never came up closes', async () => {
-  const { slot, source } = slotOf()
+  const { slot, source } = withSource()
   source.before = untilAborted
   const opening = slot.open().catch(nothing)
   await slot.close()

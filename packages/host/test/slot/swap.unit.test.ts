@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type HealthStatus, PluginError, PluginStatus } from '@appfactory/sdk'
-import { expect, onTestFinished, test } from 'vitest'
-import { defaultRestartPolicy, defaultSlotLimits, type SlotLimits } from '../../src/options.js'
-import { Slot } from '../../src/slot/slot.js'
+import { expect, test } from 'vitest'
+import type { SlotLimits } from '../../src/options.js'
 import { type SwapProgress, swap } from '../../src/slot/swap.js'
 import { type FakeInstance, FakeSource, untilAborted } from '../fixtures/fake-instance.js'
+import { slotOf } from '../fixtures/fake-slot.js'
 
 const nothing = (): void => {}
 const sick: HealthStatus = { status: PluginStatus.ERROR, message: 'no voice' }
@@ -35,13 +35,7 @@ async function two({
     prepare(candidate)
     return candidate
   }
-  const slot = new Slot({
-    source,
-    restartPolicy: { ...defaultRestartPolicy, firstDelayMs: 1e8 },
-    limits: { ...defaultSlotLimits, healthIntervalMs: Number.POSITIVE_INFINITY, ...limits },
-    events: { status: nothing, crash: nothing, restart: nothing, replaced: nothing },
-  })
-  onTestFinished(() => slot.close(true).catch(nothing))
+  const slot = slotOf(source, limits)
   await slot.open()
   const old = source.last
   if (state) old.capabilities.push('state')
@@ -291,13 +285,7 @@ test('a swap may come before the first instance is there: its manifest says what
     const source = new FakeSource('one')
     source.before = untilAborted
     source.inspect = async () => ({ manifest: { contract } }) as never
-    const slot = new Slot({
-      source,
-      restartPolicy: defaultRestartPolicy,
-      limits: defaultSlotLimits,
-      events: { status: nothing, crash: nothing, restart: nothing, replaced: nothing },
-    })
-    onTestFinished(() => slot.close(true).catch(nothing))
+    const slot = slotOf(source)
     const opening = slot.open().catch(nothing)
     const swapped = swap(slot, { source: new FakeSource('two'), preserveState: true, onProgress: nothing })
     if (isFit) expect(await swapped).toMatchObject({ oldVersion: null, newPlugin: 'two' })
