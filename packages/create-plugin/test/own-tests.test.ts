@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { afterAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { contracts, engines } from '../src/answers.js'
 import { plan } from '../src/plan.js'
 import { withDefaults } from '../src/read-answers.js'
@@ -37,32 +37,55 @@ function write(
   return join(folder, name)
 }
 
-/** Runs a plugin's own tests; resolves to which failed. */
-async function failuresOf(dir: string): Promise<{ failed: string[]; passed: number }> {
+interface Outcome {
+  passed: number
+  failed: string[]
+}
+
+/** Runs the own tests of all plugins in the folder; resolves to their results by the plugin's name. */
+async function runOwnTests(): Promise<Record<string, Outcome>> {
   // Else that of this package would be found.
-  writeFileSync(join(dir, 'vitest.config.js'), 'export default {}\n')
+  writeFileSync(join(folder, 'vitest.config.js'), 'export default {}\n')
   // A busy machine is slow, and nothing here is about time.
-  const args = [vitest, 'run', '--reporter=json', '--testTimeout=60000']
-  const { out, error } = await spawned(process.execPath, args, { cwd: dir })
+  const args = [vitest, 'run', '--reporter=json', '--testTimeout=60000', '--maxWorkers=2']
+  const { out, error } = await spawned(process.execPath, args, { cwd: folder })
   const start = out.indexOf('{"numTotalTestSuites"')
   if (start === -1) throw new Error(`${out}\n${error}`)
   const report: {
-    numPassedTests: number
-    testResults: { assertionResults: { status: string; title: string }[] }[]
+    testResults: { name: string; assertionResults: { status: string; title: string }[] }[]
   } = JSON.parse(out.slice(start))
-  const results = report.testResults.flatMap(({ assertionResults }) => assertionResults)
-  return {
-    failed: results.filter(({ status }) => status === 'failed').map(({ title }) => title),
-    passed: report.numPassedTests,
-  }
+  const outcomes = report.testResults.map(({ name, assertionResults }) => [
+    relative(folder, name).split(sep)[0],
+    {
+      passed: assertionResults.filter(({ status }) => status === 'passed').length,
+      failed: assertionResults.filter(({ status }) => status === 'failed').map(({ title }) => title),
+    },
+  ])
+  return Object.fromEntries(outcomes)
 }
 
 const matrix = contracts.flatMap((contract) => engines.map((engine) => ({ contract, engine })))
+let outcomes: Record<string, Outcome>
 
-it.each(matrix)('the tests of a new $contract plugin over $engine pass', async ({ contract, engine }) => {
-  const { failed, passed } = await failuresOf(write(`whole_${contract}_${engine}`, { contract, engine }))
+beforeAll(async () => {
+  for (const { contract, engine } of matrix) write(`whole_${contract}_${engine}`, { contract, engine })
+  write('forgetful', { contract: 'custom' }, (source) =>
+    source.replace(
+      /async embed\(\{ texts \}, context\) \{/,
+      '$&\n    this.last = texts\n    await letOthersRun()\n    texts = this.last',
+    ),
+  )
+  outcomes = await runOwnTests()
+}, 300_000)
+
+it.each(matrix)('the tests of a new $contract plugin over $engine pass', ({ contract, engine }) => {
+  const { failed, passed } = outcomes[`whole_${contract}_${engine}`] ?? { failed: ['all'], passed: 0 }
   expect(failed).toEqual([])
   expect(passed).toBeGreaterThan(20)
+})
+
+it('the tests of a new plugin of its own contract notice that a call is kept in the instance', () => {
+  expect(outcomes['forgetful']?.failed).toEqual([expect.stringMatching(/^embedding\.embed\.concurrent/)])
 })
 
 it.skipIf(process.platform === 'win32')(
@@ -96,17 +119,6 @@ function isRunning(pid: number): boolean {
     return false
   }
 }
-
-it('the tests of a new plugin of its own contract notice that a call is kept in the instance', async () => {
-  const dir = write('forgetful', { contract: 'custom' }, (source) =>
-    source.replace(
-      /async embed\(\{ texts \}, context\) \{/,
-      '$&\n    this.last = texts\n    await letOthersRun()\n    texts = this.last',
-    ),
-  )
-  const { failed } = await failuresOf(dir)
-  expect(failed).toEqual([expect.stringMatching(/^embedding\.embed\.concurrent/)])
-})
 
 it.skipIf(process.platform === 'win32')('a manifest that is not what the code says fails lint', async () => {
   const lint = (dir: string) => {
