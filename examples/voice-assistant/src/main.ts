@@ -1,9 +1,16 @@
 // `npm start`: holds a conversation between two voices. `npm start -- "what is the capital of japan"` asks that instead.
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PluginHost } from '@appfactory/host'
-import type { LLMContract, STTContract, TTSContract } from '@appfactory/sdk'
+import {
+  decodeWav,
+  encodeWav,
+  type LLMContract,
+  type STTContract,
+  type TTSContract,
+  toMono16,
+} from '@appfactory/sdk'
 import { type Engines, holdTurn, type Turn } from './assistant.js'
 import { drawTurn } from './picture.js'
 import { describeTurn, summarise } from './report.js'
@@ -24,6 +31,7 @@ const outDir = 'out'
 await using host = new PluginHost({ pluginsDir: fileURLToPath(new URL('../../plugins', import.meta.url)) })
 const engines = await loadEngines(host)
 await mkdir(outDir, { recursive: true })
+await removeLastConversation()
 const turns: Turn[] = []
 for (const question of questions) {
   const turn = await holdTurn(engines, question)
@@ -47,12 +55,24 @@ async function loadEngines(host: PluginHost): Promise<Engines> {
   return { tts, stt, llm }
 }
 
-/** Writes `out/1-question.wav`, `out/1-answer-1.wav` (one for each sentence) and `out/1-timing.svg`. */
-async function save(turn: Turn, number: number): Promise<void> {
-  const { question, answer } = turn
-  await writeFile(join(outDir, `${number}-timing.svg`), drawTurn(turn))
-  await writeFile(join(outDir, `${number}-question.wav`), question)
-  await Promise.all(
-    answer.map((audio, index) => writeFile(join(outDir, `${number}-answer-${index + 1}.wav`), audio)),
+/** Files of a longer conversation would be taken for a part of this one. */
+async function removeLastConversation(): Promise<void> {
+  const ours = (await readdir(outDir)).filter((file) =>
+    /^\d+-(question|answer|timing)\b.*\.(wav|svg)$/.test(file),
   )
+  await Promise.all(ours.map((file) => rm(join(outDir, file))))
+}
+
+/** Writes `out/1-question.wav`, `out/1-answer.wav` and `out/1-timing.svg`. */
+async function save(turn: Turn, number: number): Promise<void> {
+  await writeFile(join(outDir, `${number}-timing.svg`), drawTurn(turn))
+  await writeFile(join(outDir, `${number}-question.wav`), turn.question)
+  await writeFile(join(outDir, `${number}-answer.wav`), inOneFile(turn.answer))
+}
+
+/** The sentences of an answer as one WAV file. */
+function inOneFile(sentences: readonly Uint8Array[]): Uint8Array {
+  const sounds = sentences.map(decodeWav).filter((sound) => sound !== undefined)
+  const samples = Int16Array.from(sounds.flatMap((sound) => [...toMono16(sound)]))
+  return encodeWav(samples, { sampleRate: sounds[0]?.sampleRate ?? 16_000 })
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,11 +11,16 @@ import { summarise, wordErrors } from '../src/report.js'
 
 const main = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'assistant-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
 async function converse(
-  ...words: string[]
+  words: readonly string[] = [],
+  cwd: string = newFolder(),
 ): Promise<{ said: string; recordings: Record<string, Uint8Array> }> {
-  const cwd = mkdtempSync(join(tmpdir(), 'assistant-'))
-  onTestFinished(() => rmSync(cwd, { recursive: true, force: true }))
   const { stdout } = await promisify(execFile)(process.execPath, [main, ...words], { cwd })
   const files = readdirSync(join(cwd, 'out')).filter((file) => file.endsWith('.wav'))
   return {
@@ -31,22 +36,28 @@ test('the built-in turns are heard without a word error and answered aloud', asy
   expect(said).toMatch(
     /story about a rabbit[\s\S]*first sound \d+ ms, while the text was still being written/,
   )
-  expect(Object.keys(recordings)).toEqual(
-    expect.arrayContaining(['1-question.wav', '1-answer-1.wav', '6-answer-1.wav']),
-  )
+  expect(Object.keys(recordings)).toHaveLength(12)
+  expect(Object.keys(recordings)).toEqual(expect.arrayContaining(['1-question.wav', '6-answer.wav']))
+  // The whole story, and not its first sentence.
+  expect(sniffAudio(recordings['2-answer.wav'] ?? new Uint8Array())?.durationMs).toBeGreaterThan(8000)
   for (const file of Object.values(recordings)) {
     expect(sniffAudio(file)?.durationMs).toBeGreaterThan(200)
     // Silence would be of the right length too.
-    expect(Math.max(...(decodeWav(file)?.data ?? []))).toBeGreaterThan(0)
+    expect(decodeWav(file)?.data.some((byte) => byte !== 0)).toBe(true)
   }
 })
 
-test('a question of one’s own is asked instead', async () => {
-  const { said, recordings } = await converse('what', 'is the capital of japan')
+test('a question of one’s own is asked instead; only its recordings are left', async () => {
+  const folder = newFolder()
+  mkdirSync(join(folder, 'out'))
+  for (const file of ['6-answer.wav', '2-answer-3.wav', '6-timing.svg', 'mine.wav', '1-of-mine.wav'])
+    writeFileSync(join(folder, 'out', file), '')
+  const { said, recordings } = await converse(['what', 'is the capital of japan'], folder)
   expect(said).toContain('heard  what is the capital of japan   [0 word errors')
   expect(said).toContain('Tokyo')
   expect(said).toContain('1 turn: 0 word errors in 6 words\n')
-  expect(Object.keys(recordings)).toEqual(['1-answer-1.wav', '1-question.wav'])
+  expect(Object.keys(recordings)).toEqual(['1-answer.wav', '1-of-mine.wav', '1-question.wav', 'mine.wav'])
+  expect(readdirSync(join(folder, 'out')).filter((file) => file.endsWith('.svg'))).toEqual(['1-timing.svg'])
 })
 
 test('word errors are counted as changes, additions and losses', () => {
