@@ -22,6 +22,7 @@
 //     syntax             bash -n only: for commands that need a network, a terminal or a fresh clone.
 //   text
 //     output             what the `run` block before it printed.
+//     shown              what another command prints: the test of the document compares it.
 //     tree               names of files: each must be in the reader's folder.
 //
 // Besides, `run` takes in=FOLDER (a folder of the reader's; default: the root of the repository) and exit=STATUS (default: 0);
@@ -45,7 +46,7 @@ const kinds: Record<string, readonly string[]> = {
   json: ['manifest', 'manifest-part', 'value'],
   jsonl: ['host', 'plugin'],
   sh: ['run', 'syntax'],
-  text: ['output', 'tree'],
+  text: ['output', 'shown', 'tree'],
 }
 
 const fence = /^ *(`{3,}|~{3,})[ \t]*(.*)\n([\s\S]*?)^ *\1[ \t]*$/gm
