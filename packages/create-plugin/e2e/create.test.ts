@@ -208,7 +208,7 @@ describe.concurrent.each(others)('with $title', ({ title, flags, args, config, a
     await packInto(user, 'my_plugin')
     const elsewhere = ['--plugins-dir', join(folder, elsewhereName), '--config', JSON.stringify(config())]
     const called = ['appfactory-host', 'call', 'my_plugin', ...args, ...elsewhere]
-    expect(await user.npx(['--no', ...called], 'my_plugin')).toMatch(answer)
+    expect(await user.npx(['--no-install', ...called], 'my_plugin')).toMatch(answer)
   })
 })
 

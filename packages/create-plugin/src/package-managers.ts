@@ -21,7 +21,7 @@ const commands: Record<PackageManager, Commands> = {
     ci: 'npm ci',
     test: 'npm test',
     run: 'npm run',
-    exec: 'npx --no',
+    exec: 'npx --no-install',
     create: 'npm create appfactory-plugin@VERSION NAME --',
   },
   pnpm: {

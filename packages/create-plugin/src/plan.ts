@@ -48,10 +48,7 @@ function copiedFiles(answers: Answers): PlannedFile[] {
 }
 
 function renamed(text: string, from: string, name: string): string {
-  return text
-    .replaceAll('npx appfactory-host', 'npx --no appfactory-host')
-    .replaceAll('examples/plugins', '..')
-    .replaceAll(from, name)
+  return text.replaceAll('examples/plugins', '..').replaceAll(from, name)
 }
 
 function rendered(answers: Answers, folders: readonly string[]): PlannedFile[] {

@@ -30,7 +30,7 @@ describe('done', () => {
     const { status, out, error } = await run(tts, { cwd })
     expect({ status, error }).toEqual({ status: 0, error: '' })
     expect(out).toMatch(
-      /Next:\n +cd my_plugin\n +npm install\n +npm test\n +npx --no appfactory-host call my_plugin.*\n +npm run dev\n +npm run tester/,
+      /Next:\n +cd my_plugin\n +npm install\n +npm test\n +npx --no-install appfactory-host call my_plugin.*\n +npm run dev\n +npm run tester/,
     )
     expect(out).toContain('npm create appfactory-plugin@0.1.0 my_plugin -- --contract tts --yes')
     expect(readdirSync(cwd)).toEqual(['my_plugin'])
