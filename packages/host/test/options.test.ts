@@ -163,7 +163,11 @@ describe('an option of a call that means nothing is a TypeError that names it', 
   test.each(wrong)('%s', async (name, values) => {
     const root = temporaryFolder()
     writePlugin(root, 'counter', counter('counter'), llm)
-    await using host = new PluginHost({ pluginsDir: root, drainTimeoutMs: 60_000, maxStreams: 2 })
+    await using host = new PluginHost({
+      pluginsDir: root,
+      drainTimeoutMs: Number.POSITIVE_INFINITY,
+      maxStreams: 2,
+    })
     const handle = await host.load('counter')
     for (const value of values) {
       const options = { [name]: value } as CallOptions
@@ -180,16 +184,18 @@ describe('an option of a call that means nothing is a TypeError that names it', 
     expect((await host.health('counter')).details).toMatchObject({ open_streams: 0, calls_in_flight: 0 })
     for await (const _ of host.stream('counter', 'stream_complete', { prompt: 'x' }, { credit: 1 }));
     await host.call('counter', 'complete', { prompt: 'x' }, { timeoutMs: 10_000 })
-    const begun = performance.now()
     await handle.unload()
-    expect(performance.now() - begun).toBeLessThan(30_000)
   })
 })
 
 test('streams that could not be begun do not count: others go on, and unloading waits for none', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'counter', counter('counter'), llm)
-  await using host = new PluginHost({ pluginsDir: root, maxStreams: 2, drainTimeoutMs: 60_000 })
+  await using host = new PluginHost({
+    pluginsDir: root,
+    maxStreams: 2,
+    drainTimeoutMs: Number.POSITIVE_INFINITY,
+  })
   await host.load('counter')
   const refused: object[] = [
     { credit: 0 },
@@ -207,9 +213,7 @@ test('streams that could not be begun do not count: others go on, and unloading 
   }
   expect((await host.health('counter')).details).toMatchObject({ open_streams: 0 })
   for await (const _ of host.stream('counter', 'stream_complete', { prompt: 'x' }));
-  const begun = performance.now()
   await host.unload('counter')
-  expect(performance.now() - begun).toBeLessThan(30_000)
 })
 
 describe('a flag of the command line that takes a number takes no other', () => {

@@ -17,13 +17,14 @@ describe('a misspelt name', () => {
   })
 
   it('of millions of characters is near none, and costs nothing', () => {
-    const before = performance.now()
+    // Time that was computed: a busy machine takes longer.
+    const before = process.cpuUsage()
     for (let round = 0; round < 100; round++) {
       expect(closest('XxXx'.repeat(2_000_000), names)).toBeUndefined()
       expect(closest('-'.repeat(8_000_000), names)).toBeUndefined()
       expect(closest('name', ['n'.repeat(8_000_000)])).toBeUndefined()
     }
-    expect(performance.now() - before).toBeLessThan(5000)
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(5000)
     expect(closest('tts_flit', names)).toBe('tts_flite')
   })
 })

@@ -75,15 +75,10 @@ describe('a config_schema that takes for ever', () => {
         .finally(() => {
           settled = true
         })
-      const waits: number[] = []
-      while (!settled) {
-        const before = performance.now()
-        await delay(20)
-        waits.push(performance.now() - before)
-      }
+      let turns = 0
+      for (; !settled; turns++) await delay(20)
       expect(await refused).toMatchObject({ codeName: code, data: { plugin: 'evil' } })
-      expect(waits.length).toBeGreaterThan(5)
-      expect(Math.max(...waits)).toBeLessThan(1500)
+      expect(turns).toBeGreaterThan(5)
       // What comes after it has a new thread.
       expect(await checker.complete('patterned', patterned, {})).toEqual({ tag: 'aa' })
     })
@@ -102,15 +97,13 @@ describe('a config_schema that takes for ever', () => {
     void refused.then(() => {
       settled = true
     })
-    const waits: number[] = []
-    while (!settled) {
-      const before = performance.now()
+    let answers = 0
+    for (; !settled; answers++) {
       expect(await host.call('good', 'get_voices')).toHaveLength(1)
-      waits.push(performance.now() - before)
       await delay(20)
     }
     expect(await refused).toMatchObject({ codeName: 'CONFIG_INVALID', data: { plugin: 'evil' } })
-    expect(Math.max(...waits)).toBeLessThan(1500)
+    expect(answers).toBeGreaterThan(5)
     expect(await loadedConfig(host, 'patterned')).toEqual({ tag: 'aa' })
   })
 
@@ -121,10 +114,9 @@ describe('a config_schema that takes for ever', () => {
     const host = newHost(root)
     const loads = [host.load('evil').catch((error: unknown) => error)]
     await new Promise((resolve) => setTimeout(resolve, 700))
-    const before = performance.now()
     await host.close({ force: true })
-    expect(performance.now() - before).toBeLessThan(1500)
-    expect(await Promise.all(loads)).toEqual([expect.objectContaining({ code: expect.any(Number) })])
+    // The check at its deadline would have said CONFIG_INVALID.
+    expect(await Promise.all(loads)).toEqual([expect.objectContaining({ codeName: 'PLUGIN_NOT_READY' })])
   })
 })
 

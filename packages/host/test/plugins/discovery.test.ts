@@ -310,7 +310,8 @@ test('a name of millions of characters gets a short answer at once', async () =>
     '-'.repeat(7_000_000),
     `a${'_a'.repeat(3_000_000)}`,
   ]) {
-    const before = performance.now()
+    // Time that was computed: a busy machine takes longer.
+    const before = process.cpuUsage()
     for (const ask of [
       () => host.load(name),
       () => host.health(name),
@@ -321,7 +322,7 @@ test('a name of millions of characters gets a short answer at once', async () =>
       expect(error).toMatchObject({ codeName: 'PLUGIN_NOT_FOUND' })
       expect(JSON.stringify(toErrorObject(error)).length).toBeLessThan(2000)
     }
-    expect(performance.now() - before).toBeLessThan(3000)
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(3000)
   }
   await expect(host.load('plugin_1')).rejects.toMatchObject({
     message: expect.stringContaining('Did you mean'),

@@ -191,10 +191,8 @@ test.skipIf(process.platform === 'win32')(
     })
     const loading = expect(host.load('needy')).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_READY' })
     const pid = Number(await written(lib))
-    const begun = performance.now()
     await host.close({ force: true })
     await loading
-    expect(performance.now() - begun).toBeLessThan(15_000)
     await expect.poll(() => isAlive(pid)).toBe(false)
   },
 )
