@@ -117,6 +117,39 @@ export function noSessionId(name: string, method: string): PluginError {
   )
 }
 
+export function otherContract(name: string, contract: string, expected: string): PluginError {
+  return new PluginError(
+    'CONTRACT_MISMATCH',
+    `Plugin "${name}" is of contract ${quoted(contract)}, not ${quoted(expected)}. Name a plugin of contract ${quoted(expected)}, or ask for the contract ${quoted(contract)}`,
+    { plugin: name, contract: shortened(contract), expected },
+  )
+}
+
+/** The plugin has another version of the contract. */
+export function methodsMissing(name: string, contract: string, methods: readonly string[]): PluginError {
+  return new PluginError(
+    'CONTRACT_MISMATCH',
+    `Plugin "${name}" lacks ${listed(methods)} of contract ${quoted(contract)}. Update the plugin, or use the version of the contract that it was written for`,
+    { plugin: name, contract, expected: contract, methods },
+  )
+}
+
+/** A handle has no such method. */
+export function noSuchMethod(
+  name: string,
+  contract: string,
+  method: string,
+  methods: readonly string[],
+): PluginError {
+  const meant = closest(method, methods)
+  const hint = meant === undefined ? `It has ${listed(methods)}` : `Did you mean ${meant}?`
+  return new PluginError(
+    'METHOD_NOT_FOUND',
+    `Plugin "${name}" of contract ${quoted(contract)} has no method ${shortened(method)}. ${hint}`,
+    { plugin: name, method: shortened(method), methods },
+  )
+}
+
 /** Calls in flight are not interrupted. */
 export function notDrained(name: string, timeoutMs: number): PluginError {
   return new PluginError(

@@ -5,7 +5,8 @@ import {
   type MethodDescriptor,
   PluginError,
 } from '@appfactory/sdk'
-import { type Codec, issuesText, MethodCodecs } from '@appfactory/sdk/internal'
+import { type Codec, issuesText, MethodCodecs, reservedNames } from '@appfactory/sdk/internal'
+import { noSuchMethod } from './errors.js'
 import { PieceStream } from './instance/pieces.js'
 import type { CallOptions, RoutedCallOptions } from './options.js'
 import type { Slot } from './slot/slot.js'
@@ -32,11 +33,11 @@ export type PluginHandle<Contract = unknown> = ClientOf<Contract> & HandleBase
 type Record_ = Record<string, unknown>
 
 /** Makes the handle of a slot, with one function for each method of the contract. */
-export function createHandle<Contract>(
+export function createHandle(
   slot: Slot,
   contract: ContractDescriptor,
   unload: () => Promise<void>,
-): PluginHandle<Contract> {
+): PluginHandle {
   const base: HandleBase = {
     get name() {
       return slot.name
@@ -50,7 +51,27 @@ export function createHandle<Contract>(
     method.name,
     method.kind === 'stream' ? streamer(slot, method) : caller(slot, method),
   ])
-  return Object.assign(base, Object.fromEntries(methods)) as PluginHandle<Contract>
+  const handle: PluginHandle = Object.assign(base, Object.fromEntries(methods))
+  // Only what the handle does not have is looked for there: its own methods are as fast as without.
+  Object.setPrototypeOf(handle, methodsThatThrow(slot, contract))
+  return handle
+}
+
+/** What libraries look for in any object, to learn what it is. */
+const notMethods = new Set([...reservedNames, 'catch', 'toJSON', 'asymmetricMatch', 'nodeType', 'tagName'])
+
+/** In place of `handle.chat is not a function`, where a plugin has no such method: an error that tells which there are. */
+function methodsThatThrow(slot: Slot, contract: ContractDescriptor): object {
+  const known = contract.methods.map(({ name }) => name)
+  return new Proxy(Object.prototype, {
+    get(target, key, handle): unknown {
+      if (typeof key !== 'string' || key in target || notMethods.has(key))
+        return Reflect.get(target, key, handle)
+      return () => {
+        throw noSuchMethod(slot.name, contract.name, key, known)
+      }
+    },
+  })
 }
 
 function caller(slot: Slot, method: MethodDescriptor) {

@@ -1,14 +1,22 @@
 import { EventEmitter } from 'node:events'
 import { resolve } from 'node:path'
-import { type ContractDescriptor, type HealthStatus, PluginStatus } from '@appfactory/sdk'
-import { decodeState, describeThrown, encodeState, type WireState } from '@appfactory/sdk/internal'
+import {
+  type ContractBinding,
+  type ContractClass,
+  type ContractDescriptor,
+  type HealthStatus,
+  PluginStatus,
+} from '@appfactory/sdk'
+import { decodeState, describeThrown, encodeState, nameValue, type WireState } from '@appfactory/sdk/internal'
 import { withBase64 } from './base64.js'
 import { Calls } from './calls.js'
 import { Catalogue } from './catalogue.js'
 import type { Config } from './config/config.js'
 import { hostClosed, pluginAlreadyLoaded, pluginReplaced, requestCancelled } from './errors.js'
+import { checkContract, expectedContract, type Given, namesContract } from './expected-contract.js'
 import { createHandle, type PluginHandle } from './handle.js'
 import type { Instance } from './instance/instance.js'
+import { PieceStream } from './instance/pieces.js'
 import type { Source } from './instance/source.js'
 import type { LogLevel } from './logs/levels.js'
 import { Logs } from './logs/logs.js'
@@ -19,13 +27,12 @@ import {
   type InstanceLimits,
   instanceLimitsOf,
   type LoadOptions,
-  loadOptionNames,
   type RestartPolicy,
   restartPolicyOf,
   type SlotLimits,
   type SwapOptions,
   slotLimitsOf,
-  swapOptionNames,
+  unknownOptionOf,
 } from './options.js'
 import type { DiscoveredPlugin, Discovery } from './plugins/discovery.js'
 import type { EntryOptions } from './plugins/entry.js'
@@ -160,35 +167,57 @@ export class PluginHost extends EventEmitter<HostEvents> {
    *
    * @throws PluginError DISCOVERY_FAILED where a folder can't be read.
    */
-  discover(dirs?: readonly string[]): Promise<Discovery> {
+  async discover(dirs?: readonly string[]): Promise<Discovery> {
+    if (dirs !== undefined && !Array.isArray(dirs))
+      throw new TypeError(`discover() takes an array of paths, not ${nameValue(dirs)}`)
     return this.#catalogue.discover(dirs)
   }
 
   /** The plugins that are there, loaded or not; those that are not valid only if asked for. */
-  list(options: { includeInvalid?: boolean } = {}): Promise<PluginSummary[]> {
+  async list(options: { includeInvalid?: boolean } = {}): Promise<PluginSummary[]> {
+    checkOptionNames('list', options)
     return this.#catalogue.list(options)
   }
 
   /**
-   * Starts a plugin and initializes it.
+   * Starts a plugin of a contract and initializes it. The handle has the contract's methods.
+   *
+   * @param contract The contract's class: `TTSContract`, one of `defineContract()`, or your own class that extends one.
+   * @throws PluginError CONTRACT_MISMATCH where the plugin is of another contract: nothing stays loaded. Else as `load(name)`.
+   * @example const tts = await host.load(TTSContract, 'tts_flite', { config: { voice: 'rms' } })
+   */
+  async load<Contract extends ContractClass>(
+    contract: Contract,
+    name: string,
+    options?: LoadOptions,
+  ): Promise<PluginHandle<InstanceType<Contract>>>
+  /**
+   * Starts a plugin and initializes it. Its contract is not compared with the type argument: `load(TTSContract, name)` does that.
    *
    * @throws PluginError PLUGIN_NOT_FOUND, PLUGIN_ALREADY_LOADED, MANIFEST_MISSING, MANIFEST_INVALID, DEPENDENCY_MISSING,
    *   CONTRACT_MISMATCH, CONFIG_INVALID, PLUGIN_LOAD_FAILED, PLUGIN_INITIALIZE_FAILED, PROTOCOL_VERSION_UNSUPPORTED or
    *   REQUEST_CANCELLED. TypeError for an unknown option.
    * @example const tts = await host.load<TTSContract>('tts_flite', { config: { voice: 'rms' }, signal })
    */
-  async load<Contract = unknown>(name: string, options: LoadOptions = {}): Promise<PluginHandle<Contract>> {
-    checkOptionNames('load()', options, loadOptionNames)
+  async load<Contract = unknown>(name: string, options?: LoadOptions): Promise<PluginHandle<Contract>>
+  async load(...given: Given<[options?: LoadOptions | undefined]>): Promise<PluginHandle> {
+    if (!namesContract(given)) return this.#load(...given)
+    const [contract, name, options] = given
+    return this.#load(name, options, expectedContract('load()', contract))
+  }
+
+  async #load(name: string, options: LoadOptions = {}, expected?: ContractBinding): Promise<PluginHandle> {
+    checkOptionNames('load', options)
     const { config = {}, env, signal } = options
     if (this.#closed) throw hostClosed()
     if (signal?.aborted) throw requestCancelled(signal)
     if (this.#registry.isTaken(name)) throw pluginAlreadyLoaded(name)
-    const slot = this.#createSlot(this.#sources.byName(name, { config, env }))
+    const slot = this.#createSlot(this.#sources.byName(name, { config, env, contract: expected }))
     // From here on, calls to the plugin wait for it.
     this.#registry.add(slot)
     try {
       const { contract, manifest } = await openUnlessAborted(slot, signal)
-      const handle = this.#handle<Contract>(slot, contract)
+      const handle = this.#handle(slot, contract)
       this.#registry.opened(slot, name)
       this.#logs.launcher('INFO', 'plugin loaded', { plugin: name, version: manifest.version })
       return handle
@@ -208,7 +237,9 @@ export class PluginHost extends EventEmitter<HostEvents> {
    *
    * @throws PluginError PLUGIN_NOT_FOUND, PLUGIN_NOT_READY, or PLUGIN_SHUTDOWN_FAILED (it is unloaded all the same).
    */
-  async unload(name: string, { force = false }: { force?: boolean } = {}): Promise<void> {
+  async unload(name: string, options: { force?: boolean } = {}): Promise<void> {
+    checkOptionNames('unload', options)
+    const { force = false } = options
     const successor = this.#registry.successorOf(name)
     if (successor !== undefined) throw pluginReplaced(name, successor)
     const slot = await this.#catalogue.slot(name)
@@ -233,7 +264,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * @example await host.swap('tts_flite', 'tts_flite_v2')
    */
   async swap(old: string, replacement: string, options: SwapOptions = {}): Promise<SwapResult> {
-    checkOptionNames('swap()', options, swapOptionNames)
+    checkOptionNames('swap', options)
     const { config, env, preserveState = true } = options
     const slot = await this.#catalogue.slot(old)
     const source = await this.#sources.replacement(slot.source, replacement, { config, env })
@@ -261,7 +292,8 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * @example await host.call('tts_flite', 'synthesize', { text: 'Hello' }, { timeoutMs: 2000 })
    */
   call(plugin: string, method: string, args: Config = {}, options: CallOptions = {}): Promise<unknown> {
-    return this.#calls.call(plugin, method, args, options, withBase64)
+    const wrong = unknownOptionOf('call', options)
+    return wrong ? Promise.reject(wrong) : this.#calls.call(plugin, method, args, options, withBase64)
   }
 
   /** As `call`, for the pieces of a stream method. `break` in the loop cancels it in the plugin. */
@@ -271,17 +303,37 @@ export class PluginHost extends EventEmitter<HostEvents> {
     args: Config = {},
     options: CallOptions = {},
   ): AsyncIterableIterator<unknown> {
-    return this.#calls.stream(plugin, method, args, options, withBase64)
+    const wrong = unknownOptionOf('stream', options)
+    return wrong ? failedStream(wrong) : this.#calls.stream(plugin, method, args, options, withBase64)
   }
 
+  /**
+   * The handle of a loaded plugin of a contract.
+   *
+   * @throws PluginError CONTRACT_MISMATCH where it is of another contract; PLUGIN_NOT_FOUND or PLUGIN_NOT_READY.
+   * @example const tts = await host.get(TTSContract, 'tts_flite')
+   */
+  async get<Contract extends ContractClass>(
+    contract: Contract,
+    name: string,
+  ): Promise<PluginHandle<InstanceType<Contract>>>
   /**
    * The handle of a loaded plugin.
    *
    * @throws PluginError PLUGIN_NOT_FOUND or PLUGIN_NOT_READY.
    */
-  async get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>> {
+  async get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>>
+  async get(...given: Given<[]>): Promise<PluginHandle> {
+    if (!namesContract(given)) return this.#get(...given)
+    const [contract, name] = given
+    return this.#get(name, expectedContract('get()', contract))
+  }
+
+  async #get(name: string, expected?: ContractBinding): Promise<PluginHandle> {
     const slot = await this.#catalogue.slot(name)
-    return this.#handle<Contract>(slot, (await slot.ready()).contract)
+    const { contract } = await slot.ready()
+    if (expected) await checkContract(slot.name, contract, expected)
+    return this.#handle(slot, contract)
   }
 
   /** The name of the plugin that answers for a contract: the one of its plugins that was loaded last. */
@@ -307,8 +359,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
    */
   async describe(
     name: string,
-    { signal }: { signal?: AbortSignal | undefined } = {},
+    options: { signal?: AbortSignal | undefined } = {},
   ): Promise<{ plugin: DiscoveredPlugin; contract: ContractDescriptor }> {
+    checkOptionNames('describe', options)
+    const { signal } = options
     if (this.#closed) throw hostClosed()
     const plugin = await this.#catalogue.inspect(name)
     if (this.#closed) throw hostClosed()
@@ -371,7 +425,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
   }
 
   /** Unloads all plugins and closes the logs. Nothing is left running. `force`, also later, ends the wait for calls in flight. */
-  close({ force = false }: { force?: boolean } = {}): Promise<void> {
+  close(options: { force?: boolean } = {}): Promise<void> {
+    const wrong = unknownOptionOf('close', options)
+    if (wrong) return Promise.reject(wrong)
+    const { force = false } = options
     if (force) for (const slot of this.#registry.slots()) slot.forceClose()
     this.#closed ??= this.#close(force)
     return this.#closed
@@ -432,8 +489,8 @@ export class PluginHost extends EventEmitter<HostEvents> {
     }
   }
 
-  #handle<Contract>(slot: Slot, contract: ContractDescriptor): PluginHandle<Contract> {
-    return createHandle<Contract>(slot, contract, async () => {
+  #handle(slot: Slot, contract: ContractDescriptor): PluginHandle {
+    return createHandle(slot, contract, async () => {
       if (this.#registry.loaded(slot.name) === slot) await this.unload(slot.name)
     })
   }
@@ -449,6 +506,11 @@ export class PluginHost extends EventEmitter<HostEvents> {
       }
     }
   }
+}
+
+/** A stream that fails when it is first read, as all do that can't be begun. */
+function failedStream(error: Error): AsyncIterableIterator<unknown> {
+  return new PieceStream({ open: () => Promise.reject(error) })
 }
 
 /** The first instance of a slot. An abort closes the slot: the load is ended, and what it has started. */

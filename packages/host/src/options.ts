@@ -171,27 +171,43 @@ export interface SwapOptions {
   preserveState?: boolean | undefined
 }
 
-export const loadOptionNames: readonly (keyof LoadOptions)[] = ['config', 'env', 'signal']
-export const swapOptionNames: readonly (keyof SwapOptions)[] = ['config', 'env', 'preserveState']
+const callOptions: (keyof CallOptions)[] = ['timeoutMs', 'signal', 'retry', 'credit']
 
-/** @throws TypeError that names the first option that is not among `known`. */
-export function checkOptionNames(what: string, options: object, known: readonly string[]): void {
-  const unknown = unknownOption(what, options, known)
-  if (unknown === undefined) return
-  throw new TypeError(
-    `${what} has no option ${quoted(unknown)}. Its options are ${known.join(', ')}; a plugin's settings go into config`,
-  )
+/** The options of each method of a host. */
+const methodOptions = {
+  load: ['config', 'env', 'signal'] satisfies (keyof LoadOptions)[],
+  swap: ['config', 'env', 'preserveState'] satisfies (keyof SwapOptions)[],
+  call: callOptions,
+  stream: callOptions,
+  list: ['includeInvalid'],
+  describe: ['signal'],
+  unload: ['force'],
+  close: ['force'],
+} satisfies Record<string, readonly string[]>
+
+/** Why a method of a host can't take these options, if it can't: one that it does not have, or no object. */
+export function unknownOptionOf(method: keyof typeof methodOptions, options: object): TypeError | undefined {
+  const known: readonly string[] = methodOptions[method]
+  const name = `${method}()`
+  if (typeof options !== 'object' || options === null) return notAnObject(name, options)
+  for (const option of Object.keys(options)) {
+    if (known.includes(option)) continue
+    const settings = known.includes('config') ? "; a plugin's settings go into config" : ''
+    return new TypeError(
+      `${name} has no option ${quoted(option)}. Its options are ${known.join(', ')}${settings}`,
+    )
+  }
+  return undefined
 }
 
-/**
- * The first option that is not among `known`.
- *
- * @throws TypeError where the options are no object.
- */
-function unknownOption(what: string, options: object, known: readonly string[]): string | undefined {
-  if (typeof options !== 'object' || options === null)
-    throw new TypeError(`${what} takes options as an object, not ${nameValue(options)}`)
-  return Object.keys(options).find((name) => !known.includes(name))
+/** @throws TypeError that names the first option that the method of a host does not have. */
+export function checkOptionNames(method: keyof typeof methodOptions, options: object): void {
+  const wrong = unknownOptionOf(method, options)
+  if (wrong) throw wrong
+}
+
+function notAnObject(what: string, options: unknown): TypeError {
+  return new TypeError(`${what} takes options as an object, not ${nameValue(options)}`)
 }
 
 const isFlag = (value: unknown): boolean => typeof value === 'boolean'
@@ -219,7 +235,8 @@ const hostOptionNames = [...Object.keys(kinds), ...Object.keys(instanceRules), .
 
 /** @throws TypeError that names the option: one that there is not, or one that is no number. Numbers have rules of their own. */
 export function checkHostOptions(options: object): void {
-  const unknown = unknownOption('PluginHost', options, hostOptionNames)
+  if (typeof options !== 'object' || options === null) throw notAnObject('PluginHost', options)
+  const unknown = Object.keys(options).find((name) => !hostOptionNames.includes(name))
   if (unknown !== undefined) {
     const meant = closest(unknown, hostOptionNames)
     const advice =

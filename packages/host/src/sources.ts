@@ -6,6 +6,7 @@ import { namePattern } from '@appfactory/sdk/manifest'
 import { type Config, plainConfig, readConfig } from './config/config.js'
 import { SchemaChecker } from './config/schema-checker.js'
 import { manifestInvalid, manifestMissing, pluginNotFound, pluginStopping } from './errors.js'
+import { checkContract, checkManifestContract } from './expected-contract.js'
 import { type ConnectionOptions, PluginConnection } from './instance/connection.js'
 import { type Instance, PluginInstance } from './instance/instance.js'
 import type { Source } from './instance/source.js'
@@ -35,7 +36,7 @@ export interface SourcesOptions extends EntryOptions {
 }
 
 /** What the caller gives an instance. */
-type Settings = Pick<Source, 'config' | 'env'>
+type Settings = Pick<Source, 'config' | 'env' | 'contract'>
 
 /** Longest name of a plugin, in characters. */
 const longestName = 100
@@ -67,17 +68,19 @@ export class Sources {
 
   /** Starts an instance from a plugin's files and configuration, as they are now. Whatever fails, nothing is left running. */
   async #start(
-    { name, inspect, config, env }: Omit<Source, 'start'>,
+    { name, inspect, config, env, contract }: Omit<Source, 'start'>,
     signal: AbortSignal,
   ): Promise<Instance> {
     const plugin = loadable(await inspect())
     const { dir, manifest } = plugin
+    if (contract) checkManifestContract(manifest, contract)
     if (signal.aborted) throw pluginStopping(name)
     await checkDependencies(dir, manifest, this.#dependencyOptions, signal)
     const given = await readConfig(manifest, this.#options.configDir, { config, env })
     this.#checker.prepare(manifest.config_schema, given.config)
     const open = await PluginConnection.open({ ...this.#connectionOptions(plugin, given.grants), signal })
     try {
+      if (contract) await checkContract(manifest.name, open.handshake.contract, contract)
       // Where the plugin's code has a schema of its own, that decides alone.
       const schema = open.handshake.checks_config ? undefined : manifest.config_schema
       const complete = await this.#checker.complete(manifest.name, schema, given.config, signal)
@@ -100,8 +103,12 @@ export class Sources {
   ): Promise<Source> {
     const settingsOf = (name: string): Settings => {
       const kept = name === current.name ? current : { config: {}, env: undefined }
-      // What is no configuration, such as null, is for the source to refuse.
-      return { config: config === undefined ? kept.config : config, env: env === undefined ? kept.env : env }
+      return {
+        // What is no configuration, such as null, is for the source to refuse.
+        config: config === undefined ? kept.config : config,
+        env: env === undefined ? kept.env : env,
+        contract: current.contract,
+      }
     }
     if (typeof replacement === 'string' && isPath(replacement)) {
       const { name } = await inspectInside(this.#options.dirs, replacement, this.#options)

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { TTSContract } from '@appfactory/sdk'
 import { describe, expect, test } from 'vitest'
 import { type CallOptions, type HostOptions, PluginHost } from '../src/index.js'
 import { defaultInstanceLimits, defaultRestartPolicy, defaultSlotLimits } from '../src/options.js'
@@ -241,18 +242,30 @@ describe('a flag of the command line that takes a number takes no other', () => 
   })
 })
 
-test.each([
-  ['load', { voice: 'rms' }, 'load() has no option "voice". Its options are config, env, signal'],
-  ['load', 'rms', 'load() takes options as an object, not the string "rms"'],
+test.each<[keyof PluginHost, unknown[], string]>([
+  ['load', ['a', { voice: 'rms' }], 'load() has no option "voice". Its options are config, env, signal'],
+  ['load', ['a', 'rms'], 'load() takes options as an object, not the string "rms"'],
+  ['load', [TTSContract, 'a', { voice: 'rms' }], 'load() has no option "voice"'],
+  ['swap', ['a', 'b', { keepState: true }], 'swap() has no option "keepState"'],
   [
-    'swap',
-    { keepState: true },
-    'swap() has no option "keepState". Its options are config, env, preserveState',
+    'call',
+    ['a', 'b', {}, { timeout: 5 }],
+    'call() has no option "timeout". Its options are timeoutMs, signal',
   ],
-] as const)('%s() refuses %j', async (method, options, message) => {
+  ['call', ['a', 'b', {}, null], 'call() takes options as an object, not null'],
+  ['list', [{ invalid: true }], 'list() has no option "invalid". Its options are includeInvalid'],
+  ['describe', ['a', { timeoutMs: 5 }], 'describe() has no option "timeoutMs". Its options are signal'],
+  ['unload', ['a', { now: true }], 'unload() has no option "now". Its options are force'],
+  ['close', [{ now: true }], 'close() has no option "now". Its options are force'],
+  ['discover', ['plugins'], 'discover() takes an array of paths, not the string "plugins"'],
+])('%s() refuses %j', async (method, args, message) => {
   await using host = new PluginHost({ pluginsDir: temporaryFolder() })
-  const call = method === 'load' ? host.load('a', options as never) : host.swap('a', 'b', options as never)
-  const error: unknown = await call.catch((thrown: unknown) => thrown)
+  const error: unknown = await Reflect.apply(host[method] as () => Promise<unknown>, host, args).catch(
+    (thrown: unknown) => thrown,
+  )
   expect(error).toBeInstanceOf(TypeError)
   expect((error as Error).message).toContain(message)
+  if (method !== 'call') return
+  const stream = Reflect.apply(host.stream, host, args)
+  await expect(stream.next()).rejects.toThrow(message.replace('call()', 'stream()'))
 })

@@ -54,6 +54,14 @@ export interface ErrorData {
   PLUGIN_INITIALIZE_FAILED: NotStarted & TimedOut
   PLUGIN_SHUTDOWN_FAILED: OfPlugin
   PLUGIN_ALREADY_LOADED: OfPlugin
+  /** `expected` is the contract that was asked for; `methods` are those that the plugin lacks. */
+  CONTRACT_MISMATCH: OfPlugin & {
+    readonly contract: string
+    readonly expected: string
+    readonly methods: readonly string[]
+    readonly issues: readonly ErrorIssue[]
+  }
+  METHOD_NOT_FOUND: OfMethod & { readonly methods: readonly string[] }
   MANIFEST_INVALID: OfPlugin & { readonly errors: readonly string[] }
   CONFIG_INVALID: OfPlugin & { readonly issues: readonly ErrorIssue[] }
   HOTSWAP_FAILED: {

@@ -6,6 +6,7 @@ export type { WordTiming } from './contracts/common.table.js'
 export {
   type CallContext,
   type ContractBinding,
+  type ContractClass,
   type ContractDefinition,
   contractBindingOf,
   type MethodBehaviour,

@@ -1,3 +1,4 @@
+import type { ContractBinding } from '@appfactory/sdk'
 import type { Config } from '../config/config.js'
 import type { DiscoveredPlugin } from '../plugins/discovery.js'
 import type { Env } from '../plugins/environment.js'
@@ -11,6 +12,8 @@ export interface Source {
   config: Config
   /** Variables for the plugin's process that the caller gave. */
   env: Env | undefined
+  /** The contract that the caller asked for, if any. */
+  contract?: ContractBinding | undefined
   /** The folder that it was named by; undefined: it was found by its name. */
   path: string | undefined
   inspect(): Promise<DiscoveredPlugin>

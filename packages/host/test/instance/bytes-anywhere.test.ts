@@ -1,11 +1,8 @@
-import { mkdirSync, symlinkSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { STTContract } from '@appfactory/sdk'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PluginHost } from '../../src/index.js'
-import { temporaryFolder, writePlugin } from '../fixtures/plugins.js'
+import { linkZod, temporaryFolder, writePlugin } from '../fixtures/plugins.js'
 
 /** Where bytes may stand in a schema; each as Zod, as a value, and as the same value on the wire. */
 const shapes = {
@@ -73,9 +70,7 @@ type Echo = Record<string, (args: { value: unknown }) => unknown>
 async function startEcho() {
   const root = temporaryFolder()
   const dir = writePlugin(root, 'echo', echo, { contract: 'echo' })
-  mkdirSync(join(dir, 'node_modules'))
-  const zod = fileURLToPath(new URL('../../node_modules/zod', import.meta.url))
-  symlinkSync(zod, join(dir, 'node_modules', 'zod'), 'junction')
+  linkZod(dir)
   const host = new PluginHost({ pluginsDir: root })
   return { host, plugin: (await host.load('echo')) as unknown as Echo }
 }

@@ -1,9 +1,6 @@
-import { mkdirSync, symlinkSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { PluginHost } from '../../src/index.js'
-import { temporaryFolder, writePlugin } from '../fixtures/plugins.js'
+import { linkZod, temporaryFolder, writePlugin } from '../fixtures/plugins.js'
 
 /** The methods that open, use and close a session all give bytes. */
 const talk = `
@@ -33,9 +30,7 @@ export default class extends Talk {
 test('bytes are base64 in the results of a session too, the one that opens it included', async () => {
   const root = temporaryFolder()
   const dir = writePlugin(root, 'talk', talk, { contract: 'talk' })
-  mkdirSync(join(dir, 'node_modules'))
-  const zod = fileURLToPath(new URL('../../node_modules/zod', import.meta.url))
-  symlinkSync(zod, join(dir, 'node_modules', 'zod'), 'junction')
+  linkZod(dir)
   await using host = new PluginHost({ pluginsDir: root })
   await host.load('talk')
   const sound = { sound_b64: Buffer.alloc(5000, 7).toString('base64') }

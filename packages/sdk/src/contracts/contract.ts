@@ -77,6 +77,13 @@ export interface ContractBinding {
 /** Registered, so that a class made by another copy of the SDK is recognised. */
 export const contractSymbol: unique symbol = Symbol.for('appfactory.contract') as never
 
+/** A contract as a class: `TTSContract`, one of `defineContract()`, or a class that extends one of these. */
+export type ContractClass = (abstract new (
+  ...args: never[]
+) => object) & {
+  readonly [contractSymbol]: ContractBinding
+}
+
 /** The binding of a contract class (own or inherited), or undefined for anything else. */
 export function contractBindingOf(value: unknown): ContractBinding | undefined {
   if (typeof value !== 'function') return undefined
