@@ -13,6 +13,17 @@ export function isBytesReference(value: object, nonce: string): value is BytesRe
   return typeof bytes === 'string' && typeof length === 'number' && bytes.startsWith(`${nonce}:`)
 }
 
+/** Bytes as an application or an author gets them: a Buffer's `slice()` would share its memory, and its JSON is another. */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  return Buffer.isBuffer(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : bytes
+}
+
+/** Decodes base64, as leniently as Node. Small ones lie in memory that Node shares: they are copied, so that `buffer` is theirs alone. */
+export function bytesOfBase64(text: string): Uint8Array {
+  const decoded = Buffer.from(text, 'base64')
+  return decoded.byteLength === decoded.buffer.byteLength ? plainBytes(decoded) : new Uint8Array(decoded)
+}
+
 /** Bytes that travel beside their message, which refers to them by their number. */
 export interface Payload {
   readonly number: number

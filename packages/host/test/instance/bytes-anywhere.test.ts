@@ -57,7 +57,7 @@ export default class Plugin extends Echo {
   captureState() { return this.kept }
   restoreState(state) { this.kept = state }
   open({ value }) { return value }
-  size() { return this.kept?.list?.[0]?.length ?? 0 }
+  size() { return this.kept?.list?.[0]?.constructor === Uint8Array ? this.kept.list[0].length : 0 }
 }
 for (const name of Object.keys(shapes)) {
   Plugin.prototype[name] = function ({ value }) { this.kept = { list: Array.isArray(value) ? value : [value] }; return value }

@@ -16,7 +16,7 @@ export default class extends STTContract {
   async initialize() {}
   async shutdown() {}
   async healthCheck() { return { status: this.status } }
-  async transcribe(audio) { return digest(audio) }
+  async transcribe(audio) { return { text: digest(audio), metadata: { kind: audio.constructor.name } } }
   async getLanguages() { return [] }
   async *transcribeStream(audio) { for await (const chunk of audio) yield { partial: digest(chunk), final: null } }
 }`
@@ -60,6 +60,9 @@ test('bytes of every size reach a plugin and come back from it, as they are', as
   const recordings = sizes.map((size) => randomBytes(size))
   const heard = await Promise.all(recordings.map((audio) => stt.transcribe(audio)))
   expect(heard.map(({ text }) => text)).toEqual(recordings.map(digestOf))
+  // Both ends get what the type says, and no Buffer.
+  expect(new Set(spoken.map(({ audio }) => audio.constructor.name))).toEqual(new Set(['Uint8Array']))
+  expect(new Set(heard.map(({ metadata }) => metadata?.['kind']))).toEqual(new Set(['Uint8Array']))
 })
 
 test('pieces stay in order, though some bring bytes beside them and others within', async () => {

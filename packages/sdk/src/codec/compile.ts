@@ -1,5 +1,5 @@
 import { isUint8Array } from 'node:util/types'
-import { Bytes } from '../bytes.js'
+import { Bytes, bytesOfBase64, plainBytes } from '../bytes.js'
 import { closest } from '../closest.js'
 import type { JsonSchema } from '../descriptor.js'
 import { listed } from '../quote.js'
@@ -370,8 +370,8 @@ function compileTaggedBytes([tagged]: readonly Property[], { direction }: Scope)
 }
 
 function decodeBytes(value: unknown, path: Path, issues: Issues): unknown {
-  if (value instanceof Bytes) return value.data
-  if (isUint8Array(value)) return value
+  if (value instanceof Bytes) return plainBytes(value.data)
+  if (isUint8Array(value)) return plainBytes(value)
   if (typeof value !== 'string') return wrong(value, 'base64 text', path, issues)
   // Programs for mail, and base64(1) and openssl, put in line ends.
   const decoded = decodeBase64(value) ?? decodeBase64(value.replace(/[\r\n]+/g, ''))
@@ -383,7 +383,7 @@ function decodeBytes(value: unknown, path: Path, issues: Issues): unknown {
 }
 
 function decodeBase64(text: string): Uint8Array | undefined {
-  const decoded = Buffer.from(text, 'base64')
+  const decoded = bytesOfBase64(text)
   const digits = text.length - (text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0)
   return digits % 4 === 1 || decoded.length !== Math.floor((digits * 3) / 4) ? undefined : decoded
 }

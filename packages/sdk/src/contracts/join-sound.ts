@@ -1,6 +1,6 @@
 import { decodeWav, sniffAudio, type WavAudio, wrapWav } from '../audio.js'
 import { PluginError } from '../errors.js'
-import { joinWav, readWav, sampleAt, wholeBlocks } from '../wav.js'
+import { concat, joinWav, readWav, sampleAt, wholeBlocks } from '../wav.js'
 
 /** Assumed format of sound without a declared one. */
 export const assumedFormat = 'The audio has no known header: its format is assumed'
@@ -36,7 +36,7 @@ export function joinSound(pieces: readonly SoundPiece[]): Joined {
   const odd = pieces.findIndex(
     (piece, index) => index > 0 && (readWav(piece.audio) || shapeOf(piece) !== shapeOf(first)),
   )
-  if (odd === -1) return { ...told, audio: Buffer.concat(pieces.map(({ audio }) => audio)) }
+  if (odd === -1) return { ...told, audio: concat(pieces.map(({ audio }) => audio)) }
   throw new PluginError(
     'TTS_SYNTHESIS_FAILED',
     `The pieces can’t be joined: the first one is ${shapeOf(first)}, piece ${odd + 1} is ${shapeOf(pieces[odd] ?? first)}. Read them one by one (a stream), or make them all of one format`,
@@ -61,10 +61,10 @@ function plainSounds(pieces: readonly SoundPiece[]): WavAudio[] | undefined {
 
 function joinPlain(sounds: readonly WavAudio[], pieces: readonly SoundPiece[]): Joined {
   const target = widest(sounds)
-  const data = Buffer.concat(
+  const data = concat(
     filesOf(sounds, pieces).flatMap((file) => {
       const parts = file.map((sound) => (isShape(sound, target) ? sound.data : convert(sound, target)))
-      return wholeBlocks(Buffer.concat(parts), (target.channels * target.bitsPerSample) / 8)
+      return wholeBlocks(concat(parts), (target.channels * target.bitsPerSample) / 8)
     }),
   )
   const { sampleRate, channels } = target

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { PluginError } from '../errors.js'
+import { concat } from '../wav.js'
 import { type Awaitable, PluginBase } from './base.js'
 import type { CallOptions, clientType } from './client.js'
 import { contractSymbol, type MethodBehaviour } from './contract.js'
@@ -97,7 +98,7 @@ export abstract class STTContract<Config = Record<string, unknown>> extends Plug
       for await (const chunk of audio) chunks.push(chunk)
       yield {
         partial: null,
-        final: textOf(await this.transcribe(Buffer.concat(chunks), options?.language, options)),
+        final: textOf(await this.transcribe(concat(chunks), options?.language, options)),
       }
       return
     }

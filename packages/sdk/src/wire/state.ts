@@ -1,5 +1,5 @@
 import { isUint8Array } from 'node:util/types'
-import { Bytes } from '../bytes.js'
+import { Bytes, bytesOfBase64, plainBytes } from '../bytes.js'
 import { describeThrown, PluginError } from '../errors.js'
 import { parseJson } from './message.js'
 import type { WireState } from './protocol.js'
@@ -86,7 +86,7 @@ function parseText(text: Uint8Array): unknown {
 }
 
 function bytesOf(data: Bytes | string): Uint8Array {
-  return data instanceof Bytes ? data.data : Buffer.from(data, 'base64')
+  return data instanceof Bytes ? plainBytes(data.data) : bytesOfBase64(data)
 }
 
 function member(holder: unknown, key: string | number): unknown {

@@ -8,6 +8,7 @@ import {
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { Bytes } from '../../src/bytes.js'
 import { type Converted, compileCodec } from '../../src/codec/compile.js'
 
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
@@ -187,6 +188,22 @@ describe('bytes', () => {
 
   it.each(['', 'AQ==', 'AQ', 'AQL/', 'AQL_'])('%o are some', (audio) => {
     expect(decode(schema, { audio_b64: audio }).issues).toEqual([])
+  })
+
+  it('are plain, and no Buffer: its slice() shares its memory, and its JSON is another', () => {
+    const sent = Buffer.alloc(5000, 7)
+    const { value } = decode(schema, { audio_b64: new Bytes(sent) })
+    const { audio } = value as { audio: Uint8Array<ArrayBuffer> }
+    expect(Object.getPrototypeOf(audio)).toBe(Uint8Array.prototype)
+    // Not copied.
+    expect(audio.buffer).toBe(sent.buffer)
+    for (const size of [1, 3000, 9000]) {
+      const text = Buffer.alloc(size, 7).toString('base64')
+      const { audio: inline } = decode(schema, { audio_b64: text }).value as { audio: Uint8Array }
+      expect(Object.getPrototypeOf(inline)).toBe(Uint8Array.prototype)
+      // Nothing of others is in its memory.
+      expect([inline.byteOffset, inline.buffer.byteLength]).toEqual([0, size])
+    }
   })
 
   it('with line ends, as mail and base64(1) have them, are the same', () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Bytes } from '../../src/bytes.js'
 import { decodeState, encodeState } from '../../src/wire/state.js'
 
-const data = new Bytes(Buffer.from([1, 2, 3]))
+const data = new Bytes(Uint8Array.of(1, 2, 3))
 const unlimited = Number.POSITIVE_INFINITY
 
 test.each([
@@ -68,7 +68,7 @@ test('text of a state that is no JSON is INVALID_PARAMS', () => {
 
 test('bytes may come as base64', () => {
   const state = { state: { a: null }, bytes: [{ path: ['a'], data_b64: 'AQID' }] }
-  expect(decodeState(state)).toEqual({ a: Buffer.from([1, 2, 3]) })
+  expect(decodeState(state)).toEqual({ a: Uint8Array.of(1, 2, 3) })
 })
 
 test('JSON values of all kinds go over; members that are undefined are left out, and nothing is null', () => {
