@@ -1,24 +1,19 @@
 import type { Catalogue } from './catalogue.js'
 import { PieceStream } from './instance/pieces.js'
+import { Requests } from './metrics/requests.js'
 import type { RoutedCallOptions, WireArgs } from './options.js'
 import type { Registry } from './registry.js'
 import type { Slot } from './slot/slot.js'
 
-/** The calls of a host's plugins by their wire names, and the figures about them. */
+/** The calls of a host's plugins by their wire names, and how many requests there were. */
 export class Calls {
   readonly #registry: Registry<Slot>
   readonly #catalogue: Catalogue
-  #requests = 0
-  #errors = 0
+  readonly requests = new Requests()
 
   constructor(registry: Registry<Slot>, catalogue: Catalogue) {
     this.#registry = registry
     this.#catalogue = catalogue
-  }
-
-  /** Requests so far, and how many of them failed. */
-  get figures(): { requests: number; errors: number } {
-    return { requests: this.#requests, errors: this.#errors }
   }
 
   /** Bytes that wait for plugins to read them. */
@@ -40,11 +35,11 @@ export class Calls {
     options: RoutedCallOptions,
     map?: (result: unknown) => unknown,
   ): Promise<unknown> {
-    this.#requests += 1
+    this.requests.begin()
     const call = (slot: Slot): Promise<unknown> => slot.call(method, args, options)
     const slot = this.#registry.find(plugin)
     const answer = slot ? call(slot) : this.#catalogue.slot(plugin).then(call)
-    return answer.then(map, this.#countError)
+    return answer.then(map, this.requests.fail)
   }
 
   /** As `call`, for the pieces of a stream method. */
@@ -57,25 +52,12 @@ export class Calls {
   ): AsyncIterableIterator<unknown> {
     return new PieceStream({
       open: async () => {
-        const slot = await this.count(() => this.#catalogue.slot(plugin))
+        this.requests.begin()
+        const slot = await this.#catalogue.slot(plugin)
         return slot.stream(method, args, options)
       },
+      onEnd: this.requests.end,
       ...(map ? { map } : {}),
     })
-  }
-
-  /** Counts a request, whatever comes of it. */
-  async count<Result>(request: () => Promise<Result>): Promise<Result> {
-    this.#requests += 1
-    try {
-      return await request()
-    } catch (error) {
-      return this.#countError(error)
-    }
-  }
-
-  readonly #countError = (error: unknown): never => {
-    this.#errors += 1
-    throw error
   }
 }

@@ -8,6 +8,7 @@ import {
 import { type Codec, issuesText, MethodCodecs, reservedNames } from '@appfactory/sdk/internal'
 import { noSuchMethod } from './errors.js'
 import { PieceStream } from './instance/pieces.js'
+import type { Requests } from './metrics/requests.js'
 import type { CallOptions, RoutedCallOptions } from './options.js'
 import type { Slot } from './slot/slot.js'
 
@@ -36,6 +37,7 @@ type Record_ = Record<string, unknown>
 export function createHandle(
   slot: Slot,
   contract: ContractDescriptor,
+  requests: Requests,
   unload: () => Promise<void>,
 ): PluginHandle {
   const base: HandleBase = {
@@ -49,7 +51,7 @@ export function createHandle(
   }
   const methods = contract.methods.map((method) => [
     method.name,
-    method.kind === 'stream' ? streamer(slot, method) : caller(slot, method),
+    method.kind === 'stream' ? streamer(slot, method, requests) : caller(slot, method, requests),
   ])
   const handle: PluginHandle = Object.assign(base, Object.fromEntries(methods))
   // Only what the handle does not have is looked for there: its own methods are as fast as without.
@@ -74,24 +76,32 @@ function methodsThatThrow(slot: Slot, contract: ContractDescriptor): object {
   })
 }
 
-function caller(slot: Slot, method: MethodDescriptor) {
+function caller(slot: Slot, method: MethodDescriptor, requests: Requests) {
   const codecs = new MethodCodecs(method, { forCaller: true })
   return async (...given: unknown[]): Promise<unknown> => {
-    const { args, options } = prepare(given, method, codecs)
-    const answer = await slot.call(method.wire, args, options)
-    const result = convert(codecs.decodeResult, answer, method, 'the result')
-    return method.unwrap ? (result as Record_)[method.unwrap] : result
+    requests.begin()
+    try {
+      const { args, options } = prepare(given, method, codecs)
+      const answer = await slot.call(method.wire, args, options)
+      const result = convert(codecs.decodeResult, answer, method, 'the result')
+      return method.unwrap ? (result as Record_)[method.unwrap] : result
+    } catch (error) {
+      return requests.fail(error)
+    }
   }
 }
 
-function streamer(slot: Slot, method: MethodDescriptor) {
+function streamer(slot: Slot, method: MethodDescriptor, requests: Requests) {
   const codecs = new MethodCodecs(method, { forCaller: true })
   return (...given: unknown[]): AsyncIterableIterator<unknown> =>
     new PieceStream({
-      open: () => {
+      // Whatever it throws is the end of a stream that has begun.
+      open: async () => {
+        requests.begin()
         const { args, options } = prepare(given, method, codecs)
         return slot.stream(method.wire, args, options)
       },
+      onEnd: requests.end,
       map: (piece) => convert(codecs.decodePiece, piece, method, 'a piece'),
     })
 }

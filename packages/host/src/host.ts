@@ -20,6 +20,8 @@ import { PieceStream } from './instance/pieces.js'
 import type { Source } from './instance/source.js'
 import type { LogLevel } from './logs/levels.js'
 import { Logs } from './logs/logs.js'
+import { FiguresByPlugin } from './metrics/plugin-figures.js'
+import { rounded } from './numbers.js'
 import {
   type CallOptions,
   checkHostOptions,
@@ -85,7 +87,9 @@ export interface HostStatus {
   uptimeSeconds: number
   pluginsLoaded: number
   pluginsTotal: number
+  /** Calls and streams through handles, `call()` and `stream()`, and the requests of clients. A stream is one. */
   requestsProcessed: number
+  /** How many of them failed. What a caller cancels, and a stream that its reader leaves, are not among them. */
   errors: number
   /** Resident memory of the host's process in MB (1,000,000 bytes). */
   memoryMb: number
@@ -121,6 +125,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #restartPolicy: RestartPolicy
   readonly #logs: Logs
   readonly #registry = new Registry<Slot>()
+  readonly #figures = new FiguresByPlugin()
   readonly #catalogue: Catalogue
   readonly #calls: Calls
   /** Processes that answer `describe()`, by the plugin's folder. */
@@ -152,6 +157,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       allowInstallScripts: options.allowInstallScripts ?? false,
       preferSource: options.preferSource ?? false,
       log: (plugin, level, message) => this.#logPlugin(plugin, level, message),
+      figuresOf: this.#figures.of,
     })
     this.#logs = new Logs(options.logDir, options.logLevel ?? 'INFO')
     this.#catalogue = new Catalogue({
@@ -412,13 +418,13 @@ export class PluginHost extends EventEmitter<HostEvents> {
   }
 
   status(): HostStatus {
-    const { requests, errors } = this.#calls.figures
+    const { total, errors } = this.#calls.requests
     return {
       version: hostVersion,
-      uptimeSeconds: (performance.now() - this.#started) / 1000,
+      uptimeSeconds: rounded((performance.now() - this.#started) / 1000),
       pluginsLoaded: this.#registry.size,
       pluginsTotal: this.#catalogue.total,
-      requestsProcessed: requests,
+      requestsProcessed: total,
       errors,
       memoryMb: process.memoryUsage.rss() / 1e6,
     }
@@ -490,7 +496,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   }
 
   #handle(slot: Slot, contract: ContractDescriptor): PluginHandle {
-    return createHandle(slot, contract, async () => {
+    return createHandle(slot, contract, this.#calls.requests, async () => {
       if (this.#registry.loaded(slot.name) === slot) await this.unload(slot.name)
     })
   }

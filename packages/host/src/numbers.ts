@@ -31,6 +31,11 @@ export const size: NumberRule = {
   fits: (value) => isWhole(value, 1),
 }
 
+/** A figure for people and programs: nobody needs more of a second, or of a millisecond, than a thousandth. */
+export function rounded(figure: number): number {
+  return Math.round(figure * 1000) / 1000
+}
+
 /** What is wrong with the first of the options that is not as its rule says; undefined: nothing is. */
 export function wrongNumber(
   options: object,

@@ -11,6 +11,7 @@ import { type ConnectionOptions, PluginConnection } from './instance/connection.
 import { type Instance, PluginInstance } from './instance/instance.js'
 import type { Source } from './instance/source.js'
 import type { LogLevel } from './logs/levels.js'
+import { PluginFigures } from './metrics/plugin-figures.js'
 import { defaultInstanceLimits, type InstanceLimits } from './options.js'
 import { checkDependencies, type DependencyOptions } from './plugins/dependencies.js'
 import {
@@ -33,6 +34,7 @@ export interface SourcesOptions extends EntryOptions {
   autoInstallDependencies: boolean
   allowInstallScripts: boolean
   log(plugin: string, level: LogLevel, message: string): void
+  figuresOf(plugin: string): PluginFigures
 }
 
 /** What the caller gives an instance. */
@@ -60,15 +62,19 @@ export class Sources {
     return { install, allowScripts, timeoutMs: limits.installTimeoutMs }
   }
 
-  #source(given: Omit<Source, 'start'>): Source {
+  #source(given: Omit<Source, 'start' | 'figures'>): Source {
     const config = plainConfig(shortened(String(given.name)), given.config)
     const source = { ...given, config }
-    return { ...source, start: (signal) => this.#start(source, signal) }
+    return {
+      ...source,
+      figures: this.#options.figuresOf(given.name),
+      start: (signal) => this.#start(source, signal),
+    }
   }
 
   /** Starts an instance from a plugin's files and configuration, as they are now. Whatever fails, nothing is left running. */
   async #start(
-    { name, inspect, config, env, contract }: Omit<Source, 'start'>,
+    { name, inspect, config, env, contract }: Omit<Source, 'start' | 'figures'>,
     signal: AbortSignal,
   ): Promise<Instance> {
     const plugin = loadable(await inspect())
@@ -148,8 +154,12 @@ export class Sources {
   }
 
   #connectionOptions({ dir, manifest, entryFile }: ValidPlugin, grants: Grants): ConnectionOptions {
-    const { limits, log } = this.#options
-    const logOf = (level: LogLevel, message: string): void => log(manifest.name, level, message)
+    const { limits, log, figuresOf } = this.#options
+    const figures = figuresOf(manifest.name)
+    const logOf = (level: LogLevel, message: string): void => {
+      figures.logLines[level] += 1
+      log(manifest.name, level, message)
+    }
     return {
       dir,
       manifest,
@@ -157,6 +167,7 @@ export class Sources {
       limits,
       env: pluginEnvironment(manifest.name, grants, (message) => logOf('WARNING', message)),
       log: logOf,
+      figures,
     }
   }
 
@@ -197,6 +208,7 @@ export async function readCodeSchema(plugin: DiscoveredPlugin): Promise<JsonSche
     limits: defaultInstanceLimits,
     env: pluginEnvironment(manifest.name, {}),
     log: () => {},
+    figures: new PluginFigures(),
     wantsSchema: true,
   })
   return schema ?? undefined

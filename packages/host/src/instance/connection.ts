@@ -15,6 +15,7 @@ import {
 import { linesDropped, pluginStopping, startTimeout } from '../errors.js'
 import type { LogLevel } from '../logs/levels.js'
 import { LogBudget } from '../logs/log-budget.js'
+import type { PluginFigures } from '../metrics/plugin-figures.js'
 import { readWithin } from '../process/backpressure.js'
 import { ChildProcess } from '../process/child-process.js'
 import { type LaunchOptions, launchOf } from '../process/launch.js'
@@ -27,6 +28,7 @@ import { startTurn } from './start-turns.js'
 
 export interface ConnectionOptions extends LaunchOptions {
   log(level: LogLevel, message: string): void
+  figures: PluginFigures
   /** An abort kills the process, until the plugin serves. */
   signal?: AbortSignal
   /** Asks for the schema in the plugin's code. Default: false. */
@@ -104,7 +106,10 @@ export class PluginConnection {
   private constructor(options: ConnectionOptions) {
     this.#options = options
     this.#child = new ChildProcess(launchOf(options))
-    this.#budget = new LogBudget((dropped) => options.log('WARNING', linesDropped(dropped)))
+    this.#budget = new LogBudget((dropped) => {
+      options.figures.linesDropped += dropped
+      options.log('WARNING', linesDropped(dropped))
+    })
     this.#stderr = new StderrLog(this.#child.stderr, this.#budget, options.log)
     this.#peer = new Peer({
       input: this.#child.stdout,
@@ -255,6 +260,7 @@ export class PluginConnection {
 
   /** Returns whether there was room in the log. */
   #logNoise(text: string, reason: string): boolean {
+    this.#options.figures.noise += 1
     const said = text.slice(0, maxNoiseLength)
     const isKept = this.#budget.take(said.length)
     if (isKept) this.#options.log('WARNING', `stdout (${reason}): ${said}`)

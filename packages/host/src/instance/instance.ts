@@ -28,6 +28,9 @@ import {
   shutdownFailed,
   stateTimeout,
 } from '../errors.js'
+import { type Outcome, OutcomeCounts, outcomeOf } from '../metrics/outcomes.js'
+import type { MethodFigures, PluginFigures } from '../metrics/plugin-figures.js'
+import { rounded } from '../numbers.js'
 import type { InstanceLimits, RoutedCallOptions, WireArgs } from '../options.js'
 import type { OpenConnection, PluginConnection } from './connection.js'
 import { checkHealth } from './handshake.js'
@@ -46,12 +49,15 @@ export class PluginInstance {
   readonly capabilities: readonly string[]
   #calls = 0
   #streams = 0
-  #answered = 0
-  #failed = 0
   #stopped: Promise<void> | undefined
   readonly #connection: PluginConnection
   readonly #limits: InstanceLimits
   readonly #heartbeat: Heartbeat
+  /** Calls and streams that have ended. */
+  readonly #ended = new OutcomeCounts()
+  /** Where they are counted beyond the end of this process. */
+  readonly #figures: PluginFigures
+  #memoryMb: number | undefined
   readonly #latencies = new Latencies()
   readonly #sessionRoles = new Map<string, SessionRole>()
   readonly #idempotent = new Set<string>()
@@ -81,6 +87,7 @@ export class PluginInstance {
     this.#connection = connection
     this.manifest = connection.options.manifest
     this.#limits = connection.options.limits
+    this.#figures = connection.options.figures
     this.contract = contract
     this.capabilities = capabilities
     for (const { wire, session, idempotent, piece } of contract.methods) {
@@ -88,6 +95,7 @@ export class PluginInstance {
       if (session) this.#sessionRoles.set(wire, session)
       if (idempotent) this.#idempotent.add(wire)
     }
+    this.#figures.know(contract.methods.map(({ wire }) => wire))
     this.#heartbeat = this.#startHeartbeat()
   }
 
@@ -131,9 +139,14 @@ export class PluginInstance {
     return this.#connection.isPaused
   }
 
-  /** Calls that were answered with a result. */
+  /** Calls and streams that were answered with a result. */
   get answered(): number {
-    return this.#answered
+    return this.#ended.answered
+  }
+
+  /** What its process takes, by the last health check, in MB (1,000,000 bytes). Undefined: none was answered yet. */
+  get memoryMb(): number | undefined {
+    return this.#memoryMb
   }
 
   /** Whether its state can go to a successor. */
@@ -155,52 +168,75 @@ export class PluginInstance {
   call(method: string, args: WireArgs, options: RoutedCallOptions = {}): Promise<unknown> {
     const { maxCallsInFlight } = this.#limits
     if (this.#calls >= maxCallsInFlight)
-      return Promise.reject(exhausted(this.manifest.name, 'maxCallsInFlight', maxCallsInFlight))
-    const before = performance.now()
+      return Promise.reject(this.#refused(method, 'maxCallsInFlight', maxCallsInFlight))
+    const figures = this.#figures.of(method)
+    const begun = performance.now()
     this.#calls += 1
+    this.#figures.callsInFlight += 1
     const params = this.#callParams(method, args, options)
     return this.#connection.request(pluginMethods.call, params, this.#requestOptions(method, options)).then(
       (result) => {
-        this.#answered += 1
-        this.#endCall(before)
+        this.#endCall(figures, begun, 'answered')
         return result
       },
       (error: unknown) => {
-        this.#failed += 1
-        this.#endCall(before)
+        this.#endCall(figures, begun, outcomeOf(error))
         throw error
       },
     )
   }
 
-  #endCall(begun: number): void {
+  #endCall(figures: MethodFigures, begun: number, outcome: Outcome): void {
     this.#calls -= 1
-    this.#latencies.add(performance.now() - begun)
+    this.#figures.callsInFlight -= 1
+    this.#count(figures, begun, outcome)
+  }
+
+  #endStream(figures: MethodFigures, begun: number, outcome: Outcome): void {
+    this.#streams -= 1
+    this.#figures.openStreams -= 1
+    this.#count(figures, begun, outcome)
+  }
+
+  #count(figures: MethodFigures, begun: number, outcome: Outcome): void {
+    const ms = performance.now() - begun
+    this.#ended.add(outcome)
+    this.#latencies.add(ms)
+    figures.end(outcome, ms)
+  }
+
+  /** The error of a call that is one too many. */
+  #refused(method: string, limit: 'maxCallsInFlight' | 'maxStreams', value: number): PluginError {
+    const error = exhausted(this.manifest.name, limit, value)
+    this.#figures.refuse(method, error)
+    return error
   }
 
   /** Calls a stream method by its wire name. `break` in the loop cancels it in the plugin. */
   stream(method: string, args: WireArgs, options: RoutedCallOptions = {}): AsyncIterableIterator<unknown> {
     // Let go once they are sent: a stream may be open for long.
     let given: WireArgs | undefined = args
+    const figures = this.#figures.of(method)
+    let begun = 0
     return new PieceStream({
       open: () => {
         const { maxStreams } = this.#limits
-        if (this.#streams >= maxStreams) throw exhausted(this.manifest.name, 'maxStreams', maxStreams)
+        if (this.#streams >= maxStreams) throw this.#refused(method, 'maxStreams', maxStreams)
         const window = this.#window(method, options)
         const params: CallParams = {
           ...this.#callParams(method, given ?? {}, options),
           stream: { credit: window },
         }
         given = undefined
+        begun = performance.now()
         const request = { ...this.#requestOptions(method, options), window }
         const pieces = this.#connection.stream(pluginMethods.call, params, request)
         // Counted last: one that could not be begun never ends.
         this.#streams += 1
+        this.#figures.openStreams += 1
         return pieces
       },
-      onEnd: () => {
-        this.#streams -= 1
-      },
+      onEnd: (outcome) => this.#endStream(figures, begun, outcome),
     })
   }
 
@@ -216,11 +252,12 @@ export class PluginInstance {
       healthCheckTimeout(this.manifest.name, healthTimeoutMs),
     )
     checkHealth(this.manifest.name, answer)
-    const latencyMs = answer.latency_ms ?? performance.now() - before
+    if (answer.memory_mb !== null) this.#memoryMb = answer.memory_mb
+    const latencyMs = rounded(answer.latency_ms ?? performance.now() - before)
     return {
       status: answer.status,
       message: answer.message,
-      details: { ...answer.details, ...this.#figures() },
+      details: { ...answer.details, ...this.#details() },
       latencyMs,
       ...(answer.memory_mb === null ? {} : { memoryMb: answer.memory_mb }),
     }
@@ -280,17 +317,20 @@ export class PluginInstance {
   }
 
   /** What the host itself knows of the plugin. */
-  #figures(): Record<string, unknown> {
+  #details(): Record<string, unknown> {
     const { noise, droppedReplies } = this.#connection.counts
     return {
       pid: this.#connection.pid,
-      uptime_seconds: (performance.now() - this.#connection.openedAt) / 1000,
+      uptime_seconds: rounded((performance.now() - this.#connection.openedAt) / 1000),
       calls_in_flight: this.#calls,
       open_streams: this.#streams,
-      calls_answered: this.#answered,
-      calls_failed: this.#failed,
+      calls_answered: this.#ended.answered,
+      calls_failed: this.#ended.failed,
+      calls_cancelled: this.#ended.cancelled,
       ...this.#latencies.percentiles(),
-      ...(this.#heartbeat.delayMs === undefined ? {} : { event_loop_delay_ms: this.#heartbeat.delayMs }),
+      ...(this.#heartbeat.delayMs === undefined
+        ? {}
+        : { event_loop_delay_ms: rounded(this.#heartbeat.delayMs) }),
       noise,
       dropped_replies: droppedReplies,
     }

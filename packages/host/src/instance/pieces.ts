@@ -1,10 +1,12 @@
+import { type Outcome, outcomeOf } from '../metrics/outcomes.js'
+
 export interface PieceStreamOptions<Piece> {
   /** Begins the stream; called when it is first read. */
   open(): AsyncIterator<unknown> | Promise<AsyncIterator<unknown>>
   /** Makes of each piece what the reader gets. Default: the piece itself. */
   map?(piece: unknown): Piece
   /** Called once, when the stream has ended, failed or been left, if it was begun. */
-  onEnd?(): void
+  onEnd?(outcome: Outcome, error?: unknown): void
 }
 
 /**
@@ -32,7 +34,7 @@ export class PieceStream<Piece = unknown> implements AsyncIterableIterator<Piece
   /** The reader stops early, as `break` does. */
   async return(): Promise<IteratorResult<Piece>> {
     const wasOpen = !this.#ended
-    this.#end()
+    this.#end('cancelled')
     if (wasOpen) await (await this.#opening)?.return?.()
     return { value: undefined, done: true }
   }
@@ -52,7 +54,7 @@ export class PieceStream<Piece = unknown> implements AsyncIterableIterator<Piece
 
   readonly #give = (result: IteratorResult<unknown>): IteratorResult<Piece> => {
     if (result.done) {
-      this.#end()
+      this.#end('answered')
       return { value: undefined, done: true }
     }
     const { map } = this.#options
@@ -60,13 +62,13 @@ export class PieceStream<Piece = unknown> implements AsyncIterableIterator<Piece
   }
 
   readonly #fail = (error: unknown): never => {
-    this.#end()
+    this.#end(outcomeOf(error), error)
     throw error
   }
 
-  #end(): void {
+  #end(outcome: Outcome, error?: unknown): void {
     if (this.#ended) return
     this.#ended = true
-    if (this.#opening) this.#options.onEnd?.()
+    if (this.#opening) this.#options.onEnd?.(outcome, error)
   }
 }

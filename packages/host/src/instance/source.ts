@@ -1,5 +1,6 @@
 import type { ContractBinding } from '@appfactory/sdk'
 import type { Config } from '../config/config.js'
+import type { PluginFigures } from '../metrics/plugin-figures.js'
 import type { DiscoveredPlugin } from '../plugins/discovery.js'
 import type { Env } from '../plugins/environment.js'
 import type { Instance } from './instance.js'
@@ -16,6 +17,8 @@ export interface Source {
   contract?: ContractBinding | undefined
   /** The folder that it was named by; undefined: it was found by its name. */
   path: string | undefined
+  /** Where its calls are counted. */
+  figures: PluginFigures
   inspect(): Promise<DiscoveredPlugin>
   /** Starts an instance, each time from the files as they are then. An abort ends the start. */
   start(signal: AbortSignal): Promise<Instance>

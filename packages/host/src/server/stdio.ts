@@ -50,7 +50,7 @@ export async function serveStdio(
       if (shutdownMs !== undefined && call.method === 'plugin/load')
         throw new PluginError('PLUGIN_NOT_READY', 'The host is shutting down')
       const run = (): unknown => runServerMethod({ host, internals, call, room, subscribe, shutDown })
-      return countedElsewhere.test(call.method) ? run() : internals.calls.count(async () => run())
+      return countedElsewhere.test(call.method) ? run() : internals.calls.requests.count(async () => run())
     },
     onEnd: () => ended.abort(),
     onGone: () => gone.abort(),

@@ -129,11 +129,11 @@ export class CallRouter {
     args: WireArgs,
     options: RoutedCallOptions,
   ): Promise<AsyncIterator<unknown>> {
-    return (await this.#wait(options)).instance.stream(method, args, options)
+    return (await this.#wait(method, options)).instance.stream(method, args, options)
   }
 
   async #callLater(method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
-    const { instance, ...rest } = await this.#wait(options)
+    const { instance, ...rest } = await this.#wait(method, options)
     return this.#callOn(instance, method, args, { ...options, ...rest })
   }
 
@@ -146,7 +146,7 @@ export class CallRouter {
     // An unknown id is for the plugin to judge, unless it would match one of the plugin's own ids.
     const isTaken = this.#sessions.of(instance).some(({ id }) => id === args['session_id'])
     return isTaken
-      ? Promise.reject(noSession(this.#supervisor.name, String(args['session_id'])))
+      ? Promise.reject(this.#refused(method, noSession(this.#supervisor.name, String(args['session_id']))))
       : instance.call(method, args, options)
   }
 
@@ -154,7 +154,7 @@ export class CallRouter {
   async #callWithRetry(method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
     const begun = performance.now()
     const { retry = 0, timeoutMs, ...others } = options
-    const { instance } = await this.#wait(options)
+    const { instance } = await this.#wait(method, options)
     const isOfSession = instance.sessionRole(method) !== undefined
     if (isOfSession || !instance.isIdempotent(method)) throw notIdempotent(this.#supervisor.name, method)
     for (let left = retry; ; left--) {
@@ -176,7 +176,8 @@ export class CallRouter {
   ): Promise<unknown> {
     const { name } = this.#supervisor
     const { maxSessions } = this.#limits
-    if (this.#sessions.size >= maxSessions) throw exhausted(name, 'maxSessions', maxSessions)
+    if (this.#sessions.size >= maxSessions)
+      throw this.#refused(method, exhausted(name, 'maxSessions', maxSessions))
     const answer = instance.call(method, args, options)
     const id = await this.#sessions.open(
       instance,
@@ -204,11 +205,15 @@ export class CallRouter {
   }
 
   /** Waits for an instance, within the call's own time. */
-  async #wait(options: RoutedCallOptions): Promise<{ instance: Instance; timeoutMs?: number }> {
+  async #wait(
+    method: string,
+    options: RoutedCallOptions,
+  ): Promise<{ instance: Instance; timeoutMs?: number }> {
     const { name } = this.#supervisor
     const { timeoutMs } = options
     const { maxQueuedCalls } = this.#limits
-    if (this.#queued >= maxQueuedCalls) throw exhausted(name, 'maxQueuedCalls', maxQueuedCalls)
+    if (this.#queued >= maxQueuedCalls)
+      throw this.#refused(method, exhausted(name, 'maxQueuedCalls', maxQueuedCalls))
     const before = performance.now()
     this.#queued += 1
     if (this.#hold) this.#hold.calls += 1
@@ -218,9 +223,17 @@ export class CallRouter {
         late: () => callTimeout(name, 'a call', timeoutMs ?? 0),
       })
       return timeoutMs === undefined ? { instance } : { instance, timeoutMs: timeLeft(timeoutMs, before) }
+    } catch (error) {
+      throw this.#refused(method, error)
     } finally {
       this.#queued -= 1
     }
+  }
+
+  /** Counts a call for which no plugin is asked; returns its error. */
+  #refused<E>(method: string, error: E): E {
+    this.#supervisor.source.figures.refuse(method, error)
+    return error
   }
 
   async #next(): Promise<Instance> {

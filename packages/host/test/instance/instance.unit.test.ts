@@ -4,6 +4,7 @@ import { byteStreamWindow, type RequestOptions, streamWindow } from '@appfactory
 import { expect, test } from 'vitest'
 import type { PluginConnection } from '../../src/instance/connection.js'
 import { PluginInstance } from '../../src/instance/instance.js'
+import { PluginFigures } from '../../src/metrics/plugin-figures.js'
 import { defaultInstanceLimits, type InstanceLimits } from '../../src/options.js'
 
 interface Asked {
@@ -32,6 +33,7 @@ class FakeConnection {
   readonly unsentBytes = 7
   readonly lost = Promise.resolve(undefined)
   readonly options: object
+  readonly figures = new PluginFigures()
   isRunning = true
   isPaused = true
   answer: (asked: Asked) => unknown = () => 'an answer'
@@ -48,6 +50,7 @@ class FakeConnection {
       dir: '/one',
       manifest: { name: 'one' },
       limits: { ...defaultInstanceLimits, ...limits },
+      figures: this.figures,
     }
   }
 
@@ -174,6 +177,67 @@ test('calls are counted as they come and go, failed ones apart', async () => {
   expect((await instance.health()).details).toMatchObject({ calls_answered: 1, calls_failed: 1 })
 })
 
+test('a stream counts as one call: read to its end it is answered, left it is neither answered nor failed', async () => {
+  const { connection, instance } = await running({ maxStreams: 1 })
+  connection.pieces = async function* () {
+    yield 'a'
+    await delay(20)
+    yield 'b'
+  }
+  const spelled: unknown[] = []
+  for await (const piece of instance.stream('spell', {})) spelled.push(piece)
+  for await (const _piece of instance.stream('spell', {})) {
+    await instance
+      .stream('spell', {})
+      .next()
+      .catch(() => {})
+    break
+  }
+  // biome-ignore lint/correctness/useYield: it fails before its first piece.
+  connection.pieces = async function* () {
+    throw new PluginError('LLM_COMPLETION_FAILED')
+  }
+  await instance
+    .stream('sing', {})
+    .next()
+    .catch(() => {})
+  connection.answer = () => healthy
+  const { details } = await instance.health()
+  expect(spelled).toEqual(['a', 'b'])
+  expect(details).toMatchObject({ calls_answered: 1, calls_failed: 1, calls_cancelled: 1, open_streams: 0 })
+  expect(details?.['p99_ms']).toBeGreaterThan(10)
+  // What was refused never got to this process, and has taken no time.
+  const { outcomes, buckets, seconds } = connection.figures.of('spell')
+  expect(outcomes).toEqual({ answered: 1, failed: 1, cancelled: 1 })
+  expect(buckets.reduce((sum, count) => sum + count, 0)).toBe(2)
+  expect(seconds).toBeGreaterThan(0.01)
+  expect(connection.figures.of('sing').outcomes).toEqual({ answered: 0, failed: 1, cancelled: 0 })
+  expect([connection.figures.openStreams, connection.figures.callsInFlight]).toEqual([0, 0])
+})
+
+test('a call that its caller cancels is neither answered nor failed', async () => {
+  const { connection, instance } = await running()
+  connection.answer = () => Promise.reject(new PluginError('REQUEST_CANCELLED'))
+  const call = instance.call('say', {})
+  expect(connection.figures.callsInFlight).toBe(1)
+  await call.catch(() => {})
+  connection.answer = () => healthy
+  expect((await instance.health()).details).toMatchObject({
+    ...{ calls_answered: 0, calls_failed: 0, calls_cancelled: 1, calls_in_flight: 0 },
+  })
+})
+
+test('its figures have no more than three decimals', async () => {
+  const { connection, instance } = await running({}, () => ({ ...healthy, latency_ms: 1.23456 }))
+  connection.answer = () => delay(1)
+  await instance.call('say', {})
+  connection.answer = () => ({ ...healthy, latency_ms: 1.23456 })
+  const { latencyMs, details = {} } = await instance.health()
+  expect(latencyMs).toBe(1.235)
+  for (const name of ['uptime_seconds', 'p50_ms', 'p95_ms', 'p99_ms'])
+    expect(String(details[name]), name).toMatch(/^\d+(\.\d{1,3})?$/)
+})
+
 test('no more calls are in flight than may be', async () => {
   const { connection, instance } = await running({ maxCallsInFlight: 1 })
   connection.answer = () => delay(5)
@@ -229,7 +293,7 @@ test('its health is what it says, with what the host knows', async () => {
     ...{ status: PluginStatus.READY, message: 'warm', latencyMs: expect.any(Number) },
     details: {
       ...{ voices: 2, pid: 42, uptime_seconds: expect.any(Number), calls_in_flight: 0, open_streams: 0 },
-      ...{ calls_answered: 0, calls_failed: 0, noise: 3, dropped_replies: 4 },
+      ...{ calls_answered: 0, calls_failed: 0, calls_cancelled: 0, noise: 3, dropped_replies: 4 },
     },
   })
   // Not a time of day.

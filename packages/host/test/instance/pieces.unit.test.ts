@@ -1,10 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { PluginError } from '@appfactory/sdk'
 import { expect, test } from 'vitest'
 import { PieceStream, type PieceStreamOptions } from '../../src/instance/pieces.js'
 
 /** A stream of these pieces, and what has become of it. */
 function streamOf(pieces: readonly unknown[], options: Partial<PieceStreamOptions<unknown>> = {}) {
   const seen = { opened: 0, ended: 0, closed: 0 }
+  const outcomes: string[] = []
   async function* source(): AsyncGenerator<unknown> {
     try {
       yield* pieces
@@ -17,12 +19,13 @@ function streamOf(pieces: readonly unknown[], options: Partial<PieceStreamOption
       seen.opened += 1
       return source()
     },
-    onEnd: () => {
+    onEnd: (outcome) => {
       seen.ended += 1
+      outcomes.push(outcome)
     },
     ...options,
   })
-  return { stream, seen }
+  return { stream, seen, outcomes }
 }
 
 test('a stream begins when it is first read, and ends once', async () => {
@@ -111,6 +114,22 @@ test('one that can’t be opened fails, was never begun, and is not opened again
   await expect(stream.next()).rejects.toThrow('too many')
   expect(await stream.next()).toEqual({ value: undefined, done: true })
   expect([opened, seen.ended]).toEqual([1, 0])
+})
+
+test('how a stream ended is told: read to its end, left, cancelled, or failed', async () => {
+  const failing = (error: Error) => ({ open: () => ({ next: () => Promise.reject(error) }) })
+  const read = streamOf(['a'])
+  for await (const _piece of read.stream);
+  const left = streamOf(['a', 'b'])
+  for await (const _piece of left.stream) break
+  const cancelled = streamOf([], failing(new PluginError('REQUEST_CANCELLED')))
+  await cancelled.stream.next().catch(() => {})
+  const failed = streamOf([], failing(new Error('the engine is on fire')))
+  await failed.stream.next().catch(() => {})
+  const streams = [read, left, cancelled, failed]
+  expect(streams.map(({ outcomes }) => outcomes)).toEqual([
+    ...[['answered'], ['cancelled'], ['cancelled'], ['failed']],
+  ])
 })
 
 test('it needs neither to be told of its end nor to change its pieces', async () => {

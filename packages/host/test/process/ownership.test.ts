@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { PluginHost } from '../../src/index.js'
 import { PluginConnection } from '../../src/instance/connection.js'
 import { PluginInstance } from '../../src/instance/instance.js'
+import { PluginFigures } from '../../src/metrics/plugin-figures.js'
 import { defaultInstanceLimits } from '../../src/options.js'
 import {
   notesProcess,
@@ -176,6 +177,7 @@ test('a start that fails or succeeds leaves no listener on the signal that could
       limits: defaultInstanceLimits,
       env: {},
       log: () => {},
+      figures: new PluginFigures(),
       signal,
     })
   }

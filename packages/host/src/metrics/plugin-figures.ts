@@ -1,0 +1,85 @@
+import type { LogLevel } from '../logs/levels.js'
+import { type Outcome, OutcomeCounts, outcomeOf } from './outcomes.js'
+
+/** Upper bounds of the buckets of durations, in seconds. */
+export const durationBounds: readonly number[] = [
+  ...[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+]
+
+/** The author of a plugin decides how many methods it has: only so many are told apart. */
+const mostMethods = 100
+
+/** The calls of one method. Nothing is allocated to count one. */
+export class MethodFigures {
+  readonly outcomes = new OutcomeCounts()
+  /** How many took at most as long as each bound and longer than the one before; the last of all, longer than any. */
+  readonly buckets = new Float64Array(durationBounds.length + 1)
+  /** How long they took in all, in seconds. */
+  seconds = 0
+
+  end(outcome: Outcome, ms: number): void {
+    const seconds = ms / 1000
+    let bucket = 0
+    while (seconds > (durationBounds[bucket] ?? Number.POSITIVE_INFINITY)) bucket += 1
+    this.buckets[bucket] = (this.buckets[bucket] ?? 0) + 1
+    this.seconds += seconds
+    this.outcomes.add(outcome)
+  }
+}
+
+/** What is counted of a plugin for as long as the host runs, by whichever process it is served. */
+export class PluginFigures {
+  callsInFlight = 0
+  openStreams = 0
+  crashes = 0
+  restarts = 0
+  /** By whether they succeeded. */
+  readonly swaps = { succeeded: 0, failed: 0 }
+  /** Lines on its stdout that were not messages. */
+  noise = 0
+  linesDropped = 0
+  readonly logLines: Record<LogLevel, number> = { DEBUG: 0, INFO: 0, WARNING: 0, ERROR: 0, CRITICAL: 0 }
+  readonly #methods = new Map<string, MethodFigures>()
+  /** Of methods that are not in the contract. */
+  readonly #other = new MethodFigures()
+
+  /** The methods of the plugin's contract, by their wire names. */
+  know(methods: Iterable<string>): void {
+    for (const method of methods) {
+      if (this.#methods.size >= mostMethods) return
+      if (!this.#methods.has(method)) this.#methods.set(method, new MethodFigures())
+    }
+  }
+
+  of(method: string): MethodFigures {
+    return this.#methods.get(method) ?? this.#other
+  }
+
+  /** A call failed before the plugin was asked. */
+  refuse(method: string, error: unknown): void {
+    this.of(method).outcomes.add(outcomeOf(error))
+  }
+
+  /** All methods with their figures. */
+  *methods(): Generator<[method: string, figures: MethodFigures]> {
+    yield* this.#methods
+    yield ['other', this.#other]
+  }
+}
+
+/** The figures of all plugins that a host has had, by name. There are no more than folders of plugins. */
+export class FiguresByPlugin {
+  readonly #plugins = new Map<string, PluginFigures>()
+
+  readonly of = (plugin: string): PluginFigures => {
+    const known = this.#plugins.get(plugin)
+    if (known) return known
+    const figures = new PluginFigures()
+    this.#plugins.set(plugin, figures)
+    return figures
+  };
+
+  [Symbol.iterator](): IterableIterator<[plugin: string, figures: PluginFigures]> {
+    return this.#plugins.entries()
+  }
+}
