@@ -20,7 +20,9 @@ import { PieceStream } from './instance/pieces.js'
 import type { Source } from './instance/source.js'
 import type { LogLevel } from './logs/levels.js'
 import { Logs } from './logs/logs.js'
+import { LoopDelay } from './metrics/loop-delay.js'
 import { FiguresByPlugin } from './metrics/plugin-figures.js'
+import { metricsText } from './metrics/table.js'
 import { rounded } from './numbers.js'
 import {
   type CallOptions,
@@ -44,6 +46,7 @@ import { Slot } from './slot/slot.js'
 import { type SwapProgress, type SwapResult, swap } from './slot/swap.js'
 import { Sources } from './sources.js'
 import type { PluginSummary } from './summary.js'
+import { reportCrash, timeLoad, timeSwap } from './traces.js'
 import { hostVersion } from './version.js'
 import { within } from './waiting.js'
 
@@ -126,6 +129,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #logs: Logs
   readonly #registry = new Registry<Slot>()
   readonly #figures = new FiguresByPlugin()
+  readonly #loopDelay = new LoopDelay()
   readonly #catalogue: Catalogue
   readonly #calls: Calls
   /** Processes that answer `describe()`, by the plugin's folder. */
@@ -157,7 +161,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       allowInstallScripts: options.allowInstallScripts ?? false,
       preferSource: options.preferSource ?? false,
       log: (plugin, level, message) => this.#logPlugin(plugin, level, message),
-      figuresOf: this.#figures.of,
+      figures: this.#figures,
     })
     this.#logs = new Logs(options.logDir, options.logLevel ?? 'INFO')
     this.#catalogue = new Catalogue({
@@ -221,11 +225,13 @@ export class PluginHost extends EventEmitter<HostEvents> {
     const slot = this.#createSlot(this.#sources.byName(name, { config, env, contract: expected }))
     // From here on, calls to the plugin wait for it.
     this.#registry.add(slot)
+    const report = timeLoad(name)
     try {
       const { contract, manifest } = await openUnlessAborted(slot, signal)
       const handle = this.#handle(slot, contract)
       this.#registry.opened(slot, name)
       this.#logs.launcher('INFO', 'plugin loaded', { plugin: name, version: manifest.version })
+      report(contract.name)
       return handle
     } catch (error) {
       await slot.close(true).catch(() => {})
@@ -234,6 +240,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
         plugin: name,
         error: describeThrown(error).message,
       })
+      report(undefined, error)
       throw error
     }
   }
@@ -281,12 +288,21 @@ export class PluginHost extends EventEmitter<HostEvents> {
     const [begun, replacement] = [slot.name, source.name]
     if (replacement !== begun && this.#registry.isTaken(replacement)) throw pluginAlreadyLoaded(replacement)
     const release = this.#registry.reserve([begun, replacement])
+    const { swaps } = this.#figures.of(begun)
+    const report = timeSwap(begun, replacement)
     try {
-      return await swap(slot, {
+      const result = await swap(slot, {
         source,
         preserveState,
         onProgress: (progress) => this.#announce('swap', { plugin: begun, replacement, ...progress }),
       })
+      swaps.succeeded += 1
+      report()
+      return result
+    } catch (error) {
+      swaps.failed += 1
+      report(error)
+      throw error
     } finally {
       release()
     }
@@ -430,6 +446,22 @@ export class PluginHost extends EventEmitter<HostEvents> {
     }
   }
 
+  /**
+   * The host's metrics in Prometheus' text format, version 0.0.4, for an endpoint of your own. docs/operations.md lists them. How
+   * late the event loop is, is measured from the first reading on, and told since the last one.
+   *
+   * @example response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8').end(host.metrics())
+   */
+  metrics(): string {
+    return metricsText({
+      version: hostVersion,
+      requests: this.#calls.requests,
+      figures: this.#figures,
+      slots: this.#registry.slots(),
+      loopDelay: this.#loopDelay,
+    })
+  }
+
   /** Unloads all plugins and closes the logs. Nothing is left running. `force`, also later, ends the wait for calls in flight. */
   close(options: { force?: boolean } = {}): Promise<void> {
     const wrong = unknownOptionOf('close', options)
@@ -450,6 +482,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       ...this.#registry.slots().map((slot) => slot.close(force)),
     ])
     this.#registry.clear()
+    this.#loopDelay.stop()
     await this.#sources.close()
     this.#logs.launcher('INFO', 'host stopped')
     await this.#logs.close()
@@ -464,9 +497,14 @@ export class PluginHost extends EventEmitter<HostEvents> {
         status: (status, previous) => this.#announce('status', { plugin: slot.name, status, previous }),
         crash: ({ message, data }) => {
           const { plugin = slot.name, stderr = '' } = (data ?? {}) as { plugin?: string; stderr?: string }
+          this.#figures.of(plugin).crashes += 1
+          reportCrash(plugin)
           this.#announce('crash', { plugin, message, stderr })
         },
-        restart: (attempt, delayMs) => this.#announce('restart', { plugin: slot.name, attempt, delayMs }),
+        restart: (attempt, delayMs) => {
+          this.#figures.of(slot.name).restarts += 1
+          this.#announce('restart', { plugin: slot.name, attempt, delayMs })
+        },
         replaced: (previous) => this.#registry.renamed(slot, previous),
       },
     })

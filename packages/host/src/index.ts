@@ -15,4 +15,5 @@ export type {
 export type { Env } from './plugins/environment.js'
 export type { SwapProgress, SwapResult, SwapStep } from './slot/swap.js'
 export type { PluginSummary } from './summary.js'
+export type { CallTrace, CrashTrace, LoadTrace, SwapTrace } from './traces.js'
 export { hostVersion } from './version.js'

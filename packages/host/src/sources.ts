@@ -11,7 +11,7 @@ import { type ConnectionOptions, PluginConnection } from './instance/connection.
 import { type Instance, PluginInstance } from './instance/instance.js'
 import type { Source } from './instance/source.js'
 import type { LogLevel } from './logs/levels.js'
-import { PluginFigures } from './metrics/plugin-figures.js'
+import { type FiguresByPlugin, PluginFigures } from './metrics/plugin-figures.js'
 import { defaultInstanceLimits, type InstanceLimits } from './options.js'
 import { checkDependencies, type DependencyOptions } from './plugins/dependencies.js'
 import {
@@ -34,7 +34,7 @@ export interface SourcesOptions extends EntryOptions {
   autoInstallDependencies: boolean
   allowInstallScripts: boolean
   log(plugin: string, level: LogLevel, message: string): void
-  figuresOf(plugin: string): PluginFigures
+  figures: FiguresByPlugin
 }
 
 /** What the caller gives an instance. */
@@ -65,9 +65,14 @@ export class Sources {
   #source(given: Omit<Source, 'start' | 'figures'>): Source {
     const config = plainConfig(shortened(String(given.name)), given.config)
     const source = { ...given, config }
+    const { figures } = this.#options
+    // A name that nothing has may be any name: what is counted of it is not kept.
+    const unkept = new PluginFigures()
     return {
       ...source,
-      figures: this.#options.figuresOf(given.name),
+      get figures() {
+        return figures.find(source.name) ?? unkept
+      },
       start: (signal) => this.#start(source, signal),
     }
   }
@@ -154,8 +159,8 @@ export class Sources {
   }
 
   #connectionOptions({ dir, manifest, entryFile }: ValidPlugin, grants: Grants): ConnectionOptions {
-    const { limits, log, figuresOf } = this.#options
-    const figures = figuresOf(manifest.name)
+    const { limits, log } = this.#options
+    const figures = this.#options.figures.of(manifest.name)
     const logOf = (level: LogLevel, message: string): void => {
       figures.logLines[level] += 1
       log(manifest.name, level, message)

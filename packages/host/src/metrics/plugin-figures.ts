@@ -17,6 +17,12 @@ export class MethodFigures {
   /** How long they took in all, in seconds. */
   seconds = 0
 
+  /** Whether it was called at all. */
+  get isUsed(): boolean {
+    const { answered, failed, cancelled } = this.outcomes
+    return answered + failed + cancelled > 0
+  }
+
   end(outcome: Outcome, ms: number): void {
     const seconds = ms / 1000
     let bucket = 0
@@ -67,17 +73,22 @@ export class PluginFigures {
   }
 }
 
-/** The figures of all plugins that a host has had, by name. There are no more than folders of plugins. */
+/** The figures of all plugins that a host has had, by name. There are no more than folders of plugins: `of` is for those that exist. */
 export class FiguresByPlugin {
   readonly #plugins = new Map<string, PluginFigures>()
 
-  readonly of = (plugin: string): PluginFigures => {
+  /** Those of a plugin that may not exist. */
+  find(plugin: string): PluginFigures | undefined {
+    return this.#plugins.get(plugin)
+  }
+
+  of(plugin: string): PluginFigures {
     const known = this.#plugins.get(plugin)
     if (known) return known
     const figures = new PluginFigures()
     this.#plugins.set(plugin, figures)
     return figures
-  };
+  }
 
   [Symbol.iterator](): IterableIterator<[plugin: string, figures: PluginFigures]> {
     return this.#plugins.entries()

@@ -11,6 +11,7 @@ import {
 import type { Instance } from '../instance/instance.js'
 import { PieceStream } from '../instance/pieces.js'
 import { type RoutedCallOptions, type SlotLimits, type WireArgs, wrongCallOption } from '../options.js'
+import { type CallTrace, callChannel, TracedCall, traceCall } from '../traces.js'
 import { timeLeft, waitUntil, within } from '../waiting.js'
 import { type Session, Sessions } from './sessions.js'
 import type { Supervisor } from './supervisor.js'
@@ -48,6 +49,11 @@ export class CallRouter {
   call(method: string, args: WireArgs, options: RoutedCallOptions = {}): Promise<unknown> {
     const wrong = wrongCallOption(options)
     if (wrong) return Promise.reject(wrong)
+    if (!callChannel.hasSubscribers) return this.#call(method, args, options)
+    return traceCall(this.#traceOf(method, 'call'), () => this.#call(method, args, options))
+  }
+
+  #call(method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
     if (options.retry) return this.#callWithRetry(method, args, options)
     const instance = this.#free()
     if (instance) return this.#callOn(instance, method, args, options)
@@ -60,13 +66,20 @@ export class CallRouter {
 
   /** Calls a stream method by its wire name. The instance is chosen when the stream is first read, and stays. */
   stream(method: string, args: WireArgs, options: RoutedCallOptions = {}): AsyncIterableIterator<unknown> {
+    let traced: TracedCall | undefined
+    const open = (): AsyncIterator<unknown> | Promise<AsyncIterator<unknown>> => {
+      const instance = this.#free()
+      return instance ? instance.stream(method, args, options) : this.#openLater(method, args, options)
+    }
     return new PieceStream({
       open: () => {
         const wrong = wrongCallOption(options)
         if (wrong) throw wrong
-        const instance = this.#free()
-        return instance ? instance.stream(method, args, options) : this.#openLater(method, args, options)
+        if (!callChannel.hasSubscribers) return open()
+        traced = new TracedCall(this.#traceOf(method, 'stream'))
+        return traced.begin(open)
       },
+      onEnd: (outcome, error) => traced?.end(outcome, error),
     })
   }
 
@@ -111,6 +124,11 @@ export class CallRouter {
   /** An instance is gone, and its sessions with it. */
   forget(instance: Instance): void {
     this.#sessions.drop(instance)
+  }
+
+  #traceOf(method: string, kind: CallTrace['kind']): CallTrace {
+    const { name, contract } = this.#supervisor
+    return { plugin: name, method, contract: contract?.name, kind }
   }
 
   /** The instance that takes a call at once. */
@@ -160,7 +178,7 @@ export class CallRouter {
     for (let left = retry; ; left--) {
       const rest = timeoutMs === undefined ? {} : { timeoutMs: timeLeft(timeoutMs, begun) }
       try {
-        return await this.call(method, args, { ...others, ...rest })
+        return await this.#call(method, args, { ...others, ...rest })
       } catch (error) {
         const isOver = left <= 0 || this.#supervisor.isClosed
         if (isOver || !isHostError(error, 'PLUGIN_CRASHED')) throw error

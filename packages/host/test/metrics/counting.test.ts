@@ -2,6 +2,7 @@ import type { TTSContract } from '@appfactory/sdk'
 import { expect, test } from 'vitest'
 import { PluginHost } from '../../src/index.js'
 import { temporaryFolder, ttsPlugin, writePlugin } from '../fixtures/plugins.js'
+import { parsePrometheus } from './prometheus-parser.js'
 
 const members = `
 async *synthesizeStream(text) {
@@ -46,5 +47,45 @@ test('an embedded host counts calls and streams, whichever way they come', async
   expect((await speaker.health()).details).toMatchObject({
     ...{ calls_answered: 4, calls_failed: 3, calls_cancelled: 2, calls_in_flight: 0, open_streams: 0 },
   })
+  const samples = parsePrometheus(host.metrics())
+  const ended = (method: string): (number | undefined)[] =>
+    ['answered', 'failed', 'cancelled'].map((outcome) =>
+      samples.get(`appfactory_calls_total{plugin="speaker",method="${method}",outcome="${outcome}"}`),
+    )
+  expect(ended('synthesize')).toEqual([1, 0, 0])
+  expect(ended('get_voices')).toEqual([1, 0, 1])
+  expect(ended('synthesize_stream')).toEqual([2, 2, 1])
+  expect(ended('other')).toEqual([0, 1, 0])
+  expect(samples.get('appfactory_requests_total')).toBe(11)
+  expect(samples.get('appfactory_request_errors_total')).toBe(5)
+  expect(samples.get('appfactory_plugin_memory_bytes{plugin="speaker"}')).toBeGreaterThan(10_000_000)
+  expect(samples.get('appfactory_plugin_status{plugin="speaker",status="READY"}')).toBe(1)
+
   expect(String(host.status().uptimeSeconds)).toMatch(/^\d+(\.\d{1,3})?$/)
+})
+
+test('crashes, restarts, swaps, noise and log lines are counted for as long as the host runs', async () => {
+  const root = temporaryFolder()
+  const troubled = `async getVoices() { process.stdout.write('noise\\n'); console.error('a line'); return [] }
+async synthesize() { process.exit(3) }`
+  writePlugin(root, 'troubled', ttsPlugin(troubled))
+  writePlugin(root, 'unfit', ttsPlugin(`healthCheck() { return { status: 'ERROR' } }`))
+  await using host = new PluginHost({ pluginsDir: root, restart: { firstDelayMs: 1 } })
+  const plugin = await host.load<TTSContract>('troubled')
+  await plugin.getVoices()
+  await expect(plugin.synthesize('x')).rejects.toMatchObject({ codeName: 'PLUGIN_CRASHED' })
+  await plugin.getVoices()
+  await host.swap('troubled', 'troubled')
+  await expect(host.swap('troubled', 'unfit')).rejects.toThrow()
+  const metricOf = (name: string, more = ''): number | undefined =>
+    parsePrometheus(host.metrics()).get(`appfactory_${name}{plugin="troubled"${more}}`)
+  expect(metricOf('plugin_crashes_total')).toBe(1)
+  expect(metricOf('plugin_restarts_total')).toBe(1)
+  expect(metricOf('plugin_swaps_total', ',outcome="succeeded"')).toBe(1)
+  expect(metricOf('plugin_swaps_total', ',outcome="failed"')).toBe(1)
+  await expect.poll(() => metricOf('plugin_log_lines_total', ',level="WARNING"')).toBeGreaterThanOrEqual(2)
+  expect(metricOf('calls_total', ',method="synthesize",outcome="failed"')).toBe(1)
+  // A name that nothing has leaves nothing behind.
+  await expect(host.load('nobody')).rejects.toThrow()
+  expect(host.metrics()).not.toContain('nobody')
 })
