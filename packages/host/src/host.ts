@@ -46,6 +46,7 @@ import { Slot } from './slot/slot.js'
 import { type SwapProgress, type SwapResult, swap } from './slot/swap.js'
 import { Sources } from './sources.js'
 import type { PluginSummary } from './summary.js'
+import { Wire } from './trace/wire.js'
 import { reportCrash, timeLoad, timeSwap } from './traces.js'
 import { hostVersion } from './version.js'
 import { within } from './waiting.js'
@@ -66,6 +67,11 @@ export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits
    * permissions. Default: false.
    */
   allowInstallScripts?: boolean
+  /**
+   * File that every message between the host and its plugins is appended to, as a line of JSON: arguments, results and
+   * configurations, so only this user may read it. Default: none.
+   */
+  traceWire?: string
   /** When a crashed plugin is started again. */
   restart?: Partial<RestartPolicy>
 }
@@ -102,6 +108,8 @@ export interface HostStatus {
 export interface HostInternals {
   readonly calls: Calls
   readonly catalogue: Catalogue
+  /** The messages between the host and its plugins. */
+  readonly wire: Pick<Wire, 'listen'>
   /** Whether the host is closed, or being closed. */
   isClosed(): boolean
 }
@@ -127,6 +135,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #slotLimits: SlotLimits
   readonly #restartPolicy: RestartPolicy
   readonly #logs: Logs
+  readonly #wire: Wire
   readonly #registry = new Registry<Slot>()
   readonly #figures = new FiguresByPlugin()
   readonly #loopDelay = new LoopDelay()
@@ -141,11 +150,12 @@ export class PluginHost extends EventEmitter<HostEvents> {
     readInternals = (host) => ({
       calls: host.#calls,
       catalogue: host.#catalogue,
+      wire: host.#wire,
       isClosed: () => host.#closed !== undefined,
     })
   }
 
-  /** @throws TypeError where a number among the options means nothing; it names the option. */
+  /** @throws TypeError where an option means nothing, or its file can't be written; it names the option. */
   constructor(options: HostOptions = {}) {
     super()
     checkHostOptions(options)
@@ -153,6 +163,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     this.#limits = instanceLimitsOf(options)
     this.#slotLimits = slotLimitsOf(options)
     this.#restartPolicy = restartPolicyOf(options.restart ?? {})
+    this.#wire = new Wire(options.traceWire)
     this.#sources = new Sources({
       dirs,
       configDir: options.configDir ?? './config',
@@ -160,6 +171,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       autoInstallDependencies: options.autoInstallDependencies ?? false,
       allowInstallScripts: options.allowInstallScripts ?? false,
       preferSource: options.preferSource ?? false,
+      wire: this.#wire,
       log: (plugin, level, message) => this.#logPlugin(plugin, level, message),
       figures: this.#figures,
     })
@@ -485,7 +497,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     this.#loopDelay.stop()
     await this.#sources.close()
     this.#logs.launcher('INFO', 'host stopped')
-    await this.#logs.close()
+    await Promise.all([this.#logs.close(), this.#wire.close()])
   }
 
   #createSlot(source: Source): Slot {

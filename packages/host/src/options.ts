@@ -225,6 +225,7 @@ const kinds: Readonly<Record<string, { takes: string; fits(value: unknown): bool
     takes: `one of ${logLevels.join(', ')}`,
     fits: (value) => logLevels.some((level) => level === value),
   },
+  traceWire: { takes: 'a path', fits: isText },
   preferSource: { takes: 'true or false', fits: isFlag },
   autoInstallDependencies: { takes: 'true or false', fits: isFlag },
   allowInstallScripts: { takes: 'true or false', fits: isFlag },

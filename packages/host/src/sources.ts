@@ -24,6 +24,7 @@ import {
 } from './plugins/discovery.js'
 import type { EntryOptions } from './plugins/entry.js'
 import { type Env, type Grants, pluginEnvironment } from './plugins/environment.js'
+import type { Wire } from './trace/wire.js'
 
 export interface SourcesOptions extends EntryOptions {
   /** Folders that hold plugins. */
@@ -33,6 +34,7 @@ export interface SourcesOptions extends EntryOptions {
   limits: InstanceLimits
   autoInstallDependencies: boolean
   allowInstallScripts: boolean
+  wire: Wire
   log(plugin: string, level: LogLevel, message: string): void
   figures: FiguresByPlugin
 }
@@ -159,7 +161,7 @@ export class Sources {
   }
 
   #connectionOptions({ dir, manifest, entryFile }: ValidPlugin, grants: Grants): ConnectionOptions {
-    const { limits, log } = this.#options
+    const { limits, log, wire } = this.#options
     const figures = this.#options.figures.of(manifest.name)
     const logOf = (level: LogLevel, message: string): void => {
       figures.logLines[level] += 1
@@ -173,6 +175,7 @@ export class Sources {
       env: pluginEnvironment(manifest.name, grants, (message) => logOf('WARNING', message)),
       log: logOf,
       figures,
+      wire,
     }
   }
 

@@ -36,6 +36,10 @@ export interface Command {
 const syncMode: Option = { kind: 'flag', describe: 'Process requests one at a time, in order' }
 const json: Option = { kind: 'flag', describe: 'Print JSON' }
 const config: Option = { kind: 'text', describe: 'Configuration as a JSON object' }
+const traceWire: Option = {
+  kind: 'text',
+  describe: 'File for every message between host and plugins, one a line',
+}
 const pluginDir: Positional = { describe: 'Folder of the plugin' }
 
 /** Options that all commands share. */
@@ -65,6 +69,7 @@ export const commands: readonly Command[] = [
     options: {
       'auto-load': { kind: 'flag', describe: 'Load all valid plugins at start-up' },
       'sync-mode': syncMode,
+      'trace-wire': traceWire,
     },
     run: async (streams, args) => (await import('./serve.js')).serve(streams, args),
   },
@@ -86,6 +91,7 @@ export const commands: readonly Command[] = [
       port: { kind: 'number', describe: 'Its port on 127.0.0.1 [default: any]' },
       open: { kind: 'flag', describe: 'Open its page in the browser' },
       json: { kind: 'flag', describe: 'Print events as JSON lines on stderr' },
+      'trace-wire': traceWire,
     },
     run: async (streams, args) => (await import('./dev.js')).dev(streams, args),
   },
@@ -119,6 +125,7 @@ export const commands: readonly Command[] = [
       config,
       out: { kind: 'text', describe: 'File for the bytes of the result, or for the result as JSON' },
       timeout: { kind: 'number', describe: 'Longest time of the call, in ms' },
+      'trace-wire': traceWire,
       json,
     },
     run: async (streams, args) => (await import('./call.js')).call(streams, args),
@@ -139,6 +146,7 @@ export const commands: readonly Command[] = [
       },
       timeout: { kind: 'number', describe: 'Longest time of one call, in ms [default: 30000]' },
       junit: { kind: 'text', describe: 'File for a JUnit XML report' },
+      'trace-wire': traceWire,
       json,
     },
     run: async (streams, args) => (await import('./test.js')).test(streams, args),
@@ -160,6 +168,7 @@ export const commands: readonly Command[] = [
     options: {
       port: { kind: 'number', default: 0, describe: 'Port on 127.0.0.1; 0: any' },
       open: { kind: 'flag', describe: 'Open the page in the browser' },
+      'trace-wire': traceWire,
     },
     run: async (streams, args) => (await import('./tester.js')).tester(streams, args),
   },

@@ -50,14 +50,23 @@ async function countPlugins(host: PluginHost): Promise<void> {
 }
 
 /** Without `logDir`, no files are written. */
-type HostCommandOptions = Omit<CommonOptions, 'logDir'> & { logDir: string | undefined }
+type HostCommandOptions = Omit<CommonOptions, 'logDir'> & { logDir: string | undefined; traceWire?: string }
 
 /** A host with the options of the command line. */
 export function createHost(
-  { pluginsDir, configDir, logDir, logLevel, autoInstallDeps, allowInstallScripts }: HostCommandOptions,
+  {
+    pluginsDir,
+    configDir,
+    logDir,
+    logLevel,
+    autoInstallDeps,
+    allowInstallScripts,
+    traceWire,
+  }: HostCommandOptions,
   more: HostOptions = {},
 ): PluginHost {
   const logs = logDir === undefined ? {} : { logDir }
+  const trace = traceWire === undefined ? {} : { traceWire }
   return new PluginHost({
     pluginsDir,
     configDir,
@@ -65,6 +74,7 @@ export function createHost(
     autoInstallDependencies: autoInstallDeps,
     allowInstallScripts,
     ...logs,
+    ...trace,
     ...more,
   })
 }

@@ -26,6 +26,7 @@ interface TestCommand extends CommonOptions {
   only?: string[]
   junit?: string
   timeout?: number
+  traceWire?: string
 }
 
 /** Maximum number of log lines that are shown for a failed check. */
@@ -51,7 +52,7 @@ export async function test(streams: Streams, options: TestCommand): Promise<numb
 async function check(
   streams: Streams,
   dir: string,
-  { only, json, configDir, autoInstallDeps, allowInstallScripts, timeout }: TestCommand,
+  { only, json, configDir, autoInstallDeps, allowInstallScripts, timeout, traceWire }: TestCommand,
   config: Record<string, unknown>,
   samples: Samples,
   signal: AbortSignal,
@@ -61,6 +62,7 @@ async function check(
     configDir,
     autoInstallDependencies: autoInstallDeps,
     allowInstallScripts,
+    ...(traceWire === undefined ? {} : { traceWire }),
     signal,
     onLog: ({ level, message }) => {
       if (level === 'ERROR' || level === 'CRITICAL') progress.log(message)

@@ -20,6 +20,7 @@ import { readWithin } from '../process/backpressure.js'
 import { ChildProcess } from '../process/child-process.js'
 import { type LaunchOptions, launchOf } from '../process/launch.js'
 import { StderrLog } from '../process/stderr.js'
+import type { Wire } from '../trace/wire.js'
 import { hostVersion } from '../version.js'
 import { Callers } from './callers.js'
 import { exitError, howEnded, type Phase } from './exit.js'
@@ -33,6 +34,8 @@ export interface ConnectionOptions extends LaunchOptions {
   signal?: AbortSignal
   /** Asks for the schema in the plugin's code. Default: false. */
   wantsSchema?: boolean
+  /** Sees every message. */
+  wire?: Wire
 }
 
 /** A connection, and what the plugin answered to the handshake. */
@@ -117,6 +120,7 @@ export class PluginConnection {
       idNonce: randomBytes(9).toString('base64url').replace(/[eE]/g, '_'),
       maxMessageBytes: options.limits.maxMessageBytes,
       maxSendBytes: options.limits.maxMessageBytes,
+      tap: options.wire?.tap(options.manifest.name, () => this.#child.pid),
       onNoise: (text, reason) => this.#logNoise(text, reason),
       onOversize: () =>
         this.killBecause(`sent a line longer than ${options.limits.maxMessageBytes} bytes and was stopped`),

@@ -6,6 +6,7 @@ import type { ByteChannel } from './byte-channel.js'
 import { LineWriter } from './lines.js'
 import type { Response } from './message.js'
 import { errorResponse, unwritable } from './replies.js'
+import type { WireTap } from './tap.js'
 
 /** Writes messages as lines, with their bytes beside them where the other end takes them. */
 export class MessageWriter {
@@ -14,8 +15,10 @@ export class MessageWriter {
   /** Where bytes go that travel beside their message. Undefined: they go inside it, as base64. */
   channel: ByteChannel | undefined
   #lines: LineWriter
+  readonly #tap: WireTap | undefined
 
-  constructor(output: Writable, maxBytes: number) {
+  constructor(output: Writable, maxBytes: number, tap?: WireTap) {
+    this.#tap = tap
     this.#lines = new LineWriter(output)
     this.maxBytes = maxBytes
   }
@@ -30,6 +33,7 @@ export class MessageWriter {
     const { line, payloads } = channel ? channel.encode(message) : encode(message)
     const excess = this.#excess(line)
     if (excess) throw excess
+    if (this.#tap?.isOn) this.#tap.sent(message)
     this.#lines.write(line)
     return channel?.send(payloads)
   }
@@ -42,7 +46,9 @@ export class MessageWriter {
       const { id = null, error: told } = message as Partial<Response>
       // Of an error, only its data can be what no JSON is.
       const instead = told ? new PluginError(told.code, told.message) : unwritable(error)
-      this.#lines.write(JSON.stringify(errorResponse(id, instead)))
+      const response = errorResponse(id, instead)
+      if (this.#tap?.isOn) this.#tap.sent(response)
+      this.#lines.write(JSON.stringify(response))
     }
   }
 

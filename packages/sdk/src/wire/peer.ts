@@ -13,6 +13,7 @@ import { OutgoingCalls, type RequestOptions } from './outgoing.js'
 import { ReceivedCounts } from './received-counts.js'
 import { cancelled, errorResponse, invalidRequest } from './replies.js'
 import { creditOf } from './streams.js'
+import type { WireTap } from './tap.js'
 
 export interface PeerOptions {
   input: Readable
@@ -48,6 +49,8 @@ export interface PeerOptions {
    * answer then. After `moveTo()`, and by default, ids are numbers.
    */
   idNonce?: string
+  /** Sees every message. Default: nobody does. */
+  tap?: WireTap | undefined
 }
 
 /** The responses to one line, if any. */
@@ -79,7 +82,7 @@ export class Peer {
     const idMark = idNonce === undefined ? '' : `${idNonce}:`
     this.#options = options
     this.#output = output
-    this.#writer = new MessageWriter(output, maxSendBytes)
+    this.#writer = new MessageWriter(output, maxSendBytes, options.tap)
     this.#outgoing = new OutgoingCalls(this.#writer, idMark, (id) => this.#reader.forgetOurs(id))
     this.#incoming = new IncomingCalls(this.#writer, {
       handle: (call) => options.handle?.(call),
@@ -270,11 +273,17 @@ export class Peer {
     line: string,
     bytes = line.length,
   ): Promise<Response | undefined> | Response | undefined {
+    this.#show(message, line)
     if (message.kind === 'request') return this.#receiveRequest(message.request, bytes)
     if (message.kind === 'invalid') return this.#receiveInvalid(message, line)
     const { response } = message
     this.#counts.countReply(this.#outgoing.settle(response.id, response))
     return undefined
+  }
+
+  #show(message: Message, line: string): void {
+    const { tap } = this.#options
+    if (tap?.isOn) tap.received(shownOf(message, line))
   }
 
   #receiveRequest(request: Request, bytes: number): Promise<Response | undefined> | Response | undefined {
@@ -332,6 +341,7 @@ export class Peer {
 
   /** A message whose bytes did not arrive fails its call. */
   #receiveWithoutBytes(message: Message, reason: string): void {
+    this.#show(message, '')
     const id = targetId(message)
     if (message.kind === 'response') this.#receiveInvalid({ id, reason, owed: false }, '')
     else if (message.kind === 'request' && message.request.id !== undefined)
@@ -354,6 +364,12 @@ export class Peer {
 function targetId(message: Message): RequestId {
   if (message.kind === 'response') return message.response.id
   return (paramsOf(message)['id'] as RequestId | undefined) ?? null
+}
+
+/** What somebody who looks at the connection sees of a message. */
+function shownOf(message: Message, line: string): unknown {
+  if (message.kind === 'request') return message.request
+  return message.kind === 'response' ? message.response : line
 }
 
 function isPiece(message: Message): boolean {
