@@ -550,9 +550,9 @@ describe('the content of a chat message', () => {
       'image',
       ['image_input', 'tools'],
       image,
-      { type: 'image', image: Buffer.of(1, 2), mediaType: 'image/png' },
+      { type: 'image', image: Uint8Array.of(1, 2), mediaType: 'image/png' },
     ],
-    ['audio', { audio_input: true }, audio, { type: 'audio', audio: Buffer.of(3, 4), format: 'wav' }],
+    ['audio', { audio_input: true }, audio, { type: 'audio', audio: Uint8Array.of(3, 4), format: 'wav' }],
   ])(
     'with %s arrives in parts, with bytes as bytes, where the plugin takes them',
     async (_, capabilities, part, local) => {
