@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { shippedContracts } from '@appfactory/sdk/contracts'
 import { describeThrown } from '@appfactory/sdk/internal'
-import { noActivePlugin, pluginNotLoaded } from './errors.js'
+import { isHostError, noActivePlugin, pluginNotLoaded } from './errors.js'
 import type { Logs } from './logs/logs.js'
 import { type DiscoveredPlugin, type Discovery, discoverPlugins } from './plugins/discovery.js'
 import type { EntryOptions } from './plugins/entry.js'
@@ -20,12 +20,17 @@ export interface CatalogueOptions {
   logs: Logs
 }
 
+/** Why a load may end without a fault of the plugin: it was cancelled, the host was closed, or there is none of that name. */
+const notAFault = ['REQUEST_CANCELLED', 'PLUGIN_NOT_READY', 'PLUGIN_NOT_FOUND'] as const
+
 /** The plugins that a host knows: those in its folders, and those that are loaded. */
 export class Catalogue {
   readonly #options: CatalogueOptions
   readonly #inspections = new InspectionCache()
   /** Why plugins are not valid, as it was logged last, by folder. */
   readonly #loggedReasons = new Map<string, string>()
+  /** Why plugins could not be loaded the last time, by name. */
+  readonly #loadFailures = new Map<string, string>()
   #found = 0
 
   constructor(options: CatalogueOptions) {
@@ -75,12 +80,24 @@ export class Catalogue {
     })
     return [...listed, ...running.values()]
       .filter(({ name, valid }) => valid || includeInvalid || registry.loaded(name))
-      .map((plugin) => summarise(plugin, registry.loaded(plugin.name)))
+      .map((plugin) => this.#summarise(plugin))
   }
 
   /** One plugin, as `list` shows it. */
   async summary(name: string): Promise<PluginSummary> {
-    return summarise(await this.inspect(name), this.#options.registry.loaded(name))
+    return this.#summarise(await this.inspect(name))
+  }
+
+  #summarise(plugin: DiscoveredPlugin): PluginSummary {
+    const { name } = plugin
+    return summarise(plugin, this.#options.registry.loaded(name), this.#loadFailures.get(name))
+  }
+
+  /** Keeps why a plugin could not be loaded, for who lists it; without an error, that is over. */
+  loadEnded(name: string, error?: unknown): void {
+    this.#loadFailures.delete(name)
+    const isFault = error !== undefined && !notAFault.some((code) => isHostError(error, code))
+    if (isFault) this.#loadFailures.set(name, describeThrown(error).message)
   }
 
   /** A plugin's files. One that was swapped in by its path is where it was swapped in from. */

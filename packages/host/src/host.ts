@@ -19,7 +19,7 @@ import type { Instance } from './instance/instance.js'
 import { PieceStream } from './instance/pieces.js'
 import type { Source } from './instance/source.js'
 import type { LogLevel } from './logs/levels.js'
-import { Logs } from './logs/logs.js'
+import { type LogLevels, Logs } from './logs/logs.js'
 import { LoopDelay } from './metrics/loop-delay.js'
 import { FiguresByPlugin } from './metrics/plugin-figures.js'
 import { metricsText } from './metrics/table.js'
@@ -38,6 +38,7 @@ import {
   slotLimitsOf,
   unknownOptionOf,
 } from './options.js'
+import type { PluginSettings } from './plugin-settings.js'
 import type { DiscoveredPlugin, Discovery } from './plugins/discovery.js'
 import type { EntryOptions } from './plugins/entry.js'
 import { Registry } from './registry.js'
@@ -74,6 +75,12 @@ export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits
   traceWire?: string
   /** When a crashed plugin is started again. */
   restart?: Partial<RestartPolicy>
+  /**
+   * What each plugin gets whoever loads it, by the plugin's name. Default: `{}`.
+   *
+   * @example { tts_flite: { config: { voice: 'rms' }, env: ['ENGINE_KEY'], logLevel: 'DEBUG' } }
+   */
+  plugins?: Readonly<Record<string, PluginSettings>>
 }
 
 /** What a host tells those who listen. */
@@ -167,6 +174,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     this.#sources = new Sources({
       dirs,
       configDir: options.configDir ?? './config',
+      plugins: options.plugins ?? {},
       limits: this.#limits,
       autoInstallDependencies: options.autoInstallDependencies ?? false,
       allowInstallScripts: options.allowInstallScripts ?? false,
@@ -175,7 +183,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       log: (plugin, level, message) => this.#logPlugin(plugin, level, message),
       figures: this.#figures,
     })
-    this.#logs = new Logs(options.logDir, options.logLevel ?? 'INFO')
+    this.#logs = new Logs(options.logDir, logLevelsOf(options))
     this.#catalogue = new Catalogue({
       ...{ dirs, sources: this.#sources, registry: this.#registry, logs: this.#logs },
       entry: options,
@@ -242,12 +250,14 @@ export class PluginHost extends EventEmitter<HostEvents> {
       const { contract, manifest } = await openUnlessAborted(slot, signal)
       const handle = this.#handle(slot, contract)
       this.#registry.opened(slot, name)
+      this.#catalogue.loadEnded(name)
       this.#logs.launcher('INFO', 'plugin loaded', { plugin: name, version: manifest.version })
       report(contract.name)
       return handle
     } catch (error) {
       await slot.close(true).catch(() => {})
       this.#registry.remove(slot)
+      this.#catalogue.loadEnded(name, error)
       this.#logs.launcher('ERROR', 'plugin could not be loaded', {
         plugin: name,
         error: describeThrown(error).message,
@@ -524,8 +534,9 @@ export class PluginHost extends EventEmitter<HostEvents> {
   }
 
   #logPlugin(plugin: string, level: LogLevel, message: string): void {
+    if (!this.#logs.wants(level, plugin)) return
     this.#logs.plugin(plugin, level, message)
-    if (this.#logs.wants(level)) this.#tell('log', { plugin, level, message })
+    this.#tell('log', { plugin, level, message })
   }
 
   #announce<Name extends 'status' | 'crash' | 'restart' | 'swap'>(
@@ -567,6 +578,11 @@ export class PluginHost extends EventEmitter<HostEvents> {
 /** A stream that fails when it is first read, as all do that can't be begun. */
 function failedStream(error: Error): AsyncIterableIterator<unknown> {
   return new PieceStream({ open: () => Promise.reject(error) })
+}
+
+function logLevelsOf({ logLevel = 'INFO', plugins = {} }: HostOptions): LogLevels {
+  const levels = Object.entries(plugins).map(([plugin, settings]) => [plugin, settings.logLevel] as const)
+  return { all: logLevel, byPlugin: new Map(levels) }
 }
 
 /** The first instance of a slot. An abort closes the slot: the load is ended, and what it has started. */

@@ -5,6 +5,7 @@ export type { HandleBase, PluginHandle } from './handle.js'
 export { type HostEvents, type HostOptions, type HostStatus, PluginHost } from './host.js'
 export { type LogLevel, logLevels } from './logs/levels.js'
 export type { CallOptions, LoadOptions, RestartPolicy, SwapOptions } from './options.js'
+export type { PluginSettings } from './plugin-settings.js'
 export type {
   DiscoveredPlugin,
   Discovery,

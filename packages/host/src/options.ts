@@ -1,13 +1,8 @@
-import {
-  type Cancellation,
-  closest,
-  defaultMaxMessageBytes,
-  nameValue,
-  quoted,
-} from '@appfactory/sdk/internal'
+import { type Cancellation, defaultMaxMessageBytes, nameValue, quoted } from '@appfactory/sdk/internal'
 import type { Config } from './config/config.js'
 import { logLevels } from './logs/levels.js'
 import { checkedNumbers, count, type NumberRule, repeats, size, time, wrongNumber } from './numbers.js'
+import { advice, wrongPluginSettings } from './plugin-settings.js'
 import type { Env } from './plugins/environment.js'
 import type { Room } from './process/backpressure.js'
 
@@ -75,7 +70,7 @@ export const defaultSlotLimits: SlotLimits = {
   maxSessions: 1000,
 }
 
-const instanceRules: Record<keyof InstanceLimits, NumberRule> = {
+export const instanceRules: Record<keyof InstanceLimits, NumberRule> = {
   installTimeoutMs: time,
   startTimeoutMs: time,
   initializeTimeoutMs: time,
@@ -91,7 +86,7 @@ const instanceRules: Record<keyof InstanceLimits, NumberRule> = {
   maxHeapMb: size,
 }
 
-const slotRules: Record<keyof SlotLimits, NumberRule> = {
+export const slotRules: Record<keyof SlotLimits, NumberRule> = {
   healthIntervalMs: time,
   drainTimeoutMs: time,
   retireTimeoutMs: time,
@@ -134,7 +129,7 @@ export const defaultRestartPolicy: RestartPolicy = {
   maxMissedHealthChecks: 3,
 }
 
-const restartRules: Record<keyof RestartPolicy, NumberRule> = {
+export const restartRules: Record<keyof RestartPolicy, NumberRule> = {
   firstDelayMs: time,
   maxDelayMs: time,
   maxCrashes: count,
@@ -214,7 +209,7 @@ const isFlag = (value: unknown): boolean => typeof value === 'boolean'
 const isText = (value: unknown): boolean => typeof value === 'string'
 
 /** What the options of a host that are no numbers may be. */
-const kinds: Readonly<Record<string, { takes: string; fits(value: unknown): boolean }>> = {
+export const kinds: Readonly<Record<string, { takes: string; fits(value: unknown): boolean }>> = {
   pluginsDir: {
     takes: 'a path or an array of paths',
     fits: (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
@@ -230,6 +225,10 @@ const kinds: Readonly<Record<string, { takes: string; fits(value: unknown): bool
   autoInstallDependencies: { takes: 'true or false', fits: isFlag },
   allowInstallScripts: { takes: 'true or false', fits: isFlag },
   restart: { takes: 'an object', fits: (value) => typeof value === 'object' && value !== null },
+  plugins: {
+    takes: 'an object of settings by plugin',
+    fits: (value) => typeof value === 'object' && value !== null,
+  },
 }
 
 const hostOptionNames = [...Object.keys(kinds), ...Object.keys(instanceRules), ...Object.keys(slotRules)]
@@ -239,16 +238,17 @@ export function checkHostOptions(options: object): void {
   if (typeof options !== 'object' || options === null) throw notAnObject('PluginHost', options)
   const unknown = Object.keys(options).find((name) => !hostOptionNames.includes(name))
   if (unknown !== undefined) {
-    const meant = closest(unknown, hostOptionNames)
-    const advice =
-      meant === undefined ? `Its options are ${hostOptionNames.join(', ')}` : `Did you mean ${meant}?`
-    throw new TypeError(`PluginHost has no option ${quoted(unknown)}. ${advice}`)
+    throw new TypeError(
+      `PluginHost has no option ${quoted(unknown)}. ${advice(unknown, hostOptionNames, 'options')}`,
+    )
   }
   for (const [name, { takes, fits }] of Object.entries(kinds)) {
     const value: unknown = Reflect.get(options, name)
     if (value !== undefined && !fits(value))
       throw new TypeError(`${name} takes ${takes}, not ${nameValue(value)}`)
   }
+  const wrong = wrongPluginSettings(Reflect.get(options, 'plugins') ?? {})
+  if (wrong !== undefined) throw new TypeError(wrong)
 }
 
 /** Arguments of a call by their wire names. */

@@ -13,6 +13,7 @@ import type { Source } from './instance/source.js'
 import type { LogLevel } from './logs/levels.js'
 import { type FiguresByPlugin, PluginFigures } from './metrics/plugin-figures.js'
 import { defaultInstanceLimits, type InstanceLimits } from './options.js'
+import type { PluginSettings } from './plugin-settings.js'
 import { checkDependencies, type DependencyOptions } from './plugins/dependencies.js'
 import {
   type DiscoveredPlugin,
@@ -31,6 +32,8 @@ export interface SourcesOptions extends EntryOptions {
   dirs: readonly string[]
   /** Folder of `<plugin>.json` files. */
   configDir: string
+  /** What the host's options have for each plugin, by its name. */
+  plugins: Readonly<Record<string, PluginSettings>>
   limits: InstanceLimits
   autoInstallDependencies: boolean
   allowInstallScripts: boolean
@@ -89,7 +92,10 @@ export class Sources {
     if (contract) checkManifestContract(manifest, contract)
     if (signal.aborted) throw pluginStopping(name)
     await checkDependencies(dir, manifest, this.#dependencyOptions, signal)
-    const given = await readConfig(manifest, this.#options.configDir, { config, env })
+    const given = await readConfig(manifest, this.#options.configDir, {
+      ...{ config, env },
+      settings: this.#settingsOf(name),
+    })
     this.#checker.prepare(manifest.config_schema, given.config)
     const open = await PluginConnection.open({ ...this.#connectionOptions(plugin, given.grants), signal })
     try {
@@ -177,6 +183,11 @@ export class Sources {
       figures,
       wire,
     }
+  }
+
+  #settingsOf(name: string): PluginSettings {
+    const { plugins } = this.#options
+    return (Object.hasOwn(plugins, name) ? plugins[name] : undefined) ?? {}
   }
 
   async #whyNotThere(name: string): Promise<PluginError> {

@@ -13,6 +13,7 @@ export interface PluginSummary {
   /** Absolute path of the folder. */
   path: string
   valid: boolean
+  /** Why it is not valid, or why its last load failed: its status is ERROR then. */
   errors: string[]
   loaded: boolean
   status: PluginStatus
@@ -24,7 +25,9 @@ export interface PluginSummary {
 export function summarise(
   { name, dir, manifest, valid, errors }: DiscoveredPlugin,
   slot: Slot | undefined,
+  loadFailure: string | undefined,
 ): PluginSummary {
+  const failure = slot ? undefined : loadFailure
   return {
     name,
     version: (slot?.instance?.manifest ?? manifest)?.version ?? null,
@@ -34,9 +37,9 @@ export function summarise(
     author: manifest?.author ?? null,
     path: dir,
     valid,
-    errors,
+    errors: failure === undefined ? errors : [...errors, failure],
     loaded: slot?.instance !== undefined,
-    status: slot?.status ?? PluginStatus.UNLOADED,
+    status: slot?.status ?? (failure === undefined ? PluginStatus.UNLOADED : PluginStatus.ERROR),
     capabilities: [
       ...new Set([...(slot?.instance?.capabilities ?? []), ...declaredCapabilities(manifest?.capabilities)]),
     ],

@@ -4,6 +4,7 @@ import { parseJson } from '@appfactory/sdk/internal'
 import { reasonOf } from '../errors.js'
 import type { PluginHost } from '../host.js'
 import { type CommonOptions, exitCodes, print, printJson, roomIn, type Streams, write } from './output.js'
+import { isConfiguration } from './resolve.js'
 import { createHost } from './serve.js'
 import { UsageError } from './usage-error.js'
 
@@ -12,7 +13,7 @@ interface CallCommand extends CommonOptions {
   method: string
   args?: string
   file?: string[]
-  config?: string
+  config?: string[]
   out?: string
   timeout?: number
 }
@@ -22,7 +23,7 @@ export async function call(streams: Streams, options: CallCommand): Promise<numb
   if (options.timeout !== undefined && !(options.timeout > 0))
     throw new UsageError('--timeout takes a number of ms above 0')
   const args = { ...parseObject('--args', options.args), ...(await readFiles(options.file ?? [])) }
-  const config = parseObject('--config', options.config)
+  const config = configurationOf(options.config)
   await using host = createHost(options)
   const stop = streams.stop.takeOver()
   stop.addEventListener('abort', () => void host.close({ force: true }), { once: true })
@@ -101,12 +102,27 @@ async function readFiles(pairs: readonly string[]): Promise<Record<string, strin
   return Object.fromEntries(await Promise.all(entries))
 }
 
+/**
+ * The configuration of a plugin among the values of `--config`; the other may be the file of settings.
+ *
+ * @throws UsageError if it is not JSON, or there are two.
+ */
+export function configurationOf(given: readonly string[] = []): Record<string, unknown> {
+  const [config, ...more] = given.filter(isConfiguration)
+  if (more.length > 0) throw new UsageError('--config takes only one configuration of the plugin')
+  return parseObject('--config', config, '{"voice":"rms"}')
+}
+
 /** @throws UsageError if `text`, the value of `flag`, is not a JSON object. */
-export function parseObject(flag: string, text: string | undefined): Record<string, unknown> {
+export function parseObject(
+  flag: string,
+  text: string | undefined,
+  example = '{"text":"Hello"}',
+): Record<string, unknown> {
   if (text === undefined) return {}
   const value = tryParse(flag, text)
   if (isObject(value)) return value
-  throw new UsageError(`${flag} takes a JSON object, such as '{"text":"Hello"}'`)
+  throw new UsageError(`${flag} takes a JSON object, such as '${example}'`)
 }
 
 function tryParse(flag: string, text: string): unknown {

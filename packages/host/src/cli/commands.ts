@@ -1,13 +1,12 @@
-import { logLevels } from '../logs/levels.js'
 import type { Streams } from './output.js'
+import { hostSettings, loadSettings, type Setting } from './settings.js'
 
 /** An option of the command line. */
 export interface Option {
   /** A list may be given more than once. All but flags take a value. */
-  kind: 'flag' | 'text' | 'number' | 'list' | 'choice'
+  kind: 'flag' | 'text' | 'number' | 'list'
   /** Text for `--help`. Without it, the option is not listed there. */
   describe?: string
-  choices?: readonly string[]
   /** Default: false for a flag, none for the others. */
   default?: string | number | undefined
 }
@@ -27,71 +26,67 @@ export interface Command {
   /** Text for `--help`. Without it, the command is not listed there. */
   description?: string
   positionals: Readonly<Record<string, Positional>>
-  /** Besides those that all commands share. */
+  /** Besides the settings. */
   options: Options
+  /** The settings that it takes. Without them, no configuration file is read. */
+  settings?: readonly Setting[]
+  /** Defaults of settings that are others here, by their keys. */
+  defaults?: Readonly<Record<string, unknown>>
   /** Resolves to the exit code. Loads what the command needs only then. */
   run(streams: Streams, args: never): Promise<number>
 }
 
 const syncMode: Option = { kind: 'flag', describe: 'Process requests one at a time, in order' }
 const json: Option = { kind: 'flag', describe: 'Print JSON' }
-const config: Option = { kind: 'text', describe: 'Configuration as a JSON object' }
-const traceWire: Option = {
-  kind: 'text',
-  describe: 'File for every message between host and plugins, one a line',
+const jsonConfig: Option = { kind: 'flag', describe: 'With --print-config: print JSON' }
+const config: Option = {
+  kind: 'list',
+  describe: 'Configuration of the plugin as a JSON object, or the FILE of settings (repeatable: one of each)',
 }
 const pluginDir: Positional = { describe: 'Folder of the plugin' }
 
-/** Options that all commands share. */
-export const commonOptions: Options = {
-  'plugins-dir': { kind: 'list', default: './plugins', describe: 'Folder of plugins (repeatable)' },
-  'config-dir': {
-    kind: 'text',
-    default: './config',
-    describe: 'Folder of <plugin>.json configurations',
+/** Options of every command that takes settings. */
+export const settingsOptions: Options = {
+  config: {
+    kind: 'list',
+    describe: 'FILE of settings [default: appfactory.config.json of the working directory]',
   },
-  'log-dir': { kind: 'text', default: './logs', describe: 'Folder of plugins.log and launcher.log' },
-  'log-level': { kind: 'choice', choices: logLevels, default: 'INFO', describe: 'Minimum log level' },
-  'auto-install-deps': {
-    kind: 'flag',
-    describe: 'Install missing npm packages of plugins, without running any of their code',
-  },
-  'allow-install-scripts': {
-    kind: 'flag',
-    describe: 'Also run their install scripts, which no permission limits',
-  },
+  'print-config': { kind: 'flag', describe: 'Print the settings that hold and where each comes from' },
 }
 
+/** Serves one client; also what runs without the name of a command. */
+const serve: Omit<Command, 'name'> = {
+  positionals: {},
+  options: { 'sync-mode': syncMode, json: jsonConfig },
+  settings: [...hostSettings, ...loadSettings],
+  run: async (streams, args) => (await import('./serve.js')).serve(streams, args),
+}
+
+/** All settings of a host but these. */
+const settingsWithout = (...keys: readonly string[]): readonly Setting[] =>
+  hostSettings.filter(({ key }) => !keys.includes(key))
+
 export const commands: readonly Command[] = [
+  { name: '$0', ...serve },
   {
-    name: '$0',
-    positionals: {},
-    options: {
-      'auto-load': { kind: 'flag', describe: 'Load all valid plugins at start-up' },
-      'sync-mode': syncMode,
-      'trace-wire': traceWire,
-    },
-    run: async (streams, args) => (await import('./serve.js')).serve(streams, args),
+    name: 'serve',
+    description: 'Serve plugins on stdin and stdout, as without a command',
+    ...serve,
   },
   {
     name: 'dev',
     description: 'Serve the plugin in a folder, or a folder of plugins, and reload on every save',
     positionals: { dir: { default: '.', describe: 'Folder' } },
+    // The folder is the positional argument.
+    settings: settingsWithout('pluginsDir'),
+    // Otherwise, logs would be written into the plugin's folder.
+    defaults: { logDir: undefined },
     options: {
-      // The folder is the positional argument.
-      'plugins-dir': { kind: 'list', default: undefined },
-      // Otherwise, logs would be written into the plugin's folder.
-      'log-dir': {
-        kind: 'text',
-        default: undefined,
-        describe: 'Folder of plugins.log and launcher.log [default: none]',
-      },
       'sync-mode': syncMode,
       tester: { kind: 'flag', describe: 'Serve the Plugin Tester too' },
       port: { kind: 'number', describe: 'Its port on 127.0.0.1 [default: any]' },
       open: { kind: 'flag', describe: 'Open its page in the browser' },
       json: { kind: 'flag', describe: 'Print events as JSON lines on stderr' },
-      'trace-wire': traceWire,
     },
     run: async (streams, args) => (await import('./dev.js')).dev(streams, args),
   },
@@ -100,6 +95,7 @@ export const commands: readonly Command[] = [
     description: 'List all plugins',
     positionals: {},
     options: { json },
+    settings: hostSettings.filter(({ key }) => key === 'pluginsDir'),
     run: async (streams, args) => (await import('./list.js')).list(streams, args),
   },
   {
@@ -112,6 +108,7 @@ export const commands: readonly Command[] = [
   {
     name: 'call',
     description: 'Load a plugin, call one method and print the result',
+    settings: hostSettings,
     positionals: {
       plugin: { describe: 'Name of the plugin' },
       method: { describe: 'Wire name of the method: get_voices' },
@@ -125,7 +122,6 @@ export const commands: readonly Command[] = [
       config,
       out: { kind: 'text', describe: 'File for the bytes of the result, or for the result as JSON' },
       timeout: { kind: 'number', describe: 'Longest time of the call, in ms' },
-      'trace-wire': traceWire,
       json,
     },
     run: async (streams, args) => (await import('./call.js')).call(streams, args),
@@ -133,6 +129,8 @@ export const commands: readonly Command[] = [
   {
     name: 'test',
     description: 'Check the plugin in a folder against its contract',
+    // Its logs are shown with the checks that fail.
+    settings: settingsWithout('pluginsDir', 'logDir', 'logLevel'),
     positionals: { dir: pluginDir },
     options: {
       only: {
@@ -146,7 +144,6 @@ export const commands: readonly Command[] = [
       },
       timeout: { kind: 'number', describe: 'Longest time of one call, in ms [default: 30000]' },
       junit: { kind: 'text', describe: 'File for a JUnit XML report' },
-      'trace-wire': traceWire,
       json,
     },
     run: async (streams, args) => (await import('./test.js')).test(streams, args),
@@ -168,8 +165,9 @@ export const commands: readonly Command[] = [
     options: {
       port: { kind: 'number', default: 0, describe: 'Port on 127.0.0.1; 0: any' },
       open: { kind: 'flag', describe: 'Open the page in the browser' },
-      'trace-wire': traceWire,
+      json: jsonConfig,
     },
+    settings: hostSettings,
     run: async (streams, args) => (await import('./tester.js')).tester(streams, args),
   },
 ]

@@ -13,10 +13,9 @@ import { createHost, serveClient } from './serve.js'
 import { checkPort, startTester } from './tester.js'
 import { UsageError } from './usage-error.js'
 
-interface DevCommand extends Omit<CommonOptions, 'logDir' | 'pluginsDir'> {
+interface DevCommand extends Omit<CommonOptions, 'pluginsDir'> {
   dir: string
   pluginsDir: unknown
-  logDir: string | undefined
   syncMode: boolean
   tester: boolean
   port: number | undefined
@@ -33,7 +32,7 @@ export async function dev(streams: Streams, options: DevCommand): Promise<number
   checkPort(port)
   const dir = resolve(options.dir)
   if (!isFolder(dir)) throw new UsageError(`${dir} is not a folder`)
-  const host = createHost({ ...options, pluginsDir: [pluginsDirOf(dir)] }, { preferSource: true })
+  const host = createHost(options, { pluginsDir: pluginsDirOf(dir), preferSource: true })
   const report = options.json ? reportJson(streams) : reportLines(streams, dir)
   host.on('log', report.log)
   host.on('crash', report.crash)

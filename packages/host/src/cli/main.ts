@@ -45,7 +45,7 @@ async function run(argv: readonly string[], streams: Streams): Promise<number> {
     status = await work
   }
   try {
-    await createParser(streams, settle).parseAsync([...argv])
+    await createParser(streams, argv, settle).parseAsync([...argv])
   } catch (error) {
     // After a signal, failures of interrupted work are expected.
     return streams.stop.status ?? fail(streams, error, argv.includes('--json'))

@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import { isPluginError } from '@appfactory/sdk'
 import { describeThrown, systemCodeOf } from '@appfactory/sdk/internal'
+import type { Settings } from './resolve.js'
 import type { StopSignals } from './stop-signals.js'
 import { UsageError } from './usage-error.js'
 
@@ -21,15 +22,13 @@ export interface Streams {
   flushMs: number
 }
 
-/** Options that all commands share. */
+/** Options that all commands with a host share. */
 export interface CommonOptions {
   pluginsDir: string[]
   configDir: string
-  logDir: string
-  logLevel: 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL'
-  autoInstallDeps: boolean
-  allowInstallScripts: boolean
   json: boolean
+  /** What holds: the command line, the configuration file and the defaults together. */
+  settings: Settings
 }
 
 /** Text for a person, with a line end. */
@@ -81,6 +80,17 @@ export function paint(stream: Writable, format: Parameters<typeof styleText>[0],
   return [before, after].map((code) => code.replaceAll('\u001b', ownEscape)).join(text)
 }
 
+/** Lines of a table; each column is as wide as its widest cell. */
+export function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
 export function isTerminal(stream: Writable): boolean {
   return 'isTTY' in stream && stream.isTTY === true
 }
@@ -92,6 +102,11 @@ export function fail(streams: Streams, error: unknown, json: boolean): number {
   if (json) printJson(streams, { error: { code, message, ...(data === undefined ? {} : { data }) } })
   else complain(streams, `${message}${usage ? '\nTry appfactory-host --help' : ''}`)
   return usage ? exitCodes.usage : exitCodes.failure
+}
+
+/** Tells a person something on stderr. */
+export function tell({ error: stderr }: Pick<Streams, 'error'>, message: string): void {
+  write(stderr, `appfactory-host: ${message}\n`)
 }
 
 /** Reports an error on stderr. */

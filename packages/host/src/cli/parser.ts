@@ -1,51 +1,70 @@
-import { closest } from '@appfactory/sdk/internal'
 import yargs, { type Argv, type Options as YargsOptions } from 'yargs'
 import { hostVersion } from '../version.js'
-import { type Command, commands, commonOptions, type Option, type Options } from './commands.js'
+import { type Command, commands, type Option, type Options, settingsOptions } from './commands.js'
 import type { Streams } from './output.js'
+import { hostSettings, type Setting } from './settings.js'
 import { UsageError } from './usage-error.js'
+import { usageError } from './words.js'
 
-const commandNames = commands.map(({ name }) => name).filter((name) => name !== '$0')
-const allOptions = new Map(
-  [commonOptions, ...commands.map(({ options }) => options)].flatMap((options) => Object.entries(options)),
-)
-const knownWords = [...commandNames, ...allOptions.keys(), 'help', 'version']
-const single = [...allOptions]
-  .filter(([, { kind }]) => kind !== 'flag' && kind !== 'list')
-  .map(([name]) => name)
+const single = [
+  ...[settingsOptions, ...commands.map(({ options }) => options)].flatMap((options) =>
+    Object.entries(options).filter(([, { kind }]) => kind !== 'flag' && kind !== 'list'),
+  ),
+  ...hostSettings.filter(({ kind }) => kind !== 'flag' && kind !== 'list').map((setting) => [setting.flag]),
+].map(([name]) => String(name))
+
+/** Options of every command with settings, wherever they stand on the command line. */
+const globals = { ...optionsOf(hostSettings), ...yargsOptions(settingsOptions) }
 
 /** The parser of the command line, made from the table of commands. `settle` gets the exit code of the one that runs. */
-export function createParser(streams: Streams, settle: (work: Promise<number>) => Promise<void>): Argv {
+export function createParser(
+  streams: Streams,
+  argv: readonly string[],
+  settle: (work: Promise<number>) => Promise<void>,
+): Argv {
   const parser = yargs()
     .scriptName('appfactory-host')
     .usage(
       '$0 [options]\n\nServes plugins to one client: JSON-RPC 2.0, one message a line, on stdin and stdout.',
     )
-    .options(yargsOptions(commonOptions))
+    .options(globals)
   for (const command of commands)
     parser.command({
       command: usageOf(command),
       describe: command.description ?? false,
       builder: (subparser) => declare(subparser, command),
-      // They are what the table says.
-      handler: (args) => settle(command.run(streams, args as never)),
+      handler: (args) => settle(runCommand(streams, command, args)),
     })
   return parser
     .example('$0 --sync-mode --plugins-dir plugins', 'Serve the plugins in ./plugins')
     .example('$0 dev my_tts', 'Serve my_tts from its source, and reload it on every save')
     .example('$0 call my_tts synthesize --args \'{"text":"Hello"}\' --out hello.wav', 'Speak into a file')
     .epilogue(
-      'Exit code: 0 success, 1 failure, 2 invalid usage; 129, 130 and 143 on SIGHUP, SIGINT and SIGTERM.',
+      'Every setting is also a key of appfactory.config.json; --print-config shows the keys.\n' +
+        'Exit code: 0 success, 1 failure, 2 invalid usage; 129, 130 and 143 on SIGHUP, SIGINT and SIGTERM.',
     )
     .version(hostVersion)
+    .alias('version', 'v')
     .help()
+    .alias('help', 'h')
     .strict()
     .check(onlyOnce)
     .wrap(Math.min(100, process.stdout.columns ?? 80))
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? new UsageError(withSuggestion(message))
+      // yargs throws some of its own, and words the others.
+      const isOfYargs = error === undefined || error.name === 'YError'
+      throw isOfYargs ? usageError(error?.message ?? message, argv) : error
     })
+}
+
+/** Loads what reads settings on demand. */
+async function runCommand(
+  streams: Streams,
+  command: Command,
+  args: Readonly<Record<string, unknown>>,
+): Promise<number> {
+  return (await import('./start.js')).start(streams, command, args)
 }
 
 /** `call <plugin> <method>` */
@@ -56,12 +75,45 @@ function usageOf({ name, positionals }: Command): string {
   return [name, ...places].join(' ')
 }
 
-function declare(parser: Argv, { positionals, options }: Command): Argv {
+function declare(parser: Argv, { positionals, options, settings, defaults }: Command): Argv {
   for (const [place, { describe, default: preset }] of Object.entries(positionals)) {
     const need = preset === undefined ? { demandOption: true } : { default: preset }
     parser.positional(place, { type: 'string', describe, ...need })
   }
-  return parser.options(yargsOptions(options))
+  const own = settings?.filter(({ flag, key }) => !(flag in globals) || key in (defaults ?? {})) ?? []
+  const used = new Set(settings ? [...settings.map(({ flag }) => flag), ...Object.keys(settingsOptions)] : [])
+  // What means nothing for the command is not in its help.
+  for (const name of Object.keys(globals)) if (!used.has(name)) parser.hide(name)
+  return parser.options({ ...optionsOf(own, defaults), ...yargsOptions(options) })
+}
+
+function optionsOf(
+  settings: readonly Setting[],
+  defaults: Readonly<Record<string, unknown>> = {},
+): Record<string, YargsOptions> {
+  return Object.fromEntries(settings.map((setting) => [setting.flag, settingOption(setting, defaults)]))
+}
+
+/** Without a default of yargs: whether it was given decides where its value comes from. */
+function settingOption(
+  { key, kind, describe, default: preset, isLimit }: Setting,
+  defaults: Readonly<Record<string, unknown>>,
+): YargsOptions {
+  const shown = key in defaults ? 'none' : shownDefault(preset)
+  const help = {
+    describe,
+    ...(shown === undefined ? {} : { defaultDescription: shown }),
+    group: isLimit ? 'Limits (times in ms, sizes in bytes; Infinity: none):' : 'Options:',
+  }
+  if (kind === 'flag') return { type: 'boolean', ...help }
+  // yargs would name a wrong number NaN: `resolveSettings` reads them.
+  if (kind === 'number') return { requiresArg: true, ...help }
+  return { type: 'string', requiresArg: true, ...(kind === 'list' ? { coerce: listOf } : {}), ...help }
+}
+
+function shownDefault(preset: unknown): string | undefined {
+  const text = [preset].flat().join(', ')
+  return text === '' || text === 'false' ? undefined : text
 }
 
 function yargsOptions(options: Options): Record<string, YargsOptions> {
@@ -72,10 +124,8 @@ function yargsOption(option: Option): YargsOptions {
   const { kind, describe } = option
   const help = describe === undefined ? { hidden: true } : { describe }
   if (kind === 'flag') return { type: 'boolean', default: false, ...help }
-  // An option of one command may take back the default of all.
   const preset = 'default' in option ? { default: option.default } : {}
   const value = { requiresArg: true, ...preset, ...help }
-  if (kind === 'choice') return { choices: option.choices ?? [], ...value }
   if (kind === 'number') return { type: 'number', ...value }
   // `array` would let a list stand without an argument.
   return { type: 'string', ...(kind === 'list' ? { coerce: listOf } : {}), ...value }
@@ -90,15 +140,4 @@ function onlyOnce(args: Record<string, unknown>): true {
   const twice = single.find((name) => Array.isArray(args[name]))
   if (twice !== undefined) throw new UsageError(`--${twice} may be given only once`)
   return true
-}
-
-/** Adds a suggestion to `Unknown argument: lisst`. */
-function withSuggestion(message: string): string {
-  const [, words = ''] = /^Unknown arguments?: (.*)$/.exec(message) ?? []
-  const meant = words
-    .split(', ')
-    .map((word) => closest(word, knownWords))
-    .find((word) => word !== undefined)
-  if (meant === undefined) return message
-  return `${message}. Did you mean ${commandNames.includes(meant) ? meant : `--${meant}`}?`
 }

@@ -1,20 +1,29 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { describeThrown } from '@appfactory/sdk/internal'
-import { type HostOptions, PluginHost } from '../host.js'
+import { type HostOptions, internalsOf, PluginHost } from '../host.js'
 import { serveStdio } from '../server/stdio.js'
-import { type CommonOptions, complain, exitCodes, type Streams } from './output.js'
+import { type CommonOptions, complain, exitCodes, type Streams, tell } from './output.js'
+import type { Settings } from './resolve.js'
 
 /** `appfactory-host`: serves one client on stdin and stdout. */
 export async function serve(
   streams: Streams,
-  options: CommonOptions & { autoLoad: boolean; syncMode: boolean },
+  options: CommonOptions & { syncMode: boolean },
 ): Promise<number> {
   const host = createHost(options)
+  warnOfMissingFolders(streams, options.settings)
+  if (process.stdin.isTTY)
+    tell(
+      streams,
+      'waiting for JSON-RPC requests on stdin, one a line; Ctrl+D ends it, and --help lists commands',
+    )
   return serveClient(streams, host, {
     input: process.stdin,
     sequential: options.syncMode,
     // Started before the first request is read: calls wait for plugins that are loading.
-    begin: () => (options.autoLoad ? beginLoading(host, streams) : countPlugins(host)),
+    begin: () => beginLoading(host, streams, options.settings),
   })
 }
 
@@ -44,47 +53,40 @@ export async function serveClient(
   return exitCodes.done
 }
 
-/** Scans for the counts of `status`. Errors are reported by the requests that need the folders. */
-async function countPlugins(host: PluginHost): Promise<void> {
-  await host.discover().catch(() => {})
-}
-
-/** Without `logDir`, no files are written. */
-type HostCommandOptions = Omit<CommonOptions, 'logDir'> & { logDir: string | undefined; traceWire?: string }
-
 /** A host with the options of the command line. */
 export function createHost(
-  {
-    pluginsDir,
-    configDir,
-    logDir,
-    logLevel,
-    autoInstallDeps,
-    allowInstallScripts,
-    traceWire,
-  }: HostCommandOptions,
+  { settings }: Pick<CommonOptions, 'settings'>,
   more: HostOptions = {},
 ): PluginHost {
-  const logs = logDir === undefined ? {} : { logDir }
-  const trace = traceWire === undefined ? {} : { traceWire }
-  return new PluginHost({
-    pluginsDir,
-    configDir,
-    logLevel,
-    autoInstallDependencies: autoInstallDeps,
-    allowInstallScripts,
-    ...logs,
-    ...trace,
-    ...more,
-  })
+  return new PluginHost({ ...settings.host, ...more })
 }
 
-/** Starts to load all valid plugins. Failures are reported on stderr and do not stop the others. */
-async function beginLoading(host: PluginHost, streams: Streams): Promise<void> {
+/**
+ * Starts to load what was asked for. Failures are reported on stderr and do not stop the others. One line there tells when
+ * all have ended.
+ */
+async function beginLoading(host: PluginHost, streams: Streams, settings: Settings): Promise<void> {
   const say = (error: unknown): void => complain(streams, describeThrown(error).message)
-  const plugins = await host.list().catch((error: unknown) => {
-    say(error)
-    return []
-  })
-  for (const { name } of plugins) void host.load(name).catch(say)
+  const all = settings.autoLoad ? await host.list().catch(say) : []
+  const names = new Set([...settings.load, ...(all ?? []).map(({ name }) => name)])
+  const loads = [...names].map((name) => host.load(name).catch(say))
+  if (settings.autoLoad || names.size > 0)
+    void Promise.all(loads).then((loaded) => tellReady(streams, host, loaded))
+  else await host.discover().catch(() => {})
+}
+
+function tellReady(streams: Streams, host: PluginHost, loads: readonly unknown[]): void {
+  if (internalsOf(host).isClosed()) return
+  const loaded = loads.filter((load) => load !== undefined).length
+  const failed = loads.length - loaded
+  const counts = `${loaded} plugin${loaded === 1 ? '' : 's'} loaded${failed > 0 ? `, ${failed} failed` : ''}`
+  tell(streams, `ready, ${counts}`)
+}
+
+/** A folder that was named, and is not there, is a mistake; the default one may come later. */
+function warnOfMissingFolders(streams: Streams, { host, holdings }: Settings): void {
+  const origin = holdings.find(({ key }) => key === 'pluginsDir')?.origin ?? 'default'
+  if (origin === 'default') return
+  for (const dir of [host.pluginsDir ?? []].flat())
+    if (!existsSync(dir)) complain(streams, `there is no folder ${resolve(dir)}, which ${origin} names`)
 }

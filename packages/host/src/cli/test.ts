@@ -5,7 +5,7 @@ import { describeThrown } from '@appfactory/sdk/internal'
 import { type CheckReport, type CheckResult, runChecks, type Samples } from '@appfactory/sdk/testing'
 import { reasonOf } from '../errors.js'
 import { pluginTarget } from '../testing.js'
-import { parseObject } from './call.js'
+import { configurationOf, parseObject } from './call.js'
 import { junitOf } from './junit.js'
 import {
   type CommonOptions,
@@ -21,12 +21,11 @@ import { UsageError } from './usage-error.js'
 
 interface TestCommand extends CommonOptions {
   dir: string
-  config?: string
+  config?: string[]
   samples?: string
   only?: string[]
   junit?: string
   timeout?: number
-  traceWire?: string
 }
 
 /** Maximum number of log lines that are shown for a failed check. */
@@ -38,7 +37,7 @@ export async function test(streams: Streams, options: TestCommand): Promise<numb
   if (!existsSync(dir) || !statSync(dir).isDirectory()) throw new UsageError(`${dir} is not a folder`)
   if (options.timeout !== undefined && !(options.timeout > 0))
     throw new UsageError('--timeout takes a number of ms above 0')
-  const config = parseObject('--config', options.config)
+  const config = configurationOf(options.config)
   const samples = await readSamples(options.samples)
   const stop = streams.stop.takeOver()
   const report = await check(streams, dir, options, config, samples, stop)
@@ -52,17 +51,14 @@ export async function test(streams: Streams, options: TestCommand): Promise<numb
 async function check(
   streams: Streams,
   dir: string,
-  { only, json, configDir, autoInstallDeps, allowInstallScripts, timeout, traceWire }: TestCommand,
+  { only, json, settings, timeout }: TestCommand,
   config: Record<string, unknown>,
   samples: Samples,
   signal: AbortSignal,
 ): Promise<CheckReport> {
   const progress = new Progress(streams, json)
   const target = pluginTarget(dir, {
-    configDir,
-    autoInstallDependencies: autoInstallDeps,
-    allowInstallScripts,
-    ...(traceWire === undefined ? {} : { traceWire }),
+    ...settings.host,
     signal,
     onLog: ({ level, message }) => {
       if (level === 'ERROR' || level === 'CRITICAL') progress.log(message)

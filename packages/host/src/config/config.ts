@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { type Manifest, PluginError } from '@appfactory/sdk'
 import { configInvalid, nameValue, parseJson, systemCodeOf } from '@appfactory/sdk/internal'
 import { pluginUnreadable, reasonOf } from '../errors.js'
+import type { PluginSettings } from '../plugin-settings.js'
 import { type Env, environmentKey, type Grants } from '../plugins/environment.js'
 import { isShortage } from '../shortage.js'
 import { readSmallFile } from '../small-file.js'
@@ -25,20 +26,21 @@ const noGrant = 'is for the configuration file only. Give variables in the optio
 const maxDepth = 100
 
 /**
- * Merges the manifest's `default_config`, `<configDir>/<plugin>.json` and the caller's configuration; later ones win. A
- * manifest can't grant variables.
+ * Merges the manifest's `default_config`, `<configDir>/<plugin>.json`, the host's settings for the plugin and the caller's
+ * configuration; later ones win. A manifest can't grant variables.
  *
  * @throws PluginError CONFIG_INVALID if the file can't be read; PLUGIN_LOAD_FAILED, `transient`, if that is temporary.
  */
 export async function readConfig(
   manifest: Manifest,
   configDir: string,
-  given: { config: Config; env: Env | undefined },
+  given: { settings: PluginSettings; config: Config; env: Env | undefined },
 ): Promise<GivenConfig> {
   const file = await readConfigFile(manifest.name, join(configDir, `${manifest.name}.json`))
-  const config = [manifest.default_config ?? {}, file, given.config].reduce(merge, {})
+  const { settings } = given
+  const config = [manifest.default_config ?? {}, file, settings.config ?? {}, given.config].reduce(merge, {})
   delete config[environmentKey]
-  return { config, grants: { operator: file[environmentKey], caller: given.env } }
+  return { config, grants: { operator: file[environmentKey], settings: settings.env, caller: given.env } }
 }
 
 /**

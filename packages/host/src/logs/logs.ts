@@ -24,13 +24,19 @@ const lineOverhead = 90
 /** How often to check that folder and files are still the opened ones, in ms: writing to a removed file does not fail. */
 const lookMs = 2000
 
+/** The least level that is logged, of everything and of some plugins. */
+export interface LogLevels {
+  all: LogLevel
+  byPlugin: ReadonlyMap<string, LogLevel | undefined>
+}
+
 /**
  * The log files: `plugins.log` for the plugins' output, `launcher.log` for the host's actions. One JSON object a line, rotated at
  * 10 MB. A verbose plugin gets its own file, so that it does not displace the history of others. If the folder can't be written,
  * that is reported once on stderr, and the host goes on.
  */
 export class Logs {
-  readonly #level: LogLevel
+  #levels: LogLevels
   readonly #files: LogFile[] = []
   readonly #dir: string | undefined
   readonly #plugins: pino.Logger | undefined
@@ -43,8 +49,8 @@ export class Logs {
   #complained = false
 
   /** Without a folder, no files are written. */
-  constructor(dir: string | undefined, level: LogLevel) {
-    this.#level = level
+  constructor(dir: string | undefined, levels: LogLevels) {
+    this.#levels = levels
     this.#dir = dir
     if (dir === undefined) return
     this.#plugins = this.#open(dir, 'plugins.log')
@@ -52,11 +58,13 @@ export class Logs {
     this.#look = this.#watch(dir)
   }
 
-  /** Whether lines of this level are logged. */
-  wants(level: LogLevel): boolean {
-    return logLevels.indexOf(level) >= logLevels.indexOf(this.#level)
+  /** Whether lines of this level are logged: those of a plugin, or the host's own. */
+  wants(level: LogLevel, plugin = ''): boolean {
+    const least = this.#levels.byPlugin.get(plugin) ?? this.#levels.all
+    return logLevels.indexOf(level) >= logLevels.indexOf(least)
   }
 
+  /** A line of a plugin; whether it is wanted is for the caller to ask. */
   plugin(plugin: string, level: LogLevel, message: string): void {
     this.#fileFor(plugin, message.length)?.[pinoLevels[level]]({ plugin }, message)
   }
@@ -74,7 +82,7 @@ export class Logs {
   }
 
   launcher(level: LogLevel, message: string, details: Record<string, unknown> = {}): void {
-    this.#launcher?.[pinoLevels[level]](details, message)
+    if (this.wants(level)) this.#launcher?.[pinoLevels[level]](details, message)
   }
 
   async close(): Promise<void> {
@@ -89,7 +97,7 @@ export class Logs {
       this.#files.push(stream)
       return pino(
         {
-          level: pinoLevels[this.#level],
+          level: pinoLevels.DEBUG,
           base: null,
           timestamp: pino.stdTimeFunctions.isoTime,
           formatters: { level: (label) => ({ level: nameOf(label) }) },

@@ -50,6 +50,8 @@ export const environmentKey = '$env'
 export interface Grants {
   /** `$env` of the configuration file, which the operator writes. */
   operator?: unknown
+  /** `env` of the host's settings for the plugin. */
+  settings?: unknown
   /** The option `env` of the application. */
   caller?: unknown
 }
@@ -61,7 +63,7 @@ export interface Grants {
  */
 export function pluginEnvironment(
   plugin: string,
-  { operator, caller }: Grants,
+  { operator, settings, caller }: Grants,
   warn: (message: string) => void = () => {},
 ): Record<string, string> {
   const own = Object.entries(process.env).filter(
@@ -75,7 +77,10 @@ export function pluginEnvironment(
     warn(
       `${environmentKey}.${operatorsVariable} changes which libraries the plugin loads; its configuration file grants it`,
     )
-  const entries = [...own, ...byOperator, ...grantedVariables({ plugin, key: 'env', exceptions: [] }, caller)]
+  const byCode = [settings, caller].flatMap((grant) =>
+    grantedVariables({ plugin, key: 'env', exceptions: [] }, grant),
+  )
+  const entries = [...own, ...byOperator, ...byCode]
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined))
 }
 

@@ -30,8 +30,9 @@ test('list shows what is there, valid or not, for people and for programs', asyn
   const root = folder()
   const people = await run(root, 'list', '--plugins-dir', 'plugins', '--plugins-dir', 'broken')
   expect(people).toMatchObject({ status: 0, stderr: '' })
-  expect(people.stdout).toMatch(/^speaker\s+1\.0\.0\s+tts\s+Speaks$/m)
-  expect(people.stdout).toMatch(/^broken.*invalid\n\s+version: /m)
+  expect(people.stdout).toMatch(/^NAME +VERSION +CONTRACT +STATE +DESCRIPTION\n/)
+  expect(people.stdout).toMatch(/^speaker\s+1\.0\.0\s+tts\s+valid\s+Speaks$/m)
+  expect(people.stdout).toMatch(/^broken +– +– +invalid\n {4}version: /m)
   const { stdout } = await run(root, 'list', '--json', '--plugins-dir', 'plugins')
   expect((JSON.parse(stdout) as { name: string }[]).map(({ name }) => name)).toEqual(['counter', 'speaker'])
 })
@@ -142,13 +143,15 @@ test('failures have exit status 1, bad usage 2; both say what to do, as JSON too
     { args: ['call', 'speeker', 'synthesize'], status: 1, says: /PLUGIN_NOT_FOUND/ },
     { args: ['call', 'speaker', 'synthesize'], status: 1, says: /text: is required.*INVALID_PARAMS/ },
     { args: ['call', 'speaker', 'sing'], status: 1, says: /METHOD_NOT_FOUND/ },
-    { args: ['call', 'speaker'], status: 2, says: /--help/ },
+    { args: ['call', 'speaker'], status: 2, says: /<method> is missing/ },
     { args: ['call', 'speaker', 'synthesize', '--args', '{text}'], status: 2, says: /--args is not JSON/ },
     { args: ['call', 'speaker', 'synthesize', '--args', '[]'], status: 2, says: /JSON object/ },
     { args: ['call', 'speaker', 'synthesize', '--file', 'audio'], status: 2, says: /ARG=PATH/ },
     { args: ['lisst'], status: 2, says: /Did you mean list/ },
-    { args: ['--plugin-dir', 'x'], status: 2, says: /Did you mean --plugins-dir/ },
+    { args: ['--plugin-dir', 'x'], status: 2, says: /option --plugin-dir\. Did you mean --plugins-dir/ },
     { args: ['--log-level', 'LOUD'], status: 2, says: /DEBUG/ },
+    { args: ['--log-dir'], status: 2, says: /--log-dir needs a value/ },
+    { args: ['call', 'speaker', 'sing', '--config', '[]'], status: 2, says: /such as --config '{"/ },
   ]
   for (const { args, status, says } of cases) {
     const outcome = await run(root, ...args)

@@ -69,7 +69,7 @@ test('a file that is moved away is gone on with in a new one', async () => {
 
 test('a plugin that says much does not push out what the others have said', async () => {
   const dir = temporaryFolder()
-  const logs = new Logs(dir, 'INFO')
+  const logs = new Logs(dir, { all: 'INFO', byPlugin: new Map() })
   logs.plugin('quiet', 'INFO', 'the first word')
   const flood = async (): Promise<void> => {
     for (let at = 0; at < 1000; at++) logs.plugin('noisy', 'INFO', `${at} ${'x'.repeat(900)}`)

@@ -13,7 +13,7 @@ const linesOf = (file: string): Record<string, unknown>[] =>
 
 test('each level is in the file by its own name, and the last line is there once it is closed', async () => {
   const dir = join(temporaryFolder(), 'logs')
-  const logs = new Logs(dir, 'DEBUG')
+  const logs = new Logs(dir, { all: 'DEBUG', byPlugin: new Map() })
   for (const level of logLevels) logs.plugin('speaker', level, `a line of ${level}`)
   logs.launcher('CRITICAL', 'the end')
   await logs.close()
@@ -31,7 +31,7 @@ test('another folder in the place of the one that was opened is noticed, and tol
     write.mockRestore()
   })
   const dir = join(temporaryFolder(), 'logs')
-  const logs = new Logs(dir, 'INFO')
+  const logs = new Logs(dir, { all: 'INFO', byPlugin: new Map() })
   logs.plugin('speaker', 'INFO', 'before')
   await vi.waitFor(() => expect(readFileSync(join(dir, 'plugins.log'), 'utf8')).toContain('before'))
   renameSync(dir, `${dir}-moved`)

@@ -1,0 +1,161 @@
+import { nameValue } from '@appfactory/sdk/internal'
+import type { HostOptions } from '../host.js'
+import { type LogLevel, logLevels } from '../logs/levels.js'
+import type { PluginSettings } from '../plugin-settings.js'
+import { type ConfigFile, readConfigFile } from './config-file.js'
+import type { Setting } from './settings.js'
+import { UsageError } from './usage-error.js'
+
+/** A setting that holds, and where it comes from: a flag, the path of a file, or `default`. */
+export interface Holding {
+  key: string
+  value: unknown
+  origin: string
+}
+
+/** What holds for a command. */
+export interface Settings {
+  host: HostOptions
+  /** Plugins to load at start-up. */
+  load: readonly string[]
+  autoLoad: boolean
+  /** The file that was read, if there was one. */
+  file: string | undefined
+  holdings: readonly Holding[]
+}
+
+/** What `--log-level` says: a level for all, and levels of plugins. */
+interface GivenLevels {
+  all: LogLevel | undefined
+  byPlugin: Readonly<Record<string, LogLevel>>
+}
+
+/**
+ * What holds: a flag wins over the file, the file over the default.
+ *
+ * @param args The arguments of the command line, by their flags.
+ * @param table The settings that the command takes.
+ * @throws UsageError for a wrong value, or a file that can't be read.
+ */
+export async function resolveSettings(
+  args: Readonly<Record<string, unknown>>,
+  table: readonly Setting[],
+): Promise<Settings> {
+  const file = await readConfigFile(fileOf(args['config']))
+  const levels = levelsOf(args['log-level'])
+  const holdings = table.map((setting) => holdingOf(setting, args, levels, file))
+  const plugins = withLevels(file.plugins, levels.byPlugin)
+  const byKey = new Map(holdings.map(({ key, value }) => [key, value]))
+  return {
+    host: { ...optionsOf(holdings), plugins },
+    load: textsOf(byKey.get('load')),
+    autoLoad: byKey.get('autoLoad') === true,
+    file: file.path,
+    holdings: [...holdings, ...pluginHoldings(file, levels)],
+  }
+}
+
+/** Whether a value of `--config` is a plugin's configuration, and not the name of a file. */
+export function isConfiguration(value: string): boolean {
+  return value.trimStart().startsWith('{')
+}
+
+function fileOf(given: unknown): string | undefined {
+  const files = textsOf(given).filter((value) => !isConfiguration(value))
+  if (files.length > 1) throw new UsageError('--config names only one file')
+  return files[0]
+}
+
+function holdingOf(
+  setting: Setting,
+  args: Readonly<Record<string, unknown>>,
+  levels: GivenLevels,
+  file: ConfigFile,
+): Holding {
+  const { key, flag } = setting
+  const given = key === 'logLevel' ? levels.all : read(setting, args[flag])
+  if (given !== undefined) return { key, value: given, origin: `--${flag}` }
+  if (file.path !== undefined && file.values.has(key))
+    return { key, value: listed(setting, file.values.get(key)), origin: file.path }
+  return { key, value: setting.default, origin: 'default' }
+}
+
+/** A value of the command line. */
+function read({ kind, flag, takes, fits }: Setting, given: unknown): unknown {
+  if (given === undefined || kind !== 'number') return given
+  const text = String(given)
+  const value = text.trim() === '' ? Number.NaN : Number(text)
+  if (fits(value)) return value
+  throw new UsageError(`--${flag} takes ${takes}, not ${text.slice(0, 40)}`)
+}
+
+/** A file may name one folder without an array. */
+function listed({ default: preset }: Setting, value: unknown): unknown {
+  return Array.isArray(preset) ? [value].flat() : value
+}
+
+/** `debug`, `INFO`, `tts_flite=DEBUG` */
+function levelsOf(given: unknown): GivenLevels {
+  const pairs = textsOf(given).map((text) => {
+    const [name = '', plugin] = text.split('=', 2).reverse()
+    const level = logLevels.find((known) => known === name.toUpperCase())
+    if (level === undefined || plugin === '')
+      throw new UsageError(
+        `--log-level takes one of ${logLevels.join(', ')}, or PLUGIN=LEVEL, not ${nameValue(text)}`,
+      )
+    return [plugin, level] as const
+  })
+  const forAll = pairs.filter(([plugin]) => plugin === undefined)
+  if (forAll.length > 1) throw new UsageError('--log-level may be given only once, besides PLUGIN=LEVEL')
+  const forPlugins = pairs.flatMap(([plugin, level]) =>
+    plugin === undefined ? [] : [[plugin, level] as const],
+  )
+  return { all: forAll[0]?.[1], byPlugin: Object.fromEntries(forPlugins) }
+}
+
+function withLevels(
+  plugins: Readonly<Record<string, PluginSettings>>,
+  levels: Readonly<Record<string, LogLevel>>,
+): Record<string, PluginSettings> {
+  const leveled = Object.entries(levels).map(
+    ([plugin, logLevel]) => [plugin, { ...plugins[plugin], logLevel }] as const,
+  )
+  return { ...plugins, ...Object.fromEntries(leveled) }
+}
+
+/** The options of PluginHost; they were checked by the table that they come from. */
+function optionsOf(holdings: readonly Holding[]): HostOptions {
+  const options: Record<string, unknown> = {}
+  const restart: Record<string, unknown> = {}
+  for (const { key, value } of holdings) {
+    if (key === 'load' || key === 'autoLoad' || value === undefined) continue
+    if (key.startsWith('restart.')) restart[key.slice('restart.'.length)] = value
+    else options[key] = value
+  }
+  return { ...options, restart }
+}
+
+/** Only names of a plugin's configuration and of its variables: values may be secrets. */
+function pluginHoldings({ path = '', plugins }: ConfigFile, { byPlugin }: GivenLevels): Holding[] {
+  const ofFile = Object.entries(plugins).flatMap(([plugin, { config, env, logLevel }]) => [
+    ...held(`plugins.${plugin}.config`, config && Object.keys(config), path),
+    ...held(`plugins.${plugin}.env`, env && namesOf(env), path),
+    ...held(`plugins.${plugin}.logLevel`, byPlugin[plugin] ? undefined : logLevel, path),
+  ])
+  const ofFlags = Object.entries(byPlugin).flatMap(([plugin, level]) =>
+    held(`plugins.${plugin}.logLevel`, level, '--log-level'),
+  )
+  return [...ofFile, ...ofFlags]
+}
+
+function held(key: string, value: unknown, origin: string): Holding[] {
+  return value === undefined ? [] : [{ key, value, origin }]
+}
+
+function namesOf(env: NonNullable<PluginSettings['env']>): string[] {
+  return Array.isArray(env) ? [...env] : Object.keys(env)
+}
+
+function textsOf(value: unknown): string[] {
+  return value === undefined ? [] : [value].flat().map(String)
+}
