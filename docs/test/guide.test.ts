@@ -66,6 +66,15 @@ const { text, blocks, reader } = testPages('guide', paths, ({ reader: folder }) 
     })
   })
 
+  it('shows an engine in a thread that is replaced when it dies', async () => {
+    await using host = new PluginHost({ pluginsDir: join(folder().path, 'plugins') })
+    const tts = await host.load<TTSContract>('example_tts')
+    // More samples than an array can have: the thread dies of it.
+    const tooLong = tts.synthesize('x'.repeat(7_000_000), undefined, { sampleRate: 48_000 })
+    await expect(tooLong).rejects.toMatchObject({ codeName: 'TTS_SYNTHESIS_FAILED' })
+    expect(await tts.synthesize('Hello')).toMatchObject({ durationMs: 300 })
+  })
+
   it('shows a configuration in Zod that is checked and filled in', async () => {
     await using host = hostOf()
     const name = pluginNameOf(blockWith('static readonly configSchema'))
