@@ -112,6 +112,18 @@ export class Catalogue {
     return this.#options.registry.names()
   }
 
+  /** Loaded plugins that have failed for good, or are in quarantine, each with the reason. */
+  failures(): [plugin: string, reason: string][] {
+    return this.#options.registry
+      .slots()
+      .flatMap(({ name, supervisor: { failure } }) => (failure ? [[name, failure.message]] : []))
+  }
+
+  /** Whether a plugin of that name, or what took its place, has an instance. */
+  isServing(name: string): boolean {
+    return this.#options.registry.find(name)?.instance !== undefined
+  }
+
   /** Whether a plugin of that name is loaded, or being loaded. */
   isLoaded(name: string): boolean {
     return this.#options.registry.loaded(name) !== undefined

@@ -74,6 +74,18 @@ export const commands: readonly Command[] = [
     ...serve,
   },
   {
+    name: 'health',
+    description: 'Ask a running host whether it is ready: exit code 0 if it is, 1 if not',
+    positionals: {},
+    options: {
+      port: { kind: 'number', default: 9464, describe: 'Its --metrics-port' },
+      host: { kind: 'text', default: '127.0.0.1', describe: 'Its --metrics-host' },
+      timeout: { kind: 'number', default: 3000, describe: 'Longest wait for the answer, in ms' },
+      json,
+    },
+    run: async (streams, args) => (await import('./health.js')).health(streams, args),
+  },
+  {
     name: 'dev',
     description: 'Serve the plugin in a folder, or a folder of plugins, and reload on every save',
     positionals: { dir: { default: '.', describe: 'Folder' } },

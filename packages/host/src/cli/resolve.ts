@@ -3,7 +3,7 @@ import type { HostOptions } from '../host.js'
 import { type LogLevel, logLevels } from '../logs/levels.js'
 import type { PluginSettings } from '../plugin-settings.js'
 import { type ConfigFile, readConfigFile } from './config-file.js'
-import type { Setting } from './settings.js'
+import { loadSettings, type Setting } from './settings.js'
 import { UsageError } from './usage-error.js'
 
 /** A setting that holds, and where it comes from: a flag, the path of a file, or `default`. */
@@ -19,10 +19,15 @@ export interface Settings {
   /** Plugins to load at start-up. */
   load: readonly string[]
   autoLoad: boolean
+  /** Where metrics and probes are served; without a port, nowhere. */
+  metrics: { port: number | undefined; address: string }
   /** The file that was read, if there was one. */
   file: string | undefined
   holdings: readonly Holding[]
 }
+
+/** The keys of settings that are none of the host. */
+const served = new Set(loadSettings.map(({ key }) => key))
 
 /** What `--log-level` says: a level for all, and levels of plugins. */
 interface GivenLevels {
@@ -50,6 +55,7 @@ export async function resolveSettings(
     host: { ...optionsOf(holdings), plugins },
     load: textsOf(byKey.get('load')),
     autoLoad: byKey.get('autoLoad') === true,
+    metrics: metricsOf(byKey),
     file: file.path,
     holdings: [...holdings, ...pluginHoldings(file, levels)],
   }
@@ -58,6 +64,11 @@ export async function resolveSettings(
 /** Whether a value of `--config` is a plugin's configuration, and not the name of a file. */
 export function isConfiguration(value: string): boolean {
   return value.trimStart().startsWith('{')
+}
+
+function metricsOf(values: ReadonlyMap<string, unknown>): Settings['metrics'] {
+  const [port, address] = [values.get('metricsPort'), values.get('metricsHost')]
+  return { port: port === undefined ? undefined : Number(port), address: String(address) }
 }
 
 function fileOf(given: unknown): string | undefined {
@@ -128,7 +139,7 @@ function optionsOf(holdings: readonly Holding[]): HostOptions {
   const options: Record<string, unknown> = {}
   const restart: Record<string, unknown> = {}
   for (const { key, value } of holdings) {
-    if (key === 'load' || key === 'autoLoad' || value === undefined) continue
+    if (served.has(key) || value === undefined) continue
     if (key.startsWith('restart.')) restart[key.slice('restart.'.length)] = value
     else options[key] = value
   }

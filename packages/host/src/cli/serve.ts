@@ -3,7 +3,9 @@ import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { describeThrown } from '@appfactory/sdk/internal'
 import { type HostOptions, internalsOf, PluginHost } from '../host.js'
+import { Readiness } from '../metrics/readiness.js'
 import { serveStdio } from '../server/stdio.js'
+import { startMetrics } from './metrics.js'
 import { type CommonOptions, complain, exitCodes, type Streams, tell } from './output.js'
 import type { Settings } from './resolve.js'
 
@@ -12,18 +14,21 @@ export async function serve(
   streams: Streams,
   options: CommonOptions & { syncMode: boolean },
 ): Promise<number> {
-  const host = createHost(options)
+  await using host = createHost(options)
+  const readiness = new Readiness(host)
+  const source = { metrics: () => host.metrics(), obstacles: () => readiness.obstacles() }
+  await using _metrics = await startMetrics(streams, source, options.settings.metrics)
   warnOfMissingFolders(streams, options.settings)
   if (process.stdin.isTTY)
     tell(
       streams,
       'waiting for JSON-RPC requests on stdin, one a line; Ctrl+D ends it, and --help lists commands',
     )
-  return serveClient(streams, host, {
+  return await serveClient(streams, host, {
     input: process.stdin,
     sequential: options.syncMode,
     // Started before the first request is read: calls wait for plugins that are loading.
-    begin: () => beginLoading(host, streams, options.settings),
+    begin: () => beginLoading(host, streams, options.settings, readiness),
   })
 }
 
@@ -65,14 +70,29 @@ export function createHost(
  * Starts to load what was asked for. Failures are reported on stderr and do not stop the others. One line there tells when
  * all have ended.
  */
-async function beginLoading(host: PluginHost, streams: Streams, settings: Settings): Promise<void> {
+async function beginLoading(
+  host: PluginHost,
+  streams: Streams,
+  settings: Settings,
+  readiness: Readiness,
+): Promise<void> {
   const say = (error: unknown): void => complain(streams, describeThrown(error).message)
-  const all = settings.autoLoad ? await host.list().catch(say) : []
+  const all = settings.autoLoad ? await host.list().catch(failed) : []
   const names = new Set([...settings.load, ...(all ?? []).map(({ name }) => name)])
-  const loads = [...names].map((name) => host.load(name).catch(say))
+  const loads = [...names].map((name) => {
+    const loading = host.load(name)
+    readiness.expect(name, loading)
+    return loading.catch(say)
+  })
   if (settings.autoLoad || names.size > 0)
     void Promise.all(loads).then((loaded) => tellReady(streams, host, loaded))
   else await host.discover().catch(() => {})
+  readiness.started()
+
+  function failed(error: unknown): void {
+    readiness.failed(error)
+    say(error)
+  }
 }
 
 function tellReady(streams: Streams, host: PluginHost, loads: readonly unknown[]): void {

@@ -139,6 +139,32 @@ export const loadSettings: readonly Setting[] = [
     takes: 'true or false',
     fits: (value) => typeof value === 'boolean',
   },
+  {
+    ...{
+      key: 'metricsPort',
+      flag: 'metrics-port',
+      kind: 'number',
+      default: undefined,
+      isPath: false,
+      isLimit: false,
+    },
+    describe: 'Serve /metrics, /healthz and /readyz over HTTP on this port; 0: any, reported on stderr',
+    takes: 'a whole number from 0 to 65535',
+    fits: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535,
+  },
+  {
+    ...{
+      key: 'metricsHost',
+      flag: 'metrics-host',
+      kind: 'text',
+      default: '127.0.0.1',
+      isPath: false,
+      isLimit: false,
+    },
+    describe: 'Address to serve them on; 0.0.0.0: all networks, where anybody may read them',
+    takes: 'an address or a name of this machine',
+    fits: (value) => typeof value === 'string' && value !== '',
+  },
 ]
 
 function other(key: string, { flag = kebab(key), isPath = false, ...described }: Described): Setting {

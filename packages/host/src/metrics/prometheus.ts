@@ -1,5 +1,7 @@
 // Prometheus' text format, version 0.0.4.
 
+export const prometheusType = 'text/plain; version=0.0.4; charset=utf-8'
+
 type LabelPairs = readonly (readonly [name: string, value: string])[]
 
 /** One line: the end of the metric's name if it has one, its labels and its value. */
