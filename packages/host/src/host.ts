@@ -5,6 +5,7 @@ import {
   type ContractClass,
   type ContractDescriptor,
   type HealthStatus,
+  isPluginError,
   PluginStatus,
 } from '@appfactory/sdk'
 import { decodeState, describeThrown, encodeState, nameValue, type WireState } from '@appfactory/sdk/internal'
@@ -18,6 +19,8 @@ import { createHandle, type PluginHandle } from './handle.js'
 import type { Instance } from './instance/instance.js'
 import { PieceStream } from './instance/pieces.js'
 import type { Source } from './instance/source.js'
+import { FailureLog } from './logs/failure-log.js'
+import type { LogFormat } from './logs/formats.js'
 import type { LogLevel } from './logs/levels.js'
 import { type LogLevels, Logs } from './logs/logs.js'
 import { LoopDelay } from './metrics/loop-delay.js'
@@ -57,10 +60,12 @@ export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits
   pluginsDir?: string | readonly string[]
   /** Folder of `<plugin>.json` files. Default: `./config`. */
   configDir?: string
-  /** Folder of the log files. Default: none, nothing is written; `log` events tell all the same. */
+  /** Folder of the log files; `-`: stderr instead. Default: none, nothing is written; `log` events tell all the same. */
   logDir?: string
   /** Default: INFO. */
   logLevel?: LogLevel
+  /** A JSON object a line, or text for people. Default: `json`. */
+  logFormat?: LogFormat
   /** Install npm packages that a plugin's manifest names and that are missing. No code of theirs runs in that. Default: false. */
   autoInstallDependencies?: boolean
   /**
@@ -117,6 +122,7 @@ export interface HostInternals {
   readonly catalogue: Catalogue
   /** The messages between the host and its plugins. */
   readonly wire: Pick<Wire, 'listen'>
+  readonly logs: Logs
   /** Whether the host is closed, or being closed. */
   isClosed(): boolean
 }
@@ -144,7 +150,8 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #logs: Logs
   readonly #wire: Wire
   readonly #registry = new Registry<Slot>()
-  readonly #figures = new FiguresByPlugin()
+  readonly #failures: FailureLog
+  readonly #figures = new FiguresByPlugin((...failure) => this.#failures.add(...failure))
   readonly #loopDelay = new LoopDelay()
   readonly #catalogue: Catalogue
   readonly #calls: Calls
@@ -158,6 +165,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       calls: host.#calls,
       catalogue: host.#catalogue,
       wire: host.#wire,
+      logs: host.#logs,
       isClosed: () => host.#closed !== undefined,
     })
   }
@@ -183,7 +191,8 @@ export class PluginHost extends EventEmitter<HostEvents> {
       log: (plugin, level, message) => this.#logPlugin(plugin, level, message),
       figures: this.#figures,
     })
-    this.#logs = new Logs(options.logDir, logLevelsOf(options))
+    this.#logs = new Logs(options.logDir, logLevelsOf(options), options.logFormat)
+    this.#failures = new FailureLog(this.#logs)
     this.#catalogue = new Catalogue({
       ...{ dirs, sources: this.#sources, registry: this.#registry, logs: this.#logs },
       entry: options,
@@ -260,7 +269,8 @@ export class PluginHost extends EventEmitter<HostEvents> {
       this.#catalogue.loadEnded(name, error)
       this.#logs.launcher('ERROR', 'plugin could not be loaded', {
         plugin: name,
-        error: describeThrown(error).message,
+        error: isPluginError(error) ? error.codeName : undefined,
+        reason: describeThrown(error).message,
       })
       report(undefined, error)
       throw error
@@ -506,6 +516,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     this.#registry.clear()
     this.#loopDelay.stop()
     await this.#sources.close()
+    this.#failures.close()
     this.#logs.launcher('INFO', 'host stopped')
     await Promise.all([this.#logs.close(), this.#wire.close()])
   }
@@ -552,7 +563,9 @@ export class PluginHost extends EventEmitter<HostEvents> {
     try {
       this.emit(event, ...([details] as never))
     } catch (error) {
-      this.#logs.launcher('ERROR', `a listener of "${event}" threw`, { error: describeThrown(error).message })
+      this.#logs.launcher('ERROR', `a listener of "${event}" threw`, {
+        reason: describeThrown(error).message,
+      })
     }
   }
 

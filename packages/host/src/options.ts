@@ -1,5 +1,6 @@
 import { type Cancellation, defaultMaxMessageBytes, nameValue, quoted } from '@appfactory/sdk/internal'
 import type { Config } from './config/config.js'
+import { logFormats } from './logs/formats.js'
 import { logLevels } from './logs/levels.js'
 import { checkedNumbers, count, type NumberRule, repeats, size, time, wrongNumber } from './numbers.js'
 import { advice, wrongPluginSettings } from './plugin-settings.js'
@@ -221,6 +222,10 @@ export const kinds: Readonly<Record<string, { takes: string; fits(value: unknown
     fits: (value) => logLevels.some((level) => level === value),
   },
   traceWire: { takes: 'a path', fits: isText },
+  logFormat: {
+    takes: `one of ${logFormats.join(', ')}`,
+    fits: (value) => logFormats.some((format) => format === value),
+  },
   preferSource: { takes: 'true or false', fits: isFlag },
   autoInstallDependencies: { takes: 'true or false', fits: isFlag },
   allowInstallScripts: { takes: 'true or false', fits: isFlag },

@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import { isPluginError } from '@appfactory/sdk'
 import { describeThrown, systemCodeOf } from '@appfactory/sdk/internal'
+import { visible } from '../logs/visible.js'
 import type { Settings } from './resolve.js'
 import type { StopSignals } from './stop-signals.js'
 import { UsageError } from './usage-error.js'
@@ -43,7 +44,7 @@ export function printJson({ out }: Streams, value: unknown): void {
 
 /** Writes text for a person. Escape sequences in text of others are shown, so that a terminal does not obey them. */
 export function write(stream: Writable, text: string): void {
-  stream.write(isTerminal(stream) ? visible(text) : text)
+  stream.write(isTerminal(stream) ? visible(text).replaceAll(ownEscape, '\u001b') : text)
 }
 
 /** Resolves when the stream has drained, or at an abort. */
@@ -53,25 +54,6 @@ export async function roomIn({ out }: Streams, signal: AbortSignal): Promise<voi
 
 /** A secret placeholder for the escape characters of our own colours. */
 const ownEscape = randomUUID()
-
-function visible(text: string): string {
-  return (
-    text
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a terminal obeys.
-      .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, hexadecimal)
-      // These turn the direction of text, so that a name reads as another one.
-      .replace(/[\u202a-\u202e\u2066-\u2069]/g, codePoint)
-      .replaceAll(ownEscape, '\u001b')
-  )
-}
-
-function hexadecimal(character: string): string {
-  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`
-}
-
-function codePoint(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-}
 
 /** Colours, on a terminal only. For `print` and `write`. */
 export function paint(stream: Writable, format: Parameters<typeof styleText>[0], text: string): string {

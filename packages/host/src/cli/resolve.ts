@@ -93,11 +93,15 @@ function holdingOf(
 
 /** A value of the command line. */
 function read({ kind, flag, takes, fits }: Setting, given: unknown): unknown {
-  if (given === undefined || kind !== 'number') return given
+  if (given === undefined) return undefined
   const text = String(given)
-  const value = text.trim() === '' ? Number.NaN : Number(text)
+  const value = kind === 'number' ? numberOf(text) : given
   if (fits(value)) return value
   throw new UsageError(`--${flag} takes ${takes}, not ${text.slice(0, 40)}`)
+}
+
+function numberOf(text: string): number {
+  return text.trim() === '' ? Number.NaN : Number(text)
 }
 
 /** A file may name one folder without an array. */

@@ -68,7 +68,7 @@ export function createHost(
 
 /**
  * Starts to load what was asked for. Failures are reported on stderr and do not stop the others. One line there tells when
- * all have ended.
+ * all have ended. Where the log goes to stderr, it has the same.
  */
 async function beginLoading(
   host: PluginHost,
@@ -76,7 +76,10 @@ async function beginLoading(
   settings: Settings,
   readiness: Readiness,
 ): Promise<void> {
-  const say = (error: unknown): void => complain(streams, describeThrown(error).message)
+  const isLogged = settings.host.logDir === '-'
+  const say = (error: unknown): void => {
+    if (!isLogged) complain(streams, describeThrown(error).message)
+  }
   const all = settings.autoLoad ? await host.list().catch(failed) : []
   const names = new Set([...settings.load, ...(all ?? []).map(({ name }) => name)])
   const loads = [...names].map((name) => {
@@ -84,8 +87,7 @@ async function beginLoading(
     readiness.expect(name, loading)
     return loading.catch(say)
   })
-  if (settings.autoLoad || names.size > 0)
-    void Promise.all(loads).then((loaded) => tellReady(streams, host, loaded))
+  if (settings.autoLoad || names.size > 0) void Promise.all(loads).then(tellReady)
   else await host.discover().catch(() => {})
   readiness.started()
 
@@ -93,14 +95,19 @@ async function beginLoading(
     readiness.failed(error)
     say(error)
   }
+
+  function tellReady(handles: readonly unknown[]): void {
+    if (internalsOf(host).isClosed()) return
+    const loaded = handles.filter((handle) => handle !== undefined).length
+    const words = readyWords(loaded, names.size - loaded)
+    internalsOf(host).logs.launcher('INFO', words, { loaded, failed: names.size - loaded })
+    if (!isLogged) tell(streams, words)
+  }
 }
 
-function tellReady(streams: Streams, host: PluginHost, loads: readonly unknown[]): void {
-  if (internalsOf(host).isClosed()) return
-  const loaded = loads.filter((load) => load !== undefined).length
-  const failed = loads.length - loaded
-  const counts = `${loaded} plugin${loaded === 1 ? '' : 's'} loaded${failed > 0 ? `, ${failed} failed` : ''}`
-  tell(streams, `ready, ${counts}`)
+/** `ready, 3 plugins loaded` */
+function readyWords(loaded: number, failed: number): string {
+  return `ready, ${loaded} plugin${loaded === 1 ? '' : 's'} loaded${failed > 0 ? `, ${failed} failed` : ''}`
 }
 
 /** A folder that was named, and is not there, is a mistake; the default one may come later. */

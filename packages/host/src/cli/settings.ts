@@ -91,13 +91,14 @@ const others: Record<OtherOption, Described> = {
     kind: 'text',
     default: './logs',
     isPath: true,
-    describe: 'Folder of plugins.log and launcher.log',
+    describe: 'Folder of plugins.log and launcher.log; -: stderr instead',
   },
   logLevel: {
     kind: 'list',
     default: 'INFO',
-    describe: 'Minimum log level: DEBUG, INFO, WARNING, ERROR or CRITICAL',
+    describe: 'Minimum LEVEL, or PLUGIN=LEVEL (repeatable): DEBUG, INFO, WARNING, ERROR, CRITICAL',
   },
+  logFormat: { kind: 'text', default: 'json', describe: 'Format of log lines: json or text' },
   autoInstallDependencies: {
     kind: 'flag',
     default: false,

@@ -181,6 +181,7 @@ export class PluginInstance {
       },
       (error: unknown) => {
         this.#endCall(figures, begun, outcomeOf(error))
+        this.#figures.onFailure(method, error, performance.now() - begun)
         throw error
       },
     )
@@ -236,7 +237,10 @@ export class PluginInstance {
         this.#figures.openStreams += 1
         return pieces
       },
-      onEnd: (outcome) => this.#endStream(figures, begun, outcome),
+      onEnd: (outcome, error) => {
+        this.#endStream(figures, begun, outcome)
+        if (error !== undefined) this.#figures.onFailure(method, error, performance.now() - begun)
+      },
     })
   }
 

@@ -1,15 +1,21 @@
-/** Lines that a plugin may log in a burst, and per second after that. A longer line counts once for each KiB. */
-const burst = 20_000
-const perSecond = 1000
+/** Lines that may be logged in a burst, and per second after that. A longer line counts once for each KiB. */
+interface Rate {
+  burst: number
+  perSecond: number
+}
+
+/** Of one plugin. */
+const pluginRate: Rate = { burst: 20_000, perSecond: 1000 }
 
 const charactersPerLine = 1024
 
 /** How often the number of dropped lines is reported, in ms. */
 const tellMs = 1000
 
-/** How much one plugin may log. Further lines are dropped and counted. */
+/** How much may be logged of one thing. Further lines are dropped and counted. */
 export class LogBudget {
-  #left = burst
+  readonly #rate: Rate
+  #left: number
   #filledAt = performance.now()
   #dropped = 0
   #droppedInAll = 0
@@ -17,8 +23,10 @@ export class LogBudget {
   readonly #tell: (dropped: number) => void
 
   /** @param tell Called at most once a second, with the number of lines dropped since. */
-  constructor(tell: (dropped: number) => void) {
+  constructor(tell: (dropped: number) => void, rate = pluginRate) {
     this.#tell = tell
+    this.#rate = rate
+    this.#left = rate.burst
   }
 
   /** Number of dropped lines so far. */
@@ -60,6 +68,7 @@ export class LogBudget {
 
   #fill(): void {
     const now = performance.now()
+    const { burst, perSecond } = this.#rate
     this.#left = Math.min(burst, this.#left + ((now - this.#filledAt) / 1000) * perSecond)
     this.#filledAt = now
   }

@@ -17,6 +17,7 @@ export class LogFile {
   readonly #dir: string
   readonly #file: string
   readonly #onError: (error: Error) => void
+  readonly #droppedLine: (count: number) => string
   #stream: RotatingFileStream
   /** Identifies the current file in the file system. */
   #opened: Promise<number | undefined> = Promise.resolve(undefined)
@@ -26,10 +27,12 @@ export class LogFile {
   #dropped = 0
   #writing = false
 
-  constructor(dir: string, file: string, onError: (error: Error) => void) {
+  /** @param dropped The line that tells of lines that were dropped. Default: JSON. */
+  constructor(dir: string, file: string, onError: (error: Error) => void, dropped = droppedLine) {
     this.#dir = dir
     this.#file = file
     this.#onError = onError
+    this.#droppedLine = dropped
     this.#stream = this.#open()
   }
 
@@ -94,7 +97,7 @@ export class LogFile {
   }
 
   #take(): string {
-    if (this.#dropped > 0) this.#waiting.push(droppedLine(this.#dropped))
+    if (this.#dropped > 0) this.#waiting.push(this.#droppedLine(this.#dropped))
     const text = this.#waiting.join('')
     this.#waiting = []
     this.#waitingLength = 0

@@ -1,19 +1,14 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { systemCodeOf } from '@appfactory/sdk/internal'
-import { pino } from 'pino'
+import { systemCodeOf, toSnakeCase } from '@appfactory/sdk/internal'
 import { reasonOf } from '../errors.js'
+import { rounded } from '../numbers.js'
+import type { LogFormat } from './formats.js'
 import { type LogLevel, logLevels } from './levels.js'
+import { lineWriter, type WriteLine } from './line.js'
 import { LogFile } from './log-file.js'
-
-const pinoLevels = {
-  DEBUG: 'debug',
-  INFO: 'info',
-  WARNING: 'warn',
-  ERROR: 'error',
-  CRITICAL: 'fatal',
-} as const
+import { StderrLines } from './stderr-lines.js'
 
 /** A plugin's share of `plugins.log`, in characters: a quarter of a file. Further lines go to its own file. */
 const maxShare = 2_500_000
@@ -31,28 +26,37 @@ export interface LogLevels {
 }
 
 /**
- * The log files: `plugins.log` for the plugins' output, `launcher.log` for the host's actions. One JSON object a line, rotated at
- * 10 MB. A verbose plugin gets its own file, so that it does not displace the history of others. If the folder can't be written,
+ * The log files: `plugins.log` for the plugins' output, `launcher.log` for the host's actions. Or both on stderr. Files are
+ * rotated at 10 MB. A verbose plugin gets its own file, so that it does not displace the history of others. If the folder can't be written,
  * that is reported once on stderr, and the host goes on.
  */
 export class Logs {
   #levels: LogLevels
+  readonly #format: LogFormat
   readonly #files: LogFile[] = []
+  /** Undefined: there are no files. */
   readonly #dir: string | undefined
-  readonly #plugins: pino.Logger | undefined
+  readonly #stderr: StderrLines | undefined
+  readonly #plugins: WriteLine | undefined
   /** How much each plugin has logged to the shared file, in characters. */
   readonly #shares = new Map<string, number>()
   /** Files of plugins that exceeded their share. */
-  readonly #own = new Map<string, pino.Logger | undefined>()
-  readonly #launcher: pino.Logger | undefined
+  readonly #own = new Map<string, WriteLine | undefined>()
+  readonly #launcher: WriteLine | undefined
   readonly #look: NodeJS.Timeout | undefined
   #complained = false
 
-  /** Without a folder, no files are written. */
-  constructor(dir: string | undefined, levels: LogLevels) {
+  /** @param dir The folder; `-`: stderr. Without one, nothing is written. */
+  constructor(dir: string | undefined, levels: LogLevels, format: LogFormat = 'json') {
     this.#levels = levels
+    this.#format = format
+    if (dir === '-') {
+      this.#stderr = new StderrLines((dropped) => this.launcher('WARNING', droppedWords, { dropped }))
+      this.#plugins = lineWriter(format, this.#stderr)
+      this.#launcher = this.#plugins
+    }
+    if (dir === undefined || dir === '-') return
     this.#dir = dir
-    if (dir === undefined) return
     this.#plugins = this.#open(dir, 'plugins.log')
     this.#launcher = this.#open(dir, 'launcher.log')
     this.#look = this.#watch(dir)
@@ -66,44 +70,39 @@ export class Logs {
 
   /** A line of a plugin; whether it is wanted is for the caller to ask. */
   plugin(plugin: string, level: LogLevel, message: string): void {
-    this.#fileFor(plugin, message.length)?.[pinoLevels[level]]({ plugin }, message)
+    this.#writerFor(plugin, message.length)?.(level, { plugin }, message)
   }
 
-  /** The file for a plugin's next line. */
-  #fileFor(plugin: string, length: number): pino.Logger | undefined {
-    if (this.#dir === undefined || this.#own.has(plugin)) return this.#own.get(plugin)
+  /** Where a plugin's next line goes. */
+  #writerFor(plugin: string, length: number): WriteLine | undefined {
+    if (this.#dir === undefined) return this.#plugins
+    if (this.#own.has(plugin)) return this.#own.get(plugin)
     const share = (this.#shares.get(plugin) ?? 0) + length + lineOverhead
     this.#shares.set(plugin, share)
     if (share <= maxShare) return this.#plugins
     const file = `plugins.${plugin}.log`
-    this.#plugins?.warn({ plugin }, `${plugin} logs a lot: its further lines are in ${file}`)
+    this.#plugins?.('WARNING', { plugin }, `${plugin} logs a lot: its further lines are in ${file}`)
     this.#own.set(plugin, this.#open(this.#dir, file))
     return this.#own.get(plugin)
   }
 
-  launcher(level: LogLevel, message: string, details: Record<string, unknown> = {}): void {
-    if (this.wants(level)) this.#launcher?.[pinoLevels[level]](details, message)
+  /** A line of the host; its details are in snake_case in the log, and numbers are rounded. */
+  launcher(level: LogLevel, message: string, details: Readonly<Record<string, unknown>> = {}): void {
+    if (this.#launcher && this.wants(level)) this.#launcher(level, fieldsOf(details), message)
   }
 
   async close(): Promise<void> {
     clearInterval(this.#look)
-    await Promise.all(this.#files.splice(0).map((file) => file.close()))
+    await Promise.all([...this.#files.splice(0), this.#stderr].map((lines) => lines?.close()))
   }
 
-  #open(dir: string, file: string): pino.Logger | undefined {
+  #open(dir: string, file: string): WriteLine | undefined {
     try {
       makeFolder(dir)
-      const stream = new LogFile(dir, file, (error) => this.#complain(dir, error))
+      const dropped = this.#format === 'text' ? droppedText : undefined
+      const stream = new LogFile(dir, file, (error) => this.#complain(dir, error), dropped)
       this.#files.push(stream)
-      return pino(
-        {
-          level: pinoLevels.DEBUG,
-          base: null,
-          timestamp: pino.stdTimeFunctions.isoTime,
-          formatters: { level: (label) => ({ level: nameOf(label) }) },
-        },
-        stream,
-      )
+      return lineWriter(this.#format, stream)
     } catch (error) {
       this.#complain(dir, error)
       return undefined
@@ -143,6 +142,18 @@ function makeFolder(dir: string): void {
   }
 }
 
-function nameOf(pinoLevel: string): LogLevel {
-  return logLevels.find((level) => pinoLevels[level] === pinoLevel) ?? 'INFO'
+const droppedWords = 'lines were dropped: they came faster than they could be written'
+
+function droppedText(count: number): string {
+  return `${new Date().toISOString()} WARNING  ${droppedWords} dropped=${count}\n`
+}
+
+/** A `message` would stand beside the line's own. */
+function fieldsOf(details: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(details).map(([key, value]) => [
+      key === 'message' ? 'reason' : toSnakeCase(key),
+      typeof value === 'number' ? rounded(value) : value,
+    ]),
+  )
 }

@@ -48,6 +48,12 @@ export class PluginFigures {
   readonly #methods = new Map<string, MethodFigures>()
   /** Of methods that are not in the contract. */
   readonly #other = new MethodFigures()
+  /** Told of each call that failed, and how long it took. */
+  readonly onFailure: (method: string, error: unknown, ms: number) => void
+
+  constructor(onFailure: PluginFigures['onFailure'] = () => {}) {
+    this.onFailure = onFailure
+  }
 
   /** The methods of the plugin's contract, by their wire names. */
   know(methods: Iterable<string>): void {
@@ -64,6 +70,7 @@ export class PluginFigures {
   /** A call failed before the plugin was asked. */
   refuse(method: string, error: unknown): void {
     this.of(method).outcomes.add(outcomeOf(error))
+    this.onFailure(method, error, 0)
   }
 
   /** All methods with their figures. */
@@ -76,6 +83,12 @@ export class PluginFigures {
 /** The figures of all plugins that a host has had, by name. There are no more than folders of plugins: `of` is for those that exist. */
 export class FiguresByPlugin {
   readonly #plugins = new Map<string, PluginFigures>()
+  readonly #onFailure: (plugin: string, method: string, error: unknown, ms: number) => void
+
+  /** @param onFailure Told of each call that failed. */
+  constructor(onFailure: (plugin: string, method: string, error: unknown, ms: number) => void = () => {}) {
+    this.#onFailure = onFailure
+  }
 
   /** Those of a plugin that may not exist. */
   find(plugin: string): PluginFigures | undefined {
@@ -85,7 +98,7 @@ export class FiguresByPlugin {
   of(plugin: string): PluginFigures {
     const known = this.#plugins.get(plugin)
     if (known) return known
-    const figures = new PluginFigures()
+    const figures = new PluginFigures((method, error, ms) => this.#onFailure(plugin, method, error, ms))
     this.#plugins.set(plugin, figures)
     return figures
   }

@@ -3,6 +3,7 @@ import { StringDecoder } from 'node:string_decoder'
 import { FairReader } from '@appfactory/sdk/internal'
 import type { LogLevel } from '../logs/levels.js'
 import type { LogBudget } from '../logs/log-budget.js'
+import { type Message, Messages } from './messages.js'
 
 /** How much of a plugin's stderr is kept for a crash report, in characters. */
 const tailLength = 8192
@@ -10,23 +11,16 @@ const tailLength = 8192
 /** A line without an end is logged in parts of this length. */
 const maxLineLength = 65_536
 
-/** Levels of `<N>` before a line, as systemd's sd-daemon(3) has them. */
-const levelOf: Record<string, LogLevel> = {
-  0: 'CRITICAL',
-  1: 'CRITICAL',
-  2: 'CRITICAL',
-  3: 'ERROR',
-  4: 'WARNING',
-  5: 'INFO',
-  6: 'INFO',
-  7: 'DEBUG',
-}
+/** How long a report of an error may wait for its next line, in ms. */
+const reportMs = 500
 
 /** Turns a plugin's stderr into log lines, and keeps the end of it. */
 export class StderrLog {
   #tail = ''
   #rest = ''
   #droppedBefore = 0
+  readonly #messages = new Messages()
+  #waiting: NodeJS.Timeout | undefined
   readonly #decoder = new StringDecoder('utf8')
   readonly #reader: FairReader
   readonly #budget: LogBudget
@@ -51,7 +45,7 @@ export class StderrLog {
   /** Resolves when all input so far is logged. Later input is delayed only briefly. */
   caughtUp(): Promise<void> {
     this.#reader.hurry()
-    return this.#reader.caughtUp()
+    return this.#reader.caughtUp().then(() => this.#flush())
   }
 
   /** A last line without an end counts too. */
@@ -59,6 +53,7 @@ export class StderrLog {
     this.#receive(this.#decoder.end())
     this.#logAll([this.#rest])
     this.#rest = ''
+    this.#flush()
   }
 
   #receive(text: string): void {
@@ -80,7 +75,17 @@ export class StderrLog {
   }
 
   #logAll(lines: readonly string[]): void {
-    for (const { level, message } of joinContinued(lines))
+    this.#write(this.#messages.add(lines))
+    clearTimeout(this.#waiting)
+    if (this.#messages.isWaiting) this.#waiting = setTimeout(() => this.#flush(), reportMs).unref()
+  }
+
+  #flush(): void {
+    this.#write(this.#messages.flush())
+  }
+
+  #write(messages: readonly Message[]): void {
+    for (const { level, message } of messages)
       if (this.#budget.take(message.length)) this.#log(level, message)
   }
 
@@ -104,17 +109,4 @@ export class StderrLog {
     this.#droppedBefore = this.#budget.dropped
     return hasMore
   }
-}
-
-/** Joins lines into messages: a line that begins with white space, as in a stack trace, belongs to the one before. */
-function joinContinued(lines: readonly string[]): { level: LogLevel; message: string }[] {
-  const messages: { level: LogLevel; message: string }[] = []
-  for (const line of lines) {
-    const [, mark = '', marked] = /^<([0-7])>(.*)$/s.exec(line) ?? []
-    const text = marked ?? line
-    const last = messages.at(-1)
-    if (last && /^\s+\S/.test(text)) last.message += `\n${text}`
-    else if (text.trim() !== '') messages.push({ level: levelOf[mark] ?? 'WARNING', message: text })
-  }
-  return messages
 }

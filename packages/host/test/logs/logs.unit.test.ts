@@ -43,3 +43,32 @@ test('another folder in the place of the one that was opened is noticed, and tol
   await logs.close()
   expect(write.mock.calls.map(([text]) => String(text))).toEqual([expect.stringContaining('was replaced')])
 })
+
+test('a line is the same as text, and nothing in it passes for another line or for a terminal’s commands', async () => {
+  const dir = temporaryFolder()
+  const logs = new Logs(dir, { all: 'INFO', byPlugin: new Map() }, 'text')
+  logs.plugin('speaker', 'WARNING', 'one\n2026-01-01T00:00:00.000Z ERROR two\u001b[2J')
+  logs.launcher('INFO', 'swap', {
+    plugin: 'speaker',
+    durationMs: 1.23456,
+    message: 'all is well',
+    gone: undefined,
+  })
+  await logs.close()
+  const time = '\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z'
+  expect(readFileSync(join(dir, 'plugins.log'), 'utf8')).toMatch(
+    new RegExp(`^${time} WARNING  speaker: one\\n {4}2026-.* ERROR two\\\\x1b\\[2J\\n$`),
+  )
+  expect(readFileSync(join(dir, 'launcher.log'), 'utf8')).toMatch(
+    new RegExp(`^${time} INFO     speaker: swap duration_ms=1.235 reason="all is well"\\n$`),
+  )
+})
+
+test('levels of plugins count before that of all', () => {
+  const logs = new Logs(undefined, { all: 'ERROR', byPlugin: new Map([['speaker', 'DEBUG']]) })
+  expect([logs.wants('DEBUG', 'speaker'), logs.wants('WARNING', 'other'), logs.wants('ERROR')]).toEqual([
+    true,
+    false,
+    true,
+  ])
+})
