@@ -28,6 +28,7 @@ const sameOnEachNode = [
   '**/instance/handshake.test.ts',
   '**/instance/long-errors.test.ts',
   '**/instance/thrown-codes.test.ts',
+  '**/plugins/add.test.ts',
   '**/plugins/install.test.ts',
   '**/plugins/dependencies.test.ts',
   '**/server/bytes-that-never-come.test.ts',

@@ -258,6 +258,51 @@ export function manifestInvalid(name: string, dir: string, errors: readonly stri
   )
 }
 
+const takes = 'Give the name of an npm package (tts_x, @me/tts-x@1.2), a folder, or a .tgz file'
+
+/** @param reason A clause whose subject is the argument. */
+export function specRefused(spec: string, reason: string): PluginError {
+  return new PluginError('INVALID_PARAMS', `${quoted(spec)} ${reason}. ${takes}`, { spec: shortened(spec) })
+}
+
+/** @param reason A clause whose subject is npm. */
+export function packageNotFetched(spec: string, reason: string): PluginError {
+  return new PluginError('PLUGIN_NOT_FOUND', `${quoted(spec)} was not added: npm ${reason}`, {
+    spec: shortened(spec),
+  })
+}
+
+export function notAPlugin(spec: string, packageName: string): PluginError {
+  return new PluginError(
+    'MANIFEST_MISSING',
+    `${quoted(spec)} was not added: the package ${packageName} is no plugin, it has no manifest.json. If it is yours, add manifest.json to "files" in its package.json`,
+    { spec: shortened(spec), package: packageName },
+  )
+}
+
+export function addedInvalid(spec: string, name: string, errors: readonly string[]): PluginError {
+  return new PluginError('MANIFEST_INVALID', `${quoted(spec)} was not added: ${errors.join('; ')}`, {
+    plugin: shortened(name),
+    errors,
+  })
+}
+
+/** @param origin Where the one that is there came from. */
+export function alreadyThere(spec: string, name: string, path: string, origin: string): PluginError {
+  return new PluginError(
+    'PLUGIN_ALREADY_LOADED',
+    `${quoted(spec)} was not added: ${path} is already there (${origin}). Replace it with --force`,
+    { plugin: name, path },
+  )
+}
+
+export function notRemoved(name: string, path: string, reason: string): PluginError {
+  return new PluginError('PLUGIN_NOT_FOUND', `Plugin "${name}" was not removed: ${path} ${reason}`, {
+    plugin: name,
+    path,
+  })
+}
+
 /** The plugin may be valid: another attempt may succeed. */
 export function pluginUnreadable(name: string, path: string, reason: string): PluginError {
   return new PluginError(

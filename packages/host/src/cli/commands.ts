@@ -62,6 +62,9 @@ const serve: Omit<Command, 'name'> = {
   run: async (streams, args) => (await import('./serve.js')).serve(streams, args),
 }
 
+const settingsOf = (...keys: readonly string[]): readonly Setting[] =>
+  hostSettings.filter(({ key }) => keys.includes(key))
+
 /** All settings of a host but these. */
 const settingsWithout = (...keys: readonly string[]): readonly Setting[] =>
   hostSettings.filter(({ key }) => !keys.includes(key))
@@ -107,8 +110,27 @@ export const commands: readonly Command[] = [
     description: 'List all plugins',
     positionals: {},
     options: { json },
-    settings: hostSettings.filter(({ key }) => key === 'pluginsDir'),
+    settings: settingsOf('pluginsDir'),
     run: async (streams, args) => (await import('./list.js')).list(streams, args),
+  },
+  {
+    name: 'add',
+    description: 'Install a plugin into the plugins folder, without running any of its code',
+    positionals: { package: { describe: 'Name of an npm package, a folder, or a .tgz file' } },
+    options: { force: { kind: 'flag', describe: 'Replace a plugin that is there' }, json },
+    settings: settingsOf('pluginsDir', 'allowInstallScripts', 'installTimeoutMs'),
+    run: async (streams, args) => (await import('./add.js')).add(streams, args),
+  },
+  {
+    name: 'remove',
+    description: 'Remove a plugin from its plugins folder',
+    positionals: { plugin: { describe: 'Name of the plugin' } },
+    options: {
+      force: { kind: 'flag', describe: 'Also if it was not installed with add: delete its folder' },
+      json,
+    },
+    settings: settingsOf('pluginsDir'),
+    run: async (streams, args) => (await import('./remove.js')).remove(streams, args),
   },
   {
     name: 'validate',

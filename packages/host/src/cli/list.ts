@@ -1,3 +1,4 @@
+import { type Origin, originText, readOrigin } from '../plugins/origin.js'
 import { wireSummary } from '../server/wire-form.js'
 import type { PluginSummary } from '../summary.js'
 import { type CommonOptions, columns, exitCodes, paint, print, printJson, type Streams } from './output.js'
@@ -7,20 +8,29 @@ import { createHost } from './serve.js'
 export async function list(streams: Streams, options: CommonOptions): Promise<number> {
   await using host = createHost(options)
   const plugins = await host.list({ includeInvalid: true })
-  if (options.json) printJson(streams, plugins.map(wireSummary))
+  const origins = await Promise.all(plugins.map(({ path }) => readOrigin(path)))
+  if (options.json)
+    printJson(
+      streams,
+      plugins.map((plugin, index) => ({ ...wireSummary(plugin), origin: origins[index] ?? null })),
+    )
   else if (plugins.length === 0)
     print(streams, `No plugins in ${options.pluginsDir.join(', ')}. Name another folder with --plugins-dir.`)
-  else print(streams, table(plugins, streams).join('\n'))
+  else print(streams, table(plugins, origins, streams).join('\n'))
   return exitCodes.done
 }
 
-const head = ['NAME', 'VERSION', 'CONTRACT', 'STATE', 'DESCRIPTION']
+const head = ['NAME', 'VERSION', 'CONTRACT', 'STATE', 'FROM', 'DESCRIPTION']
 
 /** Under a plugin that is not valid stands why. */
-function table(plugins: readonly PluginSummary[], { out }: Streams): string[] {
-  const rows = plugins.map(({ name, version, contract, valid, description }) => [
+function table(
+  plugins: readonly PluginSummary[],
+  origins: readonly (Origin | undefined)[],
+  { out }: Streams,
+): string[] {
+  const rows = plugins.map(({ name, version, contract, valid, description }, index) => [
     ...[name, version ?? '–', contract ?? '–'],
-    ...[valid ? 'valid' : 'invalid', description ?? ''],
+    ...[valid ? 'valid' : 'invalid', originOf(origins[index]), description ?? ''],
   ])
   const [first = '', ...lines] = columns([head, ...rows])
   return [
@@ -30,4 +40,9 @@ function table(plugins: readonly PluginSummary[], { out }: Streams): string[] {
       return valid ? [line] : [paint(out, 'red', line), ...errors.map((error) => `    ${error}`)]
     }),
   ]
+}
+
+/** Where one came from that `add` put there. */
+function originOf(origin: Origin | undefined): string {
+  return origin === undefined ? '–' : originText(origin)
 }

@@ -140,12 +140,13 @@ async function install(
   })
 }
 
-interface Missing extends Dependency {
+export interface Missing extends Dependency {
   /** The installed version; undefined if there is none. */
   found: string | undefined
 }
 
-async function missingDependencies(dir: string, { dependencies }: Manifest): Promise<Missing[]> {
+/** The packages that a manifest names and that an import from the plugin's folder would not get. */
+export async function missingDependencies(dir: string, { dependencies }: Manifest): Promise<Missing[]> {
   const all = dependencies.map(parseDependency).map(async (dependency) => ({
     ...dependency,
     found: await installedVersion(dir, dependency.name),

@@ -23,6 +23,8 @@ export interface Installation {
 export interface InstallFailure {
   /** A clause whose subject is the command. */
   reason: string
+  /** The end of what the package manager wrote to stderr. */
+  said?: string
   /** Set if the package manager could not be started. */
   cause?: unknown
 }
@@ -56,7 +58,7 @@ export async function runInstallation(installation: Installation): Promise<Insta
     const [code] = await exit
     await said.complete()
     if (ended === undefined && code === 0) return undefined
-    return { reason: `${ended ?? `failed with ${code}`}${said.quote()}` }
+    return { reason: `${ended ?? `failed with ${code}`}${said.quote()}`, said: said.stderr }
   } catch (error) {
     return notStarted(command, error)
   }
@@ -135,6 +137,10 @@ class LastWords {
     await Promise.race([this.#closed, delay(lastWordsMs, undefined, { ref: false })])
     this.#child.stdout?.destroy()
     this.#child.stderr?.destroy()
+  }
+
+  get stderr(): string {
+    return this.#said.stderr
   }
 
   /** The last lines; pnpm and Yarn report errors on stdout. */
