@@ -6,6 +6,7 @@ import type { Logs } from './logs/logs.js'
 import { type DiscoveredPlugin, type Discovery, discoverPlugins } from './plugins/discovery.js'
 import type { EntryOptions } from './plugins/entry.js'
 import { InspectionCache } from './plugins/inspection-cache.js'
+import type { PluginPackage } from './plugins/project-packages.js'
 import type { Registry } from './registry.js'
 import type { Slot } from './slot/slot.js'
 import type { Sources } from './sources.js'
@@ -14,6 +15,8 @@ import { type PluginSummary, summarise } from './summary.js'
 export interface CatalogueOptions {
   /** Folders that hold plugins. */
   dirs: readonly string[]
+  /** Npm packages that are plugins too. */
+  packages(): Promise<PluginPackage[]>
   entry: EntryOptions
   sources: Sources
   registry: Registry<Slot>
@@ -46,7 +49,8 @@ export class Catalogue {
   async discover(dirs?: readonly string[]): Promise<Discovery> {
     const { dirs: own, entry } = this.#options
     const scanned = (dirs ?? own).map((dir) => resolve(dir))
-    const discovery = await discoverPlugins(scanned, entry, this.#inspections.inspect)
+    const packages = dirs === undefined ? await this.#options.packages() : []
+    const discovery = await discoverPlugins({ dirs: scanned, packages }, entry, this.#inspections.inspect)
     if (dirs === undefined) this.#found = discovery.valid
     for (const plugin of discovery.plugins) this.#logReasons(plugin)
     return discovery

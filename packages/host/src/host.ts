@@ -42,8 +42,9 @@ import {
   unknownOptionOf,
 } from './options.js'
 import type { PluginSettings } from './plugin-settings.js'
-import type { DiscoveredPlugin, Discovery } from './plugins/discovery.js'
+import { type DiscoveredPlugin, type Discovery, defaultPluginsDir } from './plugins/discovery.js'
 import type { EntryOptions } from './plugins/entry.js'
+import { type PluginPackage, ProjectPackages } from './plugins/project-packages.js'
 import { Registry } from './registry.js'
 import { SharedWork } from './shared-work.js'
 import { Slot } from './slot/slot.js'
@@ -58,6 +59,11 @@ import { within } from './waiting.js'
 export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits>, EntryOptions {
   /** Folders that hold plugins, each in a folder of its own. Default: `./plugins`. */
   pluginsDir?: string | readonly string[]
+  /**
+   * Folder of a project: those of its npm `dependencies` that have the keyword `appfactory-plugin` are plugins too, behind those of
+   * `pluginsDir`. Default: the working directory; `false`: none.
+   */
+  projectDir?: string | false
   /** Folder of `<plugin>.json` files. Default: `./config`. */
   configDir?: string
   /** Folder of the log files; `-`: stderr instead. Default: none, nothing is written; `log` events tell all the same. */
@@ -174,13 +180,14 @@ export class PluginHost extends EventEmitter<HostEvents> {
   constructor(options: HostOptions = {}) {
     super()
     checkHostOptions(options)
-    const dirs = [options.pluginsDir ?? './plugins'].flat().map((dir) => resolve(dir))
+    const dirs = [options.pluginsDir ?? defaultPluginsDir].flat().map((dir) => resolve(dir))
     this.#limits = instanceLimitsOf(options)
     this.#slotLimits = slotLimitsOf(options)
     this.#restartPolicy = restartPolicyOf(options.restart ?? {})
     this.#wire = new Wire(options.traceWire)
+    const packages = this.#packagesIn(options.projectDir ?? '.')
     this.#sources = new Sources({
-      dirs,
+      ...{ dirs, packages },
       configDir: options.configDir ?? './config',
       plugins: options.plugins ?? {},
       limits: this.#limits,
@@ -194,7 +201,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     this.#logs = new Logs(options.logDir, logLevelsOf(options), options.logFormat)
     this.#failures = new FailureLog(this.#logs)
     this.#catalogue = new Catalogue({
-      ...{ dirs, sources: this.#sources, registry: this.#registry, logs: this.#logs },
+      ...{ dirs, packages, sources: this.#sources, registry: this.#registry, logs: this.#logs },
       entry: options,
     })
     this.#calls = new Calls(this.#registry, this.#catalogue)
@@ -519,6 +526,13 @@ export class PluginHost extends EventEmitter<HostEvents> {
     this.#failures.close()
     this.#logs.launcher('INFO', 'host stopped')
     await Promise.all([this.#logs.close(), this.#wire.close()])
+  }
+
+  /** Finds the npm packages that are plugins. */
+  #packagesIn(dir: string | false): () => Promise<PluginPackage[]> {
+    if (dir === false) return async () => []
+    const packages = new ProjectPackages(resolve(dir), (message) => this.#logs.launcher('WARNING', message))
+    return () => packages.find()
   }
 
   #createSlot(source: Source): Slot {

@@ -215,6 +215,7 @@ export const kinds: Readonly<Record<string, { takes: string; fits(value: unknown
     takes: 'a path or an array of paths',
     fits: (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
   },
+  projectDir: { takes: 'a path or false', fits: (value) => isText(value) || value === false },
   configDir: { takes: 'a path', fits: isText },
   logDir: { takes: 'a path', fits: isText },
   logLevel: {

@@ -25,11 +25,14 @@ import {
 } from './plugins/discovery.js'
 import type { EntryOptions } from './plugins/entry.js'
 import { type Env, type Grants, pluginEnvironment } from './plugins/environment.js'
+import type { PluginPackage } from './plugins/project-packages.js'
 import type { Wire } from './trace/wire.js'
 
 export interface SourcesOptions extends EntryOptions {
   /** Folders that hold plugins. */
   dirs: readonly string[]
+  /** Npm packages that are plugins too. */
+  packages(): Promise<PluginPackage[]>
   /** Folder of `<plugin>.json` files. */
   configDir: string
   /** What the host's options have for each plugin, by its name. */
@@ -150,12 +153,16 @@ export class Sources {
     return (await readHandshake(options)).contract
   }
 
-  /** The plugin of that name in the first folder that has one. */
+  /** The plugin of that name in the first folder that has one, or among the packages. */
   async inspect(name: string): Promise<DiscoveredPlugin> {
     if (isName(name)) {
       for (const dir of this.#options.dirs) {
         const plugin = await inspectPlugin(join(dir, name), this.#options, this.#options.dirs)
         if (plugin) return plugin
+      }
+      for (const { dir, name: packageName } of await this.#options.packages()) {
+        const plugin = await inspectPlugin(dir, { package: packageName })
+        if (plugin?.name === name) return plugin
       }
     }
     throw await this.#whyNotThere(name)
@@ -195,7 +202,11 @@ export class Sources {
       ? this.#options.dirs.map((dir) => join(dir, name)).find((dir) => existsSync(dir))
       : undefined
     if (folder) return manifestMissing(folder)
-    const { plugins } = await discoverPlugins(this.#options.dirs, this.#options)
+    const { dirs } = this.#options
+    const { plugins } = await discoverPlugins(
+      { dirs, packages: await this.#options.packages() },
+      this.#options,
+    )
     // A folder whose own name breaks the rule of names.
     const named = plugins.find((plugin) => plugin.name === name)
     if (named) return manifestInvalid(name, named.dir, named.errors)

@@ -110,7 +110,7 @@ export const commands: readonly Command[] = [
     description: 'List all plugins',
     positionals: {},
     options: { json },
-    settings: settingsOf('pluginsDir'),
+    settings: settingsOf('pluginsDir', 'projectDir'),
     run: async (streams, args) => (await import('./list.js')).list(streams, args),
   },
   {

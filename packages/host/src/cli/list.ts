@@ -1,4 +1,5 @@
 import { type Origin, originText, readOrigin } from '../plugins/origin.js'
+import { packageVersion } from '../plugins/packages.js'
 import { wireSummary } from '../server/wire-form.js'
 import type { PluginSummary } from '../summary.js'
 import { type CommonOptions, columns, exitCodes, paint, print, printJson, type Streams } from './output.js'
@@ -8,7 +9,8 @@ import { createHost } from './serve.js'
 export async function list(streams: Streams, options: CommonOptions): Promise<number> {
   await using host = createHost(options)
   const plugins = await host.list({ includeInvalid: true })
-  const origins = await Promise.all(plugins.map(({ path }) => readOrigin(path)))
+  const packages = new Map((await host.discover()).plugins.map((plugin) => [plugin.dir, plugin.package]))
+  const origins = await Promise.all(plugins.map(({ path }) => originOf(path, packages.get(path))))
   if (options.json)
     printJson(
       streams,
@@ -25,12 +27,12 @@ const head = ['NAME', 'VERSION', 'CONTRACT', 'STATE', 'FROM', 'DESCRIPTION']
 /** Under a plugin that is not valid stands why. */
 function table(
   plugins: readonly PluginSummary[],
-  origins: readonly (Origin | undefined)[],
+  origins: readonly (ListedOrigin | undefined)[],
   { out }: Streams,
 ): string[] {
   const rows = plugins.map(({ name, version, contract, valid, description }, index) => [
     ...[name, version ?? '–', contract ?? '–'],
-    ...[valid ? 'valid' : 'invalid', originOf(origins[index]), description ?? ''],
+    ...[valid ? 'valid' : 'invalid', textOf(origins[index]), description ?? ''],
   ])
   const [first = '', ...lines] = columns([head, ...rows])
   return [
@@ -42,7 +44,15 @@ function table(
   ]
 }
 
-/** Where one came from that `add` put there. */
-function originOf(origin: Origin | undefined): string {
+/** A dependency of the project is where npm has put it; npm knows the rest. */
+type ListedOrigin = Origin | { package: string; version: string }
+
+/** Where a plugin came from; undefined where nobody knows. */
+async function originOf(path: string, packageName: string | undefined): Promise<ListedOrigin | undefined> {
+  if (packageName === undefined) return readOrigin(path)
+  return { package: packageName, version: (await packageVersion(path)) ?? 'unknown' }
+}
+
+function textOf(origin: ListedOrigin | undefined): string {
   return origin === undefined ? '–' : originText(origin)
 }

@@ -81,6 +81,12 @@ const others: Record<OtherOption, Described> = {
     isPath: true,
     describe: 'Folder of plugins (repeatable)',
   },
+  projectDir: {
+    kind: 'text',
+    default: '.',
+    isPath: true,
+    describe: 'Folder of a project whose npm dependencies may be plugins too',
+  },
   configDir: {
     kind: 'text',
     default: './config',

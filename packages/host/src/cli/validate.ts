@@ -38,7 +38,7 @@ async function find(dir: string): Promise<DiscoveredPlugin[]> {
   if (!existsSync(dir) || !statSync(dir).isDirectory()) throw new UsageError(`${dir} is not a folder`)
   const plugin = await inspectPlugin(dir)
   if (plugin) return [plugin]
-  const { plugins } = await discoverPlugins([dir])
+  const { plugins } = await discoverPlugins({ dirs: [dir] })
   if (plugins.length === 0) throw manifestMissing(dir)
   return plugins
 }

@@ -128,7 +128,7 @@ class Watch implements PluginWatch {
 
   async #names(): Promise<string[]> {
     if (this.#isSingle) return [basename(this.#dir)]
-    const { plugins } = await discoverPlugins([this.#dir])
+    const { plugins } = await discoverPlugins({ dirs: [this.#dir] })
     return plugins.map(({ dir }) => basename(dir))
   }
 

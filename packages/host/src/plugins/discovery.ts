@@ -10,6 +10,7 @@ import { readSmallFile } from '../small-file.js'
 import { hostVersion } from '../version.js'
 import { type EntryOptions, isInside, resolveEntry } from './entry.js'
 import { unknownPermissions, unlimitedPermissions } from './permissions.js'
+import type { PluginPackage } from './project-packages.js'
 
 /** A folder with a manifest. */
 export interface PluginFolder {
@@ -19,6 +20,14 @@ export interface PluginFolder {
   dir: string
   errors: string[]
   warnings: string[]
+  /** The npm package that it is, where it was found as a dependency of the project. */
+  package?: string
+}
+
+/** How a folder is inspected. */
+export interface InspectOptions extends EntryOptions {
+  /** The folder is that npm package, so it may have another name than the plugin. */
+  package?: string
 }
 
 /** A plugin that can be loaded. */
@@ -46,32 +55,56 @@ export interface Discovery {
   plugins: DiscoveredPlugin[]
 }
 
+/** Where plugins are, unless somebody says otherwise. */
+export const defaultPluginsDir = './plugins'
+
 /** Longest manifest.json, in bytes. */
 const maxManifestBytes = 1024 * 1024
 
+/** What is looked through for plugins. */
+export interface Places {
+  /** Each folder in them that has a manifest.json. */
+  dirs: readonly string[]
+  /** These too, behind the folders. Default: none. */
+  packages?: readonly PluginPackage[]
+}
+
 /**
- * Finds the plugins in `dirs`: each folder with a manifest.json.
+ * Finds plugins.
  *
  * @param inspect Inspects one folder.
  * @throws PluginError DISCOVERY_FAILED if a folder of `dirs` can't be read.
  */
 export async function discoverPlugins(
-  dirs: readonly string[],
+  { dirs, packages = [] }: Places,
   options: EntryOptions = {},
   inspect = inspectPlugin,
 ): Promise<Discovery> {
-  const folders = (await Promise.all(dirs.map(subfolders))).flat()
+  const folders = (await Promise.all(dirs.map((dir) => subfolders(dir, packages.length > 0)))).flat()
   const plugins: DiscoveredPlugin[] = []
   const firstOfName = new Map<string, DiscoveredPlugin>()
-  for (const folder of folders) {
-    // An error in one folder must not hide the others.
-    const plugin = await inspect(folder, options, dirs).catch((error: unknown) => notValid(folder, error))
-    if (!plugin) continue
+  const add = (plugin: DiscoveredPlugin): void => {
     plugins.push(markIfShadowed(plugin, firstOfName.get(plugin.name)))
     if (!firstOfName.has(plugin.name)) firstOfName.set(plugin.name, plugin)
   }
+  for (const folder of folders) {
+    // An error in one folder must not hide the others.
+    const plugin = await inspect(folder, options, dirs).catch((error: unknown) => notValid(folder, error))
+    if (plugin) add(plugin)
+  }
+  for (const { name, dir } of packages) {
+    const plugin = await inspect(dir, { package: name }).catch((error: unknown) => notValid(dir, error))
+    // A plugins folder may hold a link to a package, or be node_modules.
+    if (plugin && !(await isSameFolder(dir, firstOfName.get(plugin.name)?.dir))) add(plugin)
+  }
   const valid = plugins.filter((plugin) => plugin.valid).length
   return { discovered: plugins.length, valid, invalid: plugins.length - valid, plugins }
+}
+
+async function isSameFolder(dir: string, other: string | undefined): Promise<boolean> {
+  if (other === undefined) return false
+  const [one, two] = await Promise.all([dir, other].map((path) => realpath(path).catch(() => path)))
+  return one === two
 }
 
 /**
@@ -81,7 +114,7 @@ export async function discoverPlugins(
  */
 export async function inspectPlugin(
   dir: string,
-  options: EntryOptions = {},
+  options: InspectOptions = {},
   roots: readonly string[] = [dir],
 ): Promise<DiscoveredPlugin | undefined> {
   try {
@@ -101,11 +134,13 @@ function notValid(dir: string, error: unknown): InvalidPlugin {
 /** @throws Error of the system. */
 async function inspect(
   dir: string,
-  options: EntryOptions,
+  options: InspectOptions,
   roots: readonly string[],
 ): Promise<DiscoveredPlugin | undefined> {
   const found = await readManifest(dir)
-  const folder: InvalidPlugin = { name: basename(dir), dir, valid: false, errors: [], warnings: [] }
+  const isPackage = options.package !== undefined
+  const own = options.package === undefined ? {} : { package: options.package }
+  const folder: InvalidPlugin = { name: basename(dir), dir, valid: false, errors: [], warnings: [], ...own }
   const real = await realpath(dir)
   if (!(await isInsideOne(roots, real))) return { ...folder, errors: [linksOut(real)] }
   if ('error' in found) return { ...folder, errors: [found.error] }
@@ -120,7 +155,8 @@ async function inspect(
     ),
   ]
   const entry = resolveEntry(dir, manifest.entry_point, options)
-  const errors = mismatches(manifest, basename(dir))
+  const errors = [...(isPackage ? [] : misnamed(manifest, basename(dir))), ...mismatches(manifest)]
+  if (isPackage) folder.name = manifest.name
   if ('error' in entry) return { ...folder, manifest, errors: [...errors, entry.error], warnings }
   const known = { ...folder, manifest, entryFile: entry.file, errors, warnings }
   return errors.length === 0 ? { ...known, valid: true } : known
@@ -160,13 +196,15 @@ function linksOut(real: string): string {
   return `folder: is a symlink to ${real}, outside the plugins folders; add --plugins-dir ${dirname(real)} to run it from there`
 }
 
-async function subfolders(dir: string): Promise<string[]> {
+/** @param isOptional Whether the folder that is looked for by default may be missing. */
+async function subfolders(dir: string, isOptional: boolean): Promise<string[]> {
   const root = resolve(dir)
   try {
     const entries = await readdir(root, { withFileTypes: true })
     const folders = entries.filter((entry) => !entry.name.startsWith('.') && entry.name !== 'node_modules')
     return folders.map((entry) => join(root, entry.name)).sort()
   } catch (error) {
+    if (isOptional && root === resolve(defaultPluginsDir) && systemCodeOf(error) === 'ENOENT') return []
     throw discoveryFailed(root, reasonOf(error))
   }
 }
@@ -184,11 +222,16 @@ async function readManifest(dir: string): Promise<{ value: unknown } | { error: 
   }
 }
 
-function mismatches({ name, runtime, engines = {}, platforms = [] }: Manifest, folder: string): string[] {
+function misnamed({ name }: Manifest, folder: string): string[] {
   const reasons: string[] = []
   if (name !== folder) reasons.push(`name: "${name}" must equal the name of the folder, ${quoted(folder)}`)
   if (!namePattern.test(folder))
     reasons.push(`folder: its name, ${quoted(folder)}, must be lower-case words joined by _ or -`)
+  return reasons
+}
+
+function mismatches({ runtime, engines = {}, platforms = [] }: Manifest): string[] {
+  const reasons: string[] = []
   if (runtime !== 'node') reasons.push(`runtime: this host runs "node" only, not "${runtime}"`)
   if (platforms.length > 0 && !platforms.includes(process.platform))
     reasons.push(`platforms: ${listed(platforms)}; this is ${process.platform}`)

@@ -1,7 +1,6 @@
 import { lstat, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type DiscoveredPlugin, inspectPlugin } from './discovery.js'
-import type { EntryOptions } from './entry.js'
+import { type DiscoveredPlugin, type InspectOptions, inspectPlugin } from './discovery.js'
 
 /** A file may change once more within the same tick of the file system's clock, in ms. */
 const settledMs = 2000
@@ -18,12 +17,12 @@ export class InspectionCache {
   /** As `inspectPlugin`. Invalid plugins are inspected each time: too many causes could have changed. */
   readonly inspect = async (
     dir: string,
-    options: EntryOptions = {},
+    options: InspectOptions = {},
     roots: readonly string[] = [dir],
   ): Promise<DiscoveredPlugin | undefined> => {
     // Another file may have become the source.
     if (options.preferSource) return inspectPlugin(dir, options, roots)
-    const key = JSON.stringify([dir, ...roots])
+    const key = JSON.stringify([dir, options.package, ...roots])
     const kept = this.#kept.get(key)
     if (kept && (await stampOf(dir, kept.plugin.entryFile)) === kept.stamp)
       return structuredClone(kept.plugin)

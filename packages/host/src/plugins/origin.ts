@@ -38,7 +38,7 @@ export async function writeOrigin(dir: string, origin: Origin): Promise<void> {
 }
 
 /** For a person. */
-export function originText(origin: Origin | undefined): string {
+export function originText(origin: Pick<Origin, 'package' | 'version'> | undefined): string {
   if (!origin) return 'it was not added by this command'
   return `${origin.package}@${origin.version}`
 }

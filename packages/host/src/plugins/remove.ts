@@ -39,7 +39,7 @@ export async function removePlugin(
     await removeFolder(dir, path)
     return { name, path, origin }
   }
-  const { plugins } = await discoverPlugins(dirs)
+  const { plugins } = await discoverPlugins({ dirs })
   throw pluginNotFound(
     name,
     plugins.map((plugin) => plugin.name),
