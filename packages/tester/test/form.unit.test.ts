@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import type { Schema } from '../src/api/types.js'
-import { configDefaults, initialValue, kindOf, requiredValues, resolve } from '../src/form/schema.js'
+import {
+  configDefaults,
+  initialValue,
+  kindOf,
+  requiredValues,
+  resolve,
+  variantName,
+  variantOf,
+  variantsOf,
+} from '../src/form/schema.js'
 
 describe('kindOf', () => {
   it.each<[Schema, string]>([
@@ -31,11 +40,47 @@ describe('resolve', () => {
       description: 'here',
     })
     expect(resolve({ anyOf: [{ type: 'number' }, { type: 'null' }] }, root)).toMatchObject({ type: 'number' })
-    expect(kindOf(resolve({ anyOf: [{ type: 'number' }, { type: 'string' }] }, root))).toBe('json')
+    expect(kindOf(resolve({ anyOf: [{ type: 'number' }, { type: 'string' }] }, root))).toBe('variants')
+    expect(kindOf(resolve({ anyOf: [{ required: ['a'] }, { required: ['b'] }] }, root))).toBe('json')
+  })
+
+  it('takes choices of one value each for an enum, with their titles', () => {
+    const schema: Schema = { oneOf: [{ const: 'a', title: 'First' }, { const: 2 }] }
+    expect(resolve(schema, root)).toEqual({ enum: ['a', 2], titles: ['First', '2'] })
   })
 
   it('leaves a reference alone that leads nowhere', () => {
     expect(kindOf(resolve({ $ref: '#/$defs/none' }, root))).toBe('json')
+  })
+})
+
+describe('a value of one of several forms', () => {
+  const schema: Schema = {
+    oneOf: [
+      {
+        title: 'a file',
+        properties: { kind: { const: 'file' }, path: { type: 'string' } },
+        required: ['kind'],
+      },
+      { properties: { kind: { const: 'url' }, url: { type: 'string' } }, required: ['kind', 'url'] },
+      { type: 'integer' },
+    ],
+  }
+  const variants = variantsOf(schema)
+
+  it('is recognised by its type and by what the forms differ in', () => {
+    const places = [{ kind: 'file' }, { kind: 'url', url: '' }, 7, { kind: 'url' }, 'text', null]
+    expect(places.map((value) => variantOf(value, variants, schema))).toEqual([0, 1, 2, -1, -1, -1])
+  })
+
+  it('begins as a value of that form', () => {
+    for (const [index, variant] of variants.entries())
+      expect(variantOf(initialValue(variant, schema), variants, schema)).toBe(index)
+    expect(variants.map((variant, index) => variantName(variant, schema, index))).toEqual([
+      'a file',
+      'url',
+      'integer',
+    ])
   })
 })
 
@@ -100,6 +145,14 @@ describe('what a form begins with', () => {
       required: ['messages', 'count'],
     }
     expect(requiredValues(schema, schema)).toEqual({ messages: [{ role: 'user', content: '' }], count: 3 })
+  })
+
+  it('leaves out what a person has to choose', () => {
+    const schema: Schema = {
+      properties: { mood: { enum: ['calm', 'loud'] }, kind: { const: 'only' } },
+      required: ['mood', 'kind'],
+    }
+    expect(requiredValues(schema, schema)).toEqual({ kind: 'only' })
   })
 
   it('is, of a configuration, its defaults with the manifest’s over them', () => {

@@ -47,6 +47,8 @@ export class PluginInstance {
   readonly contract: ContractDescriptor
   /** Wire names of the methods that the plugin implements itself, and `state`. */
   readonly capabilities: readonly string[]
+  /** What it was initialized with, defaults included. */
+  readonly config: Config
   #calls = 0
   #streams = 0
   #stopped: Promise<void> | undefined
@@ -80,16 +82,21 @@ export class PluginInstance {
     )
     if (initialized === false) throw initializeRefused(manifest.name)
     connection.beginServing()
-    return new PluginInstance(connection, handshake)
+    return new PluginInstance(connection, handshake, config)
   }
 
-  private constructor(connection: PluginConnection, { contract, capabilities }: HandshakeResult) {
+  private constructor(
+    connection: PluginConnection,
+    { contract, capabilities }: HandshakeResult,
+    config: Config,
+  ) {
     this.#connection = connection
     this.manifest = connection.options.manifest
     this.#limits = connection.options.limits
     this.#figures = connection.options.figures
     this.contract = contract
     this.capabilities = capabilities
+    this.config = config
     for (const { wire, session, idempotent, piece } of contract.methods) {
       if (piece && carriesBytes(piece)) this.#windows.set(wire, byteStreamWindow)
       if (session) this.#sessionRoles.set(wire, session)

@@ -1,6 +1,7 @@
 import type { IncomingCall } from '@appfactory/sdk/internal'
 import { manifestInvalid } from '../errors.js'
 import { internalsOf, type PluginHost } from '../host.js'
+import type { CheckReport } from './messages.js'
 
 export interface ChecksPlan {
   plugin: string
@@ -26,7 +27,7 @@ export async function runPluginChecks(
   call.addListener(() => stopping.abort())
   const pieces = call.openStream(Number.POSITIVE_INFINITY)
   // Closing the page cancels the run.
-  const tell = (piece: object): void => void pieces.send(piece).catch(() => {})
+  const tell = (piece: CheckReport): void => void pieces.send(piece).catch(() => {})
   const { passed, failed, skipped, blocked, durationMs } = await runChecks({
     target: pluginTarget(path, {
       ...(configDir === undefined ? {} : { configDir }),

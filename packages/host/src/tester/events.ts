@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import type { Listener, LogLine, Recorder, Sample, TimelineEvent } from './recorder.js'
+import type { LogLine, Sample, TimelineEvent } from './messages.js'
+import type { Listener, Recorder } from './recorder.js'
 
 /** Minimum interval between two batches, in ms. */
 const batchMs = 100
@@ -7,8 +8,8 @@ const batchMs = 100
 /** Maximum of lines in a batch; of more, the newest are sent and the others counted. */
 const maxBatchLines = 500
 
-/** One batch of events for a page. */
-interface Batch {
+/** A `Batch` of events that grows. */
+interface Collected {
   samples: Sample[]
   timeline: TimelineEvent[]
   logs: LogLine[]
@@ -43,11 +44,11 @@ export function sendEvents(recorder: Recorder, response: ServerResponse): void {
   })
 }
 
-function emptyBatch(): Batch {
+function emptyBatch(): Collected {
   return { samples: [], timeline: [], logs: [], dropped_lines: 0 }
 }
 
-function drop(batch: Batch): void {
+function drop(batch: Collected): void {
   const tooMany = batch.logs.length - maxBatchLines
   if (tooMany <= 0) return
   batch.logs.splice(0, tooMany)

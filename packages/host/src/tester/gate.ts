@@ -4,11 +4,18 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 /** The reason why a request is refused. */
 export interface Refusal {
   status: 401 | 403
-  reason: string
+  /** A heading, and what to do. */
+  reason: readonly string[]
 }
 
 /** Lifetime of an unused token, in ms. */
 const tokenLifeMs = 60 * 60 * 1000
+
+const howToOpen = [
+  'This browser has not been let in',
+  'Open the URL that <code>appfactory-host tester</code> has printed. It works once, in one browser, within an hour.',
+  'If it has been used, press Enter in that terminal: it prints another one.',
+]
 
 /** Sec-Fetch-Site of requests by our own page or by the user. */
 const ownSites = new Set(['same-origin', 'none'])
@@ -48,18 +55,18 @@ export class Gate {
   ): Refusal | undefined {
     // Parsers disagree on which of several names counts.
     if (headers.host !== this.#host || headersDistinct.host?.length !== 1)
-      return { status: 403, reason: `This is ${this.#host}` }
+      return { status: 403, reason: [`This is ${this.#host}`] }
     const isChange = method !== 'GET' && method !== 'HEAD'
     const isOwn = headers.origin === this.origin || (headers.origin === undefined && !isChange)
     if (!isOwn || (isElsewhere(headers) && !(isVisit && isNavigation(headers))))
-      return { status: 403, reason: 'Only the page of this tester may ask for that' }
+      return { status: 403, reason: ['Only the page of this tester may ask for that'] }
     return undefined
   }
 
   /** Refuses a request of an unknown browser. */
   refuseStranger({ headers }: IncomingMessage): Refusal | undefined {
     if (takes(this.#sessions, this.#cookieOf(headers))) return undefined
-    return { status: 401, reason: 'Open the URL that appfactory-host tester has printed; it works once' }
+    return { status: 401, reason: howToOpen }
   }
 
   /** Exchanges a token for a cookie; undefined if it is invalid or expired. */

@@ -1,3 +1,5 @@
+import type { Percentiles } from './messages.js'
+
 /** Each bucket is 1 % wider than the one before, so percentiles are accurate to 1 %. */
 const growth = Math.log(1.01)
 
@@ -18,7 +20,7 @@ export class Histogram {
   }
 
   /** In ms; null before the first. */
-  percentiles(): { p50_ms: number; p95_ms: number; p99_ms: number; max_ms: number } | null {
+  percentiles(): Percentiles | null {
     if (this.#count === 0) return null
     const sorted = [...this.#buckets].sort(([a], [b]) => a - b)
     const at = (share: number): number => Math.min(this.#max, this.#valueAt(sorted, share))

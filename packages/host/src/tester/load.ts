@@ -4,6 +4,7 @@ import { describeThrown, type IncomingCall } from '@appfactory/sdk/internal'
 import type { PluginHost } from '../host.js'
 import { withRawBytes } from './bytes.js'
 import { Histogram } from './histogram.js'
+import type { LoadReport } from './messages.js'
 
 export interface LoadPlan {
   plugin: string
@@ -51,9 +52,10 @@ class LoadRun {
   #calls = 0
   #answered = 0
   #cancelled = 0
+  #refused = 0
   readonly #errors: Record<string, number> = {}
   #firstError: string | null = null
-  #swap: Record<string, unknown> | null = null
+  #swap: LoadReport['swap'] = null
 
   constructor(host: PluginHost, plan: LoadPlan, isStream: boolean) {
     this.#host = host
@@ -67,7 +69,7 @@ class LoadRun {
     this.#cancelling.abort()
   }
 
-  async finish(): Promise<Record<string, unknown>> {
+  async finish(): Promise<LoadReport> {
     const { callers, seconds } = this.#plan
     const timers = [
       setTimeout(() => this.#stopping.abort(), seconds * 1000),
@@ -80,7 +82,7 @@ class LoadRun {
     return { ...this.report(), done: true }
   }
 
-  report(): Record<string, unknown> {
+  report(): LoadReport {
     const now = performance.now()
     const failed = Object.values(this.#errors).reduce((sum, count) => sum + count, 0)
     const recent = this.#recent
@@ -92,8 +94,8 @@ class LoadRun {
       calls: this.#calls,
       answered: this.#answered,
       in_flight: this.#calls - this.#answered - failed - this.#cancelled,
-      // A call without a result is lost, whatever the reason, unless the end of the run cancelled it.
-      lost: failed,
+      lost: failed - this.#refused,
+      refused: this.#refused,
       cancelled: this.#cancelled,
       errors: this.#errors,
       first_error: this.#firstError,
@@ -139,6 +141,7 @@ class LoadRun {
 
   #fail(error: unknown): void {
     const name = isPluginError(error) ? (errorName(error.code) ?? String(error.code)) : 'ERROR'
+    if (name === 'INVALID_PARAMS') this.#refused += 1
     this.#errors[name] = (this.#errors[name] ?? 0) + 1
     this.#firstError ??= describeThrown(error).message
   }

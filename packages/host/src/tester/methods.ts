@@ -1,7 +1,8 @@
 import { errorTable, PluginError } from '@appfactory/sdk'
-import { quoted } from '@appfactory/sdk/internal'
+import { type IncomingCall, quoted } from '@appfactory/sdk/internal'
 import { namePattern } from '@appfactory/sdk/manifest'
 import { z } from 'zod'
+import { callParams } from '../server/calls.js'
 import {
   method,
   refuseGrants,
@@ -23,6 +24,11 @@ const errorsResult = z.array(
 
 const pluginName = z.string().regex(namePattern)
 
+/** What a page calls one of its calls, hard to guess. */
+const callKey = z.string().min(16).max(64)
+
+const keyedParams = callParams.extend({ key: callKey.optional() })
+
 export type TesterMethods = Readonly<Record<string, ServerMethod>>
 
 /**
@@ -42,7 +48,13 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
       preserve_state: z.boolean().optional(),
     }),
   ),
-  'plugin/call': rawCall(),
+  ...cancellableCalls(),
+  'plugin/config': method(
+    'Returns the configuration that a loaded plugin runs with; null while it starts.',
+    z.strictObject({ name: pluginName }),
+    z.record(z.string(), z.unknown()).nullable(),
+    async ({ name }, { internals }) => (await internals.catalogue.slot(name)).instance?.config ?? null,
+  ),
   'errors/list': method('Lists every error code with a remedy.', z.strictObject({}), errorsResult, () => [
     ...errorTable,
   ]),
@@ -85,13 +97,36 @@ export async function runTesterMethod(methods: TesterMethods, context: ServerCon
   )
 }
 
-/** `plugin/call` with arguments up to the tester's limit. */
-function rawCall(): ServerMethod {
+/**
+ * `plugin/call` with arguments up to the tester's limit, and `call/cancel`. A page that closes the connection would never see
+ * whether the plugin has stopped: so a cancel comes as another request, and the call is answered as the plugin answers it.
+ */
+function cancellableCalls(): TesterMethods {
+  const calls = new Map<string, IncomingCall>()
   const original = serverMethod('plugin/call')
+  const run = async (
+    { key, args = {}, ...params }: z.infer<typeof keyedParams>,
+    context: ServerContext,
+  ): Promise<unknown> => {
+    if (key !== undefined) calls.set(key, context.call)
+    try {
+      return await original.run({ ...params, args: withRawBytes(args) } as never, context)
+    } finally {
+      if (key !== undefined) calls.delete(key)
+    }
+  }
   return {
-    ...original,
-    run: (params: { args?: Record<string, unknown> }, context) =>
-      original.run({ ...params, args: withRawBytes(params.args ?? {}) } as never, context),
+    'plugin/call': { ...original, params: keyedParams, run },
+    'call/cancel': method(
+      'Cancels a call of `plugin/call` by its `key`. Returns whether there was one.',
+      z.strictObject({ key: callKey }),
+      z.boolean(),
+      ({ key }) => {
+        const call = calls.get(key)
+        call?.cancel(new PluginError('REQUEST_CANCELLED', 'The request was cancelled'))
+        return call !== undefined
+      },
+    ),
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { extname } from 'node:path'
@@ -57,9 +58,30 @@ export function sendAsset(response: ServerResponse, { type, body }: Asset): void
   response.writeHead(200, { 'content-type': type, 'content-length': body.length }).end(body)
 }
 
-/** A page of one sentence. */
-export function sendNotice(response: ServerResponse, status: number, notice: string): void {
-  const body = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Plugin Tester</title><p>${notice}</p></html>\n`
-  // Don't wait for the rest of a refused request.
-  response.writeHead(status, { 'content-type': 'text/html; charset=utf-8', connection: 'close' }).end(body)
+/** Of a notice, which may load nothing. */
+const noticeStyle = `:root { color-scheme: light dark }
+body { margin: 15vh auto; max-width: 34rem; padding: 0 1.5rem; font: 16px/1.5 system-ui, sans-serif }
+h1 { font-size: 1.25rem }`
+
+/** The policy for pages, with the one style of a notice. */
+const noticePolicy = contentPolicy.replace(
+  "style-src 'self'",
+  `style-src 'self' 'sha256-${createHash('sha256').update(noticeStyle).digest('base64')}'`,
+)
+
+/** A page of a few sentences, the first of which is its heading. It is HTML: nothing of a request may be in it. */
+export function sendNotice(
+  response: ServerResponse,
+  status: number,
+  [heading, ...rest]: readonly string[],
+): void {
+  const paragraphs = rest.map((text) => `<p>${text}</p>`).join('')
+  const body = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Plugin Tester</title><style>${noticeStyle}</style><main><h1>${heading}</h1>${paragraphs}</main></html>\n`
+  const headers = {
+    'content-type': 'text/html; charset=utf-8',
+    'content-security-policy': noticePolicy,
+    // Don't wait for the rest of a refused request.
+    connection: 'close',
+  }
+  response.writeHead(status, headers).end(body)
 }

@@ -3,37 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describeThrown, type WireHealthStatus } from '@appfactory/sdk/internal'
 import { type HostEvents, internalsOf, type PluginHost } from '../host.js'
 import { wireHealth, wireMembers, wireStatus } from '../server/wire-form.js'
-
-/** An event of a plugin, with wire names. */
-export interface TimelineEvent {
-  at: number
-  type: 'status' | 'crash' | 'restart' | 'swap'
-  plugin: string
-  [detail: string]: unknown
-}
-
-export interface LogLine {
-  /** Counts up from 1, so that a page notices missed events. */
-  seq: number
-  at: number
-  plugin: string
-  level: string
-  message: string
-}
-
-/** A sample of the host and its plugins at one moment. */
-export interface Sample {
-  at: number
-  host: Record<string, number | string>
-  plugins: Record<string, WireHealthStatus>
-}
-
-/** The recent past, for a page that is opened now. */
-export interface Recorded {
-  samples: readonly Sample[]
-  timeline: readonly TimelineEvent[]
-  logs: readonly LogLine[]
-}
+import type { Batch, LogLine, Sample, TimelineEvent } from './messages.js'
 
 export interface Listener {
   sample(sample: Sample): void
@@ -76,7 +46,8 @@ export class Recorder {
     this.#timer.unref()
   }
 
-  get recorded(): Recorded {
+  /** The recent past, for a page that is opened now. */
+  get recorded(): Batch {
     return { samples: this.#samples, timeline: this.#timeline, logs: this.#logs }
   }
 

@@ -43,7 +43,7 @@ export async function serveTester(
     'GET /events': (_request, response) => sendEvents(recorder, response),
     'POST /rpc': (request, response) => {
       const length = Number(request.headers['content-length'])
-      if (!(length <= maxBodyBytes)) sendNotice(response, 413, `A body has at most ${maxBodyBytes} bytes`)
+      if (!(length <= maxBodyBytes)) sendNotice(response, 413, [`A body has at most ${maxBodyBytes} bytes`])
       else answerCalls({ host, methods }, request, response)
     },
   }
@@ -63,7 +63,7 @@ export async function serveTester(
     if (request.headers.expect !== undefined) response.writeContinue()
     if (asset) sendAsset(response, asset)
     else if (route) route(request, response)
-    else sendNotice(response, 404, 'Not found')
+    else sendNotice(response, 404, ['There is no such page', 'The Plugin Tester is at <a href="/">/</a>.'])
   }
 
   /** Refuses a request, or lets it in. A valid token is exchanged for a cookie. */

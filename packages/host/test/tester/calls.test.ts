@@ -35,6 +35,39 @@ test('a page that goes away cancels its call in the plugin', async () => {
   expect(await host.call('endless', 'get_voices')).toHaveLength(1)
 })
 
+const stubborn = `
+  async getVoiceInfo() { await new Promise((resolve) => setTimeout(resolve, 60_000)) }
+  async synthesize(text, voice, { signal }) {
+    console.log('begun')
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    throw signal.reason
+  }`
+
+test('a cancelled call is answered with what has become of it in the plugin', async () => {
+  const { tester, host, root } = await startTester()
+  writePlugin(join(root, 'plugins'), 'stubborn', ttsPlugin(stubborn))
+  await host.load('stubborn', { config: { mood: 'calm' } })
+  const headers = await enter(tester)
+  const cancel = (key: string) => rpc(tester, headers, 'call/cancel', { key })
+  const cancelled = async (method: string, args: object) => {
+    const key = `key of a call: ${method}`
+    const answer = rpc(tester, headers, 'plugin/call', { plugin: 'stubborn', method, args, key })
+    await vi.waitFor(async () => expect(await cancel(key)).toMatchObject([{ result: true }]))
+    return answer
+  }
+  const [stopped] = await cancelled('synthesize', { text: 'x' })
+  expect(stopped).toMatchObject({ error: { code: -32800 } })
+  expect(stopped).not.toHaveProperty('error.data')
+  expect(await cancelled('get_voice_info', { voice_id: 'x' })).toMatchObject([
+    { error: { code: -32800, data: { still_working: true } } },
+  ])
+  expect(await cancel('nobody has this key')).toMatchObject([{ result: false }])
+  expect(await rpc(tester, headers, 'plugin/config', { name: 'stubborn' })).toMatchObject([
+    { result: { mood: 'calm' } },
+  ])
+  expect(await rpc(tester, headers, 'plugin/config', { name: 'one' })).toMatchObject([{ error: {} }])
+})
+
 test('plugin/describe names the argument that may come piece by piece', async () => {
   const { tester } = await startTester()
   const [answer] = await rpc(tester, await enter(tester), 'plugin/describe', { name: 'one' })
@@ -77,6 +110,11 @@ test('a load run says which calls brought no result', async () => {
   const { lost, errors } = last as { lost: number; errors: Record<string, number> }
   expect(lost).toBeGreaterThan(2)
   expect(errors).toEqual({ TTS_SYNTHESIS_FAILED: lost })
+  const wrong = { ...plan, args: { text: 7 } }
+  const refusing = (await rpc(tester, await enter(tester), 'load/run', wrong)).at(-1)?.['result']
+  expect(refusing).toMatchObject({ answered: 0, lost: 0 })
+  const { refused, errors: reasons } = refusing as { refused: number; errors: Record<string, number> }
+  expect(reasons).toEqual({ INVALID_PARAMS: refused })
 })
 
 const streamed = {

@@ -123,7 +123,7 @@ describe.skipIf(chromium === undefined)(
         const before = await page.locator('.history li').count()
         if (way === 'click') await invokeButton().click()
         else await json().press('Control+Enter')
-        await expect.poll(() => page.locator('.call > .problem').innerText()).toMatch(/speed: .*10/)
+        await expect.poll(() => page.locator('.invoke-bar .problem').innerText()).toMatch(/speed: .*10/)
         await expect.poll(() => speed.isVisible()).toBe(true)
         await expect.poll(() => speed.evaluate((element) => element === document.activeElement)).toBe(true)
         expect(await page.locator('.history li').count()).toBe(before)
@@ -238,7 +238,7 @@ describe.skipIf(chromium === undefined)(
         /* wave */
       }`
       writePlugin(join(root, 'plugins'), 'own', own, { contract: 'own' })
-      await page.getByRole('button', { name: 'Look again' }).click()
+      await page.getByRole('button', { name: 'Refresh' }).click()
       await page.locator('.plugin-list').getByText('own', { exact: true }).first().waitFor()
       await load(page, 'own')
       await visit(page, 'invoke', 'own')

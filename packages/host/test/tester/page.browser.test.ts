@@ -210,7 +210,7 @@ describe.skipIf(chromium === undefined)(
       await page.getByRole('button', { name: /^Invoke/ }).click()
       await expect.poll(() => page.locator('.written').innerText()).toBe(hostile)
       await visit(page, 'plugin', 'hostile')
-      await expect.poll(() => page.locator('#plugin-title').innerText()).toBe(hostile)
+      await expect.poll(() => page.locator('.title + p').innerText()).toBe(`${hostile} · 1.0.0 · ${hostile}`)
       await expect.poll(() => page.locator('.log-text').first().innerText()).toBe(hostile)
       expect(await page.title()).toBe('Plugin Tester')
       expect(await page.locator('main img, main script').count()).toBe(0)

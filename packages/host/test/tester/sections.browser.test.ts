@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ttsPlugin, writePlugin } from '../fixtures/plugins.js'
-import { load, openPage, visit } from './browser.js'
+import { choose, invoke, load, openPage, visit } from './browser.js'
 import { findChromium } from './chromium.js'
 
 const chromium = findChromium()
@@ -16,6 +16,44 @@ const chatty = ttsPlugin(`
   }
   async getVoices() { console.log('asked again'); return super.getVoices() }`)
 
+/** Has every kind of option, and does not start in a bad mood. */
+const picky = ttsPlugin(`
+  async initialize(config) { if (config.mood === 'bad') throw new Error('not in that mood') }
+  async getVoices() { console.log('voices'); return [{ id: 'low', name: 'Deep', language: 'de-DE' }] }
+  captureState() { return { spoken: 1 } }
+  restoreState() {}`)
+const pickySchema = {
+  type: 'object',
+  required: ['mood'],
+  properties: {
+    mood: { enum: ['good', 'bad'] },
+    api_key: { type: 'string', format: 'password' },
+    speed: { type: 'number', default: 1 },
+    output: {
+      oneOf: [
+        { title: 'a file', type: 'object', required: ['path'], properties: { path: { type: 'string' } } },
+        { title: 'a port', type: 'integer' },
+      ],
+    },
+  },
+}
+
+/** Answers with what was said. */
+const parrot = `
+import { LLMContract } from '@appfactory/sdk'
+export default class extends LLMContract {
+  async initialize() {}
+  async shutdown() {}
+  async healthCheck() { return { status: this.status } }
+  async complete(prompt) { return { text: prompt, finishReason: 'stop' } }
+  async chat(messages) { return { role: 'assistant', content: messages.length + ' ' + messages.at(-1).content } }
+  async getModels() { return [] }
+}`
+
+/** Ignores its signal; with a text, its event loop does not turn any more. */
+const deaf = ttsPlugin(`
+  async synthesize(text) { for (;;) if (text === '') await new Promise((resolve) => setTimeout(resolve, 60_000)) }`)
+
 describe.skipIf(chromium === undefined)(
   'sections of the Plugin Tester, in Chromium',
   { timeout: 60_000 },
@@ -24,6 +62,11 @@ describe.skipIf(chromium === undefined)(
       const plugins = join(path, 'plugins')
       writePlugin(plugins, 'chatty', chatty)
       writePlugin(plugins, 'other', ttsPlugin(), { version: '2.0.0' })
+      writePlugin(plugins, 'picky', picky, { config_schema: pickySchema })
+      writePlugin(plugins, 'parrot', parrot, { contract: 'llm' })
+      writePlugin(plugins, 'deaf', deaf)
+      // An example has that name already.
+      writePlugin(plugins, 'vad_fvad', ttsPlugin())
     })
 
     it('skips to the content with the first key, and stays in the section', async () => {
@@ -88,6 +131,142 @@ describe.skipIf(chromium === undefined)(
         await page.getByRole('button', { name: 'Unload' }).click()
         await page.getByRole('button', { name: 'Load', exact: true }).waitFor()
       }
+    })
+
+    it('keeps what was typed when a load fails, and says why, wherever it was asked for', async () => {
+      const { page } = open
+      await visit(page, 'plugin', 'picky')
+      const mood = page.getByLabel('mood required')
+      const loadButton = page.getByRole('button', { name: 'Load', exact: true })
+      expect(await mood.inputValue()).toBe('')
+      await loadButton.click()
+      await page.getByText(/^Not loaded\. mood/).waitFor()
+      await mood.selectOption('bad')
+      await page.locator('summary', { hasText: '3 optional' }).click()
+      const secret = page.getByLabel('api key')
+      await secret.fill('hush')
+      expect(await secret.getAttribute('type')).toBe('password')
+      await page.getByRole('combobox', { name: 'output' }).selectOption('a file')
+      await page.getByLabel('path required').fill('a.wav')
+      await loadButton.click()
+      const problem = page.locator('.problem-card')
+      await expect.poll(() => problem.innerText()).toMatch(/not in that mood/)
+      expect(await mood.locator('option:checked').innerText()).toBe('bad')
+      expect(await page.getByLabel('path required').inputValue()).toBe('a.wav')
+      await visit(page, 'invoke', 'picky')
+      await page.getByRole('button', { name: 'Load picky' }).click()
+      await page.getByText('Loading…').waitFor({ state: 'detached' })
+      await expect.poll(() => problem.innerText()).toMatch(/not in that mood/)
+      await visit(page, 'plugin', 'picky')
+      await page.getByRole('combobox', { name: 'output' }).selectOption('')
+      await mood.selectOption('good')
+      await load(page, 'picky')
+    })
+
+    it('shows what a plugin runs with, and reloads it with something else', async () => {
+      const { page } = open
+      await visit(page, 'plugin', 'picky')
+      await page.locator('summary', { hasText: 'that it runs with' }).click()
+      expect(await page.getByLabel('speed').inputValue()).toBe('1')
+      await page.getByLabel('speed').fill('3')
+      await page.getByRole('button', { name: 'Reload with this configuration' }).click()
+      await page.getByText(/^picky 1\.0\.0 serves after .* its state went over/).waitFor()
+      await page.locator('summary', { hasText: 'that it runs with' }).click()
+      await page.getByText('3 optional, 2 given').waitFor()
+      await expect.poll(() => page.getByLabel('speed').inputValue()).toBe('3')
+    })
+
+    it('offers the voices of a plugin, asks for them once, and takes any other text', async () => {
+      const { page } = open
+      await visit(page, 'invoke', 'picky')
+      await page.locator('.chips button', { hasText: 'get_voice_info' }).click()
+      const voice = page.getByLabel('voice id required')
+      const choices = page.locator('datalist option')
+      expect(await choices.count()).toBe(0)
+      await voice.focus()
+      await expect
+        .poll(() => choices.evaluateAll((all) => all.map((each) => each.outerHTML)))
+        .toEqual(['<option label="Deep" value="low"></option>'])
+      await voice.blur()
+      await voice.fill('another')
+      await page.locator('main').focus()
+      await page.keyboard.press('Control+Enter')
+      await expect.poll(() => page.locator('.result .problem-card').innerText()).toMatch(/another/)
+      await visit(page, 'plugin', 'picky')
+      await expect.poll(() => page.locator('.log-text', { hasText: 'voices' }).count()).toBe(2)
+    })
+
+    it('swaps without the state of the old one, and with a configuration for the new one', async () => {
+      const { page } = open
+      await visit(page, 'plugin', 'picky')
+      await page.getByLabel('Plugin to swap in').selectOption('other')
+      const swap = page.getByRole('button', { name: 'Swap', exact: true })
+      await page.locator('summary', { hasText: 'Configuration of other' }).click()
+      await page.getByLabel('JSON').fill('{"loudness": 11}')
+      await swap.click()
+      await expect.poll(() => page.locator('.problem-card').innerText()).toMatch(/HOTSWAP_FAILED/)
+      await page.getByLabel('carry its state over').uncheck()
+      await swap.click()
+      await expect.poll(() => new URL(page.url()).hash).toBe('#/plugin/other')
+      await page.locator('summary', { hasText: 'that it runs with' }).click()
+      await expect.poll(() => page.getByLabel('JSON').inputValue()).toBe('{\n  "loudness": 11\n}')
+      await page.getByRole('button', { name: 'Unload' }).click()
+      await page.getByRole('button', { name: 'Load', exact: true }).waitFor()
+    })
+
+    it('says what a cancel has come to', async () => {
+      const { page } = open
+      await choose(page, 'deaf', 'synthesize')
+      const result = page.locator('.result')
+      await page.keyboard.press('Control+Enter')
+      await expect.poll(() => page.locator('.result .elapsed').innerText()).toMatch(/^0\.[1-9] s/)
+      await page.keyboard.press('Escape')
+      await expect.poll(() => result.innerText()).toMatch(/still working on it: its method ignores/)
+      await page.getByLabel('text required').fill('hang')
+      await page.keyboard.press('Control+Enter')
+      await page.locator('.result[data-state=running]').waitFor()
+      await page.keyboard.press('Escape')
+      await expect.poll(() => result.innerText()).toMatch(/was asked to stop .* has not answered/)
+      await page.getByRole('button', { name: 'Stop waiting' }).click()
+      await expect.poll(() => result.innerText()).toMatch(/You stopped waiting/)
+    })
+
+    it('goes on with a chat: the answer is in it, and the next turn is typed below', async () => {
+      const { page } = open
+      await choose(page, 'parrot', 'chat')
+      await page.getByLabel('content required').fill('hello')
+      await page.keyboard.press('Control+Enter')
+      await expect.poll(() => page.locator('.written').innerText()).toBe('1 hello')
+      await expect.poll(() => page.locator('.turn').count()).toBe(3)
+      await page.keyboard.type('and now')
+      await page.keyboard.press('Control+Enter')
+      await expect.poll(() => page.locator('.written').innerText()).toBe('3 and now')
+      await page.getByRole('button', { name: 'New conversation' }).click()
+      await expect.poll(() => page.locator('.turn').count()).toBe(1)
+    })
+
+    it('shows a call and its result at once, without scrolling', async () => {
+      const { page } = open
+      await choose(page, 'other', 'synthesize')
+      await page.getByLabel('text required').fill('All in sight.')
+      await invoke(page)
+      for (const part of [page.locator('.result'), page.getByRole('button', { name: /^Invoke/ })]) {
+        const box = await part.boundingBox()
+        expect((box?.y ?? 0) + (box?.height ?? 0)).toBeLessThanOrEqual(800)
+      }
+      expect(await page.evaluate(() => document.documentElement.scrollTop)).toBe(0)
+    })
+
+    it('says that a plugin is not there, and tells two of one name apart', async () => {
+      const { page } = open
+      await visit(page, 'invoke', 'nothere')
+      await page.getByRole('heading', { name: 'There is no plugin “nothere”' }).waitFor()
+      await page.locator('.plugin-list a', { hasText: 'vad_fvad' }).nth(1).click()
+      await page.getByRole('link', { name: 'See why' }).click()
+      await expect.poll(() => page.locator('.problem-card').innerText()).toMatch(/vad_fvad/)
+      await page.keyboard.press('?')
+      await page.getByRole('heading', { name: 'Keys' }).waitFor()
+      await page.keyboard.press('Escape')
     })
 
     it('shows the lines of a level, and those with a text', async () => {

@@ -74,6 +74,13 @@ describe.each(routes.map((route) => [nameOf(route), route] as const))('%s', (_na
 })
 
 describe('the door of the Plugin Tester', () => {
+  it('says what to do to a person who is not let in', async () => {
+    const { tester } = await startTester()
+    const { body, headers } = await send(tester.port, { path: '/' })
+    expect(body).toMatch(/<h1>.*appfactory-host tester.*press Enter in that terminal/)
+    expect(headers['content-security-policy']).toMatch(/style-src 'self' 'sha256-[\w+/]+=*';/)
+  })
+
   it('refuses before it reads: the body is never waited for', async () => {
     const { tester } = await startTester()
     const endless = { path: '/rpc', method: 'POST' }

@@ -89,7 +89,7 @@ describe.skipIf(chromium === undefined)(
     it('keeps the sound of a form, however many come after it', async () => {
       const { page } = open
       await choose(page, 'ears', 'transcribe')
-      const buffer = Buffer.from('sound of a file')
+      const buffer = Buffer.from('\0sound of a file')
       const file = page.locator('input[type=file]')
       await file.setInputFiles({ name: 'kept.bin', mimeType: 'application/octet-stream', buffer })
       await page.getByText('kept.bin ·').waitFor()
@@ -121,7 +121,7 @@ describe.skipIf(chromium === undefined)(
     it('takes along a call with bytes: in the line, or as a file to save', async () => {
       const { page } = open
       await choose(page, 'ears', 'transcribe')
-      const buffer = Buffer.from('to take along')
+      const buffer = Buffer.from('\0to take along')
       await page
         .locator('input[type=file]')
         .setInputFiles({ name: 'along.bin', mimeType: 'application/octet-stream', buffer })
@@ -140,6 +140,16 @@ describe.skipIf(chromium === undefined)(
       await page.getByRole('link', { name: 'Save along.bin beside it' }).first().click()
       const saved = await saving
       expect(saved.suggestedFilename()).toBe('along.bin')
+    })
+
+    it('takes no text for sound', async () => {
+      const { page } = open
+      await choose(page, 'ears', 'transcribe')
+      const buffer = Buffer.from('Dear reader')
+      await page
+        .locator('input[type=file]')
+        .setInputFiles({ name: 'letter.txt', mimeType: 'text/plain', buffer })
+      await page.getByText('letter.txt holds text, not sound.').waitFor()
     })
 
     it('says before it sends that bytes are too many', async () => {

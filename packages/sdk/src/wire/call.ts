@@ -130,7 +130,9 @@ export class IncomingCall extends CancellationToken {
     this.answered = true
     this.#connection.answerEarly(
       id,
-      new PluginError(code, `${message}, but the plugin is still working: its method ignores the signal`),
+      new PluginError(code, `${message}, but the plugin is still working: its method ignores the signal`, {
+        still_working: true,
+      }),
     )
   }
 

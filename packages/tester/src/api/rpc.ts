@@ -91,7 +91,7 @@ function tooLarge(size: number): CallError {
 
 function explain(error: unknown): never {
   if (error instanceof DOMException && error.name === 'AbortError')
-    throw new CallError('You cancelled the call.', -32800)
+    throw new CallError('Nobody waits for the answer any more.', -32800, { left: true })
   throw new CallError(
     'The tester does not answer. Start appfactory-host tester again and open the URL it prints.',
   )

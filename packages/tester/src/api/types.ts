@@ -7,6 +7,14 @@ import type {
 } from '../../../host/src/server/results.js'
 
 export type { ErrorRow } from '@appfactory/sdk'
+export type {
+  Batch,
+  CheckReport,
+  LoadReport,
+  LogLine,
+  Sample,
+  TimelineEvent,
+} from '../../../host/src/tester/messages.js'
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 
@@ -27,6 +35,10 @@ export interface Schema {
   minLength?: number
   minItems?: number
   contentEncoding?: string
+  format?: string
+  writeOnly?: boolean
+  /** Of an `enum` whose values have titles: those, in the same order. */
+  titles?: string[]
   anyOf?: Schema[]
   oneOf?: Schema[]
   allOf?: Schema[]
@@ -66,35 +78,5 @@ export type Method = Omit<DescribedMethod, 'args' | 'result' | 'piece'> & {
 export type Description = Pick<DescribeResult, 'contract'> & { methods: Method[] }
 
 export type Health = HealthResult
-
-export interface Sample {
-  at: number
-  host: Record<string, number | string>
-  plugins: Record<string, Health>
-}
-
-export interface TimelineEvent {
-  at: number
-  type: 'status' | 'crash' | 'restart' | 'swap'
-  plugin: string
-  status?: string
-  previous?: string
-  message?: string
-  stderr?: string
-  attempt?: number
-  delay_ms?: number
-  replacement?: string
-  step?: string
-  duration_ms?: number
-  error?: string
-}
-
-export interface LogLine {
-  seq: number
-  at: number
-  plugin: string
-  level: string
-  message: string
-}
 
 export type SwapAnswer = SwapResultOnWire

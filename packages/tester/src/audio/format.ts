@@ -22,3 +22,23 @@ function find(content: Uint8Array): (typeof beginnings)[number] | undefined {
   const head = String.fromCharCode(...content.subarray(0, 12))
   return beginnings.find(([beginning]) => beginning.test(head))
 }
+
+/** How much of a file is looked at, in bytes. */
+const lookedAt = 4096
+
+/** Whether a file holds text: UTF-8 without control characters, which samples of sound have soon. */
+export function isPlainlyText(content: Uint8Array): boolean {
+  const beginning = content.subarray(0, lookedAt)
+  const hasControls = beginning.some((byte) => byte < 9 || (byte > 13 && byte < 32))
+  return content.length > 0 && !hasControls && !find(content) && isUtf8(beginning)
+}
+
+function isUtf8(content: Uint8Array): boolean {
+  try {
+    // The end may cut a character in two.
+    new TextDecoder('utf-8', { fatal: true }).decode(content, { stream: true })
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,11 +1,12 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { isPlainlyText } from '../audio/format.js'
 import { type Recording, record, toWav } from '../audio/microphone.js'
 import { Player } from '../audio/player.js'
 import { addClip, type Clip, clipOf, lastSpeech } from './clips.js'
 import type { FieldProps } from './field.js'
 
 /** Bytes: a file, a recording, or what a plugin has just said. */
-export function BytesField({ id, value, onChange }: FieldProps) {
+export function BytesField({ id, name, value, onChange }: FieldProps) {
   const file = useRef<HTMLInputElement>(null)
   const [problem, setProblem] = useState<string>()
   const clip = clipOf(value)
@@ -29,6 +30,8 @@ export function BytesField({ id, value, onChange }: FieldProps) {
     attempt(async () => {
       if (!chosen) return
       const content = new Uint8Array(await chosen.arrayBuffer())
+      if (name.startsWith('audio') && isPlainlyText(content))
+        throw new Error(`${chosen.name} holds text, not sound`)
       const isSound = chosen.type.startsWith('audio/') || chosen.type.startsWith('video/')
       const bytes = isSound ? await toWav(content) : content
       const label = bytes === content ? chosen.name : wavNameOf(chosen.name)

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals'
 import type { JsonObject, Schema } from '../api/types.js'
 import { typeOf } from '../audio/format.js'
-import { kindOf, resolve } from './schema.js'
+import { kindOf, resolve, variantOf, variantsOf } from './schema.js'
 
 /** Bytes that a call may be given: a file, a recording, or what a plugin has said. */
 export interface Clip {
@@ -83,6 +83,11 @@ function mapValue(value: unknown, schema: Schema, root: Schema, replace: (clip: 
   }
   if (kind === 'list' && Array.isArray(value))
     return value.map((item) => mapValue(item, resolved.items ?? {}, root, replace))
+  if (kind === 'variants') {
+    const variants = variantsOf(resolved)
+    const variant = variants[variantOf(value, variants, root)]
+    return variant ? mapValue(value, variant, root, replace) : value
+  }
   if (kind === 'object' && typeof value === 'object' && value !== null)
     return mapProperties(value, resolved, root, replace)
   return value

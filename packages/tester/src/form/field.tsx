@@ -1,9 +1,17 @@
 import type { JsonObject, Schema } from '../api/types.js'
-import { NumberInput } from '../parts/number-input.js'
 import { BytesField } from './bytes-field.js'
 import { Fields } from './form.js'
+import { EnumField, NumberField, TextField } from './inputs.js'
 import { JsonField } from './json-field.js'
-import { initialValue, kindOf, requiredValues, resolve } from './schema.js'
+import {
+  initialValue,
+  kindOf,
+  requiredValues,
+  resolve,
+  variantName,
+  variantOf,
+  variantsOf,
+} from './schema.js'
 
 export interface FieldProps {
   id: string
@@ -19,91 +27,36 @@ export interface FieldProps {
 /** One value, asked for as its schema says. */
 export function Field(props: FieldProps) {
   const schema = resolve(props.schema, props.root)
+  const resolved = { ...props, schema }
   switch (kindOf(schema)) {
     case 'enum':
-      return <Choice {...props} options={schema.enum ?? []} />
+      return <EnumField {...resolved} options={schema.enum ?? []} />
     case 'boolean':
-      return <Choice {...props} options={[true, false]} />
+      return <EnumField {...resolved} options={[true, false]} />
     case 'number':
     case 'integer':
-      return <NumberField {...props} schema={schema} />
+      return <NumberField {...resolved} />
     case 'text':
       // The place may take more than text: what was given as JSON stays.
       if (typeof props.value === 'object' && props.value !== null) break
-      return <TextField {...props} />
+      return <TextField {...resolved} />
     case 'bytes':
       return <BytesField {...props} />
     case 'list':
-      return <ListField {...props} schema={schema} />
+      return <ListField {...resolved} />
     case 'object':
-      return <ObjectField {...props} schema={schema} />
+      return <ObjectField {...resolved} />
+    case 'variants':
+      return <VariantsField {...resolved} />
   }
   return <JsonField id={props.id} value={props.value} rows={3} onChange={props.onChange} />
-}
-
-function Choice({ id, options, isRequired, value, schema, onChange }: FieldProps & { options: unknown[] }) {
-  const unset = schema.default === undefined ? 'default' : `default: ${String(schema.default)}`
-  return (
-    <select
-      id={id}
-      aria-describedby={`${id}-hint`}
-      value={value === undefined ? '' : String(options.indexOf(value))}
-      onChange={({ currentTarget }) =>
-        onChange(currentTarget.value === '' ? undefined : options[Number(currentTarget.value)])
-      }
-    >
-      {!(isRequired && value !== undefined) && <option value="">{unset}</option>}
-      {options.map((option, index) => (
-        <option key={String(option)} value={String(index)}>
-          {String(option)}
-        </option>
-      ))}
-    </select>
-  )
-}
-
-function NumberField({ id, schema, value, onChange }: FieldProps) {
-  return (
-    <NumberInput
-      id={id}
-      inputMode="decimal"
-      aria-describedby={`${id}-hint`}
-      min={schema.minimum}
-      max={schema.maximum}
-      step={kindOf(schema) === 'integer' ? 1 : 'any'}
-      placeholder={schema.default === undefined ? '' : `default: ${String(schema.default)}`}
-      value={typeof value === 'number' ? value : undefined}
-      onChange={onChange}
-    />
-  )
-}
-
-/** Texts that are longer than a word as a rule. */
-const longNames = /text|prompt|content|message|description/
-
-function TextField({ id, name, schema, isRequired, value, onChange }: FieldProps) {
-  const shared = {
-    id,
-    'aria-describedby': `${id}-hint`,
-    placeholder: schema.default === undefined ? '' : `default: ${String(schema.default)}`,
-    value: typeof value === 'string' ? value : '',
-  }
-  const take = (text: string): void => onChange(text === '' && !isRequired ? undefined : text)
-  if (longNames.test(name) && !name.endsWith('type'))
-    return <textarea {...shared} rows={3} onInput={({ currentTarget }) => take(currentTarget.value)} />
-  return (
-    <input
-      {...shared}
-      type="text"
-      onInput={({ currentTarget }) => take(currentTarget.value)}
-      spellcheck={false}
-    />
-  )
 }
 
 function ListField({ id, name, schema, root, value, onChange }: FieldProps) {
   const items = Array.isArray(value) ? value : []
   const itemSchema = schema.items ?? {}
+  const { role, content } = resolve(itemSchema, root).properties ?? {}
+  const itemClass = role && content ? 'list-item turn' : 'list-item'
   const add = (): void => onChange([...items, initialValue(itemSchema, root)])
   const replace = (index: number, item: unknown): void => {
     onChange(items.map((each, at) => (at === index ? item : each)))
@@ -115,7 +68,7 @@ function ListField({ id, name, schema, root, value, onChange }: FieldProps) {
   return (
     <fieldset class="list" id={id} aria-label={name}>
       {items.map((item, index) => (
-        <div class="list-item" key={index}>
+        <div class={itemClass} key={index}>
           <Field
             id={`${id}-${index}`}
             name={name}
@@ -159,5 +112,48 @@ function ObjectField({ id, name, schema, root, isRequired, value, onChange }: Fi
         </button>
       )}
     </fieldset>
+  )
+}
+
+/** A value of one of several forms: first which, then its fields. */
+function VariantsField({ id, name, schema, root, isRequired, value, onChange }: FieldProps) {
+  const variants = variantsOf(schema)
+  const chosen = value === undefined ? -1 : variantOf(value, variants, root)
+  const variant = variants[chosen]
+  const choose = (choice: string): void => {
+    const next = variants[Number(choice)]
+    onChange(choice === '' || !next ? undefined : initialValue(next, root))
+  }
+  // What has none of the forms is shown as it is.
+  if (value !== undefined && !variant) return <JsonField id={id} value={value} rows={3} onChange={onChange} />
+  return (
+    <div class="variants">
+      <select
+        id={id}
+        aria-describedby={`${id}-hint`}
+        required={isRequired}
+        value={variant ? String(chosen) : ''}
+        onChange={({ currentTarget }) => choose(currentTarget.value)}
+      >
+        {!(isRequired && variant) && <option value="">{isRequired ? 'choose…' : 'default'}</option>}
+        {variants.map((each, index) => (
+          <option key={String(index)} value={String(index)}>
+            {variantName(each, root, index)}
+          </option>
+        ))}
+      </select>
+      {variant && (
+        <Field
+          key={String(chosen)}
+          id={`${id}-value`}
+          name={name}
+          schema={variant}
+          root={root}
+          isRequired
+          value={value}
+          onChange={onChange}
+        />
+      )}
+    </div>
   )
 }

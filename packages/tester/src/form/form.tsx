@@ -28,7 +28,11 @@ export function Fields({ schema, root, value, onChange }: FieldsProps) {
       onChange={(next) => onChange(withProperty(value, name, next))}
     />
   )
-  const given = rest.filter(([name]) => value[name] !== undefined).length
+  // What is as the schema has it anyway is no news.
+  const given = rest.filter(
+    ([name, { default: usual }]) =>
+      value[name] !== undefined && JSON.stringify(value[name]) !== JSON.stringify(usual),
+  ).length
   if (properties.length === 0) return <p class="quiet">Nothing to fill in.</p>
   if (first.length === 0 || rest.length < 3) return <div class="fields">{[...first, ...rest].map(field)}</div>
   return (

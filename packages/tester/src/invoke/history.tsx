@@ -1,7 +1,9 @@
 import { useState } from 'preact/hooks'
 import type { Clip } from '../form/clips.js'
 import { bytes, duration } from '../parts/format.js'
+import { askRunningConfig, withoutDefaults } from '../state/configs.js'
 import { connected } from '../state/events.js'
+import { plugins } from '../state/plugins.js'
 import { type CopyFormat, copyFormats, filesOf } from './copy-as.js'
 import { begin, history, type Invocation, type Run } from './run.js'
 
@@ -63,8 +65,8 @@ function CopyAs({ invocation }: { invocation: Invocation }) {
   const [told, setTold] = useState('')
   const [files, setFiles] = useState<readonly Clip[]>([])
   const copy = async (format: CopyFormat): Promise<void> => {
-    const text = copyFormats[format](invocation)
     try {
+      const text = copyFormats[format](await withConfig(invocation))
       await navigator.clipboard.writeText(text)
       setTold(text.length < longText ? 'Copied' : `Copied ${bytes(text.length)}`)
       setFiles(filesOf(invocation, format))
@@ -99,6 +101,14 @@ function CopyAs({ invocation }: { invocation: Invocation }) {
       </span>
     </>
   )
+}
+
+/** Of a call that was made before the page was loaded, the plugin itself has to say what it runs with. */
+async function withConfig(invocation: Invocation): Promise<Invocation> {
+  if (invocation.config) return invocation
+  const plugin = plugins.value?.find(({ name }) => name === invocation.plugin)
+  const config = await askRunningConfig(invocation.plugin).catch(() => undefined)
+  return plugin && config ? { ...invocation, config: withoutDefaults(plugin, config) } : invocation
 }
 
 const formats = Object.keys(copyFormats) as CopyFormat[]

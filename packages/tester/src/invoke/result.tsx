@@ -1,8 +1,12 @@
+import { CallError } from '../api/rpc.js'
 import type { JsonObject } from '../api/types.js'
 import { Player } from '../audio/player.js'
+import { Elapsed } from '../parts/elapsed.js'
 import { bytes, count, duration } from '../parts/format.js'
 import { Problem } from '../parts/problem.js'
+import { addressOf } from '../state/route.js'
 import type { Run } from './run.js'
+import { joinTexts, textOf } from './text.js'
 
 /** What came, or is coming, of a call: sound, text, JSON, or an error. */
 export function Result({ run }: { run: Run }) {
@@ -15,15 +19,13 @@ export function Result({ run }: { run: Run }) {
           <span class="dot" aria-hidden="true" />
           <span role="status">{state}</span>
         </span>
+        {state === 'running' && <Elapsed since={run.startedAt} />}
         <Figures run={run} />
       </div>
+      <Cancelled run={run} />
       <Spoken run={run} />
       <Written run={run} />
-      {state === 'cancelled' ? (
-        <p>Cancelled, also in the plugin. {pieces.length > 0 && 'What had arrived is above.'}</p>
-      ) : (
-        error !== undefined && <Problem error={error} />
-      )}
+      {state === 'failed' && <Problem error={error} />}
       {state !== 'failed' && <AsJson value={pieces.length > 0 ? { pieces, result } : result} state={state} />}
     </section>
   )
@@ -34,6 +36,42 @@ const tones: Record<Run['state'], string> = {
   done: 'good',
   failed: 'bad',
   cancelled: 'wait',
+}
+
+/** What has become of a call that was to stop, in the plugin too. */
+function Cancelled({ run: { state, cancelAskedAt, error, invocation, pieces } }: { run: Run }) {
+  const reload = addressOf({ section: 'plugin', plugin: invocation.plugin })
+  const { left, still_working: isStillWorking } = dataOf(error)
+  if (state === 'running' && cancelAskedAt !== undefined)
+    return (
+      <p>
+        The plugin was asked to stop <Elapsed since={cancelAskedAt} /> ago and has not answered. A plugin
+        whose event loop hangs is killed by the host after a while.
+      </p>
+    )
+  if (state === 'failed' && cancelAskedAt !== undefined)
+    return <p>It was cancelled, and ended with an error:</p>
+  if (state !== 'cancelled') return null
+  return (
+    <p>
+      {isStillWorking ? (
+        <>
+          Cancelled, but the plugin is still working on it: its method ignores the signal.{' '}
+          <a href={reload}>Reload the plugin</a> to end that.
+        </>
+      ) : left ? (
+        <>You stopped waiting before the plugin had answered. It may still be working.</>
+      ) : (
+        <>Cancelled, and the plugin has stopped working on it.</>
+      )}{' '}
+      {pieces.length > 0 && 'What had arrived is below.'}
+    </p>
+  )
+}
+
+function dataOf(error: unknown): { left?: unknown; still_working?: unknown } {
+  const data = error instanceof CallError ? error.data : undefined
+  return typeof data === 'object' && data !== null ? data : {}
 }
 
 function Figures({ run }: { run: Run }) {
@@ -69,7 +107,7 @@ function Spoken({ run: { state, pieces, speech } }: { run: Run }) {
 
 /** Text that streams in, or a transcript: what is final, and what may still change. */
 function Written({ run: { pieces, result, state } }: { run: Run }) {
-  const text = pieces.map(({ text }) => (typeof text === 'string' ? text : '')).join('')
+  const text = joinTexts(pieces)
   const final = pieces.findLast((piece) => typeof piece['final'] === 'string')?.['final']
   const partial = state === 'running' ? pieces.at(-1)?.['partial'] : undefined
   const whole = textOf(result)
@@ -82,17 +120,6 @@ function Written({ run: { pieces, result, state } }: { run: Run }) {
       {state === 'running' && <span class="caret" aria-hidden="true" />}
     </p>
   )
-}
-
-function textOf(result: unknown): string | undefined {
-  if (typeof result !== 'object' || result === null) return undefined
-  if ('text' in result && typeof result.text === 'string') return result.text
-  return 'message' in result ? contentOf(result.message) : undefined
-}
-
-function contentOf(message: unknown): string | undefined {
-  if (typeof message !== 'object' || message === null || !('content' in message)) return undefined
-  return typeof message.content === 'string' ? message.content : undefined
 }
 
 /** Pieces that are shown one by one. */

@@ -27,6 +27,8 @@ export interface Run {
   invocation: Invocation
   startedAt: number
   state: 'running' | 'done' | 'failed' | 'cancelled'
+  /** When the plugin was asked to stop, as `performance.now()`. */
+  cancelAskedAt: number | undefined
   pieces: readonly JsonObject[]
   result: unknown
   error: unknown
@@ -34,10 +36,13 @@ export interface Run {
   totalMs: number | undefined
   /** What was said, all pieces together. */
   speech: Clip | undefined
+  /** Asks the plugin to stop, and waits for its answer; the second time, stops waiting. */
   cancel(): void
 }
 
 const keptRuns = 50
+/** REQUEST_CANCELLED. */
+const cancelledCode = -32800
 /** Most pieces that an input is sent in: as many as may be on their way. */
 const mostPieces = 60
 const leastPieceBytes = 8000
@@ -50,27 +55,43 @@ let count = 0
 
 /** Begins a call. What becomes of it is told in `history`. */
 export function begin(invocation: Invocation): number {
-  const stopping = new AbortController()
+  const leaving = new AbortController()
+  const key = crypto.randomUUID()
   const id = ++count
+  const cancel = (): void => {
+    const isAsked = history.value.find((each) => each.id === id)?.cancelAskedAt !== undefined
+    if (isAsked) leaving.abort()
+    else askToStop(id, key, leaving)
+  }
   const run: Run = {
     id,
     invocation,
     startedAt: performance.now(),
     state: 'running',
+    cancelAskedAt: undefined,
     pieces: [],
     result: undefined,
     error: undefined,
     firstPieceMs: undefined,
     totalMs: undefined,
     speech: undefined,
-    cancel: () => stopping.abort(),
+    cancel,
   }
   history.value = [run, ...history.value].slice(0, keptRuns)
-  void finish(run, stopping.signal)
+  void finish(run, key, leaving.signal)
   return id
 }
 
-async function finish({ id, invocation, startedAt }: Run, stop: AbortSignal): Promise<void> {
+/** The answer to the call then tells whether the plugin has stopped. A call that has not arrived there ends with its connection. */
+function askToStop(id: number, key: string, leaving: AbortController): void {
+  update(id, { cancelAskedAt: performance.now() })
+  call<boolean>('call/cancel', { key }).then(
+    (isKnown) => isKnown || leaving.abort(),
+    () => leaving.abort(),
+  )
+}
+
+async function finish({ id, invocation, startedAt }: Run, key: string, leave: AbortSignal): Promise<void> {
   const { plugin, method, timeout, inPieces } = invocation
   const elapsed = (): number => performance.now() - startedAt
   const { args, input } = prepare(invocation)
@@ -87,9 +108,16 @@ async function finish({ id, invocation, startedAt }: Run, stop: AbortSignal): Pr
   try {
     const result = await call(
       'plugin/call',
-      { plugin, method: method.name, args, ...(timeout ? { timeout } : {}), ...(stream ? { stream } : {}) },
       {
-        signal: stop,
+        plugin,
+        method: method.name,
+        args,
+        key,
+        ...(timeout ? { timeout } : {}),
+        ...(stream ? { stream } : {}),
+      },
+      {
+        signal: leave,
         input,
         onPieces: (fresh) => {
           firstPieceMs ??= elapsed()
@@ -100,7 +128,7 @@ async function finish({ id, invocation, startedAt }: Run, stop: AbortSignal): Pr
     )
     end({ state: 'done', result })
   } catch (error) {
-    const isCancelled = stop.aborted || (error instanceof CallError && error.code === -32800)
+    const isCancelled = error instanceof CallError && error.code === cancelledCode
     end({ state: isCancelled ? 'cancelled' : 'failed', error })
   }
 }

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import { themeVersion } from '../state/theme.js'
+import { clock, short } from './format.js'
 
 export interface Line {
   label: string
@@ -111,7 +112,7 @@ function options(
         size: 22,
         ticks: { show: false },
         space: 64,
-        values: (_, ticks) => ticks.map((tick) => (isTime ? timeOfDay(tick) : `${tick} s`)),
+        values: (_, ticks) => ticks.map((tick) => (isTime ? clock(tick * 1000) : `${tick} s`)),
       },
       {
         ...axis,
@@ -147,15 +148,6 @@ const wholeSteps = [1, 10, 100, 1000, 10_000, 100_000].flatMap((step) => [step, 
 /** From zero, and never flat. */
 function yRange(least: number | null, most: number | null): [number, number] {
   return [Math.min(0, least ?? 0), most ? most * 1.1 : 1]
-}
-
-function timeOfDay(seconds: number): string {
-  return new Date(seconds * 1000).toLocaleTimeString('en-GB')
-}
-
-function short(value: number): string {
-  if (value >= 10_000) return `${Math.round(value / 1000)}k`
-  return String(Number(value.toPrecision(3)))
 }
 
 function drawMarks(

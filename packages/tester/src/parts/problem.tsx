@@ -1,5 +1,6 @@
 import { CallError } from '../api/rpc.js'
 import { errorRow } from '../state/plugins.js'
+import { addressOf } from '../state/route.js'
 
 /** An error: code, name, what happened, what to do next. */
 export function Problem({ error }: { error: unknown }) {
@@ -14,7 +15,8 @@ export function Problem({ error }: { error: unknown }) {
       <p>{message}</p>
       {row && (
         <p>
-          <b>What to do:</b> {row.advice}
+          <b>What to do:</b> {row.advice}{' '}
+          {/\blogs?\b/.test(row.advice) && <a href={addressOf({ section: 'logs' })}>See the logs</a>}
         </p>
       )}
       {data !== undefined && data !== null && (

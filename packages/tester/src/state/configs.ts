@@ -1,33 +1,77 @@
+import { useEffect, useState } from 'preact/hooks'
 import { call } from '../api/rpc.js'
 import type { JsonObject, Plugin } from '../api/types.js'
 import { configDefaults } from '../form/schema.js'
+import { type Job, Jobs } from '../parts/job.js'
 import { useKept } from '../parts/use-kept.js'
-import { manifestOf, refreshPlugins } from './plugins.js'
+import { isRunning, manifestOf, refreshPlugins, starts } from './plugins.js'
 
-/** What plugins were loaded with by this page, by path. */
-const loaded = new Map<string, JsonObject>()
+/** Loads that are under way, and why the last ones failed: a plugin that starts is shown elsewhere on the page. */
+const loads = new Jobs()
+
+export function loadJobOf({ path }: Plugin): Job {
+  return loads.of(path)
+}
+
+/** Loads a plugin. Its job has the error if that fails. */
+export function startLoading(plugin: Plugin, config: JsonObject): void {
+  void loadJobOf(plugin).run(async (signal) => {
+    try {
+      await call('plugin/load', { name: plugin.name, config }, { signal })
+    } finally {
+      await refreshPlugins()
+    }
+  })
+}
+
+export async function unloadPlugin({ name }: Plugin): Promise<void> {
+  await call('plugin/unload', { name })
+  await refreshPlugins()
+}
 
 /** The configuration that a plugin is to be loaded with, as its form has it. */
 export function useConfig(plugin: Plugin): [JsonObject, (config: JsonObject) => void] {
+  return useKept(`config ${plugin.path}`, () => defaultsOf(plugin))
+}
+
+/** What a plugin runs with if nobody gives it a configuration. */
+export function defaultsOf(plugin: Plugin): JsonObject {
   const manifest = manifestOf(plugin)
-  return useKept(`config ${plugin.path}`, () =>
-    configDefaults(manifest?.config_schema ?? {}, manifest?.default_config),
+  return configDefaults(manifest?.config_schema ?? {}, manifest?.default_config)
+}
+
+/** The configuration that a plugin runs with, whoever loaded it; undefined while nobody knows it. */
+export function useRunningConfig(plugin: Plugin): JsonObject | undefined {
+  const [config, setConfig] = useState<JsonObject>()
+  const { name, path } = plugin
+  const isLoaded = plugin.valid && isRunning(plugin) && plugin.status !== 'INITIALIZING'
+  const start = starts.value
+  useEffect(() => {
+    setConfig(undefined)
+    if (!isLoaded) return
+    let isOld = false
+    askRunningConfig(name).then(
+      (found) => isOld || setConfig(found),
+      () => {},
+    )
+    return () => {
+      isOld = true
+    }
+  }, [name, path, isLoaded, start])
+  return config
+}
+
+/** @throws CallError where no plugin of that name is loaded. */
+export async function askRunningConfig(name: string): Promise<JsonObject | undefined> {
+  return (await call<JsonObject | null>('plugin/config', { name })) ?? undefined
+}
+
+/** What of a configuration its plugin would not have without being given it. */
+export function withoutDefaults(plugin: Plugin, config: JsonObject): JsonObject {
+  const defaults = defaultsOf(plugin)
+  return Object.fromEntries(
+    Object.entries(config).filter(
+      ([name, value]) => JSON.stringify(value) !== JSON.stringify(defaults[name]),
+    ),
   )
-}
-
-/** What a plugin was loaded with; undefined where this page does not know. */
-export function loadedConfigOf({ path }: Plugin): JsonObject | undefined {
-  return loaded.get(path)
-}
-
-export async function loadPlugin({ name, path }: Plugin, config: JsonObject): Promise<void> {
-  await call('plugin/load', { name, config })
-  loaded.set(path, config)
-  await refreshPlugins()
-}
-
-export async function unloadPlugin({ name, path }: Plugin): Promise<void> {
-  await call('plugin/unload', { name })
-  loaded.delete(path)
-  await refreshPlugins()
 }

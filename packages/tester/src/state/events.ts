@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals'
-import type { LogLine, Sample, TimelineEvent } from '../api/types.js'
+import type { Batch, Sample, TimelineEvent } from '../api/types.js'
 import { addLogs } from './logs.js'
 import { applySample, applyStart, applyStatus, refreshPlugins } from './plugins.js'
 
@@ -11,13 +11,6 @@ export const timeline = signal<readonly TimelineEvent[]>([])
 /** Five minutes. */
 const keptSamples = 300
 const keptEvents = 500
-
-interface Batch {
-  samples: Sample[]
-  timeline: TimelineEvent[]
-  logs: LogLine[]
-  dropped_lines?: number
-}
 
 /** Listens to the tester for as long as the page is open. */
 export function listen(): void {

@@ -9,11 +9,19 @@ export const discoveryError = signal<CallError | undefined>(undefined)
 const found = signal<ReadonlyMap<string, Found>>(new Map())
 const errorRows = signal<ReadonlyMap<number, ErrorRow>>(new Map())
 
-/** The plugin that all sections are about: the one of the address, or the first. */
+/** The plugin that all sections are about: the one of the address, or the first where the address has none. */
 export const selected = computed<Plugin | undefined>(() => {
   const all = plugins.value ?? []
-  return all.find(({ name }) => name === route.value.plugin) ?? all[0]
+  const { plugin: wanted } = route.value
+  if (wanted === undefined) return all[0]
+  return all.find(({ name }) => name === wanted) ?? all.find(({ path }) => path === wanted)
 })
+
+/** What stands for a plugin in the address: its name, or its folder where another one has that name already. */
+export function keyOf({ name, path }: Plugin): string {
+  const first = plugins.value?.find((plugin) => plugin.name === name)
+  return first === undefined || first.path === path ? name : path
+}
 
 export function manifestOf({ path }: Plugin): Manifest | undefined {
   return found.value.get(path)?.manifest ?? undefined
@@ -78,7 +86,9 @@ export function applyStatus({ type, plugin, status }: TimelineEvent): void {
   const isCrash = Date.now() < (crashed.get(plugin) ?? 0)
   const shown = isCrash ? 'ERROR' : type === 'status' ? status : undefined
   if (shown === undefined || !plugins.value) return
-  plugins.value = plugins.value.map((each) => (each.name === plugin ? { ...each, status: shown } : each))
+  plugins.value = plugins.value.map((each) =>
+    each.name === plugin && each.valid ? { ...each, status: shown } : each,
+  )
 }
 
 /** Of READY and BUSY no event tells. A sample is a second old: it must not undo what an event has told since. */
@@ -94,8 +104,8 @@ export function applySample({ plugins: healths }: Sample): void {
 }
 
 const descriptions = new Map<string, { name: string; asked: Promise<Description> }>()
-/** Counts the plugins that may have other methods now. */
-const changes = signal(0)
+/** Counts the starts of plugins: a plugin may have other methods, and another configuration, after one. */
+export const starts = signal(0)
 
 /** The methods of a plugin. It is asked again once it was started anew: a new build may have other ones. */
 function describe({ name, version, path }: Plugin): Promise<Description> {
@@ -114,7 +124,7 @@ export function applyStart({ type, plugin, status, replacement, step }: Timeline
   if (!isStart) return
   for (const [key, { name }] of descriptions)
     if (name === plugin || name === replacement) descriptions.delete(key)
-  changes.value += 1
+  starts.value += 1
 }
 
 /** What a loaded plugin says of its methods. The last answer stands until there is a new one. */
@@ -122,7 +132,7 @@ export function useDescription(plugin: Plugin): { description?: Description | un
   const [answer, setAnswer] = useState<{ description?: Description; error?: unknown }>({})
   const running = isRunning(plugin)
   const { name, version, path } = plugin
-  const change = changes.value
+  const start = starts.value
   useEffect(() => {
     // A plugin that is not loaded would be started for it.
     if (!running) return
@@ -134,7 +144,7 @@ export function useDescription(plugin: Plugin): { description?: Description | un
     return () => {
       isOld = true
     }
-  }, [running, name, version, path, change])
+  }, [running, name, version, path, start])
   return answer
 }
 

@@ -6,6 +6,7 @@ export type Section = (typeof sections)[number]
 
 export interface Route {
   section: Section
+  /** Its name, or its folder. */
   plugin: string | undefined
 }
 
@@ -18,7 +19,7 @@ window.addEventListener('hashchange', () => {
 
 export function addressOf({ section, plugin }: Partial<Route>): string {
   const target = plugin ?? route.value.plugin
-  return `#/${section ?? route.value.section}${target === undefined ? '' : `/${target}`}`
+  return `#/${section ?? route.value.section}${target === undefined ? '' : `/${encodeURIComponent(target)}`}`
 }
 
 export function go(to: Partial<Route>): void {
@@ -27,5 +28,16 @@ export function go(to: Partial<Route>): void {
 
 function read(): Route {
   const [, name = '', plugin] = location.hash.split('/')
-  return { section: sections.find((section) => section === name) ?? 'plugin', plugin: plugin || undefined }
+  return {
+    section: sections.find((section) => section === name) ?? 'plugin',
+    plugin: plugin ? decoded(plugin) : undefined,
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }

@@ -1,29 +1,15 @@
 import { signal } from '@preact/signals'
 import { call } from '../api/rpc.js'
-import type { Plugin } from '../api/types.js'
+import type { CheckReport, Plugin } from '../api/types.js'
 import { count, duration } from '../parts/format.js'
-import { Job } from '../parts/job.js'
+import { Jobs } from '../parts/job.js'
 import { Problem } from '../parts/problem.js'
 
-interface Check {
-  id: string
-  title: string
-  status: 'running' | 'passed' | 'failed' | 'skipped' | 'blocked'
-  reason?: string | null
-  duration_ms?: number
-}
-
 /** What the checks of each plugin have told; still there when somebody comes back. */
-const results = signal<ReadonlyMap<string, readonly Check[]>>(new Map())
-const jobs = new Map<string, Job>()
+const results = signal<ReadonlyMap<string, readonly CheckReport[]>>(new Map())
+const jobs = new Jobs()
 
-function jobOf(path: string): Job {
-  const job = jobs.get(path) ?? new Job()
-  jobs.set(path, job)
-  return job
-}
-
-const tones: Record<Check['status'], string> = {
+const tones: Record<CheckReport['status'], string> = {
   running: 'busy',
   passed: 'good',
   failed: 'bad',
@@ -33,7 +19,7 @@ const tones: Record<Check['status'], string> = {
 
 /** Contract checks: does the plugin do what its contract says? */
 export function ChecksView({ plugin }: { plugin: Plugin }) {
-  const job = jobOf(plugin.path)
+  const job = jobs.of(plugin.path)
   const checks = results.value.get(plugin.path) ?? []
   const { isRunning, error } = job
   const start = (only?: string): void =>
@@ -74,7 +60,7 @@ export function ChecksView({ plugin }: { plugin: Plugin }) {
 }
 
 interface RowProps {
-  check: Check
+  check: CheckReport
   isRunning: boolean
   onRepeat(): void
 }
@@ -101,7 +87,7 @@ function CheckRow({ check: { id, title, status, reason, duration_ms: ms }, isRun
   )
 }
 
-function Counts({ checks }: { checks: readonly Check[] }) {
+function Counts({ checks }: { checks: readonly CheckReport[] }) {
   const kinds = ['passed', 'failed', 'blocked', 'skipped'] as const
   const counts = kinds.map((kind) => [kind, checks.filter(({ status }) => status === kind).length] as const)
   return (
@@ -123,14 +109,14 @@ async function runChecks(
   only: readonly string[] | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const rowsOf = (): readonly Check[] => results.value.get(path) ?? []
-  const show = (rows: readonly Check[]): void => {
+  const rowsOf = (): readonly CheckReport[] => results.value.get(path) ?? []
+  const show = (rows: readonly CheckReport[]): void => {
     results.value = new Map([...results.value, [path, rows]])
   }
   if (!only) show([])
   const onPieces = (pieces: unknown[]): void => {
     const rows = new Map(rowsOf().map((check) => [check.id, check]))
-    for (const check of pieces as Check[]) rows.set(check.id, check)
+    for (const check of pieces as CheckReport[]) rows.set(check.id, check)
     show([...rows.values()])
   }
   try {

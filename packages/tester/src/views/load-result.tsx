@@ -1,43 +1,14 @@
 import { useMemo } from 'preact/hooks'
+import type { LoadReport } from '../api/types.js'
 import { Chart } from '../parts/chart.js'
 import { count, duration } from '../parts/format.js'
 import { Tiles } from '../parts/tiles.js'
 
-interface Percentiles {
-  p50_ms: number
-  p95_ms: number
-  p99_ms: number
-  max_ms: number
-}
-
-/** What a run tells of itself, several times a second. */
-export interface LoadReport {
-  elapsed_ms: number
-  calls: number
-  answered: number
-  in_flight: number
-  lost: number
-  /** Under way when the time was over, or when somebody stopped the run. */
-  cancelled: number
-  errors: Record<string, number>
-  first_error: string | null
-  per_second: number
-  recent: Percentiles | null
-  all: Percentiles | null
-  swap: {
-    state: string
-    at_ms: number
-    to: string
-    duration_ms?: number
-    held_calls?: number
-    message?: string
-  } | null
-  done: boolean
-  stopped?: boolean
-}
+/** A report, of a run that goes on or has been stopped. */
+export type RunReport = LoadReport & { stopped?: boolean }
 
 /** Throughput and percentiles of a run, as they come. */
-export function LoadResult({ reports }: { reports: readonly LoadReport[] }) {
+export function LoadResult({ reports }: { reports: readonly RunReport[] }) {
   const last = reports.at(-1)
   const curves = useMemo(() => curvesOf(reports), [reports])
   if (!last) return null
@@ -120,12 +91,12 @@ export function LoadResult({ reports }: { reports: readonly LoadReport[] }) {
 }
 
 /** Nothing lost is good news only where something was answered. */
-function lossTone({ lost, answered }: LoadReport): string {
+function lossTone({ lost, answered }: RunReport): string {
   if (lost > 0) return 'bad'
   return answered > 0 ? 'good' : 'quiet'
 }
 
-function curvesOf(reports: readonly LoadReport[]) {
+function curvesOf(reports: readonly RunReport[]) {
   const shown = reports.filter(({ done, stopped }) => !done && !stopped)
   const of = (name: 'p50_ms' | 'p95_ms' | 'p99_ms') => shown.map(({ recent }) => recent?.[name] ?? null)
   return {

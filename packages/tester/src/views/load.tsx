@@ -14,11 +14,11 @@ import { useKept } from '../parts/use-kept.js'
 import { useValidForm } from '../parts/use-valid-form.js'
 import { connected } from '../state/events.js'
 import { isRunning, plugins, useDescription } from '../state/plugins.js'
-import { type LoadReport, LoadResult } from './load-result.js'
+import { LoadResult, type RunReport } from './load-result.js'
 import { NotLoaded } from './not-loaded.js'
 
 /** What the last run has told; it goes on while another section is shown. */
-const reports = signal<readonly LoadReport[]>([])
+const reports = signal<readonly RunReport[]>([])
 const job = new Job()
 
 /** Many callers at once, from the server: throughput and percentiles, with a swap in the middle. */
@@ -26,7 +26,7 @@ export function LoadView({ plugin }: { plugin: Plugin }) {
   const { description, error } = useDescription(plugin)
   return (
     <>
-      <h2>Load</h2>
+      <h2>Load test</h2>
       {!isRunning(plugin) && <NotLoaded plugin={plugin} purpose="to put it under load" />}
       {isRunning(plugin) && error !== undefined && <Problem error={error} />}
       {isRunning(plugin) &&
@@ -47,12 +47,12 @@ export function LoadView({ plugin }: { plugin: Plugin }) {
 /** Runs a plan, and tells what it reports. */
 async function runPlan(plan: object, stop: AbortSignal): Promise<void> {
   reports.value = []
-  const tell = (fresh: readonly LoadReport[]): void => {
+  const tell = (fresh: readonly RunReport[]): void => {
     reports.value = [...reports.value, ...fresh]
   }
   try {
-    const onPieces = (pieces: unknown[]): void => tell(pieces as LoadReport[])
-    tell([await call<LoadReport>('load/run', plan, { signal: stop, onPieces })])
+    const onPieces = (pieces: unknown[]): void => tell(pieces as RunReport[])
+    tell([await call<RunReport>('load/run', plan, { signal: stop, onPieces })])
   } finally {
     const last = reports.value.at(-1)
     // What was under way is cancelled in the plugin; nobody is there to count it.

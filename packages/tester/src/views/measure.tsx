@@ -1,4 +1,5 @@
 import { Chart, type Line, type Mark } from '../parts/chart.js'
+import { rounded } from '../parts/format.js'
 
 interface MeasureProps {
   name: string
@@ -52,7 +53,7 @@ function Key({ lines, unit }: { lines: readonly Line[]; unit: string }) {
     <span class="keys">
       {lines.map((line) => (
         <span class={`key ${line.color.replace('--', '')}`} key={line.label}>
-          {line.label} <b>{newest(line)}</b>
+          {line.label} <b>{rounded(line.values.at(-1))}</b>
         </span>
       ))}
       <span class="quiet">{unit}</span>
@@ -61,10 +62,5 @@ function Key({ lines, unit }: { lines: readonly Line[]; unit: string }) {
 }
 
 function wordsOf(lines: readonly Line[], unit: string): string {
-  return `${lines.map((line) => `${line.label} ${newest(line)}`).join(', ')}${unit}`
-}
-
-function newest({ values }: Line): string {
-  const value = values.at(-1)
-  return value === undefined || value === null ? '–' : value.toFixed(value < 10 ? 1 : 0)
+  return `${lines.map((line) => `${line.label} ${rounded(line.values.at(-1))}`).join(', ')}${unit}`
 }

@@ -1,14 +1,15 @@
 import type { Plugin } from '../api/types.js'
+import { Elapsed } from '../parts/elapsed.js'
 import { Problem } from '../parts/problem.js'
-import { useAction } from '../parts/use-action.js'
-import { loadPlugin, useConfig } from '../state/configs.js'
+import { loadJobOf, startLoading, useConfig } from '../state/configs.js'
+import { keyOf } from '../state/plugins.js'
 import { addressOf } from '../state/route.js'
 
 /** In place of what needs a plugin that runs: loads it, as its form on the plugin's page stands. */
 export function NotLoaded({ plugin, purpose }: { plugin: Plugin; purpose: string }) {
   const [config] = useConfig(plugin)
-  const { busy, error, run } = useAction()
-  const address = addressOf({ section: 'plugin', plugin: plugin.name })
+  const job = loadJobOf(plugin)
+  const address = addressOf({ section: 'plugin', plugin: keyOf(plugin) })
   if (!plugin.valid)
     return (
       <section class="empty">
@@ -26,16 +27,17 @@ export function NotLoaded({ plugin, purpose }: { plugin: Plugin; purpose: string
         <button
           type="button"
           class="primary"
-          disabled={busy !== undefined}
-          onClick={() => run('load', () => loadPlugin(plugin, config))}
+          disabled={job.isRunning}
+          onClick={() => startLoading(plugin, config)}
         >
-          {busy ? 'Loading…' : `Load ${plugin.name}`}
+          {job.isRunning ? 'Loading…' : `Load ${plugin.name}`}
         </button>
+        {job.startedAt !== undefined && <Elapsed since={job.startedAt} />}
         <a class="button" href={address}>
           Change its configuration first
         </a>
       </div>
-      {error !== undefined && <Problem error={error} />}
+      {job.error !== undefined && <Problem error={job.error} />}
     </section>
   )
 }

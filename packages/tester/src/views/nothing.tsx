@@ -11,7 +11,7 @@ export function Nothing() {
         yours:
       </p>
       <pre class="code">appfactory-host tester --plugins-dir plugins</pre>
-      <p>New folders are found when you choose “Look again”.</p>
+      <p>New folders are found when you choose “Refresh”.</p>
     </section>
   )
 }

@@ -4,21 +4,23 @@ import type { Plugin } from '../api/types.js'
 import { Invoker } from '../invoke/invoker.js'
 import { StatusDot } from '../parts/status.js'
 import { connected } from '../state/events.js'
-import { discoveryError, plugins, refreshPlugins, selected } from '../state/plugins.js'
+import { discoveryError, keyOf, plugins, refreshPlugins, selected } from '../state/plugins.js'
 import { addressOf, go, route, type Section, sections } from '../state/route.js'
 import { nextTheme, theme } from '../state/theme.js'
 import { ChecksView } from './checks.js'
 import { HealthView } from './health.js'
+import { Help } from './help.js'
 import { LoadView } from './load.js'
 import { LogView } from './logs.js'
 import { Nothing } from './nothing.js'
 import { PluginView } from './plugin.js'
+import { Unknown } from './unknown.js'
 
 const names: Record<Section, string> = {
   plugin: 'Plugin',
   invoke: 'Invoke',
   health: 'Health',
-  load: 'Load',
+  load: 'Load test',
   checks: 'Checks',
   logs: 'Logs',
 }
@@ -57,6 +59,7 @@ export function Shell() {
               href={addressOf({ section: each })}
               aria-current={each === section ? 'page' : undefined}
               data-key={index + 1}
+              title={`Key ${index + 1}`}
               key={each}
             >
               {names[each]}
@@ -69,6 +72,7 @@ export function Shell() {
           <button type="button" class="small" onClick={nextTheme} title="Light, dark, or as the system says">
             Theme: {theme.value}
           </button>
+          <Help />
         </div>
       </header>
       <main id="main" tabIndex={-1}>
@@ -104,7 +108,12 @@ function Content({ section }: { section: Section }) {
   const plugin = selected.value
   if (section === 'health') return <HealthView />
   if (section === 'logs') return <LogView heading={<h2>Logs</h2>} label="Logs" />
-  if (!plugin) return <Nothing />
+  if (!plugin)
+    return plugins.value && route.value.plugin !== undefined ? (
+      <Unknown plugin={route.value.plugin} />
+    ) : (
+      <Nothing />
+    )
   const View = pluginViews[section]
   // Another plugin is another form.
   return <View plugin={plugin} key={plugin.path} />
@@ -122,33 +131,36 @@ function PluginList() {
       <div class="plugins-head">
         <h2>Plugins</h2>
         <button type="button" class="small" onClick={() => void refreshPlugins()}>
-          Look again
+          Refresh
         </button>
       </div>
       <label class="plugin-choice">
         <span class="hidden">Plugin</span>
-        <select value={current?.name} onChange={({ currentTarget }) => go({ plugin: currentTarget.value })}>
-          {all.map(({ name, status, valid }) => (
-            <option value={name} key={name}>
-              {name} · {valid ? status.toLowerCase() : 'not valid'}
+        <select
+          value={current && keyOf(current)}
+          onChange={({ currentTarget }) => go({ plugin: currentTarget.value })}
+        >
+          {all.map((plugin) => (
+            <option value={keyOf(plugin)} key={plugin.path}>
+              {plugin.name} · {plugin.valid ? plugin.status.toLowerCase() : 'not valid'}
             </option>
           ))}
         </select>
       </label>
       <ul class="plugin-list">
-        {all.map(({ name, path, status, valid, contract }) => (
-          <li key={path}>
+        {all.map((plugin) => (
+          <li key={plugin.path}>
             <a
-              href={addressOf({ plugin: name })}
-              aria-current={isAboutOne && path === current?.path ? 'true' : undefined}
+              href={addressOf({ plugin: keyOf(plugin) })}
+              aria-current={isAboutOne && plugin.path === current?.path ? 'true' : undefined}
             >
-              {valid ? (
-                <StatusDot status={status} />
+              {plugin.valid ? (
+                <StatusDot status={plugin.status} />
               ) : (
                 <span class="cross" role="img" aria-label="not valid" />
               )}
-              <span class="plugin-name">{name}</span>
-              <span class="tag">{contract ?? '?'}</span>
+              <span class="plugin-name">{plugin.name}</span>
+              <span class="tag">{plugin.contract ?? '?'}</span>
             </a>
           </li>
         ))}
@@ -174,7 +186,7 @@ function Connection() {
   )
 }
 
-/** 1 to 6: sections. /: the first search field. Escape and Ctrl+Enter belong to the sections. */
+/** Digits: sections. /: the first search field. ?: the keys. Escape and Ctrl+Enter belong to the sections. */
 function onKey(event: KeyboardEvent): void {
   const { target } = event
   const isTyping = target instanceof HTMLElement && target.matches('input, textarea, select')
@@ -186,5 +198,5 @@ function onKey(event: KeyboardEvent): void {
   } else if (event.key === '/') {
     event.preventDefault()
     document.querySelector<HTMLInputElement>('input[type=search]')?.focus()
-  }
+  } else if (event.key === '?') document.querySelector<HTMLDialogElement>('#help:not([open])')?.showModal()
 }
