@@ -166,6 +166,16 @@ export async function visit(page: Page, section: string, plugin = ''): Promise<v
   }, `#/${section}/${plugin}`)
 }
 
+/** Opens a plugin's card on the Health Dashboard. */
+export async function showCharts(page: Page, plugin: string): Promise<void> {
+  const card = page.getByRole('region', { name: `Health of ${plugin}` })
+  const quiet = page.locator('summary', { hasText: 'quiet plugin' })
+  await card.or(quiet).first().waitFor()
+  if (!(await card.isVisible())) await quiet.click()
+  const button = card.getByRole('button').first()
+  if ((await button.getAttribute('aria-expanded')) === 'false') await button.click()
+}
+
 /** Loads a plugin by its form, unless it is loaded. */
 export async function load(page: Page, plugin: string): Promise<void> {
   await visit(page, 'plugin', plugin)

@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ttsPlugin, writePlugin } from '../fixtures/plugins.js'
-import { choose, invoke, load, openPage, visit } from './browser.js'
+import { choose, invoke, load, openPage, showCharts, visit } from './browser.js'
 import { findChromium } from './chromium.js'
 
 const chromium = findChromium()
@@ -99,6 +100,7 @@ describe.skipIf(chromium === undefined)(
       await row.locator('summary').click()
       await expect.poll(() => row.locator('ul').innerText()).toMatch(/start took[\s\S]*retire took/)
       const card = page.getByRole('region', { name: 'Health of chatty' })
+      await showCharts(page, 'chatty')
       for (const name of ['Memory', 'Event-loop delay', 'Calls in flight', 'Restarts', 'Noise'])
         await card.getByRole('img', { name: new RegExp(`^${name}, the last minutes; now `) }).waitFor()
       await card.getByText('No calls yet.').waitFor()
@@ -214,6 +216,67 @@ describe.skipIf(chromium === undefined)(
       await page.getByRole('button', { name: 'Load', exact: true }).waitFor()
     })
 
+    it('checks a plugin with a configuration', async () => {
+      const { page } = open
+      await visit(page, 'checks', 'picky')
+      const counts = page.locator('.actions .counts')
+      await page.locator('summary', { hasText: 'Configuration for the checks' }).click()
+      await page.getByLabel('mood required').selectOption('bad')
+      await page.getByRole('button', { name: 'Run all' }).click()
+      await page.getByRole('button', { name: 'Run all' }).waitFor()
+      await expect.poll(() => counts.innerText()).toMatch(/1 failed/)
+      await page.getByLabel('mood required').selectOption('good')
+      await page.getByRole('button', { name: 'Run lifecycle.initialize again' }).click()
+      await expect.poll(() => counts.innerText()).not.toMatch(/failed/)
+    })
+
+    it('begins a load test with arguments that the plugin takes', async () => {
+      const { page } = open
+      await load(page, 'picky')
+      await visit(page, 'load', 'picky')
+      await page.getByLabel('Method of picky').selectOption('get_voice_info')
+      await expect.poll(() => page.getByLabel('voice id required').inputValue()).toBe('low')
+      await page.getByLabel('Seconds').fill('0.5')
+      await page.getByRole('button', { name: 'Start' }).click()
+      await page.locator('[data-done=true]').waitFor()
+      expect(await page.locator('.lost.good').innerText()).toBe('0 lost')
+      await page.getByRole('textbox', { name: 'Arguments as JSON' }).fill('{"voice_id": 7}')
+      await page.getByRole('button', { name: 'Start' }).click()
+      await expect
+        .poll(() => page.locator('[data-done=true] .refused').innerText())
+        .toMatch(/[1-9].* refused/)
+      expect(await page.locator('.lost.quiet').innerText()).toBe('0 lost')
+    })
+
+    it('keeps calls, arguments and results over a reload, and knows then what the plugin runs with', async () => {
+      const { page } = open
+      await choose(page, 'picky', 'synthesize')
+      await page.getByLabel('text required').fill('to be kept')
+      await invoke(page)
+      await page.getByLabel('text required').fill('not called yet')
+      await page.reload()
+      await page.locator('.result[data-state=done] audio').waitFor()
+      expect(await page.getByLabel('text required').inputValue()).toBe('not called yet')
+      expect(await page.locator('.history li').first().innerText()).toMatch(/to be kept/)
+      await page.getByLabel('Copy synthesize as').first().selectOption('shell command')
+      await page.getByText('Copied').waitFor()
+      const copied = await page.evaluate(() => navigator.clipboard.readText())
+      expect(copied).toMatch(/call picky synthesize .*--config .*"mood":"good"/)
+    })
+
+    it('shows each plugin at a glance, and folds the quiet ones', async () => {
+      const { page } = open
+      await load(page, 'chatty')
+      await load(page, 'parrot')
+      await visit(page, 'health')
+      const busy = page.getByRole('region', { name: 'Health of picky' })
+      await busy.getByRole('img', { name: 'Memory of picky, the last minutes' }).waitFor()
+      await page.locator('summary', { hasText: /quiet plugins?: ready/ }).click()
+      await page.getByRole('region', { name: 'Health of parrot' }).getByText('in flight').waitFor()
+      await showCharts(page, 'picky')
+      await busy.getByRole('img', { name: /^Event-loop delay, the last minutes; now/ }).waitFor()
+    })
+
     it('says what a cancel has come to', async () => {
       const { page } = open
       await choose(page, 'deaf', 'synthesize')
@@ -286,6 +349,35 @@ describe.skipIf(chromium === undefined)(
       await page.getByRole('searchbox').fill('')
     })
 
+    it('shows the lines of one plugin, stands still while it is paused, and saves what it shows', async () => {
+      const { page } = open
+      await visit(page, 'logs')
+      const texts = (): Promise<string[]> => page.locator('.log-text').allInnerTexts()
+      await page.getByLabel('Plugin', { exact: true }).selectOption('chatty')
+      await page.getByLabel('Least level').selectOption('WARNING')
+      await expect.poll(async () => new Set(await texts())).toEqual(new Set(['careful', 'went wrong']))
+      expect(await page.locator('.log-level').first().innerText()).toBe('WARNING')
+      await page.getByLabel('Least level').selectOption('DEBUG')
+      await page.getByRole('button', { name: 'Pause' }).click()
+      const before = await texts()
+      await page.evaluate(async () => {
+        const params = { plugin: 'chatty', method: 'get_voices' }
+        const body = `${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'plugin/call', params })}\n`
+        await (await fetch('/rpc', { method: 'POST', body })).text()
+      })
+      const resume = page.getByRole('button', { name: 'Resume (1 new)' })
+      await resume.waitFor()
+      expect(await texts()).toEqual(before)
+      await resume.click()
+      await expect.poll(async () => (await texts()).at(-1)).toBe('asked again')
+      const saving = page.waitForEvent('download')
+      await page.getByRole('button', { name: 'Download' }).click()
+      const saved = await saving
+      expect(saved.suggestedFilename()).toBe('chatty.log')
+      expect(readFileSync(await saved.path(), 'utf8')).toMatch(/^\d{4}-\S+Z INFO chatty needle in the hay\n/m)
+      await page.getByLabel('Plugin', { exact: true }).selectOption('')
+    })
+
     it('opens a line with keys, and closes it when all are cleared', async () => {
       const { page } = open
       await visit(page, 'logs')
@@ -315,7 +407,7 @@ describe.skipIf(chromium === undefined)(
       await page.getByRole('region', { name: 'Load result' }).waitFor()
       await visit(page, 'checks', 'chatty')
       await page.getByRole('button', { name: 'Run all' }).click()
-      await page.locator('.check-status').first().waitFor()
+      await page.locator('.actions .counts').waitFor()
       await visit(page, 'logs')
       await page.getByRole('heading', { name: 'Logs' }).waitFor()
       await visit(page, 'load', 'chatty')

@@ -54,6 +54,22 @@ describe.skipIf(chromium === undefined)(
       await page.getByRole('img', { name: /^Waveform/ }).waitFor()
     })
 
+    it('goes to a place in the sound by a click on its waveform, and shows where the playback is', async () => {
+      const { page } = open
+      await choose(page, 'raw', 'synthesize')
+      const audio = page.locator('.result audio')
+      const seconds = (): Promise<number> =>
+        audio.evaluate((element: HTMLAudioElement) => element.currentTime)
+      const cursor = page.locator('.result .seek')
+      const { width = 0, height = 0 } = (await cursor.boundingBox()) ?? {}
+      await cursor.click({ position: { x: width / 2, y: height / 2 } })
+      await expect.poll(seconds).toBeCloseTo(0.25, 1)
+      await cursor.press('Home')
+      await expect.poll(seconds).toBe(0)
+      await audio.evaluate((element: HTMLAudioElement) => element.play())
+      await expect.poll(async () => Number(await cursor.inputValue())).toBeCloseTo(0.5, 1)
+    })
+
     it('records what the microphone hears, and lets go of it when somebody leaves', async () => {
       const { page } = open
       await choose(page, 'ears', 'transcribe')

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Clip } from '../form/clips.js'
-import { bytes as sizeOf } from '../parts/format.js'
+import { count, bytes as sizeOf } from '../parts/format.js'
 import { themeVersion } from '../state/theme.js'
 import { decode } from './microphone.js'
 import { decodeWav, duration, peaksOf, type Sound } from './wav.js'
@@ -8,14 +8,30 @@ import { decodeWav, duration, peaksOf, type Sound } from './wav.js'
 /** Sound that can be played and saved, with its waveform. */
 export function Player({ clip: { bytes, url, label } }: { clip: Clip }) {
   const sound = useSound(bytes)
+  const audio = useRef<HTMLAudioElement>(null)
+  const [position, setPosition] = usePosition(audio)
   return (
     <figure class="player">
-      {sound && <Waveform sound={sound} label={label} />}
+      {sound && (
+        <div class="waveform-frame">
+          <Waveform sound={sound} label={label} />
+          <input
+            type="range"
+            class="seek"
+            aria-label={`Position in ${label}`}
+            min={0}
+            max={duration(sound)}
+            step="any"
+            value={position}
+            onInput={({ currentTarget }) => setPosition(currentTarget.valueAsNumber)}
+          />
+        </div>
+      )}
       {/* biome-ignore lint/a11y/useMediaCaption: what is said is the text of the call beside it */}
-      <audio controls src={url} aria-label={label} />
+      <audio ref={audio} controls src={url} aria-label={label} />
       <figcaption class="quiet">
         {label}
-        {sound && ` · ${duration(sound).toFixed(2)} s · ${sound.sampleRate.toLocaleString('en')} Hz`}
+        {sound && ` · ${duration(sound).toFixed(2)} s · ${count(sound.sampleRate)} Hz`}
         {` · ${sizeOf(bytes.length)} · `}
         <a href={url} download={label}>
           Save
@@ -23,6 +39,32 @@ export function Player({ clip: { bytes, url, label } }: { clip: Clip }) {
       </figcaption>
     </figure>
   )
+}
+
+/** Where the playback is, in seconds, and how to go elsewhere. */
+function usePosition(audio: { current: HTMLAudioElement | null }): [number, (seconds: number) => void] {
+  const [position, setPosition] = useState(0)
+  useEffect(() => {
+    const element = audio.current
+    if (!element) return
+    let frame = 0
+    const look = (): void => {
+      setPosition(element.currentTime)
+      // Events come four times a second, which would look like a jump each time.
+      if (!element.paused) frame = requestAnimationFrame(look)
+    }
+    const events = ['play', 'pause', 'seeked', 'ended']
+    for (const event of events) element.addEventListener(event, look)
+    return () => {
+      cancelAnimationFrame(frame)
+      for (const event of events) element.removeEventListener(event, look)
+    }
+  }, [])
+  const seek = (seconds: number): void => {
+    setPosition(seconds)
+    if (audio.current) audio.current.currentTime = seconds
+  }
+  return [position, seek]
 }
 
 /** The samples of a file of sound; of what is no WAV file, the browser knows them. */

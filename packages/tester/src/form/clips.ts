@@ -25,18 +25,44 @@ export const clipHolders: (() => unknown)[] = [() => lastSpeech.value?.id]
 const keptClips = 12
 let count = 0
 
+/** A clip as it is kept over a reload of the page. */
+interface SavedClip {
+  id: string
+  label: string
+  base64: string
+}
+
+/** The clips that `named` names, so many that their JSON fits. */
+export function clipsToSave(named: unknown, room: number): SavedClip[] {
+  const ids = idsIn(named)
+  let left = room
+  return clips.value.flatMap(({ id, label, base64 }) => {
+    left -= ids.has(id) ? base64.length + label.length + 100 : 0
+    return ids.has(id) && left >= 0 ? [{ id, label, base64 }] : []
+  })
+}
+
+export function restoreClips(saved: readonly SavedClip[]): void {
+  for (const { id, label, base64 } of saved) {
+    count = Math.max(count, Number(id.replace('@clip-', '')))
+    clips.value = [...clips.value, clipFrom(id, label, fromBase64(base64))]
+  }
+}
+
 export function addClip(label: string, content: Uint8Array<ArrayBuffer>): Clip {
   count += 1
-  const url = URL.createObjectURL(new Blob([content], { type: typeOf(content) }))
-  const clip = {
-    id: `@clip-${count}`,
-    label: uniqueLabel(label),
-    bytes: content,
-    base64: toBase64(content),
-    url,
-  }
+  const clip = clipFrom(`@clip-${count}`, uniqueLabel(label), content)
   clips.value = [...withoutForgotten(clips.value), clip]
   return clip
+}
+
+function clipFrom(id: string, label: string, content: Uint8Array<ArrayBuffer>): Clip {
+  const url = URL.createObjectURL(new Blob([content], { type: typeOf(content) }))
+  return { id, label, bytes: content, base64: toBase64(content), url }
+}
+
+function idsIn(value: unknown): ReadonlySet<string> {
+  return new Set(JSON.stringify(value).match(/@clip-\d+/g))
 }
 
 export function clipOf(value: unknown): Clip | undefined {
@@ -94,7 +120,7 @@ function mapValue(value: unknown, schema: Schema, root: Schema, replace: (clip: 
 }
 
 function withoutForgotten(all: readonly Clip[]): Clip[] {
-  const named = new Set(JSON.stringify(clipHolders.map((holder) => holder())).match(/@clip-\d+/g))
+  const named = idsIn(clipHolders.map((holder) => holder()))
   const surplus = new Set(
     all
       .filter(({ id }) => !named.has(id))

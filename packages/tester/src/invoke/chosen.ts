@@ -1,8 +1,17 @@
 import { signal } from '@preact/signals'
 import type { Method, Plugin } from '../api/types.js'
+import { persist } from '../state/persist.js'
 
 /** The method that is shown of each plugin. */
 const chosen = signal<ReadonlyMap<string, string>>(new Map())
+
+persist(
+  'methods',
+  () => [...chosen.value],
+  (saved) => {
+    chosen.value = new Map(saved)
+  },
+)
 
 export function chooseMethod({ path }: Plugin, method: string): void {
   chosen.value = new Map([...chosen.value, [path, method]])

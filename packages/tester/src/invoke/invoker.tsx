@@ -2,7 +2,7 @@ import { signal } from '@preact/signals'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { JsonObject, Method, Plugin } from '../api/types.js'
 import { Choices } from '../form/choices.js'
-import { clipHolders, clipsIn } from '../form/clips.js'
+import { clipsIn } from '../form/clips.js'
 import { Fields } from '../form/form.js'
 import { JsonField } from '../form/json-field.js'
 import { requiredValues } from '../form/schema.js'
@@ -17,13 +17,11 @@ import { NotLoaded } from '../views/not-loaded.js'
 import { choicesOf } from './choices.js'
 import { chooseMethod, chosenMethod, isImplemented } from './chosen.js'
 import { hasAnswers, newConversation, nextTurn } from './conversation.js'
+import { draftKey, drafts } from './drafts.js'
 import { History } from './history.js'
 import { Result } from './result.js'
 import { begin, history, type Invocation, type Run } from './run.js'
 
-/** What was last filled in for each method, so that another section or plugin is no loss. */
-const drafts = new Map<string, JsonObject>()
-clipHolders.push(() => [...drafts.values()])
 const shownRun = signal<number | undefined>(undefined)
 
 /** The Method Invoker: choose a method, fill it in as a form or as JSON, see what comes of it. */
@@ -252,8 +250,4 @@ function useCallKeys(run: Run | undefined, invoke: () => void): void {
     document.addEventListener('keydown', onKeyDown)
     return () => document.removeEventListener('keydown', onKeyDown)
   }, [run?.id, run?.state])
-}
-
-function draftKey({ path }: Plugin, method: string): string {
-  return `${path} ${method}`
 }

@@ -3,9 +3,21 @@ import { CallError, call } from '../api/rpc.js'
 import type { JsonObject, Method } from '../api/types.js'
 import { endingOf } from '../audio/format.js'
 import { fileOf, type SpeechPart } from '../audio/speech.js'
-import { addClip, type Clip, clipHolders, clipOf, fromBase64, lastSpeech, withBytes } from '../form/clips.js'
+import {
+  addClip,
+  type Clip,
+  clipHolders,
+  clipOf,
+  clipsToSave,
+  fromBase64,
+  lastSpeech,
+  restoreClips,
+  withBytes,
+} from '../form/clips.js'
 import { kindOf, resolve } from '../form/schema.js'
 import { Throttle } from '../parts/throttle.js'
+import { persist } from '../state/persist.js'
+import { drafts } from './drafts.js'
 
 /** What is called. */
 export interface Invocation {
@@ -52,6 +64,72 @@ export const history: Signal<readonly Run[]> = signal([])
 clipHolders.push(() => history.value.map(({ invocation, speech }) => [invocation.args, speech?.id]))
 
 let count = 0
+
+/** A call as it is kept over a reload of the page. */
+type SavedRun = Pick<Run, 'state' | 'firstPieceMs' | 'totalMs' | 'result' | 'pieces'> & {
+  /** Without the configuration: it may have secrets. */
+  invocation: Omit<Invocation, 'config'>
+  error?: { message: string; code?: number | undefined; data?: unknown }
+}
+
+persist(
+  'clips',
+  (room) => clipsToSave([[...drafts.values()], history.value.map(({ invocation }) => invocation.args)], room),
+  restoreClips,
+)
+persist('history', savedRuns, (runs) => {
+  // The oldest first: the last speech is that of the newest.
+  for (const run of [...runs].reverse()) history.value = [restored(run), ...history.value]
+})
+
+/** The newest calls; those that do not fit with their results, without them. */
+function savedRuns(room: number): SavedRun[] {
+  let left = room - 2
+  const fitting: SavedRun[] = []
+  for (const run of history.value) {
+    const whole = savedRun(run)
+    const bare = { ...whole, pieces: [], result: undefined }
+    const kept = [whole, bare].find((each) => JSON.stringify(each).length < left)
+    if (!kept) break
+    left -= JSON.stringify(kept).length + 1
+    fitting.push(kept)
+  }
+  return fitting
+}
+
+function savedRun({ invocation, state, pieces, result, error, firstPieceMs, totalMs }: Run): SavedRun {
+  const { config: _secret, ...rest } = invocation
+  // A call ends with its page.
+  const left = { message: 'The page was left.', code: cancelledCode, data: { left: true } }
+  const problem = state === 'running' ? left : error instanceof CallError ? wordsOf(error) : undefined
+  return {
+    invocation: rest,
+    state: state === 'running' ? 'cancelled' : state,
+    pieces,
+    result,
+    firstPieceMs,
+    totalMs,
+    ...(problem ? { error: problem } : {}),
+  }
+}
+
+function wordsOf({ message, code, data }: CallError): NonNullable<SavedRun['error']> {
+  return { message, code, data }
+}
+
+function restored({ error, invocation, ...rest }: SavedRun): Run {
+  const whole = { ...invocation, config: undefined, timeout: invocation.timeout }
+  return {
+    ...rest,
+    id: ++count,
+    invocation: whole,
+    startedAt: 0,
+    cancelAskedAt: undefined,
+    error: error && new CallError(error.message, error.code, error.data),
+    speech: speechOf(whole, [...rest.pieces, rest.result]),
+    cancel: () => {},
+  }
+}
 
 /** Begins a call. What becomes of it is told in `history`. */
 export function begin(invocation: Invocation): number {

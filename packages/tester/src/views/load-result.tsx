@@ -20,6 +20,7 @@ export function LoadResult({ reports }: { reports: readonly RunReport[] }) {
       <div class="health-head">
         <h3>{last.done ? 'Result' : last.stopped ? 'Stopped' : 'Running'}</h3>
         <span class="quiet">{duration(last.elapsed_ms)}</span>
+        {last.refused > 0 && <span class="refused wait">{count(last.refused)} refused</span>}
         <span class={`lost ${lossTone(last)}`} role="status">
           {count(last.lost)} lost
         </span>
@@ -37,7 +38,10 @@ export function LoadResult({ reports }: { reports: readonly RunReport[] }) {
         ]}
       />
       {swap && <p class={swap.state === 'failed' ? 'problem' : 'quiet'}>{swapText(swap)}</p>}
-      {last.lost > 0 && (
+      {last.refused > 0 && last.answered === 0 && (
+        <p>The plugin did not accept the arguments, so nothing was measured: correct them and start again.</p>
+      )}
+      {firstError !== null && (
         <p class="problem">
           {Object.entries(errors)
             .map(([name, times]) => `${name} × ${count(times)}`)

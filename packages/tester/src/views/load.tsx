@@ -1,12 +1,15 @@
 import { signal } from '@preact/signals'
-import { useId, useState } from 'preact/hooks'
+import { useEffect, useId, useMemo, useState } from 'preact/hooks'
 import { call } from '../api/rpc.js'
 import type { JsonObject, Method, Plugin } from '../api/types.js'
+import { Choices } from '../form/choices.js'
 import { withBytes } from '../form/clips.js'
 import { Fields } from '../form/form.js'
 import { JsonField } from '../form/json-field.js'
-import { requiredValues } from '../form/schema.js'
+import { choicesOf } from '../invoke/choices.js'
 import { isImplemented } from '../invoke/chosen.js'
+import { history } from '../invoke/run.js'
+import { sampleArguments } from '../invoke/sample.js'
 import { Job } from '../parts/job.js'
 import { NumberInput } from '../parts/number-input.js'
 import { Problem } from '../parts/problem.js'
@@ -65,8 +68,8 @@ function Plan({ plugin, methods }: { plugin: Plugin; methods: readonly Method[] 
   const key = `load ${plugin.path}`
   const [chosen, setChosen] = useKept(`${key} method`, () => methods[0]?.name ?? '')
   const method = methods.find(({ name }) => name === chosen) ?? methods[0]
-  const [args, setArgs] = useKept<JsonObject>(`${key} args`, () =>
-    method ? requiredValues(method.args, method.args) : {},
+  const [args, setArgs] = useKept<JsonObject | undefined>(`${key} args`, () =>
+    method ? lastGoodArguments(plugin, method) : {},
   )
   const [callers, setCallers] = useKept<number | undefined>(`${key} callers`, () => 8)
   const [seconds, setSeconds] = useKept<number | undefined>(`${key} seconds`, () => 10)
@@ -75,13 +78,24 @@ function Plan({ plugin, methods }: { plugin: Plugin; methods: readonly Method[] 
   const validity = useValidForm()
   const { isRunning: isUnderWay, error } = job
 
+  const choices = useMemo(() => choicesOf(plugin, methods), [plugin, methods])
+  // A run with arguments that are refused would measure nothing.
+  useEffect(() => {
+    if (args || !method) return
+    let isOld = false
+    void sampleArguments(method, choices).then((sample) => isOld || setArgs(sample))
+    return () => {
+      isOld = true
+    }
+  }, [method?.name, args === undefined])
+
   const choose = (name: string): void => {
     const next = methods.find((each) => each.name === name)
     setChosen(name)
-    if (next) setArgs(requiredValues(next.args, next.args))
+    if (next) setArgs(lastGoodArguments(plugin, next))
   }
   const start = (form: HTMLFormElement): void => {
-    if (!method || !validity.check(form)) return
+    if (!method || !args || !validity.check(form)) return
     const given = withBytes(args, method.args)
     const swap = swapTo === '' ? {} : { swap_to: swapTo }
     const plan = { plugin: plugin.name, method: method.name, args: given, callers, seconds, ...swap }
@@ -125,23 +139,35 @@ function Plan({ plugin, methods }: { plugin: Plugin; methods: readonly Method[] 
           </select>
         </label>
       </div>
-      <div class="columns">
-        <Fields key={method.name} schema={method.args} root={method.args} value={args} onChange={setArgs} />
-        <JsonField
-          id="load-args"
-          label="Arguments as JSON"
-          value={args}
-          rows={6}
-          isObject
-          onValid={setJsonValid}
-          onChange={(next) => setArgs(next as JsonObject)}
-        />
-      </div>
+      {args ? (
+        <Choices.Provider value={choices}>
+          <div class="columns">
+            <Fields
+              key={method.name}
+              schema={method.args}
+              root={method.args}
+              value={args}
+              onChange={setArgs}
+            />
+            <JsonField
+              id="load-args"
+              label="Arguments as JSON"
+              value={args}
+              rows={6}
+              isObject
+              onValid={setJsonValid}
+              onChange={(next) => setArgs(next as JsonObject)}
+            />
+          </div>
+        </Choices.Provider>
+      ) : (
+        <p class="quiet">Looking for arguments that {plugin.name} takes…</p>
+      )}
       <div class="actions">
         <button
           type="submit"
           class="primary"
-          disabled={isUnderWay || !isJsonValid || connected.value === false}
+          disabled={isUnderWay || !args || !isJsonValid || connected.value === false}
         >
           {isUnderWay ? 'Running…' : 'Start'}
         </button>
@@ -157,6 +183,14 @@ function Plan({ plugin, methods }: { plugin: Plugin; methods: readonly Method[] 
       {error !== undefined && <Problem error={error} />}
     </form>
   )
+}
+
+/** Those of the newest call that was answered. */
+function lastGoodArguments(plugin: Plugin, method: Method): JsonObject | undefined {
+  return history.value.find(
+    ({ state, invocation }) =>
+      state === 'done' && invocation.plugin === plugin.name && invocation.method.name === method.name,
+  )?.invocation.args
 }
 
 interface NumberProps {

@@ -1,8 +1,10 @@
 import type { ComponentChild } from 'preact'
 import { useEffect, useId, useMemo, useRef, useState } from 'preact/hooks'
 import type { LogLine } from '../api/types.js'
-import { count, exactClock } from '../parts/format.js'
+import { count, counted, exactClock } from '../parts/format.js'
+import { saveText } from '../parts/save.js'
 import { clearedSeq, clearLogs, droppedLines, logLines, logVersion } from '../state/logs.js'
+import { plugins } from '../state/plugins.js'
 
 const levels = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL']
 
@@ -22,13 +24,19 @@ interface LogViewProps {
 export function LogView({ heading, label, plugin }: LogViewProps) {
   const [level, setLevel] = useState('DEBUG')
   const [text, setText] = useState('')
+  const [of, setOf] = useState('')
   const [open, setOpen] = useState<LogLine>()
-  const lines = useFiltered(plugin, level, text)
+  /** The newest line when the log was paused. */
+  const [pausedAt, setPausedAt] = useState<number>()
+  const all = useFiltered(plugin ?? (of === '' ? undefined : of), level, text)
+  const lines = pausedAt === undefined ? all : all.slice(0, indexOfSeq(all, pausedAt + 1))
+  const isFiltered = text !== '' || level !== 'DEBUG' || of !== ''
   const shown = open && open.seq > clearedSeq.value ? open : undefined
   return (
     <section class="card log" aria-label={label}>
       <div class="log-head">
         {heading}
+        {plugin === undefined && <PluginChoice value={of} onChange={setOf} />}
         <select
           aria-label="Least level"
           value={level}
@@ -47,36 +55,70 @@ export function LogView({ heading, label, plugin }: LogViewProps) {
           value={text}
           onInput={({ currentTarget }) => setText(currentTarget.value)}
         />
+        <button
+          type="button"
+          class="small"
+          aria-pressed={pausedAt !== undefined}
+          onClick={() => setPausedAt(pausedAt === undefined ? (logLines.at(-1)?.seq ?? 0) : undefined)}
+        >
+          {pausedAt === undefined ? 'Pause' : `Resume (${count(all.length - lines.length)} new)`}
+        </button>
+        <button
+          type="button"
+          class="small"
+          disabled={lines.length === 0}
+          onClick={() => saveText(`${plugin ?? (of || 'plugins')}.log`, lines.map(asText).join(''))}
+        >
+          Download
+        </button>
         <button type="button" class="small" onClick={clearLogs}>
           Clear
         </button>
         <span class="quiet">
-          {count(lines.length)} {lines.length === 1 ? 'line' : 'lines'}
+          {counted(lines.length, 'line')}
           {droppedLines.value > 0 && `, ${count(droppedLines.value)} left out`}
         </span>
       </div>
-      {lines.length === 0 ? (
-        <p class="empty-log quiet">
-          {text !== '' || level !== 'DEBUG'
-            ? 'No line fits the filter.'
-            : 'Nothing yet. What a plugin prints comes here: console.log is INFO, console.error is ERROR.'}
-        </p>
-      ) : (
-        <Window lines={lines} showPlugin={plugin === undefined} wanted={text} onOpen={setOpen} />
-      )}
-      {shown && (
-        <div class="log-detail">
-          <p class="quiet">
-            {exactClock(shown.at)} · {shown.plugin} · {shown.level.toLowerCase()}{' '}
-            <button type="button" class="small" onClick={() => setOpen(undefined)}>
-              Close
-            </button>
+      <div class={shown ? 'log-body split' : 'log-body'}>
+        {lines.length === 0 ? (
+          <p class="empty-log quiet">
+            {isFiltered
+              ? 'No line fits the filter.'
+              : 'Nothing yet. What a plugin prints comes here: console.log is INFO, console.error is ERROR.'}
           </p>
-          <pre class="code">{shown.message}</pre>
-        </div>
-      )}
+        ) : (
+          <Window lines={lines} showPlugin={plugin === undefined} wanted={text} onOpen={setOpen} />
+        )}
+        {shown && (
+          <div class="log-detail">
+            <p class="quiet">
+              {exactClock(shown.at)} · {shown.plugin} · {shown.level.toLowerCase()}{' '}
+              <button type="button" class="small" onClick={() => setOpen(undefined)}>
+                Close
+              </button>
+            </p>
+            <pre class="code">{shown.message}</pre>
+          </div>
+        )}
+      </div>
     </section>
   )
+}
+
+function PluginChoice({ value, onChange }: { value: string; onChange(plugin: string): void }) {
+  const names = [...new Set((plugins.value ?? []).filter(({ valid }) => valid).map(({ name }) => name))]
+  return (
+    <select aria-label="Plugin" value={value} onChange={({ currentTarget }) => onChange(currentTarget.value)}>
+      <option value="">all plugins</option>
+      {names.map((name) => (
+        <option key={name}>{name}</option>
+      ))}
+    </select>
+  )
+}
+
+function asText({ at, level, plugin, message }: LogLine): string {
+  return `${new Date(at).toISOString()} ${level} ${plugin} ${message}\n`
 }
 
 /** What a filter has let through so far. */
@@ -253,7 +295,7 @@ function Line({ id, line, place: [number, all], isActive, showPlugin, wanted, on
       onClick={onOpen}
     >
       <span class="log-time">{exactClock(line.at)}</span>
-      <span class="log-level">{line.level.slice(0, 5)}</span>
+      <span class="log-level">{line.level}</span>
       {showPlugin && <span class="log-plugin">{line.plugin}</span>}
       <span class="log-text">{marked(line.message, wanted)}</span>
     </div>
