@@ -46,6 +46,7 @@ export default defineConfig({
           page('Embed the host', 'embedding'),
           page('Protocol', 'protocol'),
           page('Reliability', 'reliability'),
+          page('Run it for others', 'operations'),
           page('Performance', 'performance'),
         ],
       },
