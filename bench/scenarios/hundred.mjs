@@ -1,10 +1,8 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ended } from '../contenders/fork.mjs'
+import { startChild } from '../contenders/child.mjs'
 import { startAll, stopAll } from '../rounds.mjs'
 
 const pluginCount = 100
@@ -27,7 +25,10 @@ export const hundred = {
     const removeDir = () => rmSync(dir, { recursive: true, force: true })
     try {
       copyPlugins(dir)
-      const hosts = await startAll({ one: () => startHost(dir, 1), all: () => startHost(dir, pluginCount) })
+      const hosts = await startAll({
+        one: () => startChild(hostFile, [dir, '1'], ['--expose-gc']),
+        all: () => startChild(hostFile, [dir, String(pluginCount)], ['--expose-gc']),
+      })
       return {
         measures: {
           'one plugin': () => hosts.one.ask('callsPerSecond'),
@@ -52,33 +53,5 @@ function copyPlugins(dir) {
     // Without it, Node would take the file for CommonJS first.
     writeFileSync(join(dir, name, 'package.json'), JSON.stringify({ type: 'module' }))
     writeFileSync(join(dir, name, 'manifest.json'), JSON.stringify({ ...manifest, name }))
-  }
-}
-
-/** A host in a process of its own, so that its memory is its own. */
-async function startHost(dir, count) {
-  const child = fork(hostFile, [dir, String(count)], { execArgv: ['--expose-gc'] })
-  const heard = async () => {
-    const gone = new AbortController()
-    const exited = once(child, 'exit', { signal: gone.signal }).then(([code]) => {
-      throw new Error(`The host of ${count} plugins ended with status ${code}`)
-    })
-    exited.catch(() => {})
-    const [answer] = await Promise.race([once(child, 'message'), exited])
-    gone.abort()
-    return answer
-  }
-  const ask = (question) => {
-    child.send(question)
-    return heard()
-  }
-  await heard()
-  return {
-    pid: child.pid,
-    ask,
-    stop: async () => {
-      await ask('close')
-      await ended(child, () => child.disconnect())
-    },
   }
 }

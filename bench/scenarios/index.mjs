@@ -9,6 +9,7 @@ import { memory } from './memory.mjs'
 import { pieces } from './pieces.mjs'
 import { ping } from './ping.mjs'
 import { start } from './start.mjs'
+import { traces } from './traces.mjs'
 
 /** In the order in which they are run and shown. */
 export const scenarios = [
@@ -23,4 +24,5 @@ export const scenarios = [
   hundred,
   longLine,
   checks,
+  traces,
 ]
