@@ -108,6 +108,15 @@ export interface HostEvents {
   log: [{ plugin: string; level: LogLevel; message: string }]
 }
 
+/** What came of a reload, by the names of the loaded plugins. */
+export interface ReloadResult {
+  /** They run with another configuration now. */
+  swapped: string[]
+  unchanged: string[]
+  /** They serve as before. */
+  failed: { plugin: string; error: unknown }[]
+}
+
 /** Figures of the host itself. */
 export interface HostStatus {
   version: string
@@ -153,6 +162,8 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #sources: Sources
   readonly #slotLimits: SlotLimits
   readonly #restartPolicy: RestartPolicy
+  #logLevel: LogLevel
+  #reloading: Promise<unknown> = Promise.resolve()
   readonly #logs: Logs
   readonly #wire: Wire
   readonly #registry = new Registry<Slot>()
@@ -186,6 +197,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     this.#restartPolicy = restartPolicyOf(options.restart ?? {})
     this.#wire = new Wire(options.traceWire)
     const packages = this.#packagesIn(options.projectDir ?? '.')
+    this.#logLevel = options.logLevel ?? 'INFO'
     this.#sources = new Sources({
       ...{ dirs, packages },
       configDir: options.configDir ?? './config',
@@ -198,7 +210,11 @@ export class PluginHost extends EventEmitter<HostEvents> {
       log: (plugin, level, message) => this.#logPlugin(plugin, level, message),
       figures: this.#figures,
     })
-    this.#logs = new Logs(options.logDir, logLevelsOf(options), options.logFormat)
+    this.#logs = new Logs(
+      options.logDir,
+      logLevelsOf(this.#logLevel, this.#sources.settings),
+      options.logFormat,
+    )
     this.#failures = new FailureLog(this.#logs)
     this.#catalogue = new Catalogue({
       ...{ dirs, packages, sources: this.#sources, registry: this.#registry, logs: this.#logs },
@@ -321,6 +337,54 @@ export class PluginHost extends EventEmitter<HostEvents> {
     const slot = await this.#catalogue.slot(old)
     const source = await this.#sources.replacement(slot.source, replacement, { config, env })
     return slot.exclusively(source.name, () => this.#swap(slot, source, preserveState))
+  }
+
+  /**
+   * Reads the configurations of the loaded plugins again. A plugin whose configuration is another than the one that it was
+   * started with is swapped for itself, as `swap` does; one without a running process is started. The others are not touched.
+   *
+   * @param changes Replace the options of the same names. Default: those that hold.
+   * @returns What came of each loaded plugin. Where a swap failed, the plugin serves as before.
+   * @throws PluginError CONFIG_INVALID where a file can't be read, PLUGIN_NOT_READY where the host is closed, or TypeError for a
+   *   wrong option: nothing is changed then.
+   * @example await host.reload({ plugins: { tts_flite: { config: { voice: 'slt' } } } })
+   */
+  reload(changes: Pick<HostOptions, 'plugins' | 'logLevel'> = {}): Promise<ReloadResult> {
+    const reloading = this.#reloading.then(() => this.#reload(changes))
+    this.#reloading = reloading.catch(() => {})
+    return reloading
+  }
+
+  async #reload(changes: Pick<HostOptions, 'plugins' | 'logLevel'>): Promise<ReloadResult> {
+    checkOptionNames('reload', changes)
+    checkHostOptions(changes)
+    if (this.#closed) throw hostClosed()
+    const before = this.#sources.settings
+    const after = changes.plugins ? new Map(Object.entries(changes.plugins)) : before
+    const slots = this.#registry.slots()
+    const isChanged = await Promise.all(
+      slots.map(({ source, instance }) =>
+        instance ? this.#sources.hasChanged(source, instance, after.get(source.name)) : true,
+      ),
+    )
+    this.#sources.settings = after
+    this.#logLevel = changes.logLevel ?? this.#logLevel
+    this.#logs.levels = logLevelsOf(this.#logLevel, after)
+    const result: ReloadResult = { swapped: [], unchanged: [], failed: [] }
+    await Promise.all(
+      slots.map(async ({ name, source }, index) => {
+        if (!isChanged[index]) return void result.unchanged.push(name)
+        try {
+          await this.swap(name, source.path ?? name)
+          result.swapped.push(name)
+        } catch (error) {
+          // A restart is to find what serves now.
+          this.#sources.settings = withEntry(this.#sources.settings, name, before.get(name))
+          result.failed.push({ plugin: name, error })
+        }
+      }),
+    )
+    return result
   }
 
   async #swap(slot: Slot, source: Source, preserveState: boolean): Promise<SwapResult> {
@@ -607,9 +671,18 @@ function failedStream(error: Error): AsyncIterableIterator<unknown> {
   return new PieceStream({ open: () => Promise.reject(error) })
 }
 
-function logLevelsOf({ logLevel = 'INFO', plugins = {} }: HostOptions): LogLevels {
-  const levels = Object.entries(plugins).map(([plugin, settings]) => [plugin, settings.logLevel] as const)
-  return { all: logLevel, byPlugin: new Map(levels) }
+function logLevelsOf(all: LogLevel, plugins: ReadonlyMap<string, PluginSettings>): LogLevels {
+  const levels = [...plugins].map(([plugin, { logLevel }]) => [plugin, logLevel] as const)
+  return { all, byPlugin: new Map(levels) }
+}
+
+function withEntry<Value>(
+  map: ReadonlyMap<string, Value>,
+  key: string,
+  value: Value | undefined,
+): Map<string, Value> {
+  const rest = [...map].filter(([name]) => name !== key)
+  return new Map(value === undefined ? rest : [...rest, [key, value]])
 }
 
 /** The first instance of a slot. An abort closes the slot: the load is ended, and what it has started. */

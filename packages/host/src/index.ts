@@ -2,7 +2,13 @@
 export { type PluginWatch, pluginsDirOf, type WatchOptions, watchPlugins } from './dev/dev.js'
 export type { DevelopmentEvent } from './dev/events.js'
 export type { HandleBase, PluginHandle } from './handle.js'
-export { type HostEvents, type HostOptions, type HostStatus, PluginHost } from './host.js'
+export {
+  type HostEvents,
+  type HostOptions,
+  type HostStatus,
+  PluginHost,
+  type ReloadResult,
+} from './host.js'
 export type { LogFormat } from './logs/formats.js'
 export { type LogLevel, logLevels } from './logs/levels.js'
 export type { CallOptions, LoadOptions, RestartPolicy, SwapOptions } from './options.js'

@@ -179,6 +179,7 @@ const methodOptions = {
   describe: ['signal'],
   unload: ['force'],
   close: ['force'],
+  reload: ['plugins', 'logLevel'],
 } satisfies Record<string, readonly string[]>
 
 /** Why a method of a host can't take these options, if it can't: one that it does not have, or no object. */

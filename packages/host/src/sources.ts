@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { ContractDescriptor, JsonSchema, PluginError } from '@appfactory/sdk'
 import { type HandshakeResult, shortened } from '@appfactory/sdk/internal'
 import { namePattern } from '@appfactory/sdk/manifest'
-import { type Config, plainConfig, readConfig } from './config/config.js'
+import { type Config, type GivenConfig, plainConfig, readConfig } from './config/config.js'
 import { SchemaChecker } from './config/schema-checker.js'
 import { manifestInvalid, manifestMissing, pluginNotFound, pluginStopping } from './errors.js'
 import { checkContract, checkManifestContract } from './expected-contract.js'
@@ -45,6 +46,9 @@ export interface SourcesOptions extends EntryOptions {
   figures: FiguresByPlugin
 }
 
+/** By the names of plugins. */
+type PluginSettingsByName = ReadonlyMap<string, PluginSettings>
+
 /** What the caller gives an instance. */
 type Settings = Pick<Source, 'config' | 'env' | 'contract'>
 
@@ -55,9 +59,14 @@ const longestName = 100
 export class Sources {
   readonly #options: SourcesOptions
   readonly #checker = new SchemaChecker()
+  /** What the host's options have for each plugin. */
+  #settings: PluginSettingsByName
+  /** The configurations that instances were started with. */
+  readonly #startedWith = new WeakMap<Instance, GivenConfig>()
 
   constructor(options: SourcesOptions) {
     this.#options = options
+    this.#settings = new Map(Object.entries(options.plugins))
   }
 
   /** A plugin by its name, in the first folder that has one. */
@@ -95,10 +104,8 @@ export class Sources {
     if (contract) checkManifestContract(manifest, contract)
     if (signal.aborted) throw pluginStopping(name)
     await checkDependencies(dir, manifest, this.#dependencyOptions, signal)
-    const given = await readConfig(manifest, this.#options.configDir, {
-      ...{ config, env },
-      settings: this.#settingsOf(name),
-    })
+    const settings = this.#settings.get(name) ?? {}
+    const given = await readConfig(manifest, this.#options.configDir, { settings, config, env })
     this.#checker.prepare(manifest.config_schema, given.config)
     const open = await PluginConnection.open({ ...this.#connectionOptions(plugin, given.grants), signal })
     try {
@@ -106,11 +113,34 @@ export class Sources {
       // Where the plugin's code has a schema of its own, that decides alone.
       const schema = open.handshake.checks_config ? undefined : manifest.config_schema
       const complete = await this.#checker.complete(manifest.name, schema, given.config, signal)
-      return await PluginInstance.initialize(open, complete)
+      const instance = await PluginInstance.initialize(open, complete)
+      this.#startedWith.set(instance, given)
+      return instance
     } catch (error) {
       await open.connection.kill()
       throw error
     }
+  }
+
+  /**
+   * Whether the configuration of a plugin is another than the one that its instance was started with, as the files and
+   * `settings` are now.
+   *
+   * @throws PluginError CONFIG_INVALID if a file can't be read.
+   */
+  async hasChanged(source: Source, instance: Instance, settings: PluginSettings = {}): Promise<boolean> {
+    const { config, env } = source
+    const given = await readConfig(instance.manifest, this.#options.configDir, { settings, config, env })
+    return !isDeepStrictEqual(given, this.#startedWith.get(instance))
+  }
+
+  get settings(): PluginSettingsByName {
+    return this.#settings
+  }
+
+  /** From now on, instances are started with these. */
+  set settings(settings: PluginSettingsByName) {
+    this.#settings = settings
   }
 
   /**
@@ -190,11 +220,6 @@ export class Sources {
       figures,
       wire,
     }
-  }
-
-  #settingsOf(name: string): PluginSettings {
-    const { plugins } = this.#options
-    return (Object.hasOwn(plugins, name) ? plugins[name] : undefined) ?? {}
   }
 
   async #whyNotThere(name: string): Promise<PluginError> {

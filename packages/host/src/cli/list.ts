@@ -35,11 +35,15 @@ function table(
     ...[valid ? 'valid' : 'invalid', textOf(origins[index]), description ?? ''],
   ])
   const [first = '', ...lines] = columns([head, ...rows])
+  const at = first.indexOf('STATE')
   return [
     paint(out, 'dim', first),
     ...plugins.flatMap(({ valid, errors }, index) => {
       const line = lines[index] ?? ''
-      return valid ? [line] : [paint(out, 'red', line), ...errors.map((error) => `    ${error}`)]
+      if (valid) return [line]
+      const state = paint(out, 'red', 'invalid')
+      const marked = line.slice(0, at) + state + line.slice(at + 'invalid'.length)
+      return [marked, ...errors.map((error) => `    ${error}`)]
     }),
   ]
 }

@@ -30,6 +30,8 @@ export interface CommonOptions {
   json: boolean
   /** What holds: the command line, the configuration file and the defaults together. */
   settings: Settings
+  /** Reads the configuration file again. */
+  readSettings(): Promise<Settings>
 }
 
 /** Text for a person, with a line end. */

@@ -41,7 +41,8 @@ export function createParser(
     .example('$0 call my_tts synthesize --args \'{"text":"Hello"}\' --out hello.wav', 'Speak into a file')
     .epilogue(
       'Every setting is also a key of appfactory.config.json; --print-config shows the keys.\n' +
-        'Exit code: 0 success, 1 failure, 2 invalid usage; 129, 130 and 143 on SIGHUP, SIGINT and SIGTERM.',
+        'Exit code: 0 success, 1 failure, 2 invalid usage; 129, 130 and 143 on SIGHUP, SIGINT and SIGTERM. ' +
+        'To a server of stdin, SIGHUP means: read the configuration again.',
     )
     .version(hostVersion)
     .alias('version', 'v')

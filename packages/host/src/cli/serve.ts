@@ -7,6 +7,7 @@ import { Readiness } from '../metrics/readiness.js'
 import { serveStdio } from '../server/stdio.js'
 import { startMetrics } from './metrics.js'
 import { type CommonOptions, complain, exitCodes, type Streams, tell } from './output.js'
+import { reload } from './reload.js'
 import type { Settings } from './resolve.js'
 
 /** `appfactory-host`: serves one client on stdin and stdout. */
@@ -15,10 +16,15 @@ export async function serve(
   options: CommonOptions & { syncMode: boolean },
 ): Promise<number> {
   await using host = createHost(options)
+  const { settings, readSettings } = options
   const readiness = new Readiness(host)
   const source = { metrics: () => host.metrics(), obstacles: () => readiness.obstacles() }
-  await using _metrics = await startMetrics(streams, source, options.settings.metrics)
-  warnOfMissingFolders(streams, options.settings)
+  await using _metrics = await startMetrics(streams, source, settings.metrics)
+  const load = (fresh: Settings): Promise<void> => beginLoading(host, streams, fresh, readiness)
+  // On a terminal, it means that the terminal was closed.
+  if (!process.stdin.isTTY)
+    streams.stop.takeHangUps(() => void reload(streams, { host, settings, readSettings, load }))
+  warnOfMissingFolders(streams, settings)
   if (process.stdin.isTTY)
     tell(
       streams,
@@ -28,7 +34,7 @@ export async function serve(
     input: process.stdin,
     sequential: options.syncMode,
     // Started before the first request is read: calls wait for plugins that are loading.
-    begin: () => beginLoading(host, streams, options.settings, readiness),
+    begin: () => load(settings),
   })
 }
 
@@ -80,14 +86,17 @@ async function beginLoading(
   const say = (error: unknown): void => {
     if (!isLogged) complain(streams, describeThrown(error).message)
   }
+  const { catalogue, logs, isClosed } = internalsOf(host)
   const all = settings.autoLoad ? await host.list().catch(failed) : []
-  const names = new Set([...settings.load, ...(all ?? []).map(({ name }) => name)])
-  const loads = [...names].map((name) => {
+  const wanted = new Set([...settings.load, ...(all ?? []).map(({ name }) => name)])
+  // At a reload, some are loaded already.
+  const names = [...wanted].filter((name) => !catalogue.isLoaded(name))
+  const loads = names.map((name) => {
     const loading = host.load(name)
     readiness.expect(name, loading)
     return loading.catch(say)
   })
-  if (settings.autoLoad || names.size > 0) void Promise.all(loads).then(tellReady)
+  if (names.length > 0 || (settings.autoLoad && wanted.size === 0)) void Promise.all(loads).then(tellReady)
   else await host.discover().catch(() => {})
   readiness.started()
 
@@ -97,10 +106,10 @@ async function beginLoading(
   }
 
   function tellReady(handles: readonly unknown[]): void {
-    if (internalsOf(host).isClosed()) return
+    if (isClosed()) return
     const loaded = handles.filter((handle) => handle !== undefined).length
-    const words = readyWords(loaded, names.size - loaded)
-    internalsOf(host).logs.launcher('INFO', words, { loaded, failed: names.size - loaded })
+    const words = readyWords(loaded, handles.length - loaded)
+    logs.launcher('INFO', words, { loaded, failed: handles.length - loaded })
     if (!isLogged) tell(streams, words)
   }
 }

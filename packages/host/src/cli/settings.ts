@@ -34,14 +34,14 @@ export interface Setting {
 }
 
 const instanceWords: Record<keyof InstanceLimits, string> = {
-  installTimeoutMs: 'Installation of missing dependencies',
-  startTimeoutMs: 'From the start of a process to its first answer',
-  initializeTimeoutMs: 'initialize()',
-  shutdownTimeoutMs: 'shutdown()',
-  healthTimeoutMs: 'healthCheck()',
-  callTimeoutMs: 'A call; for a stream, the wait for the next piece',
+  installTimeoutMs: 'Longest installation of missing packages',
+  startTimeoutMs: 'Longest wait for the first answer of a process',
+  initializeTimeoutMs: 'Longest initialize()',
+  shutdownTimeoutMs: 'Longest shutdown()',
+  healthTimeoutMs: 'Longest health check',
+  callTimeoutMs: 'Longest call; of a stream, longest wait for a piece',
   unresponsiveTimeoutMs: 'How long a plugin’s event loop may stand still',
-  stateTimeoutMs: 'captureState() and restoreState(), each',
+  stateTimeoutMs: 'Longest captureState() or restoreState()',
   maxMessageBytes: 'Longest message',
   maxStateBytes: 'Longest state that a swap carries over',
   maxCallsInFlight: 'Calls in flight at once, without streams',

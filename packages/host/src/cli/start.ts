@@ -1,6 +1,6 @@
 import type { Command } from './commands.js'
 import { columns, exitCodes, print, printJson, type Streams } from './output.js'
-import { type Holding, resolveSettings } from './resolve.js'
+import { type Holding, resolveSettings, type Settings } from './resolve.js'
 import type { Setting } from './settings.js'
 
 type Args = Readonly<Record<string, unknown>>
@@ -12,14 +12,16 @@ export async function start(
   args: Args,
 ): Promise<number> {
   if (!table) return run(streams, args as never)
-  const settings = await resolveSettings(
-    args,
-    table.map((setting) => withDefault(setting, defaults)),
-  )
+  const readSettings = (): Promise<Settings> =>
+    resolveSettings(
+      args,
+      table.map((setting) => withDefault(setting, defaults)),
+    )
+  const settings = await readSettings()
   if (args['print-config'] === true) return printSettings(streams, settings.holdings, args['json'] === true)
   const { pluginsDir = args['pluginsDir'], configDir } = settings.host
   // They are what the tables say.
-  return run(streams, { ...args, pluginsDir, configDir, settings } as never)
+  return run(streams, { ...args, pluginsDir, configDir, settings, readSettings } as never)
 }
 
 function withDefault(setting: Setting, defaults: Args): Setting {

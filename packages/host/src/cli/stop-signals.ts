@@ -13,13 +13,17 @@ export class StopSignals {
   /** The exit status that a signal asks for; undefined before one has come. */
   status: number | undefined
   readonly #stop = new AbortController()
+  #onHangUp: (() => void) | undefined
   #isTakenOver = false
   #receivedAt = 0
 
   listen(): void {
     for (const [signal, status] of Object.entries(statuses)) {
       try {
-        process.on(signal, () => this.#received(status))
+        process.on(signal, () => {
+          if (signal === 'SIGHUP' && this.#onHangUp) this.#onHangUp()
+          else this.#received(status)
+        })
       } catch {
         // Windows does not know them all.
       }
@@ -32,9 +36,15 @@ export class StopSignals {
     return this.#stop.signal
   }
 
+  /** From now on SIGHUP is for the command, and does not end it. On Windows it does: the console was closed. */
+  takeHangUps(onHangUp: () => void): void {
+    if (process.platform !== 'win32') this.#onHangUp = onHangUp
+  }
+
   /** The command is over: what is left is that what it has written is read. */
   release(): void {
     this.#isTakenOver = true
+    this.#onHangUp = undefined
     if (this.status === undefined) this.#stop.signal.addEventListener('abort', () => this.#leaveSoon())
     else this.#leaveSoon()
   }

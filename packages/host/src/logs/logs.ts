@@ -68,6 +68,11 @@ export class Logs {
     return logLevels.indexOf(level) >= logLevels.indexOf(least)
   }
 
+  /** From now on, lines of these levels are logged. */
+  set levels(levels: LogLevels) {
+    this.#levels = levels
+  }
+
   /** A line of a plugin; whether it is wanted is for the caller to ask. */
   plugin(plugin: string, level: LogLevel, message: string): void {
     this.#writerFor(plugin, message.length)?.(level, { plugin }, message)

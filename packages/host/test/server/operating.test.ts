@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { expect, test, vi } from 'vitest'
 import { startHost, ttsPlugin } from './client.js'
 
@@ -74,6 +74,74 @@ test('serve loads what the file and the flags name, with their settings, and tel
   const thrown = logOf(host.dir, 'plugins').filter(({ msg }) => /thrown away|Node\.js v/.test(String(msg)))
   expect(thrown).toMatchObject([{ level: 'ERROR', plugin: 'teller' }])
 })
+
+test.skipIf(process.platform === 'win32')(
+  'SIGHUP reads the configuration again, with the log on stderr',
+  async () => {
+    const members = `
+      count = 0
+      getVoices() { return [{ id: this.config.voice ?? 'none', name: String(++this.count), language: 'en' }] }
+      captureState() { return this.count }
+      restoreState(count) { this.count = count }`
+    const schema = { config_schema: { type: 'object', properties: { voice: { type: 'string' } } } }
+    const host = startHost(
+      { ...ttsPlugin('one', members, schema), ...ttsPlugin('two', members), ...ttsPlugin('late', members) },
+      ['--log-dir', '-', '--sync-mode'],
+    )
+    const write = (file: string, value: unknown): void =>
+      writeFileSync(`${host.dir}/${file}`, typeof value === 'string' ? value : JSON.stringify(value))
+    const hangUp = async (says: string): Promise<void> => {
+      const before = host.stderr.length
+      host.child.kill('SIGHUP')
+      await vi.waitFor(() => expect(host.stderr.slice(before)).toContain(says), { timeout: 20_000 })
+    }
+    const voice = async (plugin: string): Promise<unknown> =>
+      (await host.result<unknown[]>('plugin/call', { plugin, method: 'get_voices' }))[0]
+    for (const name of ['one', 'two']) await host.result('plugin/load', { name })
+    expect([await voice('one'), await voice('two')]).toMatchObject([{ id: 'none' }, { id: 'none' }])
+    const pids = async (): Promise<unknown[]> => {
+      const health = await host.result<Record<string, { details: { pid: number } }>>('plugin/health')
+      return ['one', 'two'].map((name) => health[name]?.details.pid)
+    }
+    const [onePid, twoPid] = await pids()
+
+    // Its voice changes, and its state stays; a limit is for the next start; another plugin is loaded.
+    write('appfactory.config.json', {
+      ...{ load: ['late'], callTimeoutMs: 1234 },
+      plugins: { one: { config: { voice: 'deep' } } },
+    })
+    await hangUp('one swapped, 1 plugin unchanged; callTimeoutMs needs a restart')
+    expect(await voice('one')).toMatchObject({ id: 'deep', name: '2' })
+    expect(await voice('late')).toMatchObject({ id: 'none' })
+    const after = await pids()
+    expect(after[0]).not.toBe(onePid)
+    expect(after[1]).toBe(twoPid)
+
+    // What is wrong changes nothing, wherever it is.
+    for (const [file, content, says] of [
+      ['appfactory.config.json', '{"load": [}', 'appfactory.config.json:1:11: what stands here is not JSON'],
+      ['appfactory.config.json', { plugins: { one: { config: { voice: 7 } } } }, 'one runs as before: '],
+      ['config/two.json', '{', 'two.json can’t be read'],
+    ] as const) {
+      mkdirSync(`${host.dir}/config`, { recursive: true })
+      write(file, content)
+      await hangUp(says)
+      expect(await pids()).toEqual(after)
+    }
+    write('config/two.json', { voice: 'high' })
+    write('appfactory.config.json', { plugins: { one: { config: { voice: 'deep' } } } })
+    await hangUp('two swapped, 2 plugins unchanged')
+    expect(await voice('two')).toMatchObject({ id: 'high', name: '2' })
+    expect(await host.finish()).toEqual({ code: 0, signal: null })
+    expect(host.garbage).toEqual([])
+    // Nothing but lines of the log is on stderr, and there is no folder of logs.
+    const lines = host.stderr.trim().split('\n')
+    expect(lines.map((line): Record<string, unknown> => JSON.parse(line))).toContainEqual(
+      expect.objectContaining({ level: 'INFO', msg: 'ready, 1 plugin loaded' }),
+    )
+    expect(existsSync(`${host.dir}/logs`)).toBe(false)
+  },
+)
 
 /** The lines of a log file. */
 function logOf(dir: string, name: string): Record<string, unknown>[] {
