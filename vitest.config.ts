@@ -24,6 +24,7 @@ const sameOnEachNode = [
   '**/linear-time.test.ts',
   '**/host/test/packed.test.ts',
   '**/host/test/options.test.ts',
+  '**/host/test/types/*.test.ts',
   '**/config/*.test.ts',
   '**/instance/handshake.test.ts',
   '**/instance/long-errors.test.ts',

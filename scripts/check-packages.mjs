@@ -53,6 +53,7 @@ const problems = []
 try {
   for (const name of published) await checkPackage(name)
   checkApi()
+  checkLowestTypeScript()
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
@@ -135,5 +136,19 @@ function checkApi() {
     problems.push(
       `${path} is not the API that is built: run \`pnpm generate\`, look at the difference, and note it with \`pnpm changeset\``,
     )
+  }
+}
+
+/** An application is to compile with the lowest TypeScript that the documentation names, all declarations checked. */
+function checkLowestTypeScript() {
+  const folder = join(root, 'packages/host/test/types')
+  const tsc = createRequire(join(folder, 'package.json')).resolve('typescript-lowest/lib/tsc.js')
+  for (const [module, resolution] of [
+    ['NodeNext', 'NodeNext'],
+    ['ESNext', 'Bundler'],
+  ]) {
+    const args = [tsc, '-p', folder, '--module', module, '--moduleResolution', resolution]
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    if (status !== 0) problems.push(`the lowest TypeScript, with ${resolution}: ${stdout}${stderr}`)
   }
 }

@@ -56,6 +56,7 @@ import { reportCrash, timeLoad, timeSwap } from './traces.js'
 import { hostVersion } from './version.js'
 import { within } from './waiting.js'
 
+/** Where a host finds plugins, and its limits. Each has a default. */
 export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits>, EntryOptions {
   /** Folders that hold plugins, each in a folder of its own. Default: `./plugins`. */
   pluginsDir?: string | readonly string[]
@@ -94,18 +95,14 @@ export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits
   plugins?: Readonly<Record<string, PluginSettings>>
 }
 
-/** What a host tells those who listen. */
-export interface HostEvents {
-  /** A plugin went from one status to another. BUSY is not told. */
-  status: [{ plugin: string; status: PluginStatus; previous: PluginStatus }]
-  /** A plugin's process ended unasked. */
-  crash: [{ plugin: string; message: string; stderr: string }]
-  /** A crashed plugin is being started again. */
-  restart: [{ plugin: string; attempt: number; delayMs: number }]
-  /** A step of a swap is over; the last ones are `confirm`, when callers have the new plugin, and `retire`. */
-  swap: [{ plugin: string; replacement: string } & SwapProgress]
-  /** A plugin wrote to its log. */
-  log: [{ plugin: string; level: LogLevel; message: string }]
+/** A plugin went from one status to another. BUSY is not told. */
+export interface StatusEvent {
+  /** The plugin's name. */
+  plugin: string
+  /** The status that it has now. */
+  status: PluginStatus
+  /** The status that it had before. */
+  previous: PluginStatus
 }
 
 /** What came of a reload, by the names of the loaded plugins. */
@@ -117,11 +114,74 @@ export interface ReloadResult {
   failed: { plugin: string; error: unknown }[]
 }
 
+/** A plugin's process ended unasked. */
+export interface CrashEvent {
+  /** The plugin's name. */
+  plugin: string
+  /** How it ended, and what happens next. */
+  message: string
+  /** The end of what it wrote to stderr: 8 KiB at most. */
+  stderr: string
+}
+
+/** A crashed plugin is being started again. */
+export interface RestartEvent {
+  /** The plugin's name. */
+  plugin: string
+  /** How often it has been started again, this time included. */
+  attempt: number
+  /** How long the host has waited since the crash, in ms. */
+  delayMs: number
+}
+
+/** A step of a swap is over; the last ones are `confirm`, when callers have the new plugin, and `retire`. */
+export interface SwapEvent extends SwapProgress {
+  /** The name of the plugin that is replaced. */
+  plugin: string
+  /** The name of the plugin that takes its place. */
+  replacement: string
+}
+
+/** A plugin wrote to its log. */
+export interface LogEvent {
+  /** The plugin's name. */
+  plugin: string
+  /** How much the line matters. */
+  level: LogLevel
+  /** The line. */
+  message: string
+}
+
+/** The events of a host. */
+export interface HostEvents {
+  /** A plugin went from one status to another. */
+  status: [event: StatusEvent]
+  /** A plugin's process ended unasked. */
+  crash: [event: CrashEvent]
+  /** A crashed plugin is being started again. */
+  restart: [event: RestartEvent]
+  /** A step of a swap is over. */
+  swap: [event: SwapEvent]
+  /** A plugin wrote to its log. */
+  log: [event: LogEvent]
+}
+
+/** What is called for an event of that name. */
+type HostListener<Name extends keyof HostEvents> = Name extends keyof HostEvents
+  ? HostEvents[Name] extends unknown[]
+    ? (...args: HostEvents[Name]) => void
+    : never
+  : never
+
 /** Figures of the host itself. */
 export interface HostStatus {
+  /** Of this package. */
   version: string
+  /** Since the host was made, in seconds. */
   uptimeSeconds: number
+  /** Plugins that are loaded, or being loaded. */
   pluginsLoaded: number
+  /** Plugins that the last `discover()` found valid, or those that are loaded if they are more. */
   pluginsTotal: number
   /** Calls and streams through handles, `call()` and `stream()`, and the requests of clients. A stream is one. */
   requestsProcessed: number
@@ -187,7 +247,11 @@ export class PluginHost extends EventEmitter<HostEvents> {
     })
   }
 
-  /** @throws TypeError where an option means nothing, or its file can't be written; it names the option. */
+  /**
+   * Makes a host. No process runs before a plugin is loaded.
+   *
+   * @throws TypeError where an option is unknown, its value means nothing, or its file can't be written; it names the option.
+   */
   constructor(options: HostOptions = {}) {
     super()
     checkHostOptions(options)
@@ -222,6 +286,30 @@ export class PluginHost extends EventEmitter<HostEvents> {
     })
     this.#calls = new Calls(this.#registry, this.#catalogue)
     this.#logs.launcher('INFO', 'host started', { version: hostVersion, plugins_dirs: dirs })
+  }
+
+  /**
+   * Calls `listener` for each event of that name: `status`, `crash`, `restart`, `swap` or `log`. What it throws is logged, and
+   * changes nothing.
+   *
+   * @example host.on('crash', ({ plugin, message, stderr }) => console.error(plugin, message, stderr))
+   */
+  override on<Name extends keyof HostEvents>(event: Name, listener: HostListener<Name>): this {
+    return super.on(event, listener)
+  }
+
+  /**
+   * As `on`, for the next event of that name only.
+   *
+   * @example host.once('restart', ({ plugin, attempt }) => console.log(plugin, attempt))
+   */
+  override once<Name extends keyof HostEvents>(event: Name, listener: HostListener<Name>): this {
+    return super.once(event, listener)
+  }
+
+  /** Takes a listener away that `on` or `once` has added. */
+  override off<Name extends keyof HostEvents>(event: Name, listener: HostListener<Name>): this {
+    return super.off(event, listener)
   }
 
   /**
@@ -536,6 +624,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     return { status: PluginStatus.UNLOADED, message: 'not loaded', details: {} }
   }
 
+  /** Figures of the host itself. */
   status(): HostStatus {
     const { total, errors } = this.#calls.requests
     return {

@@ -3,11 +3,16 @@ export { type PluginWatch, pluginsDirOf, type WatchOptions, watchPlugins } from 
 export type { DevelopmentEvent } from './dev/events.js'
 export type { HandleBase, PluginHandle } from './handle.js'
 export {
+  type CrashEvent,
   type HostEvents,
   type HostOptions,
   type HostStatus,
+  type LogEvent,
   PluginHost,
   type ReloadResult,
+  type RestartEvent,
+  type StatusEvent,
+  type SwapEvent,
 } from './host.js'
 export type { LogFormat } from './logs/formats.js'
 export { type LogLevel, logLevels } from './logs/levels.js'

@@ -7,30 +7,33 @@ import { advice, wrongPluginSettings } from './plugin-settings.js'
 import type { Env } from './plugins/environment.js'
 import type { Room } from './process/backpressure.js'
 
-/** Limits of one running plugin. Times in ms; Infinity is never, and of a number that there is no limit. */
+/** Limits of one running plugin. Names ending in `Ms` are in ms; Infinity is never, and of a number that there is no limit. */
 export interface InstanceLimits {
-  /** Of an installation of missing dependencies. */
+  /** Of an installation of missing dependencies. Default: 300,000 (5 minutes). */
   installTimeoutMs: number
-  /** From the start of the process to the answer of the handshake. */
+  /** From the start of the process to the answer of the handshake. Default: 30,000. */
   startTimeoutMs: number
+  /** Of `initialize()`. Default: 30,000. */
   initializeTimeoutMs: number
+  /** Of `shutdown()`. Default: 5,000. */
   shutdownTimeoutMs: number
+  /** Of a health check. Default: 5,000. */
   healthTimeoutMs: number
-  /** Of a call without a timeout of its own; for a stream, between two pieces. */
+  /** Of a call without a timeout of its own; for a stream, between two pieces. Default: 60,000. */
   callTimeoutMs: number
-  /** How long its event loop may stand still before it is killed. */
+  /** How long a plugin's event loop may stand still before the plugin is killed. Default: 10,000. */
   unresponsiveTimeoutMs: number
-  /** Of `captureState()` and `restoreState()`, each. */
+  /** Of `captureState()` and `restoreState()`, each. Default: 10,000. */
   stateTimeoutMs: number
-  /** Longest message either way. */
+  /** Longest message either way, in bytes. A whole number. Default: 8,388,608 (8 MiB). */
   maxMessageBytes: number
-  /** Longest state that a successor gets, its bytes included. */
+  /** Longest state that a successor gets, with the bytes in it. A whole number. Default: 16,777,216 (16 MiB). */
   maxStateBytes: number
-  /** Calls in flight at once, without streams. */
+  /** Calls in flight at once, without streams. Default: 10,000. */
   maxCallsInFlight: number
-  /** Streams that are open at once. */
+  /** Streams that are open at once. Default: 1,000. */
   maxStreams: number
-  /** Of JavaScript's heap (`--max-old-space-size`), in MB (1,048,576 bytes). */
+  /** JavaScript's heap (`--max-old-space-size`), in MB (1,048,576 bytes). A whole number. Default: Node's own. */
   maxHeapMb?: number
 }
 
@@ -51,15 +54,15 @@ export const defaultInstanceLimits: InstanceLimits = {
 
 /** Limits of what waits in front of a plugin. Times in ms; Infinity is never, and of a number that there is no limit. */
 export interface SlotLimits {
-  /** Between two health checks. */
+  /** Between two health checks. Default: 30,000. */
   healthIntervalMs: number
-  /** How long unloading, and a swap that carries state over, wait for calls in flight. */
+  /** How long unloading, and a swap that carries state over, wait for calls in flight. Default: 10,000. */
   drainTimeoutMs: number
-  /** How long streams and sessions may stay with an instance that was replaced. */
+  /** How long streams and sessions may stay with an instance that was replaced. Default: 60,000. */
   retireTimeoutMs: number
-  /** Calls that wait while a plugin is started or swapped. */
+  /** Calls that wait while a plugin is started or swapped. Default: 10,000. */
   maxQueuedCalls: number
-  /** Sessions that are open at once. */
+  /** Sessions that are open at once. Default: 1,000. */
   maxSessions: number
 }
 
@@ -113,7 +116,7 @@ export interface RestartPolicy {
   maxDelayMs: number
   /** That many crashes within `windowMs` mean quarantine. Default: 5. */
   maxCrashes: number
-  /** Default: 180,000 (3 minutes). */
+  /** The time in which `maxCrashes` are counted. Default: 180,000 (3 minutes). */
   windowMs: number
   /** How long a quarantined plugin waits before one more try. Default: 300,000 (5 minutes). */
   retryQuarantinedMs: number
@@ -268,6 +271,7 @@ export interface CallOptions {
    * pieces. Default: `callTimeoutMs` of the host.
    */
   timeoutMs?: number | undefined
+  /** An abort cancels the call in the plugin; the call then fails with REQUEST_CANCELLED. */
   signal?: AbortSignal | undefined
   /** How often to call again where the plugin crashes meanwhile. Only for methods that the contract marks idempotent. Default: 0. */
   retry?: number | undefined

@@ -4,18 +4,27 @@ import type { Slot } from './slot/slot.js'
 
 /** One plugin, as a list shows it. */
 export interface PluginSummary {
+  /** The manifest's name; the folder's where the manifest is not valid. */
   name: string
+  /** Of the instance that runs, or as the manifest says. null: unknown. */
   version: string | null
+  /** Such as tts. null: unknown. */
   contract: string | null
+  /** For people, as the manifest says. null: none. */
   displayName: string | null
+  /** In a sentence, as the manifest says. null: none. */
   description: string | null
+  /** As the manifest says. null: none. */
   author: string | null
   /** Absolute path of the folder. */
   path: string
+  /** Whether it can be loaded. */
   valid: boolean
   /** Why it is not valid, or why its last load failed: its status is ERROR then. */
   errors: string[]
+  /** Whether an instance serves. */
   loaded: boolean
+  /** Where it is in its life. */
   status: PluginStatus
   /** Once loaded, the wire names of the methods it implements itself, and `state`; before that, what its manifest says. */
   capabilities: string[]

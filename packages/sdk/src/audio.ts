@@ -15,7 +15,9 @@ export interface AudioFormat {
   format: string
   /** In Hz. */
   sampleRate: number
+  /** 1 is mono, 2 is stereo. */
   channels: number
+  /** Length of the audio, in ms. */
   durationMs?: number
 }
 
@@ -23,6 +25,7 @@ export interface AudioFormat {
 export interface WavAudio {
   /** In Hz. */
   sampleRate: number
+  /** 1 is mono, 2 is stereo. */
   channels: number
   /** Of one sample: 8, 16, 24 or 32; 32 or 64 of floating point. */
   bitsPerSample: number

@@ -4,6 +4,7 @@ import type { ErrorName, PluginError } from './errors.js'
 export interface ErrorIssue {
   /** Where it stands, such as `voices.0.id`; empty for the whole value. */
   readonly path: string
+  /** What is wrong there. */
   readonly message: string
 }
 
@@ -84,6 +85,8 @@ export interface ErrorData {
  * A PluginError of one code. Each member of `data` may be missing: a plugin can throw any code, with what it likes.
  */
 export interface PluginErrorOf<Name extends ErrorName> extends PluginError {
+  /** The code's name. */
   readonly codeName: Name
+  /** Details for programs. */
   readonly data: Name extends keyof ErrorData ? Partial<ErrorData[Name]> | undefined : unknown
 }

@@ -3,7 +3,9 @@ import type { PluginErrorOf } from './error-data.js'
 
 /** One row of the error table: a number on the wire, a name in code, and what a person should know about it. */
 export interface ErrorRow {
+  /** The number on the wire. */
   readonly code: number
+  /** What `codeName` of a PluginError is. */
   readonly name: string
   /** What happened. */
   readonly description: string
@@ -189,6 +191,7 @@ const pluginErrorMark = Symbol.for('appfactory.PluginError')
  * throw new PluginError('TTS_TEXT_TOO_LONG', 'Text exceeds maximum length', { limit: 10_000 })
  */
 export class PluginError extends Error {
+  /** Always `PluginError`. */
   override readonly name = 'PluginError'
   /** The number on the wire, such as 1002. */
   readonly code: number
@@ -237,8 +240,11 @@ export function isPluginError(error: unknown, name?: ErrorName): boolean {
 
 /** The `error` member of a JSON-RPC response. */
 export interface ErrorObject {
+  /** Such as 1002. */
   code: number
+  /** What happened, and what to do next. */
   message: string
+  /** What tells the caller more. */
   data?: unknown
 }
 

@@ -20,6 +20,7 @@ export type PluginStatus = (typeof PluginStatus)[keyof typeof PluginStatus]
 
 /** How a plugin is doing, as its `healthCheck()` says. */
 export interface HealthStatus {
+  /** `this.status`, or ERROR where something is wrong that the SDK does not know. */
   status: PluginStatus
   /** One line for a person. */
   message?: string

@@ -2,7 +2,7 @@
 export { type AudioFormat, decodeWav, encodeWav, sniffAudio, toMono16, type WavAudio } from './audio.js'
 export { type Awaitable, PluginBase } from './contracts/base.js'
 export type { CallOptions, ClientOf } from './contracts/client.js'
-export type { WordTiming } from './contracts/common.table.js'
+export type { ResultExtras, Usage, WordTiming } from './contracts/common.types.js'
 export {
   type CallContext,
   type ContractBinding,
@@ -18,36 +18,42 @@ export {
   defineContract,
   type ImplementationOf,
 } from './contracts/define.js'
-export {
-  type ChatMessage,
-  type ChatResult,
-  type CompletionResult,
-  type ContentPart,
-  type GenerationOptions,
-  type LLMClient,
-  LLMContract,
-  type Model,
-  type TextChunk,
-  type ToolCall,
-  textOf,
-} from './contracts/llm.js'
-export {
-  type Language,
-  type STTClient,
-  STTContract,
-  type StreamOptions,
-  type TranscriptionOptions,
-  type TranscriptionResult,
-  type TranscriptUpdate,
-} from './contracts/stt.js'
-export {
-  type AudioChunk,
-  type SynthesisOptions,
-  type SynthesisResult,
-  type TTSClient,
-  TTSContract,
-  type Voice,
-} from './contracts/tts.js'
+export { LLMContract, textOf } from './contracts/llm.js'
+export type {
+  AnswerExtras,
+  AudioPart,
+  ChatMessage,
+  ChatResult,
+  CompletionResult,
+  ContentPart,
+  GenerationOptions,
+  ImagePart,
+  LLMClient,
+  Model,
+  ResponseFormat,
+  TextChunk,
+  TextPart,
+  Tool,
+  ToolCall,
+} from './contracts/llm.types.js'
+export { STTContract } from './contracts/stt.js'
+export type {
+  Language,
+  STTClient,
+  StreamOptions,
+  TranscriptionOptions,
+  TranscriptionResult,
+  TranscriptSegment,
+  TranscriptUpdate,
+} from './contracts/stt.types.js'
+export { TTSContract } from './contracts/tts.js'
+export type {
+  AudioChunk,
+  SynthesisOptions,
+  SynthesisResult,
+  TTSClient,
+  Voice,
+} from './contracts/tts.types.js'
 export type {
   ContractDescriptor,
   JsonSchema,

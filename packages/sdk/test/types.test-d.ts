@@ -1,6 +1,8 @@
 // Checked by tsc alone: `tsc -p packages/sdk/test`.
 import {
+  type AudioChunk,
   type Awaitable,
+  type CallOptions,
   type ChatMessage,
   type ChatResult,
   type ClientOf,
@@ -9,6 +11,7 @@ import {
   type DefinedClient,
   defineContract,
   ErrorCodes,
+  type GenerationOptions,
   type HealthStatus,
   type ImplementationOf,
   isPluginError,
@@ -18,17 +21,26 @@ import {
   PluginError,
   PluginStatus,
   STTContract,
+  type StreamOptions,
   type SynthesisOptions,
   type SynthesisResult,
   type TextChunk,
+  type ToolCall,
+  type TranscriptionOptions,
   type TranscriptionResult,
   type TranscriptUpdate,
   TTSContract,
   textOf,
   type Voice,
+  type WordTiming,
 } from '@appfactory/sdk'
+import type { llmDefinition, sttDefinition, ttsDefinition } from '@appfactory/sdk/contracts'
 import { expectTypeOf } from 'vitest'
 import { z } from 'zod'
+import type { wordTiming } from '../src/contracts/common.table.js'
+import type { chatMessage, contentPart, model, textChunk, toolCall } from '../src/contracts/llm.table.js'
+import type { transcriptUpdate } from '../src/contracts/stt.table.js'
+import type { audioChunk, voice } from '../src/contracts/tts.table.js'
 
 /** The guide's own form of a plugin, in TypeScript. */
 export class GuideTts extends TTSContract<{ voice?: string }> {
@@ -121,6 +133,45 @@ expectTypeOf<TTSContract['synthesize']>().parameters.toEqualTypeOf<
 expectTypeOf<TTSContract['synthesize']>().returns.toEqualTypeOf<Awaitable<Uint8Array | SynthesisResult>>()
 expectTypeOf<TTSContract['status']>().toEqualTypeOf<PluginStatus>()
 expectTypeOf<Parameters<GuideTts['initialize']>[0]>().toEqualTypeOf<{ voice?: string }>()
+
+// ── The types that people read are those of the schemas ──────────────────────────────────────────────────────────────
+
+type Arguments<Method extends { args: z.ZodType }> = z.input<Method['args']>
+type Tts = typeof ttsDefinition.methods
+type Stt = typeof sttDefinition.methods
+type Llm = typeof llmDefinition.methods
+
+/** Whether each of two types can stand for the other, and both name the same members. */
+type IsSame<One, Other> = Covers<One, Other> extends true ? Covers<Other, One> : false
+type Covers<One, Other> = [One, keyof Named<One>] extends [Other, keyof Named<Other>] ? true : false
+type Named<Type> = { [Key in keyof Type as string extends Key ? never : Key]: Type[Key] }
+
+expectTypeOf<IsSame<WordTiming, z.output<typeof wordTiming>>>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<Voice, z.output<typeof voice>>>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<SynthesisResult, z.output<Tts['synthesize']['result']>>>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<AudioChunk, z.output<typeof audioChunk>>>().toEqualTypeOf<true>()
+expectTypeOf<
+  IsSame<SynthesisOptions, Omit<Arguments<Tts['synthesize']>, 'text' | 'voiceId'> & CallOptions>
+>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<TranscriptionResult, z.output<Stt['transcribe']['result']>>>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<TranscriptUpdate, z.output<typeof transcriptUpdate>>>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<Language[], z.output<Stt['getLanguages']['result']>>>().toEqualTypeOf<true>()
+expectTypeOf<
+  IsSame<TranscriptionOptions, Omit<Arguments<Stt['transcribe']>, 'audio' | 'language'> & CallOptions>
+>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<StreamOptions, Arguments<Stt['startStream']> & CallOptions>>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<ToolCall, z.output<typeof toolCall>>>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<ContentPart, z.output<typeof contentPart>>>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<ChatMessage, z.output<typeof chatMessage>>>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<CompletionResult, z.output<Llm['complete']['result']>>>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<ChatResult, z.output<Llm['chat']['result']>>>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<TextChunk, z.output<typeof textChunk>>>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<Model, z.output<typeof model>>>().toEqualTypeOf<true>()
+expectTypeOf<
+  IsSame<GenerationOptions, Omit<Arguments<Llm['complete']>, 'prompt'> & CallOptions>
+>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<{ a?: number }, { a?: number; b?: number }>>().toEqualTypeOf<false>()
+expectTypeOf<IsSame<{ a: number }, { a: number | string }>>().toEqualTypeOf<false>()
 
 // ── What an application gets: always complete ──────────────────────────────────────────────────────────────────────
 

@@ -8,14 +8,17 @@ import type { DevelopmentEvent } from './events.js'
 import { importedFiles } from './imports.js'
 import { fingerprint, Reloader } from './reloader.js'
 
+/** What to watch, and who is told. */
 export interface WatchOptions {
   /** A plugin's own folder, or a folder of plugins. */
   dir: string
   /** The host's folder of `<plugin>.json` files: a change there counts too. */
   configDir?: string
+  /** Called for each event of a watched plugin. */
   onEvent(event: DevelopmentEvent): void
 }
 
+/** Plugins that are being watched. */
 export interface PluginWatch extends AsyncDisposable {
   /** Stops watching; resolves when no load is running. The plugins stay loaded. */
   close(): Promise<void>

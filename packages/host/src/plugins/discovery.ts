@@ -18,7 +18,9 @@ export interface PluginFolder {
   name: string
   /** Absolute path of the folder. */
   dir: string
+  /** Why it can’t be loaded. */
   errors: string[]
+  /** What to correct, though it can be loaded. */
   warnings: string[]
   /** The npm package that it is, where it was found as a dependency of the project. */
   package?: string
@@ -32,7 +34,9 @@ export interface InspectOptions extends EntryOptions {
 
 /** A plugin that can be loaded. */
 export interface ValidPlugin extends PluginFolder {
+  /** Whether it can be loaded. */
   valid: true
+  /** Its manifest.json. */
   manifest: Manifest
   /** Absolute path of the entry point. */
   entryFile: string
@@ -40,18 +44,26 @@ export interface ValidPlugin extends PluginFolder {
 
 /** A plugin that can't be loaded: `errors` says why. The rest is there as far as it could be read. */
 export interface InvalidPlugin extends PluginFolder {
+  /** Whether it can be loaded. */
   valid: false
+  /** Its manifest.json, if that could be read. */
   manifest?: Manifest
+  /** Absolute path of the entry point, if there is one. */
   entryFile?: string
 }
 
+/** A folder with a manifest.json. `valid` tells whether it can be loaded. */
 export type DiscoveredPlugin = ValidPlugin | InvalidPlugin
 
 /** The result of a scan of the plugins folders. */
 export interface Discovery {
+  /** How many folders have a manifest.json. */
   discovered: number
+  /** How many plugins can be loaded. */
   valid: number
+  /** How many can’t be loaded. */
   invalid: number
+  /** All of them, by name. */
   plugins: DiscoveredPlugin[]
 }
 

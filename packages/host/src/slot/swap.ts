@@ -11,7 +11,9 @@ export type SwapStep = 'start' | 'probe' | 'drain' | 'capture' | 'restore' | 'sw
 
 /** One step of a swap is over. */
 export interface SwapProgress {
+  /** The step that is over. */
   step: SwapStep
+  /** How long it took, in ms. */
   durationMs: number
   /** Why it failed. Absent: it did not. */
   error?: string
@@ -19,13 +21,17 @@ export interface SwapProgress {
 
 /** What came of a swap that succeeded. */
 export interface SwapResult {
+  /** The name of the plugin that was replaced. */
   oldPlugin: string
+  /** The name of the plugin that serves. */
   newPlugin: string
   /** Null where no instance of the old plugin was running. */
   oldVersion: string | null
+  /** Its version. */
   newVersion: string
   /** Whether the new plugin has the state of the old one. */
   statePreserved: boolean
+  /** Time from the call of `swap()` until callers reached the new plugin, in ms. */
   durationMs: number
   /** Calls that had to wait while the state was carried over. */
   heldCalls: number

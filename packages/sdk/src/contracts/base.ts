@@ -1,6 +1,7 @@
 import { type HealthStatus, PluginStatus } from '../health.js'
 import type { Manifest } from '../manifest.js'
 
+/** A value, or a promise of it. */
 export type Awaitable<T> = T | Promise<T>
 
 /** A plugin of any configuration. */

@@ -1,8 +1,11 @@
 import { isUint8Array } from 'node:util/types'
 import { z } from 'zod'
 
+/** A name for the declarations: TypeScript before 5.7 does not know the `Uint8Array<ArrayBufferLike>` that would stand there. */
+export interface BytesSchema extends z.ZodType<Uint8Array, Uint8Array> {}
+
 /** Raw bytes in TypeScript; a base64 string in a `…_b64` field of a JSON message. */
-export const bytes = z.custom<Uint8Array>((value) => isUint8Array(value), 'must be a Uint8Array')
+export const bytes: BytesSchema = z.custom<Uint8Array>((value) => isUint8Array(value), 'must be a Uint8Array')
 
 /** A map that belongs to the author: its keys are never renamed. */
 export const authorMap = z.record(z.string(), z.unknown())
@@ -31,6 +34,3 @@ export const wordTiming = z.looseObject({
   endMs: z.number().describe('End, in ms from the beginning.'),
   confidence: z.number().optional().describe('From 0 to 1.'),
 })
-
-/** When a word is spoken: `word`, `startMs`, `endMs`, `confidence` (0–1) where known. */
-export type WordTiming = z.output<typeof wordTiming>

@@ -43,6 +43,7 @@ export interface ContractDefinition<
   name: string
   /** Semantic version of the contract. */
   version: string
+  /** One line for a person. */
   description?: string
   /** By their TypeScript name: `getVoices` is `get_voices` on the wire. */
   methods: Methods
@@ -62,9 +63,11 @@ export interface MethodBehaviour {
 
 /** The runtime's data of a contract class, under `contractSymbol`. */
 export interface ContractBinding {
+  /** The contract’s name. */
   readonly name: string
   /** Loads the contract as data. */
   describe(): Promise<ContractDescriptor>
+  /** How shorthand of authors becomes full results, by method. */
   readonly behaviour: Readonly<Record<string, MethodBehaviour>>
   /** Live Zod schemas of the arguments, for contracts defined in code: refinements and transforms count. */
   readonly argumentSchemas?: Readonly<Record<string, z.ZodType>>

@@ -41,6 +41,7 @@ export type DefinedClient<M extends Methods> = {
 export type DefinedContract<M extends Methods> = {
   new <Config = Record<string, unknown>>(): PluginBase<Config> & { readonly [clientType]?: DefinedClient<M> }
   readonly [contractSymbol]: ContractBinding
+  /** What it was made from. */
   readonly definition: ContractDefinition<M>
 }
 

@@ -1,62 +1,20 @@
-import type { z } from 'zod'
 import { claimsOf } from '../claims.js'
 import { PluginError } from '../errors.js'
 import type { Manifest } from '../manifest.js'
 import { type Awaitable, PluginBase } from './base.js'
-import type { CallOptions, clientType } from './client.js'
+import type { clientType } from './client.js'
 import { contractSymbol, type MethodBehaviour } from './contract.js'
 import type {
-  chatMessage,
-  chatResult,
-  completionResult,
-  contentPart,
-  llmDefinition,
-  model,
-  textChunk,
-  toolCall,
-} from './llm.table.js'
+  ChatMessage,
+  ChatResult,
+  CompletionResult,
+  ContentPart,
+  GenerationOptions,
+  LLMClient,
+  Model,
+  TextChunk,
+} from './llm.types.js'
 import { shippedBinding } from './shipped.js'
-
-/**
- * One turn of a conversation: `role` (system, user, assistant or tool), `content` and tool calls. `content` is text, null
- * (an assistant that only calls tools) or parts; `textOf(message)` is its text. A plugin gets parts only if its manifest
- * has `image_input` or `audio_input` among its `capabilities`; any other gets their text, or null.
- */
-export type ChatMessage = z.output<typeof chatMessage>
-
-/** A part of a message: text, an image or audio, with bytes as a Uint8Array. */
-export type ContentPart = z.output<typeof contentPart>
-
-/** A tool that an assistant wants to be called: `id`, `name`, `arguments`. */
-export type ToolCall = z.output<typeof toolCall>
-
-/** `text`, `finishReason`, and `tokensUsed`, `model`, `usage`, `warnings`, `metadata` where known. */
-export type CompletionResult = z.output<typeof completionResult>
-
-/** `message`, `finishReason`, and `tokensUsed`, `model`, `usage`, `warnings`, `metadata` where known. */
-export type ChatResult = z.output<typeof chatResult>
-
-/** One piece of a streamed answer. */
-export type TextChunk = z.output<typeof textChunk>
-
-/** A model: `id`, and `name`, `contextLength` (tokens) where known. */
-export type Model = z.output<typeof model>
-
-/**
- * `model`, `maxTokens` (default 1024), `temperature` (default 0.7), `topP`, `stopSequences`, `seed`, `responseFormat`,
- * `tools`, `toolChoice`, `providerOptions`, `signal`.
- */
-export type GenerationOptions = Omit<z.input<typeof llmDefinition.methods.complete.args>, 'prompt'> &
-  CallOptions
-
-/** A language model plugin, as an application sees it through the host. */
-export interface LLMClient {
-  complete(prompt: string, options?: GenerationOptions): Promise<CompletionResult>
-  chat(messages: readonly ChatMessage[], options?: GenerationOptions): Promise<ChatResult>
-  getModels(options?: CallOptions): Promise<Model[]>
-  streamComplete(prompt: string, options?: GenerationOptions): AsyncIterable<TextChunk>
-  streamChat(messages: readonly ChatMessage[], options?: GenerationOptions): AsyncIterable<TextChunk>
-}
 
 const behaviour: Record<string, MethodBehaviour> = {
   complete: { normalise: withFinishReason },

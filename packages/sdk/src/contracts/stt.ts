@@ -1,47 +1,17 @@
-import type { z } from 'zod'
 import { PluginError } from '../errors.js'
 import { concat } from '../wav.js'
 import { type Awaitable, PluginBase } from './base.js'
-import type { CallOptions, clientType } from './client.js'
+import type { clientType } from './client.js'
 import { contractSymbol, type MethodBehaviour } from './contract.js'
 import { shippedBinding } from './shipped.js'
-import type { sttDefinition, transcriptionResult, transcriptUpdate } from './stt.table.js'
-
-/** A transcript: `text`, and `confidence` (0–1), `language`, `words`, `segments` where the engine knows them. */
-export type TranscriptionResult = z.output<typeof transcriptionResult>
-
-/** News of a stream: `partial`, what is heard since `final`, may still change; `final`, all text so far, will not. */
-export type TranscriptUpdate = z.output<typeof transcriptUpdate>
-
-/** A language: `code` (BCP 47) and `name`. */
-export type Language = z.output<typeof sttDefinition.methods.getLanguages.result>[number]
-
-/** `format`, `sampleRate` (Hz), `wordTimestamps`, `diarization`, `prompt`, `temperature`, `providerOptions`, `signal`. */
-export type TranscriptionOptions = Omit<
-  z.input<typeof sttDefinition.methods.transcribe.args>,
-  'audio' | 'language'
-> &
-  CallOptions
-
-/** As TranscriptionOptions, and `language` (BCP 47). */
-export type StreamOptions = z.input<typeof sttDefinition.methods.startStream.args> & CallOptions
-
-/** A speech-to-text plugin, as an application sees it through the host. */
-export interface STTClient {
-  transcribe(
-    audio: Uint8Array,
-    language?: string,
-    options?: TranscriptionOptions,
-  ): Promise<TranscriptionResult>
-  getLanguages(options?: CallOptions): Promise<Language[]>
-  startStream(options?: StreamOptions): Promise<string>
-  feedAudio(sessionId: string, chunk: Uint8Array, options?: CallOptions): Promise<TranscriptUpdate>
-  endStream(sessionId: string, options?: CallOptions): Promise<TranscriptionResult>
-  transcribeStream(
-    audio: AsyncIterable<Uint8Array> | Uint8Array,
-    options?: StreamOptions,
-  ): AsyncIterable<TranscriptUpdate>
-}
+import type {
+  Language,
+  STTClient,
+  StreamOptions,
+  TranscriptionOptions,
+  TranscriptionResult,
+  TranscriptUpdate,
+} from './stt.types.js'
 
 const noNews = { partial: null, final: null }
 

@@ -1,42 +1,13 @@
 import { isUint8Array } from 'node:util/types'
-import type { z } from 'zod'
 import { sniffAudio } from '../audio.js'
 import { PluginError } from '../errors.js'
 import { sentencesOf } from '../sentences.js'
 import { type Awaitable, PluginBase } from './base.js'
-import type { CallOptions, clientType } from './client.js'
+import type { clientType } from './client.js'
 import { contractSymbol, type MethodBehaviour } from './contract.js'
 import { assumedFormat, joinSound } from './join-sound.js'
 import { shippedBinding } from './shipped.js'
-import type { audioChunk, synthesisResult, ttsDefinition, voice } from './tts.table.js'
-
-/** A voice: `id`, `name`, `language` (BCP 47), and what else the engine knows. */
-export type Voice = z.output<typeof voice>
-
-/** Audio with what is known about it: `audio`, `format`, `sampleRate` (Hz), `channels`, `durationMs`, … */
-export type SynthesisResult = z.output<typeof synthesisResult>
-
-/** One piece of streamed audio: as a SynthesisResult, with the `text` that it speaks. */
-export type AudioChunk = z.output<typeof audioChunk>
-
-/** `format`, `sampleRate` (Hz), `speed`, `pitch`, `volume`, `language`, `textType`, `wordTimestamps`, `providerOptions`, `signal`. */
-export type SynthesisOptions = Omit<
-  z.input<typeof ttsDefinition.methods.synthesize.args>,
-  'text' | 'voiceId'
-> &
-  CallOptions
-
-/** A text-to-speech plugin, as an application sees it through the host. */
-export interface TTSClient {
-  synthesize(text: string, voiceId?: string, options?: SynthesisOptions): Promise<SynthesisResult>
-  getVoices(options?: CallOptions): Promise<Voice[]>
-  getVoiceInfo(voiceId: string, options?: CallOptions): Promise<Voice>
-  synthesizeStream(
-    text: string | AsyncIterable<string>,
-    voiceId?: string,
-    options?: SynthesisOptions,
-  ): AsyncIterable<AudioChunk>
-}
+import type { AudioChunk, SynthesisOptions, SynthesisResult, TTSClient, Voice } from './tts.types.js'
 
 const behaviour: Record<string, MethodBehaviour> = {
   synthesize: { normalise: describeAudio },

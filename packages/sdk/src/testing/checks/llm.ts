@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type ChatResult, type CompletionResult, type TextChunk, textOf } from '../../contracts/llm.js'
+import { textOf } from '../../contracts/llm.js'
+import type { ChatResult, CompletionResult, TextChunk } from '../../contracts/llm.types.js'
 import type { ContractDescriptor, MethodDescriptor } from '../../descriptor.js'
 import { type Check, type CheckContext, must } from '../check.js'
 import { streamForPieces } from './calls.js'

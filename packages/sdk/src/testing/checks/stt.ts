@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { TranscriptionResult, TranscriptUpdate } from '../../contracts/stt.js'
+import type { TranscriptionResult, TranscriptUpdate } from '../../contracts/stt.types.js'
 import type { ContractDescriptor, MethodDescriptor } from '../../descriptor.js'
 import { isPluginError } from '../../errors.js'
 import { type Check, type CheckContext, must } from '../check.js'

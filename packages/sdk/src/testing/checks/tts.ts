@@ -1,5 +1,5 @@
 import { decodeWav, sniffAudio } from '../../audio.js'
-import type { AudioChunk, SynthesisResult, Voice } from '../../contracts/tts.js'
+import type { AudioChunk, SynthesisResult, Voice } from '../../contracts/tts.types.js'
 import type { ContractDescriptor, MethodDescriptor } from '../../descriptor.js'
 import { isPluginError } from '../../errors.js'
 import { type Check, type CheckContext, must } from '../check.js'
