@@ -109,8 +109,9 @@ export interface StatusEvent {
 export interface ReloadResult {
   /** They run with another configuration now. */
   swapped: string[]
+  /** They run as before: nothing of theirs has changed. */
   unchanged: string[]
-  /** They serve as before. */
+  /** They could not be swapped, and serve as before. */
   failed: { plugin: string; error: unknown }[]
 }
 

@@ -15,6 +15,7 @@ export interface CallTrace {
   readonly method: string
   /** The contract's name. Undefined: the plugin has not come up yet. */
   readonly contract: string | undefined
+  /** Whether it has one answer, or pieces. */
   readonly kind: 'call' | 'stream'
   /** From its end on. */
   outcome?: Outcome
@@ -28,21 +29,27 @@ export interface CallTrace {
 
 /** A load, on the channel `appfactory.load`, when it is over. */
 export interface LoadTrace extends FailureTrace {
+  /** The plugin's name. */
   readonly plugin: string
-  /** Undefined: the load failed. */
+  /** The contract's name. Undefined: the load failed. */
   readonly contract: string | undefined
+  /** How long it took, in ms. */
   readonly durationMs: number
 }
 
 /** A swap, on the channel `appfactory.swap`, when callers have the new plugin, or it has failed. */
 export interface SwapTrace extends FailureTrace {
+  /** The name of the plugin that was loaded. */
   readonly plugin: string
+  /** The name of the one that takes its place. */
   readonly replacement: string
+  /** How long it took, in ms. */
   readonly durationMs: number
 }
 
 /** The end of a plugin's process that nobody asked for, on the channel `appfactory.crash`. */
 export interface CrashTrace {
+  /** The plugin's name. */
   readonly plugin: string
 }
 

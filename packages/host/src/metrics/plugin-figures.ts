@@ -13,7 +13,7 @@ const mostMethods = 100
 export class MethodFigures {
   readonly outcomes = new OutcomeCounts()
   /** How many took at most as long as each bound and longer than the one before; the last of all, longer than any. */
-  readonly buckets = new Float64Array(durationBounds.length + 1)
+  readonly buckets: Float64Array = new Float64Array(durationBounds.length + 1)
   /** How long they took in all, in seconds. */
   seconds = 0
 
