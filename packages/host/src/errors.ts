@@ -419,6 +419,14 @@ export function startFailed(name: string, how: string, stderr: string, transient
   )
 }
 
+export function nodeUnusable(file: string, reason: string): PluginError {
+  return new PluginError(
+    'PLUGIN_LOAD_FAILED',
+    `nodePath: ${shortened(file)} ${reason}. Name the executable of Node, or leave nodePath out`,
+    { node_path: shortened(file) },
+  )
+}
+
 export function callTimeout(name: string, what: string, timeoutMs: number): PluginError {
   return new PluginError(
     'CALL_TIMEOUT',

@@ -73,6 +73,11 @@ export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits
   logLevel?: LogLevel
   /** A JSON object a line, or text for people. Default: `json`. */
   logFormat?: LogFormat
+  /**
+   * The Node that runs plugins: the path of an executable, or a name in PATH. It must be of a supported version, or loading fails
+   * with PLUGIN_LOAD_FAILED. Default: the Node of this process. In Electron that is Electron itself, as Node.
+   */
+  nodePath?: string
   /** Install npm packages that a plugin's manifest names and that are missing. No code of theirs runs in that. Default: false. */
   autoInstallDependencies?: boolean
   /**
@@ -268,6 +273,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       configDir: options.configDir ?? './config',
       plugins: options.plugins ?? {},
       limits: this.#limits,
+      nodePath: options.nodePath,
       autoInstallDependencies: options.autoInstallDependencies ?? false,
       allowInstallScripts: options.allowInstallScripts ?? false,
       preferSource: options.preferSource ?? false,

@@ -231,6 +231,7 @@ export const kinds: Readonly<Record<string, { takes: string; fits(value: unknown
     takes: `one of ${logFormats.join(', ')}`,
     fits: (value) => logFormats.some((format) => format === value),
   },
+  nodePath: { takes: 'a path that is not empty', fits: (value) => isText(value) && value !== '' },
   preferSource: { takes: 'true or false', fits: isFlag },
   autoInstallDependencies: { takes: 'true or false', fits: isFlag },
   allowInstallScripts: { takes: 'true or false', fits: isFlag },

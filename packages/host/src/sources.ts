@@ -27,6 +27,7 @@ import {
 import type { EntryOptions } from './plugins/entry.js'
 import { type Env, type Grants, pluginEnvironment } from './plugins/environment.js'
 import type { PluginPackage } from './plugins/project-packages.js'
+import { type NodeProgram, readNode } from './process/node.js'
 import type { Wire } from './trace/wire.js'
 
 export interface SourcesOptions extends EntryOptions {
@@ -39,6 +40,8 @@ export interface SourcesOptions extends EntryOptions {
   /** What the host's options have for each plugin, by its name. */
   plugins: Readonly<Record<string, PluginSettings>>
   limits: InstanceLimits
+  /** The Node that runs plugins. Undefined: the one of this process. */
+  nodePath: string | undefined
   autoInstallDependencies: boolean
   allowInstallScripts: boolean
   wire: Wire
@@ -63,6 +66,7 @@ export class Sources {
   #settings: PluginSettingsByName
   /** The configurations that instances were started with. */
   readonly #startedWith = new WeakMap<Instance, GivenConfig>()
+  #node: Promise<NodeProgram> | undefined
 
   constructor(options: SourcesOptions) {
     this.#options = options
@@ -107,7 +111,10 @@ export class Sources {
     const settings = this.#settings.get(name) ?? {}
     const given = await readConfig(manifest, this.#options.configDir, { settings, config, env })
     this.#checker.prepare(manifest.config_schema, given.config)
-    const open = await PluginConnection.open({ ...this.#connectionOptions(plugin, given.grants), signal })
+    const open = await PluginConnection.open({
+      ...(await this.#connectionOptions(plugin, given.grants)),
+      signal,
+    })
     try {
       if (contract) await checkContract(manifest.name, open.handshake.contract, contract)
       // Where the plugin's code has a schema of its own, that decides alone.
@@ -179,7 +186,7 @@ export class Sources {
 
   /** The contract of a plugin that is not loaded: its process is started for the question only. An abort ends it. */
   async readContract(plugin: DiscoveredPlugin, signal: AbortSignal): Promise<ContractDescriptor> {
-    const options = { ...this.#connectionOptions(loadable(plugin), {}), signal }
+    const options = { ...(await this.#connectionOptions(loadable(plugin), {})), signal }
     return (await readHandshake(options)).contract
   }
 
@@ -203,8 +210,20 @@ export class Sources {
     return this.#checker.close()
   }
 
-  #connectionOptions({ dir, manifest, entryFile }: ValidPlugin, grants: Grants): ConnectionOptions {
-    const { limits, log, wire } = this.#options
+  /** The Node that runs plugins. One that could not be used is asked again: it may have been installed meanwhile. */
+  #readNode(nodePath: string): Promise<NodeProgram> {
+    this.#node ??= readNode(nodePath).catch((error: unknown) => {
+      this.#node = undefined
+      throw error
+    })
+    return this.#node
+  }
+
+  async #connectionOptions(
+    { dir, manifest, entryFile }: ValidPlugin,
+    grants: Grants,
+  ): Promise<ConnectionOptions> {
+    const { limits, log, wire, nodePath } = this.#options
     const figures = this.#options.figures.of(manifest.name)
     const logOf = (level: LogLevel, message: string): void => {
       figures.logLines[level] += 1
@@ -219,6 +238,7 @@ export class Sources {
       log: logOf,
       figures,
       wire,
+      ...(nodePath === undefined ? {} : { node: await this.#readNode(nodePath) }),
     }
   }
 

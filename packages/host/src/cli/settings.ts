@@ -105,6 +105,11 @@ const others: Record<OtherOption, Described> = {
     describe: 'Minimum LEVEL, or PLUGIN=LEVEL (repeatable): DEBUG, INFO, WARNING, ERROR, CRITICAL',
   },
   logFormat: { kind: 'text', default: 'json', describe: 'Format of log lines: json or text' },
+  nodePath: {
+    kind: 'text',
+    default: undefined,
+    describe: 'The Node that runs plugins: a path, or a name in PATH',
+  },
   autoInstallDependencies: {
     kind: 'flag',
     default: false,

@@ -9,6 +9,7 @@ import type { Catalogue } from '../catalogue.js'
 import { isHostError } from '../errors.js'
 import { internalsOf, type PluginHost } from '../host.js'
 import { inspectPlugin } from '../plugins/discovery.js'
+import { ownNode } from '../process/node.js'
 import type { DevelopmentEvent } from './events.js'
 
 export interface ReloaderOptions {
@@ -235,6 +236,7 @@ async function placeOfSyntaxError(
 
 function checkSyntax(file: string): Promise<string> {
   return new Promise((done) => {
-    execFile(process.execPath, ['--check', file], { timeout: 5000 }, (_, __, stderr) => done(stderr))
+    const options = { timeout: 5000, env: { ...process.env, ...ownNode.env } }
+    execFile(ownNode.file, ['--check', file], options, (_, __, stderr) => done(stderr))
   })
 }

@@ -1,8 +1,8 @@
 import { existsSync, realpathSync } from 'node:fs'
-import * as nodeModule from 'node:module'
 import { devNull } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
+import { type NodeProgram, ownNode } from '../process/node.js'
 
 /** Node's permissions, by their names in a manifest's `permissions`. */
 const flagOf: Record<string, string> = {
@@ -15,9 +15,6 @@ const flagOf: Record<string, string> = {
   network: '--allow-net',
 }
 
-/** Permissions that Node knows of by `flag`. */
-const isKnownToNode = (flag: string): boolean => process.allowedNodeEnvironmentFlags.has(flag)
-
 /**
  * Node's flags for the permissions of a manifest: `["network", "fs_read:./models"]`, or
  * `{"network": true, "fs_read": ["./models"]}`. A manifest without `permissions` gets none of them and is not limited.
@@ -27,7 +24,9 @@ export function permissionFlags(
   dir: string,
   codeFiles: readonly string[],
   provideSdk: boolean,
+  node: NodeProgram = ownNode,
 ): string[] {
+  const isKnownToNode = (flag: string): boolean => node.flags.has(flag)
   const permissionFlag = ['--permission', '--experimental-permission'].find(isKnownToNode)
   if (permissions === undefined || permissionFlag === undefined) return []
   const asked = askedFor(permissions).flatMap(([name, value]) => {
@@ -41,7 +40,7 @@ export function permissionFlags(
   // The stdin of a plugin's process.
   if (process.platform !== 'win32') needed.push(`--allow-fs-read=${devNull}`)
   // Node 20 needs a worker to resolve the SDK for a plugin without its own.
-  if (provideSdk && !('registerHooks' in nodeModule)) needed.push('--allow-worker')
+  if (provideSdk && !node.registersHooks) needed.push('--allow-worker')
   return [permissionFlag, '--disable-warning=ExperimentalWarning', ...needed, ...asked]
 }
 
