@@ -35,7 +35,7 @@ export interface ServerContext extends CallContext {
 /** One method of the server: its params, its result and its work. */
 export interface ServerMethod {
   description: string
-  params: z.ZodType<Record<string, unknown>>
+  params: z.ZodObject
   result: z.ZodType
   run(params: never, context: ServerContext): unknown
 }
@@ -173,11 +173,11 @@ export function refuseGrants(method: string, config: Record<string, unknown> | u
 }
 
 /** An entry of a table of methods. */
-export function method<Params extends Record<string, unknown>, Result>(
+export function method<Params extends z.ZodObject, Result>(
   description: string,
-  params: z.ZodType<Params>,
+  params: Params,
   result: z.ZodType<Result>,
-  run: (params: Params, context: ServerContext) => Result | Promise<Result>,
+  run: (params: z.output<Params>, context: ServerContext) => Result | Promise<Result>,
 ): ServerMethod {
   return { description, params, result, run }
 }

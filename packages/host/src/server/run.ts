@@ -1,8 +1,9 @@
 import { PluginError } from '@appfactory/sdk'
-import { firstIssues, issuesText, listed, quoted, shortened } from '@appfactory/sdk/internal'
+import { firstIssues, issuesText, listed, quoted } from '@appfactory/sdk/internal'
 import { within } from '../waiting.js'
 import { callPlugin, invalidParams, isPlainCall, streamOption } from './calls.js'
 import { type ServerContext, type ServerMethod, serverMethods } from './methods.js'
+import { paramIssues } from './param-issues.js'
 
 /** Runs a request of a client. Throws PluginErrors. */
 export function runServerMethod(context: ServerContext): unknown {
@@ -19,12 +20,7 @@ export async function runMethod(known: ServerMethod, context: ServerContext): Pr
   if (Array.isArray(params)) throw byName(name)
   const parsed = known.params.safeParse(params)
   if (!parsed.success) {
-    const issues = firstIssues(
-      parsed.error.issues.map(({ path, message }) => ({
-        path: shortened(path.map(String).join('.')),
-        message: shortened(message),
-      })),
-    )
+    const issues = firstIssues(paramIssues(parsed.error, params, Object.keys(known.params.shape)))
     throw invalidParams(name, issuesText(issues), issues)
   }
   return known.run(parsed.data as never, context)

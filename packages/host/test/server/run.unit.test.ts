@@ -129,6 +129,19 @@ test.each([
   expect(calls).toEqual([])
 })
 
+test.each([
+  [{}, 'plugin/call: plugin: is required; method: is required'],
+  [{ plugin: 'one', method: 7 }, 'plugin/call: method: must be a string, not 7'],
+  [{ plugin: 'one', method: 'say', args: [] }, 'plugin/call: args: must be an object, not an array of 0'],
+  [{ plugin: 'one', method: 'say', timeot: 5 }, 'plugin/call: timeot: is not known; did you mean timeout?'],
+  [
+    { name: 'one', method: 'say' },
+    'plugin/call: plugin: is required; name: is not known; there is plugin, method, args, timeout, retry, stream',
+  ],
+])('what is wrong with a call is told in the words that arguments get: %j', async (params, message) => {
+  await expect(server().ask('plugin/call', params)).rejects.toMatchObject({ message })
+})
+
 test('pieces go to the client as they come, and its answer counts them', async () => {
   const { ask, calls, pieces } = server()
   expect(await ask('plugin/call', { plugin: 'one', method: 'say', stream: true })).toEqual({ pieces: 2 })
