@@ -134,6 +134,26 @@ test.skipIf(process.platform === 'win32')('SIGTERM ends a host without shutdown(
   expect(existsSync(join(root, 'farewell'))).toBe(true)
 })
 
+test.skipIf(process.platform === 'win32')(
+  'a terminal is closed under a host that waits for requests',
+  async () => {
+    const root = temporaryFolder()
+    const terminal = join(root, 'terminal.cjs')
+    writeFileSync(terminal, 'process.stdin.isTTY = true')
+    const env = { ...process.env, NODE_OPTIONS: `--require=${terminal}` }
+    const host = spawn(process.execPath, [command], { cwd: root, env })
+    let said = ''
+    host.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+    })
+    await expect
+      .poll(() => said, { timeout: 20_000 })
+      .toMatch(/^appfactory-host: waiting for JSON-RPC .*Ctrl\+D.*\n$/)
+    host.kill('SIGHUP')
+    expect(await exitOf(host)).toBe(129)
+  },
+)
+
 /** A plugin with a stream without end, which notes when that is closed. */
 function writeEndless(root: string): void {
   const members = `

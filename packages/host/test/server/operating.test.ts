@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { expect, test, vi } from 'vitest'
 import { startHost, ttsPlugin } from './client.js'
@@ -128,6 +129,11 @@ test.skipIf(process.platform === 'win32')(
       await hangUp(says)
       expect(await pids()).toEqual(after)
     }
+    // A restart finds what served, and not what the plugin has refused.
+    process.kill(Number(after[0]), 'SIGKILL')
+    await vi.waitFor(async () => expect(await voice('one')).toMatchObject({ id: 'deep' }), {
+      timeout: 20_000,
+    })
     write('config/two.json', { voice: 'high' })
     write('appfactory.config.json', { plugins: { one: { config: { voice: 'deep' } } } })
     await hangUp('two swapped, 2 plugins unchanged')
@@ -142,6 +148,29 @@ test.skipIf(process.platform === 'win32')(
     expect(existsSync(`${host.dir}/logs`)).toBe(false)
   },
 )
+
+test('nobody reads stderr, where the log goes: the host serves and ends, and lines that were dropped are counted', async () => {
+  const chatty = `getVoices() {
+    for (let line = 0; line < 200; line++) console.error('said ' + 'x'.repeat(20_000))
+    return []
+  }`
+  const host = startHost(ttsPlugin('one', chatty), ['--log-dir', '-', '--load', 'one'])
+  host.child.stderr.pause()
+  expect(await host.result('tts/get_voices')).toEqual([])
+  expect(await host.result('plugin/unload', { name: 'one' })).toMatchObject({ success: true })
+  expect(await host.result('ping')).toBe('pong')
+  host.child.stderr.resume()
+  await vi.waitFor(async () => {
+    await host.result('plugin/load', { name: 'one' })
+    await host.result('plugin/unload', { name: 'one' })
+    expect(host.stderr).toMatch(/"dropped":\d+/)
+  })
+  host.child.stderr.pause()
+  host.child.stdin.end()
+  const [code] = await once(host.child, 'exit')
+  host.child.stderr.resume()
+  expect(code).toBe(0)
+})
 
 /** The lines of a log file. */
 function logOf(dir: string, name: string): Record<string, unknown>[] {
