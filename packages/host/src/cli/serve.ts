@@ -87,6 +87,7 @@ async function beginLoading(
     if (!isLogged) complain(streams, describeThrown(error).message)
   }
   const { catalogue, logs, isClosed } = internalsOf(host)
+  readiness.starting()
   const all = settings.autoLoad ? await host.list().catch(failed) : []
   const wanted = new Set([...settings.load, ...(all ?? []).map(({ name }) => name)])
   // At a reload, some are loaded already.

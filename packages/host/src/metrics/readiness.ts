@@ -30,6 +30,11 @@ export class Readiness {
     )
   }
 
+  /** What is to be loaded is being found out, perhaps again. */
+  starting(): void {
+    this.#failure = undefined
+  }
+
   /** What is to be loaded can't be found out. */
   failed(error: unknown): void {
     this.#failure = reasonOf(error)
