@@ -62,6 +62,17 @@ const { text, blocks } = testDocument('docs/operations.md', ({ reader }) => {
     expect((await exited)[0]).toBe(0)
   })
 
+  it('needs a first process in a container: Node does not collect processes whose parent is gone', ({
+    skip,
+  }) => {
+    const isolated = ['--user', '--map-root-user', '--pid', '--fork', '--mount-proc']
+    if (spawnSync('unshare', [...isolated, 'true']).status !== 0) skip()
+    const { stdout } = spawnSync('unshare', [...isolated, process.execPath, '-e', leavesGrandchild], {
+      encoding: 'utf8',
+    })
+    expect(stdout).toMatch(/^\d+ \(sleep\) Z 1 /m)
+  })
+
   it('has a unit that systemd understands', ({ skip }) => {
     const unit = fileOf('service/service.service')
     expect(unit).not.toMatch(/^MemoryDenyWriteExecute/m)
@@ -82,6 +93,21 @@ const { text, blocks } = testDocument('docs/operations.md', ({ reader }) => {
     expect(probed.filter((path) => !served.includes(path))).toEqual([])
   })
 })
+
+/** A child that ends before the process that it has started. Then the processes are listed until that one has ended too. */
+const leavesGrandchild = `
+const fs = require('node:fs')
+const statOf = (id) => { try { return fs.readFileSync('/proc/' + id + '/stat', 'utf8') } catch { return '' } }
+require('node:child_process').spawn('sh', ['-c', 'sleep 0.2 & exit 0']).on('exit', () => {
+  let looks = 0
+  const timer = setInterval(() => {
+    const all = fs.readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name)).map(statOf).join('')
+    if (!/[(]sleep[)] Z/.test(all) && ++looks < 100) return
+    clearInterval(timer)
+    console.log(all)
+  }, 100)
+})
+`
 
 const dockerInstructions = ['FROM', 'ENV', 'WORKDIR', 'COPY', 'RUN', 'USER', 'EXPOSE', 'HEALTHCHECK', 'CMD']
 

@@ -31,6 +31,7 @@ const known = { plugin: 'one', contract: 'tts', kind: 'call' as const }
 
 test('a call is told when it is made and when it is answered, without arguments and results', async () => {
   const seen = published()
+  const asked = performance.now()
   const answer = slot.call('synthesize', { text: 'secret' })
   const begun = { ...known, method: 'synthesize' }
   expect(seen).toEqual([
@@ -39,6 +40,8 @@ test('a call is told when it is made and when it is answered, without arguments 
   ])
   expect(await answer).toBe('one')
   const ended = { ...begun, outcome: 'answered', durationMs: expect.any(Number) }
+  expect(seen.at(-1)?.[1].durationMs).toBeGreaterThanOrEqual(0)
+  expect(seen.at(-1)?.[1].durationMs).toBeLessThan(performance.now() - asked + 1)
   expect(seen.slice(2)).toEqual([
     ['asyncStart', ended],
     ['asyncEnd', ended],

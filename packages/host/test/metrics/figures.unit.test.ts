@@ -55,7 +55,22 @@ test('a call that is refused is counted by its error, without a duration', () =>
 test('requests that are cancelled are no errors', async () => {
   const requests = new Requests()
   await requests.count(async () => 'pong')
-  for (const code of ['REQUEST_CANCELLED', 'CALL_TIMEOUT'] as const)
+  for (const code of ['REQUEST_CANCELLED', 'CALL_TIMEOUT', 'PLUGIN_CRASHED'] as const)
     await expect(requests.count(() => Promise.reject(new PluginError(code)))).rejects.toThrow()
-  expect([requests.total, requests.errors]).toEqual([3, 1])
+  expect([requests.total, requests.errors]).toEqual([4, 2])
+})
+
+test('a method counts as used whatever came of its calls', () => {
+  for (const outcome of ['answered', 'failed', 'cancelled'] as const) {
+    const figures = new PluginFigures().of('say')
+    expect(figures.isUsed).toBe(false)
+    figures.end(outcome, 1)
+    expect(figures.isUsed, outcome).toBe(true)
+  }
+})
+
+test('looking for a plugin that may not exist makes nothing', () => {
+  const figures = new FiguresByPlugin()
+  expect([figures.find('nobody'), [...figures]]).toEqual([undefined, []])
+  expect(figures.of('one')).toBe(figures.find('one'))
 })

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { afterEach, expect, test } from 'vitest'
 import type { Obstacle } from '../../src/metrics/readiness.js'
 import {
@@ -90,6 +91,9 @@ test('other paths are not found, other methods not allowed, and HEAD is GET with
       status: 405,
       headers: { allow: 'GET, HEAD' },
     })
+  const [found, missing] = [await ask(server, '/metrics'), await ask(server, '/')]
+  expect([found.headers.allow, missing.headers.allow]).toEqual([undefined, undefined])
+  expect(missing.body).toContain('/metrics, /healthz, /readyz')
   const head = await ask(server, '/metrics', { method: 'HEAD' })
   expect(head).toMatchObject({ status: 200, body: '', headers: { 'content-length': '4' } })
 })
@@ -116,6 +120,31 @@ test('a name of another site that leads to this machine is refused', async () =>
 test('one that is served to a network may be asked for by any name', async () => {
   const server = await serve({}, { address: '0.0.0.0' })
   expect((await ask(server, '/metrics', { headers: { host: 'metrics.example' } })).status).toBe(200)
+})
+
+test('it may be served on an address of IPv6', async ({ skip }) => {
+  const hasIPv6 = Object.values(networkInterfaces()).some((all) =>
+    all?.some(({ address }) => address === '::1'),
+  )
+  if (!hasIPv6) skip()
+  const server = await serve({}, { address: '::1' })
+  expect(server.url).toBe(`http://[::1]:${server.port}`)
+  expect((await fetch(`${server.url}/healthz`)).status).toBe(200)
+})
+
+test('a client may ask again on its connection, but not after it has sent what nobody reads', async () => {
+  const server = await serve()
+  const asked = (method: string): string => `${method} /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n`
+  const answers = await send(
+    server,
+    asked('GET') + asked('HEAD') + asked('GET') + asked('POST') + asked('GET'),
+  )
+  expect(answers.match(/^HTTP\/1\.1 \d+/gm)).toEqual([
+    'HTTP/1.1 200',
+    'HTTP/1.1 200',
+    'HTTP/1.1 200',
+    'HTTP/1.1 405',
+  ])
 })
 
 test('a client that asks without pause does not have the text made each time', async () => {
