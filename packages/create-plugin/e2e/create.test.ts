@@ -346,7 +346,7 @@ it('a dry run whose flags npm kept writes nothing and shows the command that wor
   const create = ['create', 'appfactory-plugin@latest', 'x']
   const flags = ['--contract', 'tts', '--dry-run']
   // This one is first, for npm would not even fetch the command in a dry run of its own.
-  expect(await user.npm([...create, '--', ...flags, '--yes'])).toMatch(/Would write 10 files/)
+  expect(await user.npm([...create, '--', ...flags, '--yes'])).toMatch(/Would write 11 files/)
   await expect(user.npm([...create, ...flags])).rejects.toThrowError(
     /npm create appfactory-plugin@latest x -- --contract tts --dry-run/,
   )

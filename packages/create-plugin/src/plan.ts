@@ -60,7 +60,8 @@ function rendered(answers: Answers, folders: readonly string[]): PlannedFile[] {
       path: path
         .slice(folder.length)
         .replace('gitignore', '.gitignore')
-        .replace('ci.yml', '.github/workflows/ci.yml'),
+        .replace('ci.yml', '.github/workflows/ci.yml')
+        .replace('launch.json', '.vscode/launch.json'),
       content: Handlebars.template<unknown>(template)(context, { helpers: { markdown: markdownText } }),
     }
   })

@@ -412,7 +412,7 @@ describe('failures', () => {
     const env = { PATH: join(cwd, 'nothing') }
     const { status, error, out } = await run([...tts, '--install'], { cwd, env })
     expect(error).toMatch(/npm could not be started/)
-    expect(out).toMatch(/^Wrote 10 files (.|\n)*Next:\n +cd my_plugin\n +npm install\n +npm test\n/)
+    expect(out).toMatch(/^Wrote 11 files (.|\n)*Next:\n +cd my_plugin\n +npm install\n +npm test\n/)
     expect(status).toBe(1)
     expect(Object.keys(filesIn(join(cwd, 'my_plugin')))).toContain('manifest.json')
   })
@@ -463,7 +463,7 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
       const { status } = await run(tts, { cwd, onStart })
       const left = readdirSync(cwd)
       expect([[], ['my_plugin']]).toContainEqual(left)
-      if (left.length > 0) expect(Object.keys(filesIn(join(cwd, 'my_plugin')))).toHaveLength(10)
+      if (left.length > 0) expect(Object.keys(filesIn(join(cwd, 'my_plugin')))).toHaveLength(11)
       // Where no handler stands, before and after the files are written, the signal itself ends the process.
       expect(status === 0 ? 1 : status === 130 ? 0 : left.length).toBe(left.length)
     }
@@ -498,6 +498,6 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
     expect(status).toBe(130)
     expect(error).toMatch(/Cancelled: npm install/)
     expect(out).toMatch(/Next:\n +cd my_plugin\n +npm install\n/)
-    expect(Object.keys(filesIn(join(cwd, 'my_plugin')))).toHaveLength(10)
+    expect(Object.keys(filesIn(join(cwd, 'my_plugin')))).toHaveLength(11)
   })
 })

@@ -90,6 +90,11 @@ export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits
    * configurations, so only this user may read it. Default: none.
    */
   traceWire?: string
+  /**
+   * Opens Node's debugger for each plugin, on a free port of 127.0.0.1; the plugin's log says which. With `break`, a plugin waits for
+   * it before any of its code runs. Calls, health checks and the like have no timeout then. Default: false.
+   */
+  inspect?: boolean | 'break'
   /** When a crashed plugin is started again. */
   restart?: Partial<RestartPolicy>
   /**
@@ -277,6 +282,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       autoInstallDependencies: options.autoInstallDependencies ?? false,
       allowInstallScripts: options.allowInstallScripts ?? false,
       preferSource: options.preferSource ?? false,
+      inspect: options.inspect ?? false,
       wire: this.#wire,
       log: (plugin, level, message) => this.#logPlugin(plugin, level, message),
       figures: this.#figures,

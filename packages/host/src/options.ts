@@ -219,13 +219,14 @@ export const kinds: Readonly<Record<string, { takes: string; fits(value: unknown
     takes: 'a path or an array of paths',
     fits: (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
   },
-  projectDir: { takes: 'a path or false', fits: (value) => isText(value) || value === false },
   configDir: { takes: 'a path', fits: isText },
+  projectDir: { takes: 'a path or false', fits: (value) => isText(value) || value === false },
   logDir: { takes: 'a path', fits: isText },
   logLevel: {
     takes: `one of ${logLevels.join(', ')}`,
     fits: (value) => logLevels.some((level) => level === value),
   },
+  inspect: { takes: 'true, false or "break"', fits: (value) => isFlag(value) || value === 'break' },
   traceWire: { takes: 'a path', fits: isText },
   logFormat: {
     takes: `one of ${logFormats.join(', ')}`,

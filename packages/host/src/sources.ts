@@ -44,6 +44,7 @@ export interface SourcesOptions extends EntryOptions {
   nodePath: string | undefined
   autoInstallDependencies: boolean
   allowInstallScripts: boolean
+  inspect: boolean | 'break'
   wire: Wire
   log(plugin: string, level: LogLevel, message: string): void
   figures: FiguresByPlugin
@@ -54,6 +55,19 @@ type PluginSettingsByName = ReadonlyMap<string, PluginSettings>
 
 /** What the caller gives an instance. */
 type Settings = Pick<Source, 'config' | 'env' | 'contract'>
+
+const never = Number.POSITIVE_INFINITY
+const noDeadlines = {
+  startTimeoutMs: never,
+  initializeTimeoutMs: never,
+  healthTimeoutMs: never,
+  callTimeoutMs: never,
+  unresponsiveTimeoutMs: never,
+  stateTimeoutMs: never,
+}
+
+const noDebuggerWithPermissions =
+  'there is no debugger: Node opens none for a process with permissions. Remove "permissions" from manifest.json while you debug'
 
 /** Longest name of a plugin, in characters. */
 const longestName = 100
@@ -111,10 +125,8 @@ export class Sources {
     const settings = this.#settings.get(name) ?? {}
     const given = await readConfig(manifest, this.#options.configDir, { settings, config, env })
     this.#checker.prepare(manifest.config_schema, given.config)
-    const open = await PluginConnection.open({
-      ...(await this.#connectionOptions(plugin, given.grants)),
-      signal,
-    })
+    const options = this.#inspected(await this.#connectionOptions(plugin, given.grants))
+    const open = await PluginConnection.open({ ...options, signal })
     try {
       if (contract) await checkContract(manifest.name, open.handshake.contract, contract)
       // Where the plugin's code has a schema of its own, that decides alone.
@@ -240,6 +252,14 @@ export class Sources {
       wire,
       ...(nodePath === undefined ? {} : { node: await this.#readNode(nodePath) }),
     }
+  }
+
+  /** A plugin that stands at a breakpoint is neither late nor hung: only its shutdown has a deadline. */
+  #inspected(options: ConnectionOptions): ConnectionOptions {
+    const { inspect } = this.#options
+    if (!inspect) return options
+    if (options.manifest.permissions !== undefined) options.log('WARNING', noDebuggerWithPermissions)
+    return { ...options, inspect, limits: { ...options.limits, ...noDeadlines } }
   }
 
   async #whyNotThere(name: string): Promise<PluginError> {

@@ -101,6 +101,12 @@ export const commands: readonly Command[] = [
       tester: { kind: 'flag', describe: 'Serve the Plugin Tester too' },
       port: { kind: 'number', describe: 'Its port on 127.0.0.1 [default: any]' },
       open: { kind: 'flag', describe: 'Open its page in the browser' },
+      inspect: { kind: 'flag', describe: 'Open Node’s debugger for each plugin, on 127.0.0.1' },
+      'inspect-brk': { kind: 'flag', describe: 'The same; plugins wait for it before their code runs' },
+      'inspect-port': {
+        kind: 'number',
+        describe: 'Port that leads to the debugger of the plugin, also after a reload [default: none]',
+      },
       json: { kind: 'flag', describe: 'Print events as JSON lines on stderr' },
     },
     run: async (streams, args) => (await import('./dev.js')).dev(streams, args),

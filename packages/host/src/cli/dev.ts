@@ -3,6 +3,7 @@ import { relative, resolve } from 'node:path'
 import { PassThrough, type Readable } from 'node:stream'
 import { isNativeError } from 'node:util/types'
 import { isPluginError } from '@appfactory/sdk'
+import { type DebuggerPort, openDebuggerPort } from '../dev/debugger-port.js'
 import { type PluginWatch, pluginsDirOf, watchPlugins } from '../dev/dev.js'
 import type { DevelopmentEvent } from '../dev/events.js'
 import { reasonOf } from '../errors.js'
@@ -20,6 +21,9 @@ interface DevCommand extends Omit<CommonOptions, 'pluginsDir'> {
   tester: boolean
   port: number | undefined
   open: boolean
+  inspect: boolean
+  inspectBrk: boolean
+  inspectPort: number | undefined
 }
 
 /** `appfactory-host dev DIR`: serves plugins like `appfactory-host`, and swaps each for itself on every save. */
@@ -32,9 +36,12 @@ export async function dev(streams: Streams, options: DevCommand): Promise<number
   checkPort(port)
   const dir = resolve(options.dir)
   if (!isFolder(dir)) throw new UsageError(`${dir} is not a folder`)
-  const host = createHost(options, { pluginsDir: pluginsDirOf(dir), preferSource: true })
+  const inspect = inspectOf(options, dir)
+  await using debuggerPort =
+    options.inspectPort === undefined ? undefined : await openDebuggerPort(options.inspectPort)
+  const host = createHost(options, { pluginsDir: pluginsDirOf(dir), preferSource: true, inspect })
   const report = options.json ? reportJson(streams) : reportLines(streams, dir)
-  host.on('log', report.log)
+  host.on('log', inspect ? withDebugger(report, debuggerPort) : report.log)
   host.on('crash', report.crash)
   let watching: PluginWatch | undefined
   let tester: Awaited<ReturnType<typeof startTester>> | undefined
@@ -56,6 +63,34 @@ export async function dev(streams: Streams, options: DevCommand): Promise<number
   }
 }
 
+/** @throws UsageError where the options do not go together. */
+function inspectOf({ inspect, inspectBrk, inspectPort }: DevCommand, dir: string): boolean | 'break' {
+  if (inspectPort === undefined) return inspectBrk ? 'break' : inspect
+  checkPort(inspectPort, '--inspect-port')
+  if (!inspect && !inspectBrk) throw new UsageError('--inspect-port needs --inspect or --inspect-brk')
+  if (pluginsDirOf(dir) === dir)
+    throw new UsageError(
+      '--inspect-port is for the folder of one plugin: each plugin has a debugger of its own',
+    )
+  return inspectBrk ? 'break' : true
+}
+
+/** What Node writes to stderr about its debugger, besides the address. */
+const debuggerChatter = /^(For help, see: |Debugger attached\.|Debugger ending on |Waiting for the debugger)/
+
+/** Shows where a plugin's debugger is in place of what Node says about it. */
+function withDebugger(report: Report, port: DebuggerPort | undefined): Report['log'] {
+  return (entry) => {
+    const [, url, own] = /^Debugger listening on (ws:\/\/127\.0\.0\.1:(\d+)\/\S+)$/.exec(entry.message) ?? []
+    if (url === undefined) {
+      if (!debuggerChatter.test(entry.message)) report.log(entry)
+      return
+    }
+    port?.leadTo(Number(own))
+    report.debugger(entry.plugin, url, port?.port)
+  }
+}
+
 function isFolder(dir: string): boolean {
   return statSync(dir, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
@@ -68,6 +103,8 @@ function endless(input: Readable): Readable {
 interface Report {
   watching(): void
   tester(url: string): void
+  /** @param port Leads to it too, and stays. */
+  debugger(plugin: string, url: string, port: number | undefined): void
   event(event: DevelopmentEvent): void
   log(entry: HostEvents['log'][0]): void
   crash(crash: HostEvents['crash'][0]): void
@@ -82,6 +119,7 @@ function reportJson({ error: stderr }: Streams): Report {
   return {
     watching: () => write('watching', {}),
     tester: (url) => write('tester', { url }),
+    debugger: (plugin, url, port) => write('debugger', { plugin, url, port }),
     event: (event) => {
       if (event.type !== 'failed' || !event.repeated) write(event.type, event)
     },
@@ -103,6 +141,8 @@ function reportLines({ error: stderr }: Streams, dir: string): Report {
   const attempts = new Attempts()
   return {
     tester: (url) => say(`Plugin Tester, for one browser: ${url}`),
+    debugger: (plugin, url, port) =>
+      say(`${plugin} debugger: ${port === undefined ? url : `127.0.0.1:${port}`}`),
     watching: () => say(`watching ${relative(process.cwd(), dir) || '.'}; JSON-RPC on stdin and stdout`),
     event: (event) => {
       if (event.type !== 'watch_failed') attempts.follow(event)

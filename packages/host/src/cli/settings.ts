@@ -66,10 +66,10 @@ const restartWords: Record<keyof RestartPolicy, string> = {
   maxMissedHealthChecks: 'Failed health checks in a row that mean a restart',
 }
 
-/** Options of PluginHost that are no limits. `restart` and `plugins` have tables of their own; `preferSource` is what `dev` does. */
+/** Options of PluginHost that are no limits. `restart` and `plugins` have tables of their own; `preferSource` and `inspect` are what `dev` does. */
 type OtherOption = Exclude<
   keyof HostOptions,
-  keyof InstanceLimits | keyof SlotLimits | 'restart' | 'plugins' | 'preferSource'
+  keyof InstanceLimits | keyof SlotLimits | 'restart' | 'plugins' | 'preferSource' | 'inspect'
 >
 
 type Described = Pick<Setting, 'kind' | 'describe' | 'default'> & { flag?: string; isPath?: boolean }

@@ -31,9 +31,9 @@ export interface PageOptions {
 }
 
 /** @throws UsageError if it is not a port. */
-export function checkPort(port: number): void {
+export function checkPort(port: number, name = '--port'): void {
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new UsageError('--port must be a whole number from 0 to 65535')
+    throw new UsageError(`${name} must be a whole number from 0 to 65535`)
 }
 
 interface StartedTester extends AsyncDisposable {

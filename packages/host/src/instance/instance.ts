@@ -362,6 +362,8 @@ export class PluginInstance {
     { timeoutMs = this.#limits.callTimeoutMs, signal, cancellation, input, room }: RoutedCallOptions,
   ): RequestOptions {
     const late = (): PluginError => callTimeout(this.manifest.name, method, timeoutMs)
+    // Somebody who stands at a breakpoint takes longer than any caller waits.
+    if (this.#connection.options.inspect) timeoutMs = Number.POSITIVE_INFINITY
     const observer = room && this.#connection.callers.observe(room)
     return { timeoutMs, late, signal, cancellation, input: input?.items, observer }
   }

@@ -15,13 +15,16 @@ export interface LaunchOptions {
   env: Record<string, string>
   /** Default: the Node of this process. */
   node?: NodeProgram
+  /** Opens Node's debugger on a free port of 127.0.0.1; `break`: and waits for it before any code runs. */
+  inspect?: boolean | 'break'
 }
 
 /** Otherwise another plugin could open this one's debugger with a signal and run code in it. */
 const noDebugger = '--disable-sigusr1'
 
 /** The process of a plugin: Node, the SDK's runtime, the plugin's file. */
-export function launchOf({ dir, entryFile, manifest, limits, env, node = ownNode }: LaunchOptions): Launch {
+export function launchOf(options: LaunchOptions): Launch {
+  const { dir, entryFile, manifest, limits, env, node = ownNode, inspect } = options
   const runtime = resolveRuntime(dir)
   const heap = limits.maxHeapMb === undefined ? [] : [`--max-old-space-size=${limits.maxHeapMb}`]
   const jiti = isTypeScript(entryFile) ? resolveJiti() : undefined
@@ -31,6 +34,7 @@ export function launchOf({ dir, entryFile, manifest, limits, env, node = ownNode
     args: [
       ...heap,
       ...(node.flags.has(noDebugger) ? [noDebugger] : []),
+      ...inspectFlags(inspect),
       ...permissionFlags(manifest.permissions, dir, code, runtime.provideSdk, node),
       // Hides the warning of Node versions in which stripping types is experimental.
       ...(jiti === undefined ? [] : ['--disable-warning=ExperimentalWarning']),
@@ -40,6 +44,12 @@ export function launchOf({ dir, entryFile, manifest, limits, env, node = ownNode
       ...(jiti === undefined ? [] : ['--jiti', jiti]),
     ],
     cwd: dir,
-    env: { ...env, ...node.env },
+    // A debugger shows the lines of the source.
+    env: { ...env, ...node.env, ...(inspect ? { JITI_SOURCE_MAPS: 'true' } : {}) },
   }
+}
+
+function inspectFlags(inspect: LaunchOptions['inspect']): string[] {
+  if (!inspect) return []
+  return [inspect === 'break' ? '--inspect-brk=127.0.0.1:0' : '--inspect=127.0.0.1:0']
 }
