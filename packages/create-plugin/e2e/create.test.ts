@@ -1,13 +1,12 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   realpathSync,
-  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -59,20 +58,30 @@ const requests: Record<Contract, { method: string; params: object }> = {
 
 const elsewhereName = 'elsewhere'
 
-/** Packs a plugin, and installs the package as a plugin of another folder, as one does who only uses it. */
+/** Packs a plugin, and adds the package to another folder of plugins, as one does who only uses it. */
 async function packInto(user: User, name: string): Promise<void> {
   await user.npm(['pack'], name)
-  const folder = join(user.folder, elsewhereName)
-  mkdirSync(folder)
-  execFileSync('tar', ['-xzf', join(user.folder, name, `${name}-0.1.0.tgz`), '-C', folder])
-  renameSync(join(folder, 'package'), join(folder, name))
-  const packed = readdirSync(join(folder, name))
+  const added = ['appfactory-host', 'add', `${name}-0.1.0.tgz`, '--plugins-dir', `../${elsewhereName}`]
+  expect(await user.npx(['--no', ...added, '--json'], name)).toMatch(/"integrity": "sha512-/)
+  const folder = join(user.folder, elsewhereName, name)
+  const packed = readdirSync(folder)
   expect(packed).not.toContain('test')
   const { entry_point: entry }: { entry_point: string } = JSON.parse(
-    readFileSync(join(folder, name, 'manifest.json'), 'utf8'),
+    readFileSync(join(folder, 'manifest.json'), 'utf8'),
   )
   expect(packed).toContain(dirname(entry))
-  await user.npm(['install', '--omit=dev', '--ignore-scripts'], `${elsewhereName}/${name}`)
+  expect(readdirSync(join(folder, 'node_modules'))).not.toContain('vitest')
+}
+
+/** The arguments with which VS Code starts `dev`, but for a port that only one has. */
+function debugArguments(user: User, name: string): string[] {
+  const { configurations }: { configurations: { name: string; program?: string; args?: string[] }[] } =
+    JSON.parse(readFileSync(join(user.folder, name, '.vscode/launch.json'), 'utf8'))
+  for (const { program } of configurations)
+    if (program !== undefined)
+      expect(existsSync(program.replace(/^\$\{workspaceFolder\}/, join(user.folder, name)))).toBe(true)
+  const args = configurations.find((one) => one.name === 'Plugin')?.args ?? []
+  return args.map((arg) => (arg === '9229' ? '0' : arg))
 }
 
 /** Resolves once `dev` has said so. */
@@ -134,7 +143,7 @@ describe.concurrent.each(matrix)(
 
     /** Calls the plugin under `dev`, edits its source, and calls it again. */
     async function swapByAnEdit(): Promise<void> {
-      const process = user().start('appfactory-host', ['dev', '.', '--json'], name)
+      const process = user().start('appfactory-host', [...debugArguments(user(), name), '--json'], name)
       const events = createInterface(process.stderr)
       const answers = createInterface(process.stdout)
       const { method, params } = requests[contract]
@@ -143,6 +152,7 @@ describe.concurrent.each(matrix)(
         const [line] = await once(answers, 'line')
         expect(JSON.parse(line)).toMatchObject({ id, result: expect.anything() })
       }
+      await told(events, 'debugger')
       await told(events, 'loaded')
       await call(1)
       appendFileSync(
