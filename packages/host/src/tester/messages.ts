@@ -1,4 +1,5 @@
 import type { HealthResult } from '../server/results.js'
+import type { WireLine } from '../trace/wire.js'
 
 // What the tester tells its page. The page takes its types from here.
 
@@ -88,4 +89,11 @@ export interface CheckReport {
   status: 'running' | 'passed' | 'failed' | 'skipped' | 'blocked'
   reason?: string | null
   duration_ms?: number
+}
+
+/** Messages between the host and one plugin. */
+export interface WireBatch {
+  lines: readonly WireLine[]
+  /** Messages that came too fast to be sent. */
+  dropped: number
 }

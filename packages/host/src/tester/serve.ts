@@ -9,6 +9,7 @@ import { testerMethods } from './methods.js'
 import { readPage, safeHeaders, sendAsset, sendNotice } from './page.js'
 import { Recorder } from './recorder.js'
 import { answerCalls, maxBodyBytes } from './rpc.js'
+import { sendWire } from './wire.js'
 
 export interface TesterOptions {
   /** Default: any free port. */
@@ -41,6 +42,7 @@ export async function serveTester(
   const methods = testerMethods(configDir)
   const routes: Record<string, (request: IncomingMessage, response: ServerResponse) => void> = {
     'GET /events': (_request, response) => sendEvents(recorder, response),
+    'GET /wire': (request, response) => sendWire(host, targetOf(request).plugin ?? '', response),
     'POST /rpc': (request, response) => {
       const length = Number(request.headers['content-length'])
       if (!(length <= maxBodyBytes)) sendNotice(response, 413, [`A body has at most ${maxBodyBytes} bytes`])
@@ -93,9 +95,16 @@ export async function serveTester(
   }
 }
 
-function targetOf({ url = '/' }: IncomingMessage): { path: string; token: string | undefined } {
+interface Target {
+  path: string
+  token: string | undefined
+  plugin: string | undefined
+}
+
+function targetOf({ url = '/' }: IncomingMessage): Target {
   const [path = '/', query = ''] = url.split('?')
-  return { path, token: new URLSearchParams(query).get('token') ?? undefined }
+  const params = new URLSearchParams(query)
+  return { path, token: params.get('token') ?? undefined, plugin: params.get('plugin') ?? undefined }
 }
 
 async function closeServer(server: Server): Promise<void> {

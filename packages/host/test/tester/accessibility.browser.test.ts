@@ -55,6 +55,7 @@ describe.skipIf(chromium === undefined)(
         ['load', 'tts_tone'],
         ['checks', 'tts_tone'],
         ['logs', ''],
+        ['wire', 'tts_tone'],
       ])('%s %s: axe finds nothing, and nothing sticks out', async (section, plugin) => {
         await page.setViewportSize({ width, height: 800 })
         await page.emulateMedia({ colorScheme })

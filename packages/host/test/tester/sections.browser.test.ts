@@ -378,6 +378,36 @@ describe.skipIf(chromium === undefined)(
       await page.getByLabel('Plugin', { exact: true }).selectOption('')
     })
 
+    it('shows the wire of a plugin, filtered, paused and saved', async () => {
+      const { page } = open
+      const texts = (): Promise<string[]> => page.locator('.log-text').allInnerTexts()
+      await visit(page, 'wire', 'chatty')
+      await page.getByRole('heading', { name: 'Wire' }).waitFor()
+      // It goes on while another section is shown.
+      await choose(page, 'chatty', 'synthesize')
+      await page.getByLabel('text required').fill('on the wire')
+      await invoke(page)
+      await visit(page, 'wire', 'chatty')
+      const call = page.locator('.log-line.sent', { hasText: '"text":"on the wire"' })
+      await call.click()
+      expect(JSON.parse(await page.locator('.log-detail pre').innerText())).toMatchObject({
+        method: 'plugin/call',
+        params: { method: 'synthesize', args: { text: 'on the wire' } },
+      })
+      await page.locator('.log-line.received', { hasText: '"format":"wav"' }).first().waitFor()
+      await page.getByRole('searchbox').fill('ON THE wire')
+      await expect.poll(async () => (await texts()).length).toBe(1)
+      const saving = page.waitForEvent('download')
+      await page.getByRole('button', { name: 'Download' }).click()
+      const saved = readFileSync(await (await saving).path(), 'utf8')
+      expect(JSON.parse(saved)).toMatchObject({ plugin: 'chatty', direction: 'to plugin' })
+      await page.getByRole('searchbox').fill('')
+      await page.getByRole('button', { name: 'Pause' }).click()
+      await page.getByRole('button', { name: 'Resume' }).waitFor()
+      await page.getByRole('button', { name: 'Clear' }).click()
+      await page.getByText('Nothing yet.').waitFor()
+    })
+
     it('opens a line with keys, and closes it when all are cleared', async () => {
       const { page } = open
       await visit(page, 'logs')

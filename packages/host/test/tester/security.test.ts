@@ -10,6 +10,7 @@ const routes: Sent[] = [
   { path: '/assets/index.css' },
   { path: `/?token=${'A'.repeat(43)}` },
   { path: '/events' },
+  { path: '/wire?plugin=one' },
   { path: '/rpc', method: 'POST' },
   { path: '/rpc' },
   { path: '/events', method: 'POST' },

@@ -14,6 +14,7 @@ export type {
   LogLine,
   Sample,
   TimelineEvent,
+  WireBatch,
 } from '../../../host/src/tester/messages.js'
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }

@@ -15,6 +15,7 @@ import { LogView } from './logs.js'
 import { Nothing } from './nothing.js'
 import { PluginView } from './plugin.js'
 import { Unknown } from './unknown.js'
+import { WireView } from './wire.js'
 
 const names: Record<Section, string> = {
   plugin: 'Plugin',
@@ -23,6 +24,7 @@ const names: Record<Section, string> = {
   load: 'Load test',
   checks: 'Checks',
   logs: 'Logs',
+  wire: 'Wire',
 }
 
 export function Shell() {
@@ -97,11 +99,12 @@ function focusMain(): void {
   document.getElementById('main')?.focus()
 }
 
-const pluginViews: Record<'plugin' | 'invoke' | 'load' | 'checks', ComponentType<{ plugin: Plugin }>> = {
+const pluginViews: Record<Exclude<Section, 'health' | 'logs'>, ComponentType<{ plugin: Plugin }>> = {
   plugin: PluginView,
   invoke: Invoker,
   load: LoadView,
   checks: ChecksView,
+  wire: WireView,
 }
 
 function Content({ section }: { section: Section }) {
