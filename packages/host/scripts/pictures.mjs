@@ -43,6 +43,7 @@ try {
   await page.getByRole('button', { name: 'Run all' }).click()
   await page.getByRole('button', { name: 'Run all' }).waitFor({ timeout: 60_000 })
   const { pid } = await health('tts_tone')
+  await watchWire()
   process.kill(pid, 'SIGKILL')
   // A minute of history makes a chart.
   await page.waitForTimeout(Number(process.env.WAIT ?? 40_000))
@@ -60,6 +61,7 @@ try {
         ['health', 'health', ''],
         ['load', 'load', 'tts_flite'],
         ['checks', 'checks', 'tts_tone'],
+        ['wire', 'wire', 'tts_flite'],
       ])
         await take(section, plugin, `${name}-${width}-${colorScheme}`)
     }
@@ -99,13 +101,34 @@ async function runLoad() {
   await page.locator('[data-done=true]').waitFor({ timeout: 60_000 })
 }
 
+/** Shows a call on the wire. */
+async function watchWire() {
+  await visit('wire', 'tts_flite')
+  await page.getByRole('heading', { name: 'Wire' }).waitFor()
+  await invoke('tts_flite', 'synthesize', 'text required', 'Good morning. The fox is here.')
+  await page.locator('.result[data-state=done]').waitFor()
+  await visit('wire', 'tts_flite')
+  await page.locator('.log-line.sent', { hasText: 'Good morning' }).click()
+  await page.getByRole('button', { name: 'Pause' }).click()
+}
+
 async function health(plugin) {
   await visit('health', plugin)
+  await page
+    .getByRole('region', { name: `Health of ${plugin}` })
+    .or(page.locator('summary', { hasText: 'quiet' }))
+    .first()
+    .waitFor()
+  for (const quiet of await page.locator('summary', { hasText: 'quiet' }).all()) await quiet.click()
+  const card = page.getByRole('region', { name: `Health of ${plugin}` })
+  await card.getByRole('button').first().click()
   const pid = page
     .locator(`[aria-label="Health of ${plugin}"] .figures div`, { hasText: 'process' })
     .locator('dd')
   await pid.filter({ hasText: /\d/ }).waitFor()
-  return { pid: Number(await pid.innerText()) }
+  const found = Number(await pid.innerText())
+  await card.getByRole('button').first().click()
+  return { pid: found }
 }
 
 /** Where this clone lies is nobody's concern. */

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { closest } from './closest.js'
+import { nameValue } from './codec/issues.js'
 import { namePattern } from './name-pattern.js'
 import { shortened } from './quote.js'
 
@@ -127,12 +129,12 @@ export type ManifestCheck =
  * it is about; of very many, the first 20 are listed, and how many more there are.
  */
 export function checkManifest(value: unknown): ManifestCheck {
-  const warnings = firstOf(unknownKeys(value), (key) => `${shortened(key)}: unknown key, ignored`)
+  const warnings = firstOf(unknownKeys(value), (key) => `${shortened(key)}: ${unknownKey(key)}`)
   const parsed = manifestSchema.safeParse(value)
   if (parsed.success) return { valid: true, manifest: parsed.data, warnings }
   const errors = firstOf(parsed.error.issues, (issue) => {
-    const { path: keys, message } = narrowed(issue)
-    return `${shortened(keys.map(String).join('.')) || 'manifest'}: ${message}`
+    const precise = narrowed(issue)
+    return `${shortened(precise.path.map(String).join('.')) || 'manifest'}: ${worded(precise, value)}`
   })
   return { valid: false, errors, warnings }
 }
@@ -144,10 +146,27 @@ function firstOf<Item>(items: readonly Item[], say: (item: Item) => string): str
 }
 
 /** Where the value fits none of several forms: what is wrong with it in the form that it comes closest to. */
-function narrowed(issue: z.core.$ZodIssue): { path: PropertyKey[]; message: string } {
+function narrowed(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== 'invalid_union') return issue
-  const closest = issue.errors.flat().find(({ path, code }) => path.length > 0 || code === 'too_big')
-  return closest === undefined ? issue : narrowed({ ...closest, path: [...issue.path, ...closest.path] })
+  const best = issue.errors.flat().find(({ path, code }) => path.length > 0 || code === 'too_big')
+  return best === undefined ? issue : narrowed({ ...best, path: [...issue.path, ...best.path] })
+}
+
+/** What is wrong, in the words of the other messages. */
+function worded(issue: z.core.$ZodIssue, manifest: unknown): string {
+  if (issue.code !== 'invalid_type') return issue.message
+  const given = issue.path.reduce<unknown>(
+    (holder, key) => (typeof holder === 'object' && holder !== null ? Reflect.get(holder, key) : undefined),
+    manifest,
+  )
+  if (given === undefined && issue.path.length > 0) return 'is required'
+  const kind = issue.expected === 'record' ? 'object' : issue.expected
+  return `must be ${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}, not ${nameValue(given)}`
+}
+
+function unknownKey(key: string): string {
+  const meant = closest(key, Object.keys(manifestSchema.shape))
+  return meant === undefined ? 'unknown key, ignored' : `unknown key, ignored; did you mean ${meant}?`
 }
 
 function unknownKeys(value: unknown): string[] {

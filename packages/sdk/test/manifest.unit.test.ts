@@ -55,6 +55,22 @@ describe('valid', () => {
     })
   })
 
+  it('says what is missing, of the wrong kind or spelled wrong in plain words', () => {
+    const { contract: _missing, ...rest } = { ...minimal, contrct: 'tts', tags: 7, engines: [] }
+    expect(checkManifest(rest)).toEqual({
+      valid: false,
+      errors: [
+        'contract: is required',
+        'engines: must be an object, not an array of 0',
+        'tags: must be an array, not 7',
+      ],
+      warnings: ['contrct: unknown key, ignored; did you mean contract?'],
+    })
+    expect(checkManifest('text')).toMatchObject({
+      errors: ['manifest: must be an object, not the string "text"'],
+    })
+  })
+
   it('keeps an unknown key, with a warning that names it', () => {
     const check = checkManifest({ ...minimal, flavour: 'vanilla' })
     expect(check).toMatchObject({ valid: true, manifest: { flavour: 'vanilla' } })

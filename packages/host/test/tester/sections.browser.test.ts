@@ -395,6 +395,9 @@ describe.skipIf(chromium === undefined)(
         params: { method: 'synthesize', args: { text: 'on the wire' } },
       })
       await page.locator('.log-line.received', { hasText: '"format":"wav"' }).first().waitFor()
+      expect(await texts()).not.toContainEqual(expect.stringContaining('plugin/health'))
+      await page.getByLabel('health checks').check()
+      await page.locator('.log-line.sent', { hasText: '"method":"plugin/health"' }).first().waitFor()
       await page.getByRole('searchbox').fill('ON THE wire')
       await expect.poll(async () => (await texts()).length).toBe(1)
       const saving = page.waitForEvent('download')

@@ -5,8 +5,16 @@ import type { LogLine, WireBatch } from '../api/types.js'
 const keptLines = 5000
 const keptCharacters = 20_000_000
 
-/** The messages of the plugin that is watched, as lines of a log: the level is the direction. */
-export const wireLines = signal<readonly LogLine[]>([])
+/** A message as a line of a log: its level is the direction. */
+export interface WireRow extends LogLine {
+  /** Whether it is a heartbeat or a health check, which the host sends all the time. */
+  isRoutine: boolean
+}
+
+/** The messages of the plugin that is watched. */
+export const wireLines = signal<readonly WireRow[]>([])
+/** The message that is shown whole. */
+export const shownMessage = signal<WireRow | undefined>(undefined)
 /** Whose messages those are. */
 export const watched = signal<string | undefined>(undefined)
 /** Whether messages come: the host makes nothing of them otherwise. */
@@ -16,6 +24,8 @@ export const droppedMessages = signal(0)
 
 let source: EventSource | undefined
 let seq = 0
+/** Requests of the host's own that have not been answered. */
+const routine = new Set<unknown>()
 
 /** Watches a plugin, and goes on while other sections are shown. What was seen of another one is forgotten. */
 export function watch(plugin: string): void {
@@ -34,6 +44,8 @@ export function stopWatching(): void {
 
 export function clearWire(): void {
   wireLines.value = []
+  shownMessage.value = undefined
+  routine.clear()
   droppedMessages.value = 0
 }
 
@@ -44,12 +56,23 @@ function take({ lines, dropped }: WireBatch): void {
     plugin,
     level: direction === 'to plugin' ? 'sent' : 'received',
     message: JSON.stringify(message),
+    isRoutine: isRoutine(message),
   }))
   wireLines.value = bounded([...wireLines.value, ...fresh])
   droppedMessages.value += dropped
 }
 
-function bounded(lines: LogLine[]): LogLine[] {
+/** Whether a message asks how the plugin is, or answers that. */
+function isRoutine(message: unknown): boolean {
+  if (typeof message !== 'object' || message === null) return false
+  const { id, method } = message as { id?: unknown; method?: unknown }
+  if (method === undefined) return routine.delete(id)
+  const asks = method === 'plugin/health' || method === 'plugin/ping'
+  if (asks) routine.add(id)
+  return asks
+}
+
+function bounded(lines: WireRow[]): WireRow[] {
   let room = keptCharacters
   let first = lines.length
   while (first > 0 && lines.length - first < keptLines && room > 0) {

@@ -100,7 +100,10 @@ function PluginCard({ plugin, happened, isOpenAtFirst }: CardProps) {
   const { details, memory_mb: memory } = healths.at(-1) ?? {}
   const past = (field: string): (number | null)[] =>
     healths.map((health) => figure(health?.details, field) ?? null)
-  const troubles = ['restarts', 'calls_failed'] as const
+  const troubles = [
+    ['restarts', 'restart'],
+    ['calls_failed', 'failed call'],
+  ] as const
   return (
     <section class={isOpen ? 'card plugin-card open' : 'card plugin-card'} aria-label={`Health of ${name}`}>
       <h3>
@@ -144,8 +147,8 @@ function PluginCard({ plugin, happened, isOpenAtFirst }: CardProps) {
               values={past('calls_in_flight')}
             />
           </div>
-          {troubles.map((field) => (
-            <Trouble field={field} value={figure(details, field)} key={field} />
+          {troubles.map(([field, noun]) => (
+            <Trouble noun={noun} times={figure(details, field)} key={field} />
           ))}
         </>
       )}
@@ -154,7 +157,6 @@ function PluginCard({ plugin, happened, isOpenAtFirst }: CardProps) {
 }
 
 /** What is worth a line only where there is any. */
-function Trouble({ field, value = 0 }: { field: string; value?: number | undefined }) {
-  if (value === 0) return null
-  return <p class="hint wait">{`${count(value)} ${field.replace('_', ' ')}`}</p>
+function Trouble({ noun, times = 0 }: { noun: string; times?: number | undefined }) {
+  return times === 0 ? null : <p class="trouble wait">{counted(times, noun)}</p>
 }

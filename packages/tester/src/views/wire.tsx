@@ -7,6 +7,7 @@ import {
   clearWire,
   droppedMessages,
   isWatching,
+  shownMessage,
   stopWatching,
   watch,
   watched,
@@ -16,15 +17,20 @@ import {
 /** Every message between the host and one plugin, as it is on the wire. */
 export function WireView({ plugin: { name } }: { plugin: Plugin }) {
   const [text, setText] = useState('')
-  const [open, setOpen] = useState<LogLine>()
+  const [showsRoutine, setShowsRoutine] = useState(false)
   useEffect(() => {
     if (watched.value !== name) watch(name)
   }, [name])
   const all = watched.value === name ? wireLines.value : []
+  const open = watched.value === name ? shownMessage.value : undefined
   const wanted = text.toLowerCase()
   const lines = useMemo(
-    () => (wanted === '' ? all : all.filter(({ message }) => message.toLowerCase().includes(wanted))),
-    [all, wanted],
+    () =>
+      all.filter(
+        ({ message, isRoutine }) =>
+          (showsRoutine || !isRoutine) && (wanted === '' || message.toLowerCase().includes(wanted)),
+      ),
+    [all, wanted, showsRoutine],
   )
   return (
     <section class="card log" aria-label="Wire">
@@ -38,6 +44,14 @@ export function WireView({ plugin: { name } }: { plugin: Plugin }) {
           value={text}
           onInput={({ currentTarget }) => setText(currentTarget.value)}
         />
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={showsRoutine}
+            onChange={({ currentTarget }) => setShowsRoutine(currentTarget.checked)}
+          />
+          health checks
+        </label>
         <button
           type="button"
           class="small"
@@ -70,9 +84,25 @@ export function WireView({ plugin: { name } }: { plugin: Plugin }) {
               : `Nothing yet. What the host and ${name} say to each other from now on comes here, also while another section is shown.`}
           </p>
         ) : (
-          <Lines label="Messages" lines={lines} showPlugin={false} wanted={text} onOpen={setOpen} />
+          <Lines
+            label="Messages"
+            lines={lines}
+            showPlugin={false}
+            wanted={text}
+            onOpen={({ seq }) => {
+              shownMessage.value = lines.find((line) => line.seq === seq)
+            }}
+          />
         )}
-        {open && <OpenLine line={open} text={indented(open.message)} onClose={() => setOpen(undefined)} />}
+        {open && (
+          <OpenLine
+            line={open}
+            text={indented(open.message)}
+            onClose={() => {
+              shownMessage.value = undefined
+            }}
+          />
+        )}
       </div>
       <p class="hint">
         Long texts are cut, and of bytes the number is shown. While messages are shown, calls take a little
