@@ -1,13 +1,11 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeFolder } from '../fixtures/plugins.js'
+import { violations } from './axe.js'
 import { choose, launch, load, type RunningTester, startCommand, visit } from './browser.js'
 import { findChromium } from './chromium.js'
 
 const chromium = findChromium()
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 const looks = [1280, 375].flatMap((width) =>
   (['light', 'dark'] as const).map((colorScheme) => ({ width, colorScheme })),
@@ -56,6 +54,7 @@ describe.skipIf(chromium === undefined)(
         ['checks', 'tts_tone'],
         ['logs', ''],
         ['wire', 'tts_tone'],
+        ['talk', ''],
       ])('%s %s: axe finds nothing, and nothing sticks out', async (section, plugin) => {
         await page.setViewportSize({ width, height: 800 })
         await page.emulateMedia({ colorScheme })
@@ -83,18 +82,3 @@ describe.skipIf(chromium === undefined)(
     })
   },
 )
-
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe)
-  return page.evaluate(async () => {
-    const { axe } = window as unknown as {
-      axe: {
-        run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }>
-      }
-    }
-    const { violations } = await axe.run()
-    return violations.flatMap(({ id, nodes }) =>
-      nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
-    )
-  })
-}

@@ -87,9 +87,15 @@ export async function startCommand(root: string): Promise<RunningTester> {
   }
 }
 
-export function launch(executablePath: string): Promise<Browser> {
+/** @param more Arguments of the browser. */
+export function launch(executablePath: string, more: readonly string[] = []): Promise<Browser> {
   // As root, as in a container, Chromium has no sandbox of its own.
-  const args = ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream']
+  const args = [
+    '--no-sandbox',
+    '--use-fake-device-for-media-stream',
+    '--use-fake-ui-for-media-stream',
+    ...more,
+  ]
   return chromium.launch({ executablePath, args })
 }
 

@@ -5,6 +5,8 @@ const speechRate = 16_000
 
 /** A recording that is under way. */
 export interface Recording {
+  /** What is recorded, for who wants to hear it meanwhile. */
+  stream: MediaStream
   /** How loud it is at this moment, from 0 to 1. */
   level(): number
   /** Ends it and gives it back as a WAV file. */
@@ -27,6 +29,7 @@ export async function record(): Promise<Recording> {
     meter.close()
   }
   return {
+    stream,
     level: () => meter.level(),
     discard: end,
     stop: async () => {
@@ -57,7 +60,7 @@ class Meter {
   }
 
   close(): void {
-    void this.#context.close()
+    if (this.#context.state !== 'closed') void this.#context.close()
   }
 }
 

@@ -110,7 +110,7 @@ function RecordButton({ attempt, onRecorded }: RecordButtonProps) {
 }
 
 /** How long and how loud a recording is. */
-function Level({ recording }: { recording: Recording }) {
+export function Level({ recording }: { recording: Recording }) {
   const [shown, setShown] = useState({ seconds: 0, level: 0 })
   useEffect(() => {
     const begun = performance.now()

@@ -233,7 +233,7 @@ function speechOf({ plugin, method }: Invocation, answers: readonly unknown[]): 
   return speech
 }
 
-function partOf(answer: unknown): SpeechPart | undefined {
+export function partOf(answer: unknown): SpeechPart | undefined {
   const { audio_b64: audio, format, sample_rate: sampleRate, channels } = asObject(answer ?? {})
   if (typeof audio !== 'string') return undefined
   return {

@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals'
 
-export const sections = ['plugin', 'invoke', 'health', 'load', 'checks', 'logs', 'wire'] as const
+export const sections = ['plugin', 'invoke', 'health', 'load', 'checks', 'logs', 'wire', 'talk'] as const
 
 export type Section = (typeof sections)[number]
 

@@ -14,6 +14,7 @@ import { LoadView } from './load.js'
 import { LogView } from './logs.js'
 import { Nothing } from './nothing.js'
 import { PluginView } from './plugin.js'
+import { TalkView } from './talk.js'
 import { Unknown } from './unknown.js'
 import { WireView } from './wire.js'
 
@@ -25,6 +26,7 @@ const names: Record<Section, string> = {
   checks: 'Checks',
   logs: 'Logs',
   wire: 'Wire',
+  talk: 'Talk',
 }
 
 export function Shell() {
@@ -111,6 +113,7 @@ function Content({ section }: { section: Section }) {
   const plugin = selected.value
   if (section === 'health') return <HealthView />
   if (section === 'logs') return <LogView heading={<h2>Logs</h2>} label="Logs" />
+  if (section === 'talk') return <TalkView />
   if (!plugin)
     return plugins.value && route.value.plugin !== undefined ? (
       <Unknown plugin={route.value.plugin} />
@@ -122,7 +125,7 @@ function Content({ section }: { section: Section }) {
   return <View plugin={plugin} key={plugin.path} />
 }
 
-const aboutAll: ReadonlySet<Section> = new Set(['health', 'logs'])
+const aboutAll: ReadonlySet<Section> = new Set(['health', 'logs', 'talk'])
 
 function PluginList() {
   const all = plugins.value ?? []
