@@ -38,6 +38,7 @@ try {
   await page.getByRole('button', { name: 'Use last speech' }).click()
   await page.getByRole('button', { name: /^Invoke/ }).click()
   await page.locator('.written').waitFor()
+  await talk()
   await runLoad()
   await visit('checks', 'tts_tone')
   await page.getByRole('button', { name: 'Run all' }).click()
@@ -62,6 +63,7 @@ try {
         ['load', 'load', 'tts_flite'],
         ['checks', 'checks', 'tts_tone'],
         ['wire', 'wire', 'tts_flite'],
+        ['talk', 'talk', ''],
       ])
         await take(section, plugin, `${name}-${width}-${colorScheme}`)
     }
@@ -89,6 +91,18 @@ async function invoke(plugin, method, label, text) {
   await page.locator('.chips button', { hasText: method }).first().click()
   await page.getByLabel(label).fill(text)
   await page.getByRole('button', { name: /^Invoke/ }).click()
+}
+
+async function talk() {
+  await visit('talk', '')
+  await page.getByLabel('Voice', { exact: true }).selectOption('tts_flite')
+  // The first answer loads the model, which makes no usual picture.
+  for (const said of ['hello how are you today', 'tell me a story about a brave fox']) {
+    await page.getByLabel('What you say').fill(said)
+    await page.getByLabel('What you say').press('Enter')
+    await page.locator('.turn:last-child[data-state=done]', { hasText: said }).waitFor({ timeout: 60_000 })
+    if (said.startsWith('hello')) await page.getByRole('button', { name: 'Clear conversation' }).click()
+  }
 }
 
 async function runLoad() {

@@ -36,6 +36,9 @@ export default class extends LLMContract {
 const mute = ttsPlugin(`
   async synthesize() { throw new PluginError('TTS_SYNTHESIS_FAILED', 'no voice today') }`)
 
+const stillborn = ttsPlugin(`
+  async initialize() { throw new Error('no loudspeaker') }`)
+
 /** Needs what nobody gives it. */
 const strictSchema = { type: 'object', required: ['key'], properties: { key: { type: 'string' } } }
 
@@ -62,6 +65,7 @@ describe.skipIf(chromium === undefined)(
       const plugins = join(folder.path, 'plugins')
       writePlugin(plugins, 'parrot', parrot, { contract: 'llm' })
       writePlugin(plugins, 'mute', mute)
+      writePlugin(plugins, 'stillborn', stillborn)
       writePlugin(plugins, 'strict', ttsPlugin(), { config_schema: strictSchema })
       ;[tester, browser] = await Promise.all([
         startCommand(folder.path),
@@ -185,8 +189,14 @@ describe.skipIf(chromium === undefined)(
     })
 
     it('says which plugin failed, and why, and goes on', async () => {
-      await choice('Voice').selectOption('mute')
+      await choice('Voice').selectOption('stillborn')
       await say('Hear me.')
+      await page.getByText('stillborn could not be loaded').waitFor()
+      await page.getByText('no loudspeaker').first().waitFor()
+      expect(await input().inputValue()).toBe('Hear me.')
+      await choice('Voice').selectOption('mute')
+      await page.getByText('could not be loaded').waitFor({ state: 'detached' })
+      await input().press('Enter')
       expect(await over('mute could not speak')).toMatch(
         /messages\. Hear me\.[\s\S]*no voice today[\s\S]*What to do/,
       )

@@ -61,9 +61,11 @@ export function Cast() {
             <a href={addressOf({ section: 'plugin', plugin: name })}>Configure {name}</a>
           </p>
         ))}
-      {loadTroubles.value.map((trouble) => (
-        <Failure trouble={trouble} what="could not be loaded" key={trouble.plugin} />
-      ))}
+      {loadTroubles.value
+        .filter(({ role, plugin }) => cast.value[role].plugin?.name === plugin)
+        .map((trouble) => (
+          <Failure trouble={trouble} what="could not be loaded" key={trouble.plugin} />
+        ))}
     </section>
   )
 }

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Level } from '../form/bytes-field.js'
 import { connected } from '../state/events.js'
-import { cast, isLoading, unloaded } from './choices.js'
+import { cast, isLoading, loadChosen, unloaded } from './choices.js'
 import { isBusy, listen, microphone, microphoneTrouble, say, stop } from './conversation.js'
 
 /** Who holds the button for less only presses it: the next press ends the speech. In ms. */
@@ -19,10 +19,11 @@ export function Composer() {
   }, [])
   // Who leaves the section must not be heard any longer.
   useEffect(() => () => void (microphone.value && stop()), [])
-  const send = (): void => {
-    if (text.trim() === '') return
+  const send = async (): Promise<void> => {
+    // What could not be said stays there to be sent again.
+    if (text.trim() === '' || !(await loadChosen())) return
     setText('')
-    void say(text.trim())
+    await say(text.trim())
   }
   const isGone = connected.value === false
   return (
@@ -30,7 +31,7 @@ export function Composer() {
       class="card composer"
       onSubmit={(event) => {
         event.preventDefault()
-        if (!isGone) send()
+        if (!isGone) void send()
       }}
     >
       <div class="row">
@@ -62,6 +63,8 @@ export function Composer() {
 
 function hint(): string {
   if (!cast.value.ears.plugin) return 'Choose ears to speak instead of typing.'
+  if (unloaded.value.some(({ isBlocked }) => isBlocked))
+    return 'A plugin above needs its configuration first.'
   if (unloaded.value.length > 0) return 'Load the plugins above to speak. A typed message loads them too.'
   return 'Hold Speak (or Space on it) while you talk, or press it before and after. Whatever answers is stopped.'
 }

@@ -4,7 +4,7 @@ import { type Recording, record } from '../audio/microphone.js'
 import { fileOf, type SpeechPart } from '../audio/speech.js'
 import { Throttle } from '../parts/throttle.js'
 import type { Role } from './candidates.js'
-import { engineOf, instructions, loadChosen } from './choices.js'
+import { engineOf, instructions } from './choices.js'
 import {
   type Engine,
   hearsInPieces,
@@ -47,9 +47,7 @@ export function clear(): void {
 
 /** Begins a turn with what was typed. */
 export async function say(text: string): Promise<void> {
-  const stopping = takeOver()
-  if (!(await loadChosen()) || stopping.signal.aborted) return release(stopping)
-  await new LiveTurn(stopping).run(async (live) => {
+  await new LiveTurn(takeOver()).run(async (live) => {
     live.startClock(0)
     await answer(live, text)
   })

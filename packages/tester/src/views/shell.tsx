@@ -101,7 +101,7 @@ function focusMain(): void {
   document.getElementById('main')?.focus()
 }
 
-const pluginViews: Record<Exclude<Section, 'health' | 'logs'>, ComponentType<{ plugin: Plugin }>> = {
+const pluginViews: Record<Exclude<Section, 'health' | 'logs' | 'talk'>, ComponentType<{ plugin: Plugin }>> = {
   plugin: PluginView,
   invoke: Invoker,
   load: LoadView,
