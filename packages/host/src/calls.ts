@@ -58,6 +58,7 @@ export class Calls {
       },
       onEnd: this.requests.end,
       ...(map ? { map } : {}),
+      isOutermost: true,
     })
   }
 }

@@ -78,7 +78,7 @@ function methodsThatThrow(slot: Slot, contract: ContractDescriptor): object {
 
 function caller(slot: Slot, method: MethodDescriptor, requests: Requests) {
   const codecs = new MethodCodecs(method, { forCaller: true })
-  return async (...given: unknown[]): Promise<unknown> => {
+  const call = async (...given: unknown[]): Promise<unknown> => {
     requests.begin()
     try {
       const { args, options } = prepare(given, method, codecs)
@@ -86,9 +86,10 @@ function caller(slot: Slot, method: MethodDescriptor, requests: Requests) {
       const result = convert(codecs.decodeResult, answer, method, 'the result')
       return method.unwrap ? (result as Record_)[method.unwrap] : result
     } catch (error) {
-      return requests.fail(error)
+      return requests.fail(error, call)
     }
   }
+  return call
 }
 
 function streamer(slot: Slot, method: MethodDescriptor, requests: Requests) {
@@ -103,6 +104,7 @@ function streamer(slot: Slot, method: MethodDescriptor, requests: Requests) {
       },
       onEnd: requests.end,
       map: (piece) => convert(codecs.decodePiece, piece, method, 'a piece'),
+      isOutermost: true,
     })
 }
 

@@ -9,6 +9,7 @@ import {
   PluginStatus,
 } from '@appfactory/sdk'
 import { decodeState, describeThrown, encodeState, nameValue, type WireState } from '@appfactory/sdk/internal'
+import { atCaller } from './at-caller.js'
 import { withBase64 } from './base64.js'
 import { Calls } from './calls.js'
 import { Catalogue } from './catalogue.js'
@@ -397,7 +398,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
         reason: describeThrown(error).message,
       })
       report(undefined, error)
-      throw error
+      throw atCaller(error, this.load)
     }
   }
 

@@ -195,6 +195,8 @@ export class PluginError extends Error {
   override readonly name = 'PluginError'
   /** The number on the wire, such as 1002. */
   readonly code: number
+  /** The name of the code; undefined for a code of the author's own. A property of the error itself, so that Node prints it. */
+  readonly codeName: ErrorName | undefined
   /** JSON that tells the caller more. */
   readonly data: unknown
 
@@ -207,13 +209,9 @@ export class PluginError extends Error {
     }
     super(message ?? rowsByCode.get(number)?.description ?? `Error ${number}`, options)
     this.code = number
+    this.codeName = errorName(number)
     this.data = data
     Object.defineProperty(this, pluginErrorMark, { value: true })
-  }
-
-  /** The name of the code, or undefined for a code of the author's own. */
-  get codeName(): ErrorName | undefined {
-    return errorName(this.code)
   }
 }
 

@@ -1,3 +1,4 @@
+import { atCaller } from '../at-caller.js'
 import { type Outcome, outcomeOf } from '../metrics/outcomes.js'
 
 export interface PieceStreamOptions<Piece> {
@@ -7,6 +8,8 @@ export interface PieceStreamOptions<Piece> {
   map?(piece: unknown): Piece
   /** Called once, when the stream has ended, failed or been left, if it was begun. */
   onEnd?(outcome: Outcome, error?: unknown): void
+  /** Whether its reader is the application: the stack of an error then begins there. Default: false. */
+  isOutermost?: boolean
 }
 
 /**
@@ -63,7 +66,7 @@ export class PieceStream<Piece = unknown> implements AsyncIterableIterator<Piece
 
   readonly #fail = (error: unknown): never => {
     this.#end(outcomeOf(error), error)
-    throw error
+    throw this.#options.isOutermost ? atCaller(error, this.#fail) : error
   }
 
   #end(outcome: Outcome, error?: unknown): void {

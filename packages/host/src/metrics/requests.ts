@@ -1,3 +1,4 @@
+import { atCaller } from '../at-caller.js'
 import { type Outcome, outcomeOf } from './outcomes.js'
 
 /** How many requests a host got, from clients and through its own methods and handles, and how many of them failed. */
@@ -22,10 +23,10 @@ export class Requests {
     if (outcome === 'failed') this.#errors += 1
   }
 
-  /** Counts what a request failed with, and throws it. */
-  readonly fail = (error: unknown): never => {
+  /** Counts what a request failed with, and throws it. `method` is what the application called, if that runs now. */
+  readonly fail = (error: unknown, method?: (...args: never[]) => unknown): never => {
     this.end(outcomeOf(error))
-    throw error
+    throw atCaller(error, method ?? this.fail)
   }
 
   /** Counts a request, whatever comes of it. */
