@@ -123,9 +123,9 @@ export class Catalogue {
       .flatMap(({ name, supervisor: { failure } }) => (failure ? [[name, failure.message]] : []))
   }
 
-  /** Whether a plugin of that name, or what took its place, has an instance. */
-  isServing(name: string): boolean {
-    return this.#options.registry.find(name)?.instance !== undefined
+  /** Whether a plugin of that name, or what took its place, is loaded: it may be started again at the moment. */
+  hasComeUp(name: string): boolean {
+    return this.#options.registry.find(name)?.supervisor.contract !== undefined
   }
 
   /** Whether a plugin of that name is loaded, or being loaded. */

@@ -15,8 +15,8 @@ export async function startMetrics(
 ): Promise<MetricsServer | undefined> {
   if (port === undefined) return undefined
   // Loads the HTTP server on demand.
-  const { serveMetrics } = await import('../metrics/serve.js')
-  const server = await serveMetrics(source, { port, address }).catch((error: unknown) => {
+  const { startServer } = await import('../metrics/serve.js')
+  const server = await startServer(source, { port, address }).catch((error: unknown) => {
     throw new Error(whyNot(error, port, address), { cause: error })
   })
   if (port === 0) tell(streams, `metrics at ${server.url}/metrics`)

@@ -9,6 +9,8 @@ export interface Obstacle {
   reason: string
 }
 
+const beingLoaded = 'it is being loaded'
+
 /** Whether a host is ready: what was asked to be loaded is loaded, and no plugin has failed for good or is in quarantine. */
 export class Readiness {
   readonly #host: PluginHost
@@ -23,16 +25,22 @@ export class Readiness {
 
   /** A plugin is to be loaded, which `loading` does. One that can't be is an obstacle until somebody loads it. */
   expect(plugin: string, loading: Promise<unknown>): void {
-    this.#awaited.set(plugin, 'it is being loaded')
+    this.#awaited.set(plugin, beingLoaded)
     loading.then(
       () => this.#awaited.delete(plugin),
       (error: unknown) => this.#awaited.set(plugin, reasonOf(error)),
     )
   }
 
-  /** What is to be loaded is being found out, perhaps again. */
+  /** What is to be loaded is being found out, perhaps again: what could not be loaded before may not be wanted any more. */
   starting(): void {
     this.#failure = undefined
+    for (const [plugin, reason] of this.#awaited) if (reason !== beingLoaded) this.#awaited.delete(plugin)
+  }
+
+  /** A plugin that somebody is to load. */
+  require(plugin: string): void {
+    this.#awaited.set(plugin, 'it is not loaded')
   }
 
   /** What is to be loaded can't be found out. */
@@ -51,7 +59,7 @@ export class Readiness {
     if (isClosed()) return [{ reason: 'the host is shutting down' }]
     if (!this.#isStarted) return [{ reason: 'the host is starting' }]
     const failures = catalogue.failures()
-    const missing = [...this.#awaited].filter(([plugin]) => !catalogue.isServing(plugin))
+    const missing = [...this.#awaited].filter(([plugin]) => !catalogue.hasComeUp(plugin))
     const plugins = new Map([...missing, ...failures])
     return [
       ...(this.#failure === undefined ? [] : [{ reason: shortened(this.#failure, longestReason) }]),

@@ -11,13 +11,14 @@ export interface MetricsSource {
   obstacles(): readonly Obstacle[]
 }
 
+/** Metrics and probes that are being served. */
 export interface MetricsServer extends AsyncDisposable {
   readonly port: number
   /** Of the server, without a path. */
   readonly url: string
 }
 
-export interface MetricsServerOptions {
+interface ServerOptions {
   /** 0: any. */
   port: number
   address: string
@@ -43,9 +44,9 @@ interface Answer {
  *
  * @throws What `listen()` does, such as an error with the code EADDRINUSE.
  */
-export async function serveMetrics(
+export async function startServer(
   source: MetricsSource,
-  { port, address, patienceMs = 5000 }: MetricsServerOptions,
+  { port, address, patienceMs = 5000 }: ServerOptions,
 ): Promise<MetricsServer> {
   const server = createServer({
     maxHeaderSize: maxHeaderBytes,

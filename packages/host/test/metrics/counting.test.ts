@@ -1,6 +1,7 @@
 import type { TTSContract } from '@appfactory/sdk'
 import { expect, test } from 'vitest'
 import { PluginHost } from '../../src/index.js'
+import { serveMetrics } from '../../src/metrics/index.js'
 import { temporaryFolder, ttsPlugin, writePlugin } from '../fixtures/plugins.js'
 import { parsePrometheus } from './prometheus-parser.js'
 
@@ -88,4 +89,30 @@ async synthesize() { process.exit(3) }`
   // A name that nothing has leaves nothing behind.
   await expect(host.load('nobody')).rejects.toThrow()
   expect(host.metrics()).not.toContain('nobody')
+})
+
+test('metrics and probes of an embedded host are served: ready once its plugins are loaded, and while they restart', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'fragile', ttsPlugin('async synthesize() { process.exit(3) }'))
+  await using host = new PluginHost({
+    pluginsDir: root,
+    restart: { firstDelayMs: 1e8, maxDelayMs: 1e8, maxCrashes: 2 },
+  })
+  await using server = await serveMetrics(host, { port: 0, plugins: ['fragile'] })
+  const ask = async (path: string): Promise<Response> => fetch(`${server.url}${path}`)
+  const obstacles = async (): Promise<unknown> =>
+    ((await (await ask('/readyz')).json()) as { reasons: unknown }).reasons
+  expect(await obstacles()).toEqual([{ plugin: 'fragile', reason: 'it is not loaded' }])
+  const fragile = await host.load<TTSContract>('fragile')
+  expect(await obstacles()).toEqual([])
+  await expect(fragile.synthesize('x')).rejects.toThrow()
+  expect([host.active('tts'), await obstacles()]).toEqual([undefined, []])
+  await host.unload('fragile')
+  expect(await obstacles()).toEqual([{ plugin: 'fragile', reason: 'it is not loaded' }])
+  expect(await (await ask('/metrics')).text()).toContain(
+    'appfactory_plugin_crashes_total{plugin="fragile"} 1',
+  )
+  await host.close()
+  expect(await obstacles()).toEqual([{ reason: 'the host is shutting down' }])
+  expect((await ask('/healthz')).status).toBe(200)
 })
