@@ -46,6 +46,7 @@ import type { PluginSettings } from './plugin-settings.js'
 import { type DiscoveredPlugin, type Discovery, defaultPluginsDir } from './plugins/discovery.js'
 import type { EntryOptions } from './plugins/entry.js'
 import { type PluginPackage, ProjectPackages } from './plugins/project-packages.js'
+import { KeepAlive } from './process/keep-alive.js'
 import { Registry } from './registry.js'
 import { SharedWork } from './shared-work.js'
 import { Slot } from './slot/slot.js'
@@ -238,6 +239,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   #reloading: Promise<unknown> = Promise.resolve()
   readonly #logs: Logs
   readonly #wire: Wire
+  readonly #keepAlive = new KeepAlive()
   readonly #registry = new Registry<Slot>()
   readonly #failures: FailureLog
   readonly #figures = new FiguresByPlugin((...failure) => this.#failures.add(...failure))
@@ -279,6 +281,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       configDir: options.configDir ?? './config',
       plugins: options.plugins ?? {},
       limits: this.#limits,
+      keepAlive: this.#keepAlive,
       nodePath: options.nodePath,
       autoInstallDependencies: options.autoInstallDependencies ?? false,
       allowInstallScripts: options.allowInstallScripts ?? false,
@@ -666,6 +669,23 @@ export class PluginHost extends EventEmitter<HostEvents> {
       slots: this.#registry.slots(),
       loopDelay: this.#loopDelay,
     })
+  }
+
+  /**
+   * Lets this process end while the host's plugins are idle, as `unref()` of a timer does; they end with it. Calls in flight and
+   * open streams go on to keep it from ending. For scripts that may forget `close()`.
+   *
+   * @example const host = new PluginHost().unref()
+   */
+  unref(): this {
+    this.#keepAlive.set(false)
+    return this
+  }
+
+  /** Takes `unref()` back: plugins keep this process from ending until they are unloaded. That is how a host begins. */
+  ref(): this {
+    this.#keepAlive.set(true)
+    return this
   }
 
   /** Unloads all plugins and closes the logs. Nothing is left running. `force`, also later, ends the wait for calls in flight. */

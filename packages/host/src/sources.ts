@@ -27,6 +27,7 @@ import {
 import type { EntryOptions } from './plugins/entry.js'
 import { type Env, type Grants, pluginEnvironment } from './plugins/environment.js'
 import type { PluginPackage } from './plugins/project-packages.js'
+import type { KeepAlive } from './process/keep-alive.js'
 import { type NodeProgram, readNode } from './process/node.js'
 import type { Wire } from './trace/wire.js'
 
@@ -40,6 +41,7 @@ export interface SourcesOptions extends EntryOptions {
   /** What the host's options have for each plugin, by its name. */
   plugins: Readonly<Record<string, PluginSettings>>
   limits: InstanceLimits
+  keepAlive: KeepAlive
   /** The Node that runs plugins. Undefined: the one of this process. */
   nodePath: string | undefined
   autoInstallDependencies: boolean
@@ -235,7 +237,7 @@ export class Sources {
     { dir, manifest, entryFile }: ValidPlugin,
     grants: Grants,
   ): Promise<ConnectionOptions> {
-    const { limits, log, wire, nodePath } = this.#options
+    const { keepAlive, limits, log, wire, nodePath } = this.#options
     const figures = this.#options.figures.of(manifest.name)
     const logOf = (level: LogLevel, message: string): void => {
       figures.logLines[level] += 1
@@ -246,6 +248,7 @@ export class Sources {
       manifest,
       entryFile,
       limits,
+      keepAlive,
       env: pluginEnvironment(manifest.name, grants, (message) => logOf('WARNING', message)),
       log: logOf,
       figures,

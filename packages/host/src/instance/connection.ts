@@ -18,6 +18,7 @@ import { LogBudget } from '../logs/log-budget.js'
 import type { PluginFigures } from '../metrics/plugin-figures.js'
 import { readWithin } from '../process/backpressure.js'
 import { ChildProcess } from '../process/child-process.js'
+import type { KeepAlive } from '../process/keep-alive.js'
 import { type LaunchOptions, launchOf } from '../process/launch.js'
 import { StderrLog } from '../process/stderr.js'
 import type { Wire } from '../trace/wire.js'
@@ -32,6 +33,8 @@ export interface ConnectionOptions extends LaunchOptions {
   figures: PluginFigures
   /** An abort kills the process, until the plugin serves. */
   signal?: AbortSignal
+  /** Whether it keeps this process from ending while it is idle. Default: it does. */
+  keepAlive?: KeepAlive
   /** Asks for the schema in the plugin's code. Default: false. */
   wantsSchema?: boolean
   /** Sees every message. */
@@ -78,6 +81,7 @@ export class PluginConnection {
   readonly callers = new Callers()
   #phase: Phase = 'handshake'
   #hasExited = false
+  #isIdle = false
   #killReason: string | undefined
   #howEnded: string | undefined
   readonly #options: ConnectionOptions
@@ -131,6 +135,8 @@ export class PluginConnection {
     for (const stream of this.#answers) readWithin(() => this.#room(), stream)
     options.signal?.addEventListener('abort', this.#abort, { once: true })
     this.lost = this.#watchExit()
+    options.keepAlive?.add(this)
+    void this.lost.then(() => options.keepAlive?.delete(this))
   }
 
   /** What it was opened with. */
@@ -188,13 +194,27 @@ export class PluginConnection {
   /** The plugin is initialized. From now on, an end of its process is a crash. */
   beginServing(): void {
     this.#phase = 'serving'
+    this.setIdle(true)
     this.#options.signal?.removeEventListener('abort', this.#abort)
+  }
+
+  /** Whether it has neither calls nor streams. */
+  setIdle(isIdle: boolean): void {
+    this.#isIdle = isIdle
+    this.updateRef()
+  }
+
+  /** What is idle need not keep this process from ending; the end of what stops is waited for. */
+  updateRef(): void {
+    const { keepAlive } = this.#options
+    if (keepAlive) this.#child.setRef(keepAlive.isOn || !this.#isIdle || this.#phase === 'stopping')
   }
 
   /** From now on, the end of the process is what was asked for. */
   beginStop(): void {
     if (this.#phase === 'stopping') return
     this.#phase = 'stopping'
+    this.updateRef()
     this.#options.signal?.removeEventListener('abort', this.#abort)
     this.#resumeReading()
   }

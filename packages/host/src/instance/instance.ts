@@ -180,6 +180,7 @@ export class PluginInstance {
     const begun = performance.now()
     this.#calls += 1
     this.#figures.callsInFlight += 1
+    if (this.#calls === 1) this.#connection.setIdle(false)
     const params = this.#callParams(method, args, options)
     return this.#connection.request(pluginMethods.call, params, this.#requestOptions(method, options)).then(
       (result) => {
@@ -197,12 +198,14 @@ export class PluginInstance {
   #endCall(figures: MethodFigures, begun: number, outcome: Outcome): void {
     this.#calls -= 1
     this.#figures.callsInFlight -= 1
+    if (!this.isBusy) this.#connection.setIdle(true)
     this.#count(figures, begun, outcome)
   }
 
   #endStream(figures: MethodFigures, begun: number, outcome: Outcome): void {
     this.#streams -= 1
     this.#figures.openStreams -= 1
+    if (!this.isBusy) this.#connection.setIdle(true)
     this.#count(figures, begun, outcome)
   }
 
@@ -242,6 +245,7 @@ export class PluginInstance {
         // Counted last: one that could not be begun never ends.
         this.#streams += 1
         this.#figures.openStreams += 1
+        this.#connection.setIdle(false)
         return pieces
       },
       onEnd: (outcome, error) => {

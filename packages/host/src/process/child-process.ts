@@ -42,9 +42,12 @@ export class ChildProcess {
   /** Resolves when the process has ended; never rejects. A process that could not be started has no code. */
   readonly exited: Promise<Exit>
   readonly #group: ProcessGroup
+  readonly #child: NodeProcess | undefined
+  #isRef = true
 
   constructor(launch: Launch) {
     const { child, failed } = spawn(launch)
+    this.#child = child
     // At once: until then, nobody would end the process if the host were killed.
     this.pid = child?.pid
     this.#group = new ProcessGroup(this.pid)
@@ -62,6 +65,16 @@ export class ChildProcess {
   /** How many bytes have come through its pipes so far. */
   get bytesRead(): number {
     return this.#pipes.reduce((sum, pipe) => sum + (pipe instanceof Socket ? pipe.bytesRead : 0), 0)
+  }
+
+  /** Whether it keeps this process from ending. Default: true. */
+  setRef(isRef: boolean): void {
+    if (isRef === this.#isRef) return
+    this.#isRef = isRef
+    // The pipes need not: what is read from them follows from what the process does.
+    for (const pipe of this.#pipes) if (!isRef && pipe instanceof Socket) pipe.unref()
+    if (isRef) this.#child?.ref()
+    else this.#child?.unref()
   }
 
   /** Its output is read: another process that holds its pipes must not keep them, and this process, open. */

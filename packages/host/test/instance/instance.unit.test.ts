@@ -36,6 +36,7 @@ class FakeConnection {
   readonly figures = new PluginFigures()
   isRunning = true
   isPaused = true
+  isIdle: boolean | undefined
   answer: (asked: Asked) => unknown = () => 'an answer'
   pieces: () => AsyncIterableIterator<unknown> = async function* () {
     yield 'a'
@@ -67,6 +68,10 @@ class FakeConnection {
   stream(name: string, params: unknown, options: RequestOptions): AsyncIterableIterator<unknown> {
     this.asked.push({ method: name, params, options })
     return this.pieces()
+  }
+
+  setIdle(isIdle: boolean): void {
+    this.isIdle = isIdle
   }
 
   beginServing(): void {
@@ -236,6 +241,19 @@ test('its figures have no more than three decimals', async () => {
   expect(latencyMs).toBe(1.235)
   for (const name of ['uptime_seconds', 'p50_ms', 'p95_ms', 'p99_ms'])
     expect(String(details[name]), name).toMatch(/^\d+(\.\d{1,3})?$/)
+})
+
+test('it is idle while it has neither calls nor streams', async () => {
+  const { connection, instance } = await running({}, () => delay(5))
+  const calls = [instance.call('say', {}), instance.call('say', {})]
+  expect(connection.isIdle).toBe(false)
+  await calls[0]
+  const stream = instance.stream('spell', {})
+  await stream.next()
+  await Promise.all(calls)
+  expect(connection.isIdle).toBe(false)
+  await stream.return?.()
+  expect(connection.isIdle).toBe(true)
 })
 
 test('no more calls are in flight than may be', async () => {
