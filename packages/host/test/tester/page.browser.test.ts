@@ -81,8 +81,11 @@ describe.skipIf(chromium === undefined)(
       const before = await entries.count()
       await entries.first().getByRole('button', { name: 'Replay' }).click()
       await expect.poll(() => entries.count()).toBe(before + 1)
+      const place = await entries.first().getByRole('button', { name: 'Replay' }).boundingBox()
       await page.getByLabel('Copy get_voices as').first().selectOption('JSON-RPC line')
       await page.getByText('Copied').waitFor()
+      // The buttons stay where they are.
+      expect(await entries.first().getByRole('button', { name: 'Replay' }).boundingBox()).toEqual(place)
       expect(JSON.parse(await page.evaluate(() => navigator.clipboard.readText()))).toEqual({
         jsonrpc: '2.0',
         id: 1,
