@@ -94,9 +94,12 @@ export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits
   traceWire?: string
   /**
    * Opens Node's debugger for each plugin, on a free port of 127.0.0.1; the plugin's log says which. With `break`, a plugin waits for
-   * it before any of its code runs. Calls, health checks and the like have no timeout then. Default: false.
+   * it before any of its code runs. Calls, health checks and the like have no timeout then. By names: for these plugins only.
+   * Default: false.
+   *
+   * @example { my_tts: 'break' }
    */
-  inspect?: boolean | 'break'
+  inspect?: boolean | 'break' | Readonly<Record<string, boolean | 'break'>>
   /** When a crashed plugin is started again. */
   restart?: Partial<RestartPolicy>
   /**

@@ -211,6 +211,7 @@ function notAnObject(what: string, options: unknown): TypeError {
 }
 
 const isFlag = (value: unknown): boolean => typeof value === 'boolean'
+const isInspection = (value: unknown): boolean => isFlag(value) || value === 'break'
 const isText = (value: unknown): boolean => typeof value === 'string'
 
 /** What the options of a host that are no numbers may be. */
@@ -226,7 +227,12 @@ export const kinds: Readonly<Record<string, { takes: string; fits(value: unknown
     takes: `one of ${logLevels.join(', ')}`,
     fits: (value) => logLevels.some((level) => level === value),
   },
-  inspect: { takes: 'true, false or "break"', fits: (value) => isFlag(value) || value === 'break' },
+  inspect: {
+    takes: 'true, false, "break", or an object with one of these for each plugin',
+    fits: (value) =>
+      isInspection(value) ||
+      (typeof value === 'object' && value !== null && Object.values(value).every(isInspection)),
+  },
   traceWire: { takes: 'a path', fits: isText },
   logFormat: {
     takes: `one of ${logFormats.join(', ')}`,

@@ -46,7 +46,7 @@ export interface SourcesOptions extends EntryOptions {
   nodePath: string | undefined
   autoInstallDependencies: boolean
   allowInstallScripts: boolean
-  inspect: boolean | 'break'
+  inspect: boolean | 'break' | Readonly<Record<string, boolean | 'break'>>
   wire: Wire
   log(plugin: string, level: LogLevel, message: string): void
   figures: FiguresByPlugin
@@ -259,7 +259,8 @@ export class Sources {
 
   /** A plugin that stands at a breakpoint is neither late nor hung: only its shutdown has a deadline. */
   #inspected(options: ConnectionOptions): ConnectionOptions {
-    const { inspect } = this.#options
+    const asked = this.#options.inspect
+    const inspect = typeof asked === 'object' ? asked[options.manifest.name] : asked
     if (!inspect) return options
     if (options.manifest.permissions !== undefined) options.log('WARNING', noDebuggerWithPermissions)
     return { ...options, inspect, limits: { ...options.limits, ...noDeadlines } }

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import type { TTSContract } from '@appfactory/sdk'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { PluginHost } from '../src/index.js'
+import { type PluginHandle, PluginHost } from '../src/index.js'
 import { makeFolder, ttsPlugin, writePlugin } from './fixtures/plugins.js'
 
 const folder = makeFolder()
@@ -40,7 +40,7 @@ function firstFrame(error: Error): string | undefined {
 }
 
 describe('the stack of an error begins at the application’s own call', () => {
-  test.for<[string, (tts: TTSClient) => Promise<unknown>, string]>([
+  test.for<[string, (tts: PluginHandle<TTSContract>) => Promise<unknown>, string]>([
     [
       'a method of a handle',
       async function ask(tts) {
@@ -93,9 +93,8 @@ describe('the stack of an error begins at the application’s own call', () => {
   })
 })
 
-type TTSClient = Awaited<ReturnType<typeof host.load<TTSContract>>>
-let voice: Promise<TTSClient> | undefined
-const loaded = (): Promise<TTSClient> => (voice ??= host.load<TTSContract>('voice'))
+let voice: Promise<PluginHandle<TTSContract>> | undefined
+const loaded = (): Promise<PluginHandle<TTSContract>> => (voice ??= host.load<TTSContract>('voice'))
 
 test('calls that fail together each have a stack of their own', async () => {
   const tts = await loaded()

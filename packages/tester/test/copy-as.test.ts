@@ -62,7 +62,7 @@ it('makes a line that appfactory-host takes', () => {
 })
 
 it('makes a command that a shell takes as it is', () => {
-  const words = shell(invocation(awkward)).replace('npx appfactory-host', "printf '%s\\0'")
+  const words = shell(invocation(awkward)).replace('npx --no-install appfactory-host', "printf '%s\\0'")
   const args = execFileSync('sh', ['-c', words], { encoding: 'utf8' }).split('\0').slice(0, -1)
   const json = args[args.indexOf('--args') + 1] ?? ''
   expect(args).toEqual([
@@ -90,7 +90,10 @@ it('has the bytes in the line, but not where a text only looks like their name',
 
 it('names the files that a command reads, and the configuration', () => {
   const { call, base64 } = withClip('$& it’s.wav')
-  const words = shell({ ...call, config: { voice: 'rms' } }).replace('npx appfactory-host', "printf '%s\\0'")
+  const words = shell({ ...call, config: { voice: 'rms' } }).replace(
+    'npx --no-install appfactory-host',
+    "printf '%s\\0'",
+  )
   const args = execFileSync('sh', ['-c', words], { encoding: 'utf8' }).split('\0')
   expect(args).toEqual(expect.arrayContaining(['audio=$& it’s.wav', 'also=$& it’s.wav', '{"voice":"rms"}']))
   expect(JSON.parse(args[args.indexOf('--args') + 1] ?? '')).toMatchObject({ parts: [{ data_b64: base64 }] })

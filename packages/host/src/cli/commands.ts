@@ -101,7 +101,11 @@ export const commands: readonly Command[] = [
       tester: { kind: 'flag', describe: 'Serve the Plugin Tester too' },
       port: { kind: 'number', describe: 'Its port on 127.0.0.1 [default: any]' },
       open: { kind: 'flag', describe: 'Open its page in the browser' },
-      inspect: { kind: 'flag', describe: 'Open Node’s debugger for each plugin, on 127.0.0.1' },
+      inspect: {
+        kind: 'flag',
+        describe: 'Open Node’s debugger for each plugin, on 127.0.0.1; --inspect=NAME: for that one',
+      },
+      'inspect-plugin': { kind: 'list' },
       'inspect-brk': { kind: 'flag', describe: 'The same; plugins wait for it before their code runs' },
       'inspect-port': {
         kind: 'number',

@@ -1,13 +1,14 @@
-import { fstatSync, statSync } from 'node:fs'
+import { fstatSync, readdirSync, statSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { PassThrough, type Readable } from 'node:stream'
 import { isNativeError } from 'node:util/types'
 import { isPluginError } from '@appfactory/sdk'
+import { closest, quoted } from '@appfactory/sdk/internal'
 import { type DebuggerPort, openDebuggerPort } from '../dev/debugger-port.js'
 import { type PluginWatch, pluginsDirOf, watchPlugins } from '../dev/dev.js'
 import type { DevelopmentEvent } from '../dev/events.js'
 import { reasonOf } from '../errors.js'
-import type { HostEvents } from '../host.js'
+import type { HostEvents, HostOptions } from '../host.js'
 import { wireMembers } from '../server/wire-form.js'
 import { type CommonOptions, paint, type Streams, write } from './output.js'
 import { createHost, serveClient } from './serve.js'
@@ -23,6 +24,8 @@ interface DevCommand extends Omit<CommonOptions, 'pluginsDir'> {
   open: boolean
   inspect: boolean
   inspectBrk: boolean
+  /** The plugins that `--inspect=NAME` or `--inspect-brk=NAME` names. */
+  inspectPlugin: string[] | undefined
   inspectPort: number | undefined
 }
 
@@ -64,15 +67,33 @@ export async function dev(streams: Streams, options: DevCommand): Promise<number
 }
 
 /** @throws UsageError where the options do not go together. */
-function inspectOf({ inspect, inspectBrk, inspectPort }: DevCommand, dir: string): boolean | 'break' {
-  if (inspectPort === undefined) return inspectBrk ? 'break' : inspect
+function inspectOf(options: DevCommand, dir: string): NonNullable<HostOptions['inspect']> {
+  const { inspectPlugin: names, inspectPort } = options
+  const mode = options.inspectBrk ? 'break' : options.inspect
+  if (inspectPort !== undefined) checkInspectPort(options, dir)
+  if (!names) return mode
+  for (const name of names) checkPluginIn(pluginsDirOf(dir), name)
+  return Object.fromEntries(names.map((name) => [name, mode]))
+}
+
+/** @throws UsageError where the folder has no plugin of that name. */
+function checkPluginIn(dir: string, name: string): void {
+  const names = readdirSync(dir)
+  if (names.includes(name)) return
+  const meant = closest(name, names)
+  throw new UsageError(
+    `--inspect=${name}: there is no plugin ${quoted(name)} in ${dir}${meant === undefined ? '' : `. Did you mean ${meant}?`}`,
+  )
+}
+
+function checkInspectPort(
+  { inspect, inspectBrk, inspectPlugin, inspectPort = 0 }: DevCommand,
+  dir: string,
+): void {
   checkPort(inspectPort, '--inspect-port')
   if (!inspect && !inspectBrk) throw new UsageError('--inspect-port needs --inspect or --inspect-brk')
-  if (pluginsDirOf(dir) === dir)
-    throw new UsageError(
-      '--inspect-port is for the folder of one plugin: each plugin has a debugger of its own',
-    )
-  return inspectBrk ? 'break' : true
+  if (pluginsDirOf(dir) === dir && inspectPlugin?.length !== 1)
+    throw new UsageError('--inspect-port is for one plugin: name it, as in --inspect=my_tts')
 }
 
 /** What Node writes to stderr about its debugger, besides the address. */

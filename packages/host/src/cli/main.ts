@@ -1,6 +1,6 @@
 import { describeThrown, maxTimerMs } from '@appfactory/sdk/internal'
 import { complain, exitCodes, fail, isReaderGone, type Streams } from './output.js'
-import { createParser } from './parser.js'
+import { createParser, splitNames } from './parser.js'
 import { StopSignals } from './stop-signals.js'
 
 /** Runs `appfactory-host` and sets the exit code of the process. */
@@ -45,7 +45,7 @@ async function run(argv: readonly string[], streams: Streams): Promise<number> {
     status = await work
   }
   try {
-    await createParser(streams, argv, settle).parseAsync([...argv])
+    await createParser(streams, argv, settle).parseAsync(splitNames(argv))
   } catch (error) {
     // After a signal, failures of interrupted work are expected.
     return streams.stop.status ?? fail(streams, error, argv.includes('--json'))

@@ -59,6 +59,16 @@ export function createParser(
     })
 }
 
+/** Makes of `--inspect=NAME` what yargs can read: a flag has no value there. */
+export function splitNames(argv: readonly string[]): string[] {
+  return argv.flatMap((argument) => {
+    const [, flag, name = ''] = /^(--inspect(?:-brk)?)=(.*)$/s.exec(argument) ?? []
+    return flag === undefined || name === 'true' || name === 'false'
+      ? [argument]
+      : [flag, `--inspect-plugin=${name}`]
+  })
+}
+
 /** Loads what reads settings on demand. */
 async function runCommand(
   streams: Streams,

@@ -127,7 +127,7 @@ test('with --inspect-brk a plugin waits for its debugger before any of its code 
   expect(await dev.finish()).toMatchObject({ code: 0 })
 })
 
-test('permissions hold: such a plugin has no debugger, and its log says why', async () => {
+test('only plugins that are named have a debugger, and none with permissions: its log says why', async () => {
   const root = temporaryFolder()
   writePlugin(
     root,
@@ -141,12 +141,21 @@ test('permissions hold: such a plugin has no debugger, and its log says why', as
     { permissions: [] },
   )
   writeFileSync(join(root, 'secret'), 'x')
-  await using host = new PluginHost({ pluginsDir: root, inspect: true })
+  const address = `async getVoices() {
+    const { url } = await import('node:inspector')
+    return [{ id: 'a', name: url() ?? 'none', language: 'en' }]
+  }`
+  writePlugin(root, 'named', ttsPlugin(address))
+  writePlugin(root, 'other', ttsPlugin(address))
+  await using host = new PluginHost({ pluginsDir: root, inspect: { limited: true, named: true } })
   const log: string[] = []
   host.on('log', ({ message }) => log.push(message))
   await host.load('limited')
   expect(await host.call('limited', 'get_voices')).toMatchObject([{ name: 'ERR_ACCESS_DENIED none' }])
   expect(log.join('\n')).toMatch(/no debugger.*permissions/)
+  await Promise.all([host.load('named'), host.load('other')])
+  expect(await host.call('named', 'get_voices')).toMatchObject([{ name: expect.stringMatching(/^ws:/) }])
+  expect(await host.call('other', 'get_voices')).toMatchObject([{ name: 'none' }])
 })
 
 test('options that do not go together are refused', async () => {
@@ -155,6 +164,7 @@ test('options that do not go together are refused', async () => {
   const cases: [string[], RegExp][] = [
     [['dev', 'voice', '--inspect-port', '9229'], /needs --inspect/],
     [['dev', '.', '--inspect', '--inspect-port', '9229'], /one plugin/],
+    [['dev', '.', '--inspect-brk=voise'], /no plugin "voise" in .*Did you mean voice\?/],
     [['dev', 'voice', '--inspect', '--inspect-port', '70000'], /--inspect-port must be/],
   ]
   await Promise.all(

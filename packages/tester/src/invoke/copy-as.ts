@@ -33,7 +33,7 @@ export function shell({ plugin, pluginsDir, method, args, config, timeout }: Inv
   const loadedWith = isGiven(config) ? [`--config ${quote(JSON.stringify(config))}`] : []
   const limit = timeout ? [`--timeout ${timeout}`] : []
   return [
-    `npx appfactory-host call ${plugin} ${method.name} --plugins-dir ${quote(pluginsDir)}`,
+    `npx --no-install appfactory-host call ${plugin} ${method.name} --plugins-dir ${quote(pluginsDir)}`,
     ...loadedWith,
     ...given,
     ...files,
