@@ -132,7 +132,7 @@ function OptionChoice({ plugin, method, label, value, onChoose }: OptionChoicePr
   const isUnknown = value !== '' && !options.some(({ id }) => id === value)
   return (
     <select aria-label={label} value={value} onChange={({ currentTarget }) => onChoose(currentTarget.value)}>
-      <option value="">its own default</option>
+      <option value="">default</option>
       {isUnknown && <option value={value}>{value}</option>}
       {options.map((each) => (
         <option value={each.id} key={each.id}>

@@ -51,7 +51,7 @@ export function Composer() {
           Stop <kbd>Esc</kbd>
         </button>
       </div>
-      <p class="hint">{hint()}</p>
+      <p class={`hint ${unloaded.value.length === 0 ? 'usage' : ''}`}>{hint()}</p>
       {microphoneTrouble.value !== undefined && (
         <p class="problem" role="alert">
           {microphoneTrouble.value}
