@@ -19,7 +19,8 @@ const { text } = testDocument('docs/command.md', () => {
       listed.map(({ name }) => name),
     )
     const options = listed.flatMap(({ name, options: own }) =>
-      Object.keys(own).map((option) => [name, `--${option}`]),
+      // Without a description, it is no option of its own.
+      Object.entries(own).flatMap(([option, { describe }]) => (describe ? [[name, `--${option}`]] : [])),
     )
     expect(tableOf(text, 'Options of commands').map((row) => row.slice(0, 2))).toEqual(options)
   })

@@ -371,9 +371,13 @@ export class PluginHost extends EventEmitter<HostEvents> {
    */
   async load<Contract = unknown>(name: string, options?: LoadOptions): Promise<PluginHandle<Contract>>
   async load(...given: Given<[options?: LoadOptions | undefined]>): Promise<PluginHandle> {
-    if (!namesContract(given)) return this.#load(...given)
-    const [contract, name, options] = given
-    return this.#load(name, options, expectedContract('load()', contract))
+    try {
+      if (!namesContract(given)) return await this.#load(...given)
+      const [contract, name, options] = given
+      return await this.#load(name, options, expectedContract('load()', contract))
+    } catch (error) {
+      throw atCaller(error, this.load)
+    }
   }
 
   async #load(name: string, options: LoadOptions = {}, expected?: ContractBinding): Promise<PluginHandle> {
@@ -404,7 +408,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
         reason: describeThrown(error).message,
       })
       report(undefined, error)
-      throw atCaller(error, this.load)
+      throw error
     }
   }
 
