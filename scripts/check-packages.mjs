@@ -13,15 +13,16 @@ import { thirdPartyFile } from './lib/third-party.mjs'
 /** Largest sizes in KB (1,000 bytes), packed, with the reason. */
 const ceilings = {
   // Every plugin downloads it: its code, its types, the contracts as JSON, and, a third of it, the checks of contracts. The checks
-  // of what comes from outside, and reading it in turns, took 50.
+  // of what comes from outside, and reading it in turns, took 50; documentation that editors show, 8.
   sdk: {
-    packed: 230,
+    packed: 240,
     files: /^(dist\/.*\.(js|d\.ts|json)|dist\/THIRD-PARTY-LICENSES|package\.json|README\.md|LICENSE)$/,
   },
-  // Applications download it once; 60 of it are the page of the Plugin Tester, 10 the checks of schemas and answers. A file for each
-  // job, with its declarations and comments, took 10.
+  // Applications download it once; 75 of it are the page of the Plugin Tester, 10 the checks of schemas and answers. A file for each
+  // job, with its declarations and comments, took 10; what operators need (settings, metrics, traces, logs), add and remove, the
+  // debugger, and documentation that editors show took 60.
   host: {
-    packed: 205,
+    packed: 290,
     files:
       /^(dist\/.*\.(js|d\.ts)|dist\/tester\/page\/.*\.(html|css|svg)|dist\/THIRD-PARTY-LICENSES|bin\/.*\.js|package\.json|README\.md|LICENSE)$/,
   },
