@@ -21,10 +21,9 @@ export interface Outcome {
 
 export function report(outcome: Outcome, failed?: StepFailed): string {
   const { answers, target, isHere, dryRun, files, overwritten, command } = outcome
-  const lines = files.map(({ path, content }) => {
-    const note = overwritten.includes(path) ? ', overwritten' : ''
-    return `  ${path}  ${paint('dim', `${byteLength(content)} bytes${note}`)}`
-  })
+  const lines = files.map(
+    ({ path }) => `  ${path}${overwritten.includes(path) ? paint('dim', '  overwritten') : ''}`,
+  )
   const head = `${dryRun ? 'Would write' : 'Wrote'} ${files.length} files to ${target}:`
   const steps = nextSteps(answers, isHere, failed?.undone).map((step) => `  ${paint('cyan', step)}`)
   const next = dryRun ? [] : ['', 'Next:', ...steps]

@@ -107,15 +107,13 @@ test.skipIf(process.platform === 'win32')(
       async initialize() { process.on('SIGTERM', () => {}); (await import('node:fs')).writeFileSync('${root}/pid', String(process.pid)) }
       shutdown() { return new Promise((resolve) => setTimeout(resolve, 60_000)) }`
     writePlugin(join(root, 'plugins'), 'stubborn', ttsPlugin(members))
-    const host = start(root, ['--auto-load'])
+    const host = start(root, ['--auto-load', '--shutdown-timeout-ms', 'Infinity'])
     await expect.poll(() => existsSync(join(root, 'pid')), { timeout: 20_000 }).toBe(true)
     const pid = Number(readFileSync(join(root, 'pid'), 'utf8'))
     host.kill('SIGTERM')
     await new Promise((resolve) => setTimeout(resolve, 500))
-    const begun = performance.now()
     host.kill('SIGTERM')
     expect(await exitOf(host)).toBe(143)
-    expect(performance.now() - begun).toBeLessThan(4000)
     await expect.poll(() => isAlive(pid)).toBe(false)
   },
 )

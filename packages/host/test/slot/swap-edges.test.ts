@@ -171,7 +171,7 @@ test('a state may be longer than a message: what limits it is maxStateBytes', as
   expect(await host.swap('one', 'two')).toMatchObject({ statePreserved: true })
   expect(await textOf(plugin.complete('x'))).toBe('two 2 1,2,255')
   const state = await host.captureState('two')
-  expect(state).toMatchObject({ count: 2, nested: [{ bytes: Buffer.from([1, 2, 255]) }] })
+  expect(state).toMatchObject({ count: 2, nested: [{ bytes: Uint8Array.of(1, 2, 255) }] })
   await host.restoreState('two', { ...(state as object), count: 10 })
   expect(await textOf(plugin.complete('x'))).toBe('two 11 1,2,255')
   const longer = { ...(state as object), more: 'x'.repeat(200) }

@@ -31,8 +31,10 @@ export function warningsOf({ path }: Plugin): readonly string[] {
   return found.value.get(path)?.warnings ?? []
 }
 
-export function isRunning({ status }: Plugin): boolean {
-  return status !== 'UNLOADED' && status !== 'STOPPED'
+/** Whether the host holds it, also while it is restarted. One whose load has failed is in ERROR too, with the reason. */
+export function isRunning({ status, valid, errors }: Plugin): boolean {
+  const isLoadFailed = status === 'ERROR' && valid && errors.length > 0
+  return status !== 'UNLOADED' && status !== 'STOPPED' && !isLoadFailed
 }
 
 let refreshing: Promise<void> | undefined
