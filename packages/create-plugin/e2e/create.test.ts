@@ -93,8 +93,13 @@ async function told(events: Interface, type: string): Promise<void> {
 }
 
 const managers = ['npm', 'pnpm'] as const
+/** Everything with npm; with pnpm each contract, in one language or the other. */
 const matrix = managers.flatMap((manager) =>
-  contracts.flatMap((contract) => languages.map((language) => ({ manager, contract, language }))),
+  contracts.flatMap((contract, index) =>
+    languages
+      .filter((_, other) => manager === 'npm' || (index + other) % 2 === 0)
+      .map((language) => ({ manager, contract, language })),
+  ),
 )
 
 describe.concurrent.each(matrix)(
