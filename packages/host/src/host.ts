@@ -182,13 +182,6 @@ export interface HostEvents {
   log: [event: LogEvent]
 }
 
-/** What is called for an event of that name. */
-type HostListener<Name extends keyof HostEvents> = Name extends keyof HostEvents
-  ? HostEvents[Name] extends unknown[]
-    ? (...args: HostEvents[Name]) => void
-    : never
-  : never
-
 /** Figures of the host itself. */
 export interface HostStatus {
   /** Of this package. */
@@ -306,30 +299,6 @@ export class PluginHost extends EventEmitter<HostEvents> {
     })
     this.#calls = new Calls(this.#registry, this.#catalogue)
     this.#logs.launcher('INFO', 'host started', { version: hostVersion, plugins_dirs: dirs })
-  }
-
-  /**
-   * Calls `listener` for each event of that name: `status`, `crash`, `restart`, `swap` or `log`. What it throws is logged, and
-   * changes nothing.
-   *
-   * @example host.on('crash', ({ plugin, message, stderr }) => console.error(plugin, message, stderr))
-   */
-  override on<Name extends keyof HostEvents>(event: Name, listener: HostListener<Name>): this {
-    return super.on(event, listener)
-  }
-
-  /**
-   * As `on`, for the next event of that name only.
-   *
-   * @example host.once('restart', ({ plugin, attempt }) => console.log(plugin, attempt))
-   */
-  override once<Name extends keyof HostEvents>(event: Name, listener: HostListener<Name>): this {
-    return super.once(event, listener)
-  }
-
-  /** Takes a listener away that `on` or `once` has added. */
-  override off<Name extends keyof HostEvents>(event: Name, listener: HostListener<Name>): this {
-    return super.off(event, listener)
   }
 
   /**
@@ -475,9 +444,12 @@ export class PluginHost extends EventEmitter<HostEvents> {
     const after = changes.plugins ? new Map(Object.entries(changes.plugins)) : before
     const slots = this.#registry.slots()
     const isChanged = await Promise.all(
-      slots.map(({ source, instance }) =>
-        instance ? this.#sources.hasChanged(source, instance, after.get(source.name)) : true,
-      ),
+      slots.map(async (slot) => {
+        const { source } = slot
+        // One that is being loaded has read its configuration already.
+        const instance = slot.instance ?? (await slot.ready().catch(() => undefined))
+        return instance ? this.#sources.hasChanged(source, instance, after.get(source.name)) : true
+      }),
     )
     this.#sources.settings = after
     this.#logLevel = changes.logLevel ?? this.#logLevel

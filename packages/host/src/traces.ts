@@ -60,7 +60,7 @@ interface FailureTrace {
   readonly errorName?: string
 }
 
-export const callChannel = tracingChannel<unknown, CallTrace>('appfactory.call')
+export const callChannel = tracingChannel<object, CallTrace>('appfactory.call')
 const loadChannel = channel('appfactory.load')
 const swapChannel = channel('appfactory.swap')
 const crashChannel = channel('appfactory.crash')

@@ -30,6 +30,15 @@ test('an application reads configurations again: settings lie over the file, and
   await expect(host.reload()).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_READY' })
 })
 
+test('a plugin that is being loaded is not started a second time', async () => {
+  const root = temporaryFolder()
+  const slow = ttsPlugin('async initialize() { await new Promise((resolve) => setTimeout(resolve, 500)) }')
+  writePlugin(root, 'slow', slow)
+  await using host = new PluginHost({ pluginsDir: root })
+  const [, reloaded] = await Promise.all([host.load('slow'), host.reload()])
+  expect(reloaded).toEqual({ swapped: [], unchanged: ['slow'], failed: [] })
+})
+
 test('a host whose folder was not there at first is ready once it was found', async () => {
   const dir = join(temporaryFolder(), 'later')
   await using host = new PluginHost({ pluginsDir: dir })

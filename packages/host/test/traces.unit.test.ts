@@ -98,14 +98,14 @@ test('a call that is tried again is one call', async () => {
 
 test('a call carries what its caller has in an AsyncLocalStorage, and what a listener puts there', async () => {
   const caller = new AsyncLocalStorage<string>()
-  const bound = new AsyncLocalStorage<string>()
-  callChannel.start.bindStore(bound, ({ method }) => `span of ${method}`)
+  const bound = new AsyncLocalStorage<object>()
+  callChannel.start.bindStore(bound, ({ method }) => ({ span: method }))
   onTestFinished(() => void callChannel.start.unbindStore(bound))
   const seen: unknown[] = []
   source.last.answer = async () => {
     seen.push(caller.getStore(), bound.getStore())
   }
   await caller.run('request 1', () => slot.call('synthesize', {}))
-  expect(seen).toEqual(['request 1', 'span of synthesize'])
+  expect(seen).toEqual(['request 1', { span: 'synthesize' }])
   expect(bound.getStore()).toBeUndefined()
 })

@@ -1,5 +1,5 @@
 import { get } from 'node:http'
-import { describeThrown, systemCodeOf } from '@appfactory/sdk/internal'
+import { describeThrown, maxTimerMs, systemCodeOf } from '@appfactory/sdk/internal'
 import { z } from 'zod'
 import { exitCodes, print, printJson, type Streams } from './output.js'
 import { checkPort } from './tester.js'
@@ -37,7 +37,7 @@ export async function health(streams: Streams, options: HealthCommand): Promise<
 
 /** What `/readyz` says, whatever the status. */
 async function ask({ host, port, timeout }: HealthCommand): Promise<Answer> {
-  const signal = AbortSignal.timeout(timeout)
+  const signal = AbortSignal.timeout(Math.min(timeout, maxTimerMs))
   const body = await new Promise<string>((resolve, reject) => {
     get({ host, port, path: '/readyz', signal, agent: false }, (response) => {
       let text = ''

@@ -31,9 +31,12 @@ function unknownWord(words: readonly string[], argv: readonly string[]): string 
   const isGiven = (word: string): boolean => argv.some((item) => item.replace(/^--?|=.*/gs, '') === word)
   const word = words.find(isGiven) ?? words[0] ?? ''
   const isOption = argv.some((item) => item.startsWith('-') && item.replace(/^--?|=.*/gs, '') === word)
+  const command = argv.find((item) => commandNames.includes(item))
+  if (isOption && command !== undefined && flags.includes(word))
+    return `${command} does not take --${word}. appfactory-host ${command} --help lists what it takes`
   const meant = closest(word, isOption ? flags : commandNames)
   const dashes = word.length === 1 ? '-' : '--'
-  const kind = argv.some((item) => commandNames.includes(item)) ? 'argument' : 'command'
+  const kind = command === undefined ? 'command' : 'argument'
   const what = isOption ? `option ${dashes}${word}` : `${kind} ${word}`
   return `Unknown ${what}${meant === undefined ? '' : `. Did you mean ${isOption ? '--' : ''}${meant}?`}`
 }

@@ -6,12 +6,13 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  realpath,
   rename,
   rm,
   rmdir,
   writeFile,
 } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve, sep } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
 import { parseJson, systemCodeOf } from '@appfactory/sdk/internal'
 import { addedInvalid, alreadyThere, notAPlugin, packageNotFetched, specRefused } from '../errors.js'
@@ -148,6 +149,8 @@ class Addition {
 
   async #refuseIfThere(name: string): Promise<void> {
     const path = join(this.#dir, name)
+    if (await isSameFolder(this.#spec, path))
+      throw specRefused(this.#spec, 'is the folder that it would replace: it is a plugin there already')
     if (this.#options.force || !(await isThere(path))) return
     throw alreadyThere(this.#spec, name, path, originText(await readOrigin(path)))
   }
@@ -229,6 +232,13 @@ class Addition {
     }
     return replaced
   }
+}
+
+/** Whether both are one folder, or one lies in the other, symlinks followed. */
+async function isSameFolder(spec: string, path: string): Promise<boolean> {
+  const [from, to] = await Promise.all([spec, path].map((one) => realpath(one).catch(() => undefined)))
+  if (from === undefined || to === undefined || !(await lstat(from)).isDirectory()) return false
+  return `${from}${sep}`.startsWith(`${to}${sep}`) || `${to}${sep}`.startsWith(`${from}${sep}`)
 }
 
 /** Whether there is anything of that name, also a symlink to nowhere. */

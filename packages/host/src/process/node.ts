@@ -64,7 +64,12 @@ export async function readNode(path: string): Promise<NodeProgram> {
 }
 
 async function ask(file: string): Promise<Answer> {
-  const options = { env: { ...process.env, ...asNode }, timeout: askTimeoutMs, windowsHide: true }
+  const options = {
+    env: { ...process.env, ...asNode },
+    timeout: askTimeoutMs,
+    killSignal: 'SIGKILL',
+    windowsHide: true,
+  } as const
   const { stdout } = await promisify(execFile)(file, ['-e', question], options).catch((error: unknown) => {
     const reason = systemCodeOf(error) === 'ENOENT' ? 'does not exist' : `can’t be run: ${reasonOf(error)}`
     throw nodeUnusable(file, reason)

@@ -28,8 +28,8 @@ function copy(value: unknown, room: Room, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return spend(isJson(value) ? value : undefined, room)
   if (value instanceof Bytes) return spend({ bytes: value.data.length }, room)
   if (ArrayBuffer.isView(value)) return spend({ bytes: value.byteLength }, room)
-  if ('toJSON' in value && typeof value.toJSON === 'function') return copy(value.toJSON(), room, depth)
   if (depth === maxDepth) return spend('…', room)
+  if ('toJSON' in value && typeof value.toJSON === 'function') return copy(value.toJSON(), room, depth + 1)
   room.left -= 4
   return Array.isArray(value) ? copyItems(value, room, depth + 1) : copyMembers(value, room, depth + 1)
 }

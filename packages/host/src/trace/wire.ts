@@ -1,4 +1,4 @@
-import type { WireTap } from '@appfactory/sdk/internal'
+import { describeThrown, type WireTap } from '@appfactory/sdk/internal'
 import { shorten } from './shorten.js'
 import { TraceFile } from './trace-file.js'
 
@@ -12,6 +12,15 @@ export interface WireLine {
   direction: 'to plugin' | 'from plugin'
   /** The JSON-RPC message, shortened to less than 64 KiB; a text where it was no JSON-RPC. */
   message: unknown
+}
+
+/** Who watches never makes a call fail. */
+function shown(message: unknown): unknown {
+  try {
+    return shorten(message)
+  } catch (error) {
+    return `it can’t be shown: ${describeThrown(error).message}`
+  }
 }
 
 /** All messages between a host and its plugins, for whoever looks at them. Nothing is made of them while nobody does. */
@@ -43,7 +52,7 @@ export class Wire {
     const listeners = this.#listeners
     const tell = (direction: WireLine['direction'], message: unknown): void => {
       const time = new Date().toISOString()
-      const line = { time, plugin, pid: pid(), direction, message: shorten(message) }
+      const line = { time, plugin, pid: pid(), direction, message: shown(message) }
       for (const listener of listeners) listener(line)
     }
     return {

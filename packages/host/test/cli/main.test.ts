@@ -148,6 +148,7 @@ test('failures have exit status 1, bad usage 2; both say what to do, as JSON too
     { args: ['call', 'speaker', 'synthesize', '--args', '[]'], status: 2, says: /JSON object/ },
     { args: ['call', 'speaker', 'synthesize', '--file', 'audio'], status: 2, says: /ARG=PATH/ },
     { args: ['lisst'], status: 2, says: /Did you mean list/ },
+    { args: ['list', '--metrics-port', '1'], status: 2, says: /list does not take --metrics-port/ },
     { args: ['--plugin-dir', 'x'], status: 2, says: /option --plugin-dir\. Did you mean --plugins-dir/ },
     { args: ['--log-level', 'LOUD'], status: 2, says: /DEBUG/ },
     { args: ['--log-dir'], status: 2, says: /--log-dir needs a value/ },

@@ -137,6 +137,26 @@ test('what npm can’t get, or what is no plugin, is refused with the reason, an
   expect(existsSync(join(root, 'new'))).toBe(false)
 })
 
+test('a folder is never replaced by itself, with what its package leaves out', async () => {
+  const dir = temporaryFolder()
+  const own = join(dir, 'own')
+  writePlugin(dir, 'own', ttsPlugin())
+  writeFiles(own, {
+    'package.json': JSON.stringify({
+      name: 'own',
+      version: '1.0.0',
+      type: 'module',
+      files: ['manifest.json', 'index.js'],
+    }),
+    '.git/HEAD': 'ref',
+    'test/t.js': '',
+  })
+  await expect(add(own, dir, { force: true })).rejects.toMatchObject({
+    message: expect.stringContaining('the folder that it would replace'),
+  })
+  expect(readdirSync(own)).toEqual(expect.arrayContaining(['.git', 'test', 'manifest.json']))
+})
+
 test('what names no package is refused before npm is asked, and no folder is made', async () => {
   const root = temporaryFolder()
   writeFiles(root, { 'notes.txt': 'x', 'empty/x': '' })

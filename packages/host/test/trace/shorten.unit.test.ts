@@ -26,6 +26,11 @@ test('a date is what JSON makes of it, and what JSON leaves out is left out', ()
   )
 })
 
+test('what makes itself of itself ends', () => {
+  const endless: object = { toJSON: () => endless }
+  expect(JSON.stringify(shorten(endless))).toBe('"…"')
+})
+
 test.for<[string, unknown]>([
   ['many items', Array(500_000).fill('\u0000'.repeat(3000))],
   ['many members', Object.fromEntries(Array.from({ length: 100_000 }, (_, at) => [`\ud800${at}`, at / 3]))],

@@ -70,16 +70,14 @@ describe('an editor shows', () => {
     ['callTimeoutMs', 'Default: 60,000'],
     ['text, first', 'The part of the text'],
     ['totalTokens', 'Tokens of prompt and answer'],
-    ['once(', 'for the next event'],
     ['plugin, stderr', 'The plugin’s name'],
   ])('%s: %s', (word, words) => {
     expect(editor.hover(application, word).documentation.replaceAll("'", '’')).toContain(words)
   })
 
   test('the payload of an event by its name', () => {
-    const { type, documentation } = editor.hover(application, "on('crash'")
+    const { type } = editor.hover(application, "on('crash'")
     expect(type).toContain('(event: CrashEvent) => void')
-    expect(documentation).toContain('Calls `listener`')
   })
 
   /** Data that others describe: docs/error-codes.md, and the guide's page of the manifest. */
