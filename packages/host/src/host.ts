@@ -445,9 +445,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
     const slots = this.#registry.slots()
     const isChanged = await Promise.all(
       slots.map(async (slot) => {
-        const { source } = slot
-        // One that is being loaded has read its configuration already.
-        const instance = slot.instance ?? (await slot.ready().catch(() => undefined))
+        const { source, supervisor } = slot
+        // One that is being loaded has read its configuration already. One that is down is started anew at once.
+        const isOpening = supervisor.contract === undefined
+        const instance = isOpening ? await slot.ready().catch(() => undefined) : slot.instance
         return instance ? this.#sources.hasChanged(source, instance, after.get(source.name)) : true
       }),
     )
