@@ -47,6 +47,7 @@ import { type DiscoveredPlugin, type Discovery, defaultPluginsDir } from './plug
 import type { EntryOptions } from './plugins/entry.js'
 import { type PluginPackage, ProjectPackages } from './plugins/project-packages.js'
 import { KeepAlive } from './process/keep-alive.js'
+import type { Inspection } from './process/launch.js'
 import { Registry } from './registry.js'
 import { SharedWork } from './shared-work.js'
 import { Slot } from './slot/slot.js'
@@ -99,7 +100,7 @@ export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits
    *
    * @example { my_tts: 'break' }
    */
-  inspect?: boolean | 'break' | Readonly<Record<string, boolean | 'break'>>
+  inspect?: Inspection | Readonly<Record<string, Inspection>>
   /** When a crashed plugin is started again. */
   restart?: Partial<RestartPolicy>
   /**
@@ -445,10 +446,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
     const slots = this.#registry.slots()
     const isChanged = await Promise.all(
       slots.map(async (slot) => {
-        const { source, supervisor } = slot
+        const { source } = slot
         // One that is being loaded has read its configuration already. One that is down is started anew at once.
-        const isOpening = supervisor.contract === undefined
-        const instance = isOpening ? await slot.ready().catch(() => undefined) : slot.instance
+        const hasComeUp = this.#catalogue.hasComeUp(slot.name)
+        const instance = hasComeUp ? slot.instance : await slot.ready().catch(() => undefined)
         return instance ? this.#sources.hasChanged(source, instance, after.get(source.name)) : true
       }),
     )

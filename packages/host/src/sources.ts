@@ -28,6 +28,7 @@ import type { EntryOptions } from './plugins/entry.js'
 import { type Env, type Grants, pluginEnvironment } from './plugins/environment.js'
 import type { PluginPackage } from './plugins/project-packages.js'
 import type { KeepAlive } from './process/keep-alive.js'
+import type { Inspection } from './process/launch.js'
 import { type NodeProgram, readNode } from './process/node.js'
 import type { Wire } from './trace/wire.js'
 
@@ -46,7 +47,7 @@ export interface SourcesOptions extends EntryOptions {
   nodePath: string | undefined
   autoInstallDependencies: boolean
   allowInstallScripts: boolean
-  inspect: boolean | 'break' | Readonly<Record<string, boolean | 'break'>>
+  inspect: Inspection | Readonly<Record<string, Inspection>>
   wire: Wire
   log(plugin: string, level: LogLevel, message: string): void
   figures: FiguresByPlugin
@@ -260,7 +261,8 @@ export class Sources {
   /** A plugin that stands at a breakpoint is neither late nor hung: only its shutdown has a deadline. */
   #inspected(options: ConnectionOptions): ConnectionOptions {
     const asked = this.#options.inspect
-    const inspect = typeof asked === 'object' ? asked[options.manifest.name] : asked
+    const { name } = options.manifest
+    const inspect = typeof asked === 'object' ? Object.hasOwn(asked, name) && asked[name] : asked
     if (!inspect) return options
     if (options.manifest.permissions !== undefined) options.log('WARNING', noDebuggerWithPermissions)
     return { ...options, inspect, limits: { ...options.limits, ...noDeadlines } }

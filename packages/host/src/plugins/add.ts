@@ -12,13 +12,14 @@ import {
   rmdir,
   writeFile,
 } from 'node:fs/promises'
-import { basename, dirname, join, resolve, sep } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
 import { parseJson, systemCodeOf } from '@appfactory/sdk/internal'
 import { addedInvalid, alreadyThere, notAPlugin, packageNotFetched, specRefused } from '../errors.js'
 import { readSmallFile } from '../small-file.js'
 import { missingDependencies } from './dependencies.js'
 import { inspectPlugin } from './discovery.js'
+import { isInside } from './entry.js'
 import { type InstallFailure, runInstallation } from './install.js'
 import { type Origin, originText, readOrigin, writeOrigin } from './origin.js'
 import { isRegistrySpec, packageSpec } from './package-spec.js'
@@ -238,7 +239,7 @@ class Addition {
 async function isSameFolder(spec: string, path: string): Promise<boolean> {
   const [from, to] = await Promise.all([spec, path].map((one) => realpath(one).catch(() => undefined)))
   if (from === undefined || to === undefined || !(await lstat(from)).isDirectory()) return false
-  return `${from}${sep}`.startsWith(`${to}${sep}`) || `${to}${sep}`.startsWith(`${from}${sep}`)
+  return isInside(to, from) || isInside(from, to)
 }
 
 /** Whether there is anything of that name, also a symlink to nowhere. */

@@ -6,6 +6,9 @@ import { permissionFlags } from '../plugins/permissions.js'
 import type { Launch } from './child-process.js'
 import { type NodeProgram, ownNode } from './node.js'
 
+/** Whether Node's debugger is opened, on a free port of 127.0.0.1; `break`: and waited for before any code runs. */
+export type Inspection = boolean | 'break'
+
 export interface LaunchOptions {
   dir: string
   manifest: Manifest
@@ -15,8 +18,8 @@ export interface LaunchOptions {
   env: Record<string, string>
   /** Default: the Node of this process. */
   node?: NodeProgram
-  /** Opens Node's debugger on a free port of 127.0.0.1; `break`: and waits for it before any code runs. */
-  inspect?: boolean | 'break'
+  /** Default: false. */
+  inspect?: Inspection
 }
 
 /** Otherwise another plugin could open this one's debugger with a signal and run code in it. */
