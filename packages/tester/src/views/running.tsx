@@ -59,13 +59,16 @@ export function Running({ plugin }: { plugin: Plugin }) {
       </div>
       <p class="hint">Reload starts the plugin anew from its files; calls go on meanwhile.</p>
       {running && (
-        <Reconfigure
-          key={JSON.stringify(running)}
-          plugin={plugin}
-          running={running}
-          isBusy={isBusy}
-          onReload={(config) => swapTo({ name: plugin.name, config })}
-        />
+        <details class="fold">
+          <summary>Configuration that it runs with</summary>
+          <Reconfigure
+            key={JSON.stringify(running)}
+            plugin={plugin}
+            running={running}
+            isBusy={isBusy}
+            onReload={(config) => swapTo({ name: plugin.name, config })}
+          />
+        </details>
       )}
       <Successor plugin={plugin} isSwapping={busy === 'swap'} isBusy={isBusy} onSwap={swapTo} />
       <p role="status">{told}</p>
@@ -94,24 +97,21 @@ function Reconfigure({ plugin, running, isBusy, onReload }: ReconfigureProps) {
   const [isJsonValid, setJsonValid] = useState(true)
   const validity = useValidForm()
   return (
-    <details class="fold">
-      <summary>Configuration that it runs with</summary>
-      <form
-        {...validity.props}
-        onSubmit={(event) => {
-          event.preventDefault()
-          if (validity.check(event.currentTarget)) onReload(config)
-        }}
-      >
-        <ConfigForm plugin={plugin} config={config} onChange={setConfig} onValid={setJsonValid} />
-        <div class="actions">
-          <button type="submit" disabled={isBusy || !isJsonValid || config === running}>
-            Reload with this configuration
-          </button>
-        </div>
-        <Trouble what="Not reloaded." trouble={validity.trouble} />
-      </form>
-    </details>
+    <form
+      {...validity.props}
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (validity.check(event.currentTarget)) onReload(config)
+      }}
+    >
+      <ConfigForm plugin={plugin} config={config} onChange={setConfig} onValid={setJsonValid} />
+      <div class="actions">
+        <button type="submit" disabled={isBusy || !isJsonValid || config === running}>
+          Reload with this configuration
+        </button>
+      </div>
+      <Trouble what="Not reloaded." trouble={validity.trouble} />
+    </form>
   )
 }
 
