@@ -8,10 +8,13 @@ import { figuresTable, missed, resultsOf, targetsTable } from './report.mjs'
 import { runRounds } from './rounds.mjs'
 import { scenarios } from './scenarios/index.mjs'
 
+const groups = new Set(scenarios.flatMap(({ group }) => group ?? []))
+const names = [...scenarios.map(({ name }) => name), ...groups]
+
 const help = `Usage: pnpm bench [--rounds N] [--only NAME,NAME] [--json]
 
   --rounds N  how often each contender has its turn (default: 5)
-  --only      ${scenarios.map(({ name }) => name).join(', ')} (default: all, which also writes bench/results.json)
+  --only      ${names.join(', ')} (default: all, which also writes bench/results.json)
   --json      prints the results as JSON instead of tables
 
 Exit status: 0 also where a target is missed, 2 bad usage.`
@@ -54,11 +57,10 @@ function parseOptions() {
 
 function chosen(only) {
   if (!only) return scenarios
-  const names = only.split(',')
-  const unknown = names.filter((name) => !scenarios.some((scenario) => scenario.name === name))
-  if (unknown.length > 0)
-    fail(`--only: no ${unknown.join(', ')}; there are ${scenarios.map(({ name }) => name).join(', ')}`)
-  return scenarios.filter(({ name }) => names.includes(name))
+  const wanted = only.split(',')
+  const unknown = wanted.filter((name) => !names.includes(name))
+  if (unknown.length > 0) fail(`--only: no ${unknown.join(', ')}; there are ${names.join(', ')}`)
+  return scenarios.filter(({ name, group }) => wanted.includes(name) || wanted.includes(group))
 }
 
 function machine() {

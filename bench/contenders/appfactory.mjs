@@ -4,12 +4,17 @@ import { PluginHost } from '@appfactory/host'
 const pluginsDir = fileURLToPath(new URL('../plugins', import.meta.url))
 
 /** The project as its users run it: PluginHost and a plugin that extends a contract, with checks, timeouts, health and events. */
-export async function start() {
+export const start = () => startHost('echo_llm', 'tone_tts')
+
+/** The same host, and plugins that do the same in Python. */
+export const startPython = () => startHost('echo_llm_py', 'tone_tts_py')
+
+async function startHost(llmName, ttsName) {
   const host = new PluginHost({ pluginsDir })
-  const llm = await host.load('echo_llm')
+  const llm = await host.load(llmName)
   let loading
   const tts = () => {
-    loading ??= host.load('tone_tts')
+    loading ??= host.load(ttsName)
     return loading
   }
   return {

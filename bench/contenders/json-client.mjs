@@ -3,8 +3,8 @@ import { callsById, lineSplitter, lineWriter } from './calls.mjs'
 import { ended } from './fork.mjs'
 
 /** A client that knows nothing but lines of JSON, as lean as the limit's. */
-export function startJsonClient(args) {
-  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+export function startJsonClient(args, program = process.execPath) {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   const write = lineWriter(child.stdin)
   const { send, settle } = callsById((id, request) =>
     write(JSON.stringify({ jsonrpc: '2.0', id, ...request })),

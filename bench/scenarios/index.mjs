@@ -8,6 +8,7 @@ import { longLine } from './long-line.mjs'
 import { memory } from './memory.mjs'
 import { pieces } from './pieces.mjs'
 import { ping } from './ping.mjs'
+import { pythonScenarios } from './python.mjs'
 import { start } from './start.mjs'
 import { traces } from './traces.mjs'
 
@@ -25,4 +26,5 @@ export const scenarios = [
   longLine,
   checks,
   traces,
+  ...pythonScenarios,
 ]

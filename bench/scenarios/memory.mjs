@@ -28,7 +28,7 @@ export const memory = {
   },
 }
 
-async function measured(begin, read) {
+export async function measured(begin, read) {
   const contender = await begin()
   try {
     return await read(contender)
@@ -37,7 +37,7 @@ async function measured(begin, read) {
   }
 }
 
-async function ownMb({ llm, call }) {
+export async function ownMb({ llm, call }) {
   await call('hello')
   return (await llm.health()).memoryMb
 }

@@ -38,7 +38,7 @@ async function withAnswer(begin) {
   return contender
 }
 
-async function medianStart(begin) {
+export async function medianStart(begin) {
   const times = []
   while (times.length < startsPerRound) {
     let contender
