@@ -1,6 +1,10 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+
+/** Whether plugins in Python can be tried. */
+export const hasPython = spawnSync('python3', ['-I', '-c', '']).status === 0
 
 /**
  * A plugin that answers with the token of the call and does on demand what goes wrong. `prompt` is
@@ -101,21 +105,41 @@ const state = `
 
 /**
  * A folder of plugins, each of them the subject. Those whose names begin with `stateful` keep state, with `listening` they
- * count what the host answers them.
+ * count what the host answers them. Those whose names end with `python` are the subject in Python.
  */
 export function writePlugins(names) {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'appfactory-torture-')))
   for (const name of names) {
     const dir = join(root, name)
     mkdirSync(dir)
-    const manifest = { name, version: '1.0.0', contract: 'llm', entry_point: 'index.js' }
-    writeFileSync(join(dir, 'manifest.json'), JSON.stringify(manifest))
-    writeFileSync(join(dir, 'package.json'), '{"type":"module"}')
-    const source = name.startsWith('listening') ? subject.replace('// LISTENING', () => listening) : subject
-    writeFileSync(
-      join(dir, 'index.js'),
-      name.startsWith('stateful') ? source.replace('// STATE', () => state) : source,
-    )
+    if (isPython(name)) writePython(dir, name)
+    else writeNode(dir, name)
   }
   return { root, remove: () => rmSync(root, { recursive: true, force: true }) }
+}
+
+export function isPython(name) {
+  return name.endsWith('python')
+}
+
+function writeNode(dir, name) {
+  writeManifest(dir, name, 'index.js')
+  writeFileSync(join(dir, 'package.json'), '{"type":"module"}')
+  const source = name.startsWith('listening') ? subject.replace('// LISTENING', () => listening) : subject
+  writeFileSync(
+    join(dir, 'index.js'),
+    name.startsWith('stateful') ? source.replace('// STATE', () => state) : source,
+  )
+}
+
+function writePython(dir, name) {
+  writeManifest(dir, name, 'main')
+  copyFileSync(new URL('subject.py', import.meta.url), join(dir, 'subject.py'))
+  const subjectClass = name.startsWith('stateful') ? 'StatefulSubject' : 'Subject'
+  writeFileSync(join(dir, 'main.py'), `from subject import ${subjectClass} as Plugin\n`)
+}
+
+function writeManifest(dir, name, entryPoint) {
+  const manifest = { name, version: '1.0.0', contract: 'llm', entry_point: entryPoint }
+  writeFileSync(join(dir, 'manifest.json'), JSON.stringify(manifest))
 }

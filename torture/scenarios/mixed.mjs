@@ -1,18 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Blame } from '../blame.mjs'
 import { Client } from '../client.mjs'
-import { writePlugins } from '../plugins.mjs'
+import { hasPython, isPython, writePlugins } from '../plugins.mjs'
 import { describeProcess, leftIn, processesIn } from '../processes.mjs'
 import { Traffic } from '../traffic.mjs'
 
 export const description = 'every kind of fault against appfactory-host under load'
 
-/** Each slot has two plugins that take each other's place. */
-const slots = [
-  ['stateful1', 'stateful2'],
-  ['one', 'two'],
-  ['three', 'four'],
-]
+/** Each slot has two plugins that take each other's place: of both languages, of Node alone, of Python alone. */
+const slots = hasPython
+  ? [
+      ['stateful', 'stateful-python'],
+      ['one', 'two'],
+      ['one-python', 'two-python'],
+    ]
+  : [
+      ['stateful1', 'stateful2'],
+      ['one', 'two'],
+      ['three', 'four'],
+    ]
 
 /** How long it may take, in ms, until there is one process for each plugin again. */
 const processesLimitMs = 20_000
@@ -24,6 +30,7 @@ const crashed = [-32042, -32043]
 const away = [-32000, -32001]
 
 export async function run({ seconds, random, invariants, trace }) {
+  if (!hasPython) console.log('there is no python3 in PATH: all plugins are in Node')
   const { root, remove } = writePlugins(slots.flat())
   const world = new World(root, random, invariants, trace)
   await world.loadAll()
@@ -110,8 +117,9 @@ class World {
   async fault() {
     const name = this.#random.pick(Object.keys(this.#kinds))
     const slot = this.#random.whole(0, slots.length - 1)
-    // Once only: it takes the host ten seconds to notice, and one of the two cores.
-    if (name === 'loop' && this.#faults.has('loop')) return
+    // Once only: it takes the host ten seconds to notice, and one of the two cores. In Python, the reader of the process
+    // answers for a blocked loop until the calls time out.
+    if (name === 'loop' && (this.#faults.has('loop') || isPython(this.#names[slot]))) return
     this.#faults.set(name, (this.#faults.get(name) ?? 0) + 1)
     this.#invariants.context = `fault ${this.#total}: ${name}, ${slots[slot].join('/')}`
     if (this.#trace) console.log(`  ${this.#invariants.context}`)

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { writePlugins } from '../plugins.mjs'
+import { hasPython, writePlugins } from '../plugins.mjs'
 import { leftIn, processesIn } from '../processes.mjs'
 
 export const description = 'SIGKILLs of a host, whatever its plugins are doing'
@@ -15,23 +15,28 @@ const limitMs = 3000
 /** What the plugins do when the host is killed. */
 const doings = ['nothing', 'starting', 'work', 'loop', 'stream']
 
+/** The plugins that take turns. */
+const names = hasPython ? ['one', 'one-python'] : ['one']
+
 export async function run({ times = 20, random, invariants }) {
   let left = 0
   for (let begun = 0; begun < times; begun += 5) {
     const tries = Math.min(5, times - begun)
     const results = await Promise.all(
       Array.from({ length: tries }, (_, index) =>
-        killOne(doings[index % doings.length], random.whole(0, 120)),
+        killOne(names[(begun / 5) % names.length], doings[index % doings.length], random.whole(0, 120)),
       ),
     )
     left += results.filter((pids) => pids.length > 0).length
   }
-  console.log(`${times} hosts killed; plugins left after ${limitMs} ms in ${left}`)
+  console.log(
+    `${times} hosts killed, plugins in ${hasPython ? 'Node and Python' : 'Node'}; left after ${limitMs} ms in ${left}`,
+  )
   invariants.check(left === 0, `plugins outlived their host in ${left} of ${times} tries`)
 }
 
-async function killOne(doing, startMs) {
-  const { root, remove } = writePlugins(['one'])
+async function killOne(plugin, doing, startMs) {
+  const { root, remove } = writePlugins([plugin])
   const host = spawn(process.execPath, [command, '--plugins-dir', root, '--log-dir', `${root}/logs`], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
@@ -39,8 +44,8 @@ async function killOne(doing, startMs) {
   const send = (id, method, params) =>
     host.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`)
   const complete = (prompt) =>
-    send(2, 'plugin/call', { plugin: 'one', method: 'complete', args: { prompt: JSON.stringify(prompt) } })
-  send(1, 'plugin/load', { name: 'one' })
+    send(2, 'plugin/call', { plugin, method: 'complete', args: { prompt: JSON.stringify(prompt) } })
+  send(1, 'plugin/load', { name: plugin })
   if (doing === 'starting') {
     while (processesIn(root).length === 0) await delay(1)
     await delay(startMs)
@@ -49,7 +54,7 @@ async function killOne(doing, startMs) {
   if (doing === 'loop') complete({ token: 'x', fault: 'loop' })
   if (doing === 'stream')
     send(2, 'plugin/call', {
-      plugin: 'one',
+      plugin,
       method: 'stream_complete',
       stream: true,
       args: { prompt: '{"token":"x","pieces":1000000}' },
