@@ -16,3 +16,22 @@ export function errorCodesMarkdown() {
   )
   return `# Error codes\n\nMade from packages/sdk/src/errors.ts by \`pnpm generate\`; do not edit.\n\n| Code | Name | What happened | What to do |\n|---:|---|---|---|\n${rows.join('')}`
 }
+
+/** packages/python/src/appfactory/error_codes.py: the codes for Python. */
+export function errorCodesPython() {
+  const codes = errorTable.map(({ code, name }) => `    ${name} = ${code}\n`)
+  const descriptions = errorTable.map(
+    ({ code, description }) => `    ${code}: ${JSON.stringify(description)},\n`,
+  )
+  return `"""Made from packages/sdk/src/errors.ts by \`pnpm generate\`; do not edit."""
+
+
+class ErrorCodes:
+    """Every error code of App Factory, by name."""
+
+${codes.join('')}
+
+DESCRIPTIONS = {
+${descriptions.join('')}}
+`
+}

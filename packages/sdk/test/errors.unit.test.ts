@@ -9,6 +9,7 @@ const root = new URL('../../../', import.meta.url)
 const generator = (await import(new URL('scripts/lib/error-codes.mjs', root).href)) as {
   errorCodesYaml(): string
   errorCodesMarkdown(): string
+  errorCodesPython(): string
 }
 
 describe('the table', () => {
@@ -32,6 +33,7 @@ describe('the table', () => {
   it.each([
     ['config/error_codes.yaml', () => generator.errorCodesYaml()],
     ['docs/error-codes.md', () => generator.errorCodesMarkdown()],
+    ['packages/python/src/appfactory/error_codes.py', () => generator.errorCodesPython()],
   ])('is what %s was made from', (path, generate) => {
     expect(readFileSync(new URL(path, root), 'utf8')).toBe(generate())
   })

@@ -1,0 +1,1 @@
+"""The package of all plugins: `plugins.<folder>` is the plugin of that folder."""
