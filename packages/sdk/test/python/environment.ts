@@ -1,0 +1,38 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { findTestPython } from '../../../host/test/python-for-tests.js'
+
+const dist = fileURLToPath(new URL('../../dist/python/', import.meta.url))
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+
+/** The wheel that the build made. */
+export const wheel = join(dist, `appfactory-${version}-py3-none-any.whl`)
+
+/** The same files, as the host starts them. */
+export const pythonFolder = dist
+
+/**
+ * The interpreter of a virtual environment with pytest, kept between runs. Undefined where there is no Python.
+ *
+ * @throws Error where pytest can't be installed.
+ */
+export function pythonWithPytest(): string | undefined {
+  const python = findTestPython()
+  if (python === undefined) return undefined
+  const caches = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url))
+  const folder = join(caches, `pytest-${createHash('sha256').update(python).digest('hex').slice(0, 8)}`)
+  const interpreter = join(
+    folder,
+    ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python']),
+  )
+  if (existsSync(join(folder, 'complete'))) return interpreter
+  mkdirSync(caches, { recursive: true })
+  rmSync(folder, { recursive: true, force: true })
+  execFileSync(python, ['-m', 'venv', folder])
+  execFileSync(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', 'pytest'])
+  writeFileSync(join(folder, 'complete'), '')
+  return interpreter
+}
