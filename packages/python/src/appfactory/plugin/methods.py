@@ -1,0 +1,159 @@
+"""A method as a call reaches it: arguments checked, the author's code called, the result completed."""
+
+from __future__ import annotations
+
+from typing import Any, AsyncIterator, Callable, Dict, List, Optional
+
+from appfactory.errors import ErrorCodes, PluginError
+from appfactory.plugin.schema import Issues, compile_schema, issues_text
+from appfactory.plugin.signature import plain_name
+from appfactory.plugin.values import to_json
+
+Values = Dict[str, Any]
+
+
+class Arguments:
+    """Checked arguments, by their names in code, and what the result has to warn of."""
+
+    __slots__ = ("has_input", "input", "values", "warnings")
+
+    def __init__(self, values: Values, has_input: bool = False) -> None:
+        self.values = values
+        self.has_input = has_input
+        # The checked items of the streamed argument, once the call runs.
+        self.input: Optional[AsyncIterator[Any]] = None
+        self.warnings: List[str] = []
+
+
+class Method:
+    """One method of a plugin. `answer` makes the result of a call; `pieces` those of a stream."""
+
+    def __init__(
+        self,
+        descriptor: Dict[str, Any],
+        plugin: str,
+        answer: Optional[Callable[..., Any]] = None,
+        pieces: Optional[Callable[..., AsyncIterator[Any]]] = None,
+        joined: Optional[Callable[[List[Any]], Any]] = None,
+    ) -> None:
+        self.wire: str = descriptor["wire"]
+        self.kind: str = descriptor["kind"]
+        self.session: Optional[str] = descriptor["session"]
+        self.input_name = _input_name(descriptor)
+        self._plugin = plugin
+        self._answer = answer
+        self._pieces = pieces
+        self._joined = joined
+        self._decode = compile_schema(descriptor["args"])
+        self._names = {wire: plain_name(wire) for wire in _bytes_in(descriptor["args"])}
+        self._defaults = {
+            key: each["default"]
+            for key, each in descriptor["args"].get("properties", {}).items()
+            if "default" in each
+        }
+        self._set_up_input(descriptor["args"])
+
+    def _set_up_input(self, schema: Dict[str, Any]) -> None:
+        if self.input_name is None:
+            return
+        properties = dict(schema["properties"])
+        self._decode_input = compile_schema(properties.pop(self.input_name), schema)
+        required = [each for each in schema.get("required", ()) if each != self.input_name]
+        self._decode_rest = compile_schema({**schema, "properties": properties, "required": required})
+
+    def decode(self, args: Any) -> Arguments:
+        """Checks the wire's arguments, fills in defaults and makes bytes of base64. Raises INVALID_PARAMS."""
+        args = {} if args is None else args
+        issues = Issues()
+        has_input = (
+            self.input_name is not None and isinstance(args, dict) and _is_marker(args.get(self.input_name))
+        )
+        if has_input:
+            rest = {key: value for key, value in args.items() if key != self.input_name}
+            values = self._decode_rest(rest, (), issues)
+        else:
+            values = self._decode(args, (), issues)
+        if issues.count:
+            raise invalid(self._plugin, self.wire, issues)
+        for wire, name in self._names.items():
+            if wire in values:
+                values[name] = values.pop(wire)
+        return Arguments(values, has_input)
+
+    def decode_input(self, item: Any) -> Any:
+        """Checks one item of the streamed argument. Raises INVALID_PARAMS."""
+        issues = Issues()
+        value = self._decode_input(item, (), issues)
+        if issues.count:
+            raise PluginError(ErrorCodes.INVALID_PARAMS, f"{self.input_name}: {issues_text(issues.listed())}")
+        return value
+
+    async def _input_of(self, call: Any) -> AsyncIterator[Any]:
+        """The checked items of the streamed argument."""
+        async for item in call.input:
+            yield self.decode_input(item)
+
+    async def call(self, arguments: Arguments, call: Any) -> Any:
+        """The result, ready for the wire; of a stream all pieces as one."""
+        if self._answer is not None:
+            result = await self._answer(arguments, call)
+        else:
+            pieces = [piece async for piece in self.stream(arguments, call)]
+            result = self._joined(pieces) if self._joined else pieces
+        return self._completed(result, arguments)
+
+    async def stream(self, arguments: Arguments, call: Any) -> AsyncIterator[Any]:
+        """The pieces, ready for the wire."""
+        if self._pieces is None:
+            raise PluginError(
+                ErrorCodes.INVALID_PARAMS, f'stream: {self.wire} answers once; call it without "stream"'
+            )
+        if arguments.has_input:
+            arguments.input = self._input_of(call)
+        pieces = self._pieces(arguments, call)
+        try:
+            async for piece in pieces:
+                yield self._completed(piece, arguments)
+                # Told once.
+                arguments.warnings.clear()
+        finally:
+            await pieces.aclose()  # type: ignore[attr-defined]
+
+    def _completed(self, result: Any, arguments: Arguments) -> Any:
+        try:
+            value = to_json(result)
+        except (TypeError, AttributeError, RecursionError) as error:
+            raise TypeError(f"{self.wire} returned what its contract does not allow: {error}") from error
+        if arguments.warnings and isinstance(value, dict):
+            told = value.get("warnings")
+            value["warnings"] = [*(told if isinstance(told, list) else []), *arguments.warnings]
+        return value
+
+
+def invalid(plugin: str, method: str, issues: Issues) -> PluginError:
+    """The error of arguments that break the schema."""
+    listed = issues.listed()
+    data = {"plugin": plugin, "method": method, "issues": listed}
+    return PluginError(ErrorCodes.INVALID_PARAMS, f"{plugin}: {method}: {issues_text(listed)}", data)
+
+
+def _is_marker(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("$input") is True
+
+
+def _bytes_in(schema: Dict[str, Any]) -> List[str]:
+    properties = schema.get("properties", {})
+    return [key for key, each in properties.items() if key.endswith("_b64") and "contentEncoding" in each]
+
+
+def _input_name(descriptor: Dict[str, Any]) -> Optional[str]:
+    """The wire name of the argument that may be streamed: the descriptor has the one in TypeScript."""
+    wanted = descriptor["input"]
+    properties = descriptor["args"].get("properties", {})
+    return next((wire for wire in properties if wanted and camel_case(plain_name(wire)) == wanted), None)
+
+
+def camel_case(name: str) -> str:
+    """`get_voices` → `getVoices`"""
+    first, *rest = name.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in rest)

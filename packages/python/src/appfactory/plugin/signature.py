@@ -1,0 +1,136 @@
+"""How a method of the author takes the arguments of the wire: planned once, from its signature."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+Values = Dict[str, Any]
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+# A parameter that takes all arguments which have none of their own.
+OPTIONS = "options"
+
+
+def parameters_of(function: Callable[..., Any]) -> List[inspect.Parameter]:
+    """The parameters of a bound method; any, where Python can't tell."""
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        kinds = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+        return [inspect.Parameter("args", kinds[0]), inspect.Parameter("kwargs", kinds[1])]
+
+
+def annotation_of(parameter: inspect.Parameter) -> str:
+    """The annotation as text, also where it is one already; empty where there is none."""
+    annotation = parameter.annotation
+    if annotation is inspect.Parameter.empty:
+        return ""
+    if isinstance(annotation, str):
+        return annotation
+    return (
+        annotation.__name__
+        if isinstance(annotation, type) and not hasattr(annotation, "__args__")
+        else str(annotation)
+    )
+
+
+def plain_name(wire: str) -> str:
+    """What an argument of the wire is called in code: bytes lose their mark."""
+    return wire[:-4] if wire.endswith("_b64") else wire
+
+
+class Plan:
+    """Which argument goes to which parameter. `positional` are those that authors may call as they like."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        positional: Sequence[str],
+        known: Sequence[str],
+        options: Optional[Callable[[Values, List[str], str], Any]] = None,
+    ) -> None:
+        self.function = function
+        self.parameters = parameters_of(function)
+        self.names = {plain_name(wire) for wire in known} | set(positional)
+        self.make_options = options
+        self.takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in self.parameters)
+        self.takes_more = any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in self.parameters)
+        self.places = self._match(positional)
+        self.options = next((each for each in self.parameters if options and each.name == OPTIONS), None)
+        self.by_argument = dict(self.places)
+        self.needs = [
+            each
+            for each in self.parameters
+            if each.default is inspect.Parameter.empty
+            and each.kind in (*_POSITIONAL, inspect.Parameter.KEYWORD_ONLY)
+        ]
+
+    def takes(self, argument: str) -> bool:
+        """Whether the signature has a place for it."""
+        return argument in self.by_argument or self.takes_all
+
+    def first_name(self) -> str:
+        """The name of the first parameter; empty where there is none."""
+        return self.parameters[0].name if self.parameters else ""
+
+    def parameter_of(self, argument: str) -> Optional[inspect.Parameter]:
+        return self.by_argument.get(argument)
+
+    def _match(self, positional: Sequence[str]) -> List[Tuple[str, inspect.Parameter]]:
+        """By name first; what is left of the positional arguments by their order."""
+        usable = [
+            each
+            for each in self.parameters
+            if each.kind in (*_POSITIONAL, inspect.Parameter.KEYWORD_ONLY)
+            and not (self.make_options and each.name == OPTIONS)
+        ]
+        named = {each.name: each for each in usable if each.name in self.names}
+        free = [each for each in usable if each.name not in named and each.kind in _POSITIONAL]
+        places = list(named.items())
+        left = [each for each in positional if each not in named]
+        return places + list(zip(left, free))
+
+    def bind(self, given: Values, warnings: List[str]) -> Tuple[List[Any], Values]:
+        """The arguments of the call. What the signature does not take is told in `warnings`."""
+        values: Values = {}
+        rest: Values = {}
+        for name, value in given.items():
+            parameter = self.by_argument.get(name)
+            if parameter is None:
+                rest[name] = value
+            else:
+                values[parameter.name] = value
+        self._bind_rest(values, rest, warnings)
+        for parameter in self.needs:
+            values.setdefault(parameter.name, None)
+        return self._arranged(values, rest)
+
+    def _bind_rest(self, values: Values, rest: Values, warnings: List[str]) -> None:
+        options = self.options
+        if options is not None and self.make_options is not None:
+            if rest or options.default is inspect.Parameter.empty:
+                values[options.name] = self.make_options(dict(rest), warnings, annotation_of(options))
+            rest.clear()
+        elif not self.takes_all and not self.takes_more:
+            warnings.extend(f"{name}: this plugin does not support it; it was ignored" for name in rest)
+            rest.clear()
+
+    def _arranged(self, values: Values, rest: Values) -> Tuple[List[Any], Values]:
+        """By position as far as possible: a decorator may take no other way."""
+        positional: List[Any] = []
+        for parameter in self.parameters:
+            if parameter.kind not in _POSITIONAL:
+                break
+            if parameter.name not in values:
+                if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+                    break
+                values[parameter.name] = (
+                    None if parameter.default is inspect.Parameter.empty else parameter.default
+                )
+            positional.append(values.pop(parameter.name))
+        if self.takes_more and not self.takes_all:
+            positional += rest.values()
+            rest = {}
+        return positional, {**values, **rest}
