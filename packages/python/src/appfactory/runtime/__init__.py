@@ -1,0 +1,1 @@
+"""A plugin's process: the connection to the host, and when which code of the author runs."""

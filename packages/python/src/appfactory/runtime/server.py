@@ -1,0 +1,534 @@
+"""The plugin's end of the connection: takes the host's messages, and answers each request exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections import deque
+from time import monotonic
+from typing import Any, Callable
+
+from appfactory.errors import PluginError
+from appfactory.runtime import logs, process
+from appfactory.runtime.calls import Call, Slots, start
+from appfactory.runtime.held import HeldMessages
+from appfactory.runtime.plugin_methods import PluginMethods
+from appfactory.runtime.raw_bytes import ByteReceiver, ByteSender
+from appfactory.runtime.replies import error_object
+from appfactory.runtime.streams import IncomingStream, read_credit
+from appfactory.runtime.wire import Encoder, Id, InvalidMessage, Lines, Writer, invalid_request, parse
+from appfactory.runtime.workers import Posts, Worker
+
+READ_BYTES = 256 * 1024
+
+# Longer lines are neither a ping nor a cancel.
+_URGENT_BYTES = 300
+
+# Answers wait for others of the same turn, but not longer than this, in seconds.
+_TURN = 0.001
+
+# How long cancelled calls may take to end when the process ends, in seconds.
+_CALLS_GRACE = 0.5
+
+
+class Server:
+    """Reads in a thread of its own, works on the loop of the main thread."""
+
+    def __init__(self, connection: process.Connection) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.lines = Lines()
+        self.posts = Posts()
+        self.calls: dict[Id, Call] = {}
+        self.slots: Slots | None = None
+        self.worker = Worker("appfactory-calls", self.posts, self._answer_pings)
+        self.health_worker = Worker("appfactory-health", self.posts, _nothing)
+        self._connection = connection
+        self._encoder = Encoder()
+        self._max_bytes = self.lines.max_bytes
+        self._writer = Writer(connection.output, self._on_gone)
+        self.methods = PluginMethods(self)
+        self._working: set[Call] = set()
+        self._batches: deque[list[bytes | None]] = deque()
+        self._is_taking = False
+        self._waiting_pings: list[Id] = []
+        self._held: HeldMessages | None = None
+        self._sender: ByteSender | None = None
+        self._is_leaving = False
+        self._is_child = False
+        process.watch_forks(self._become_child)
+
+    # Before the loop runs
+
+    def read_handshake(self) -> dict[str, Any] | None:
+        """Waits for the handshake; all other requests come too early. None: the input has ended."""
+        while True:
+            chunk = os.read(self._connection.input, READ_BYTES)
+            lines = self.lines.push(chunk) if chunk else self.lines.end()
+            for at, line in enumerate(lines):
+                message = self._read_early(line)
+                if message is not None:
+                    self._batches.append(lines[at + 1 :])
+                    return message
+            if not chunk:
+                return None
+
+    def has_more(self) -> bool:
+        """Whether the host has sent more than the handshake: then it does not wait for the answer."""
+        return self.lines.has_part or any(self._batches)
+
+    def move_to(self, fd: int) -> None:
+        """Takes the host's offer to move the messages to another descriptor, if there is one."""
+        if self._connection.move_to(fd):
+            self._connection.channels = [f"fd{fd}"]
+            self._writer = Writer(fd, self._on_gone)
+
+    def limit_messages(self, max_bytes: Any) -> None:
+        """The longest line, both ways, in bytes."""
+        if type(max_bytes) is int and max_bytes > 0:
+            self._max_bytes = self.lines.max_bytes = max_bytes
+
+    def begin_reading(self) -> None:
+        """Reads in a thread from now on."""
+        threading.Thread(target=self._read, name="appfactory-read", daemon=True).start()
+
+    def _read_early(self, line: bytes | None) -> dict[str, Any] | None:
+        try:
+            message = parse(line) if line is not None else None
+        except InvalidMessage as error:
+            if error.owed:
+                self._answer_error(error.id, error.error)
+            message = None
+        if message is None or "id" not in message or message["method"] == "plugin/handshake":
+            return message if message is not None and "id" in message else None
+        if message["method"] == "plugin/ping":
+            self._send_result(message["id"], "pong")
+        elif message["method"] == "plugin/shutdown":
+            self._send_result(message["id"], True)
+            self._writer.flush()
+            process.end()
+        else:
+            self._answer_error(message["id"], PluginError("PLUGIN_NOT_READY", "The handshake comes first"))
+        self._writer.flush()
+        return None
+
+    # The thread that reads
+
+    def _read(self) -> None:
+        try:
+            while True:
+                chunk = os.read(self._connection.input, READ_BYTES)
+                if not chunk:
+                    break
+                self._hand_over(self.lines.push(chunk))
+        except OSError:
+            pass
+        self._hand_over(self.lines.end())
+        self._on_gone()
+
+    def _hand_over(self, lines: list[bytes | None]) -> None:
+        """Lines go to the loop; what may not wait for it is acted on here."""
+        left = [
+            line for line in lines if line is None or len(line) > _URGENT_BYTES or not self._act_at_once(line)
+        ]
+        if left:
+            self._batches.append(left)
+            if len(self._batches) == 1:
+                self.posts.post(self.take_lines)
+
+    def _act_at_once(self, line: bytes) -> bool:
+        """Notes a cancel, and answers a ping while a call runs that somebody waits for: returns True then."""
+        is_ping = b'"plugin/ping"' in line
+        if not is_ping and b'"$/cancelRequest"' not in line:
+            return False
+        try:
+            message = parse(line)
+        except InvalidMessage:
+            return False
+        if message is None:
+            return False
+        if message["method"] == "$/cancelRequest" and type(message.get("params")) is dict:
+            id = message["params"].get("id")
+            call = self.calls.get(id) if _is_hashable(id) else None
+            if call is not None:
+                call.is_given_up = True
+        elif (
+            is_ping
+            and type(message.get("id")) is int
+            and message["method"] == "plugin/ping"
+            and self._works()
+        ):
+            self._writer.write(b'{"jsonrpc":"2.0","id":%d,"result":"pong"}\n' % message["id"])
+            return True
+        return False
+
+    def _works(self) -> bool:
+        """Whether a call runs that nobody has given up: then it may block the loop."""
+        return not self.worker.is_stuck and any(not call.is_given_up for call in list(self.calls.values()))
+
+    def _on_gone(self) -> None:
+        """The host is gone, or asks to end by closing the connection."""
+        if self._is_child:
+            os._exit(0)
+        if self._is_leaving:
+            return
+        self._is_leaving = True
+        if self.loop is None:
+            process.end()
+        process.leave_soon()
+        self.posts.post(self._leave)
+
+    # On the loop
+
+    def run(self, handshake: dict[str, Any], answer: Callable[[], Any]) -> None:
+        """Runs the loop until the process ends. `answer` constructs the plugin and answers the handshake."""
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        self.loop = self.posts.loop = loop
+        process.watch_terminate(self._on_terminate)
+
+        async def answer_handshake(_params: dict[str, Any], _call: Call) -> Any:
+            return answer()
+
+        loop.call_soon(self._begin, handshake["id"], handshake["method"], {}, answer_handshake)
+        loop.call_soon(self.posts.run)
+        loop.call_soon(self.take_lines)
+        while True:
+            try:
+                loop.run_forever()
+            except (SystemExit, KeyboardInterrupt) as error:
+                logs.log_thrown(
+                    "A task of the plugin wants to end the process, which only the host may", error
+                )
+
+    def open_bytes(self, fd: int, nonce: str) -> list[str]:
+        """Takes the host's offer of a byte channel, if there is one."""
+        try:
+            os.set_inheritable(fd, False)
+            os.set_blocking(fd, True)
+        except OSError:
+            return []
+        self._connection.bytes_fd = fd
+        self._sender = ByteSender(fd, nonce, self.posts)
+        receiver = ByteReceiver(fd, self.posts, lambda: self._notify("$/bytesOff", {"nonce": nonce}))
+        self._held = HeldMessages(receiver, nonce, self._act, self._fail_held, self._is_awaited)
+        self._encoder.channel = self._sender
+        return [f"fd{fd}"]
+
+    @property
+    def message_channels(self) -> list[str]:
+        """Those of the host's offers that were taken."""
+        return self._connection.channels
+
+    def take_lines(self) -> None:
+        """Acts on the lines that have come; what is owed for them is written together."""
+        self._is_taking = True
+        until = monotonic() + _TURN
+        try:
+            while self._batches:
+                # Left in its place until it is done, so that the reader need not wake the loop.
+                for line in self._batches[0]:
+                    self._take_line(line)
+                    if monotonic() > until:
+                        self._writer.flush()
+                        until = monotonic() + _TURN
+                self._batches.popleft()
+        except BaseException:
+            # Nothing of the author gets here, but a signal may.
+            self._batches.popleft()
+            self.posts.post(self.take_lines)
+            raise
+        finally:
+            self._is_taking = False
+            self._writer.flush()
+
+    def _take_line(self, line: bytes | None) -> None:
+        if line is None:
+            message = f"A message is longer than {self._max_bytes} bytes"
+            self._answer_error(None, PluginError("MESSAGE_TOO_LARGE", message, {"limit": self._max_bytes}))
+            return
+        try:
+            message_or_none = parse(line)
+        except InvalidMessage as error:
+            if error.owed:
+                self._answer_error(error.id, error.error)
+            return
+        if message_or_none is None or (
+            self._held is not None and self._held.hold_back(message_or_none, line)
+        ):
+            return
+        self._act(message_or_none)
+
+    def _act(self, message: dict[str, Any]) -> None:
+        method, params = message["method"], message.get("params")
+        if "id" in message:
+            handler = self.methods.find(method)
+            self._begin(message["id"], method, params if type(params) is dict else {}, handler)
+        elif type(params) is dict and _is_hashable(params.get("id")):
+            self._take_notification(method, params)
+
+    def _take_notification(self, method: str, params: dict[str, Any]) -> None:
+        id = params.get("id")
+        call = self.calls.get(id)
+        if method == "$/cancelRequest":
+            self._cancel(id, call)
+        elif method == "$/credit" and call is not None:
+            call.add_credit(_safe_credit(params.get("n")))
+        elif method == "$/input" and call is not None and call.input is not None:
+            if params.get("done") is True:
+                call.input.end()
+            else:
+                call.input.push(params.get("seq"), params.get("value"))
+        elif (
+            method == "$/bytesOff" and self._sender is not None and params.get("nonce") == self._sender.nonce
+        ):
+            self._encoder.channel = None
+            self._sender.stop()
+
+    def _cancel(self, id: Id, call: Call | None) -> None:
+        reason = PluginError("REQUEST_CANCELLED", "The request was cancelled")
+        if call is not None:
+            call.cancel(reason)
+        elif self._held is not None and self._held.forget(id):
+            # Its bytes have not come yet.
+            pass
+
+    def _begin(self, id: Id, method: str, params: dict[str, Any], handler: Any) -> None:
+        if method == "plugin/ping" and handler is not None:
+            self._answer_ping(id)
+            return
+        if id in self.calls:
+            text = self._encoder.encode(id)
+            self._answer_error(id, invalid_request(f"the id {text} is in flight already"))
+            return
+        call = self._make_call(id, method)
+        self.calls[id] = call
+        self._working.add(call)
+        assert self.loop is not None
+        call.task = start(self.loop, self._work(call, method, params, handler))
+
+    def _make_call(self, id: Id, method: str) -> Call:
+        if method == "plugin/health":
+            return Call(id, self.health_worker, None, self._answer_early)
+        if method == "plugin/shutdown" and self.worker.current is not None:
+            return Call(id, self._spare_worker(), None, self._answer_early)
+        return Call(id, self.worker, self.slots if method == "plugin/call" else None, self._answer_early)
+
+    def _spare_worker(self) -> Worker:
+        """A thread for `shutdown()` while a method does not stop."""
+        return Worker("appfactory-shutdown", self.posts, _nothing)
+
+    async def _work(self, call: Call, method: str, params: dict[str, Any], handler: Any) -> None:
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            if handler is None:
+                raise PluginError("METHOD_NOT_FOUND", f"A plugin has no method {method}")
+            result = await handler(params, call)
+        except BaseException as thrown:
+            error = thrown
+        if call.has_pieces:
+            error = await self._close_pieces(call, error)
+        if call.reason is not None:
+            error = call.reason
+        self._finish(call, result, None if error is None else self.methods.explain(error, method, params))
+        if method == "plugin/shutdown":
+            self._end()
+
+    async def _close_pieces(self, call: Call, error: BaseException | None) -> BaseException | None:
+        try:
+            await call.close_pieces()
+        except BaseException as thrown:
+            return error or thrown
+        return error
+
+    def _finish(self, call: Call, result: Any, error: PluginError | None) -> None:
+        """Answers a call, unless it was answered already."""
+        call.end()
+        self._working.discard(call)
+        if call.is_answered:
+            return
+        call.is_answered = True
+        del self.calls[call.id]
+        if self._held is not None:
+            self._held.forget(call.id)
+        if error is None:
+            self._send_result(call.id, result)
+        else:
+            self._answer_error(call.id, error)
+
+    def _answer_early(self, call: Call) -> None:
+        if call.is_answered:
+            return
+        call.is_answered = True
+        del self.calls[call.id]
+        self._answer_error(call.id, call.still_working())
+
+    def _answer_ping(self, id: Id) -> None:
+        if self.worker.is_stuck:
+            self._waiting_pings.append(id)
+        else:
+            self._send_result(id, "pong")
+
+    def _answer_pings(self) -> None:
+        """The worker is free again: what it was stuck in is over."""
+        pings, self._waiting_pings = self._waiting_pings, []
+        for id in pings:
+            self._answer_ping(id)
+
+    def open_input(self, call: Call, decode: Callable[[Any], Any]) -> None:
+        """Takes the items of an argument that arrives while the call runs."""
+        call.input = IncomingStream(lambda n: self._notify("$/inputCredit", {"id": call.id, "n": n}), decode)
+
+    def send_piece(self, call: Call, sequence: int, value: Any) -> asyncio.Future[None] | None:
+        """Sends a piece of an answer. Returns what is done when its bytes are gone; None without bytes."""
+        line = self._line("method", '"$/stream"', "params", {"id": call.id, "seq": sequence, "value": value})
+        payloads = self._encoder.take_payloads()
+        if payloads:
+            assert self.loop is not None and self._sender is not None
+            sent: asyncio.Future[None] = self.loop.create_future()
+            left = [len(payloads)]
+
+            def count() -> None:
+                left[0] -= 1
+                if left[0] == 0 and not sent.done():
+                    sent.set_result(None)
+
+            self._queue(line)
+            for number, data in payloads:
+                self._sender.send(number, data, count)
+            return sent
+        self._queue(line)
+        return None
+
+    # Shared by all
+
+    def _send_result(self, id: Id, result: Any) -> None:
+        try:
+            line = self._line("id", self._id_text(id), "result", result)
+        except Exception as thrown:
+            self._encoder.take_payloads()
+            self._answer_error(id, _unwritable(thrown))
+            return
+        self._queue(line)
+        for number, data in self._encoder.take_payloads():
+            assert self._sender is not None
+            self._sender.send(number, data, _nothing)
+
+    def _answer_error(self, id: Id, error: PluginError) -> None:
+        told = error_object(error)
+        try:
+            line = self._line("id", self._id_text(id), "error", told)
+        except Exception:
+            self._encoder.take_payloads()
+            told.pop("data", None)
+            line = self._line("id", self._id_text(id), "error", told)
+        self._queue(line)
+
+    def _notify(self, method: str, params: dict[str, Any]) -> None:
+        self._queue(self._line("method", f'"{method}"', "params", params))
+
+    def _line(self, first: str, text: str, second: str, value: Any) -> str:
+        line = f'{{"jsonrpc":"2.0","{first}":{text},"{second}":{self._encoder.encode(value)}}}'
+        if len(line) > self._max_bytes:
+            self._encoder.take_payloads()
+            limit = self._max_bytes
+            message = f"The message has {len(line)} bytes; the limit is {limit}"
+            raise PluginError("MESSAGE_TOO_LARGE", message, {"bytes": len(line), "limit": limit})
+        return line
+
+    def _id_text(self, id: Id) -> str:
+        return str(id) if type(id) is int else self._encoder.encode(id)
+
+    def _queue(self, line: str) -> None:
+        if self._is_child:
+            # A child that a method has forked and that goes on with the parent's work.
+            os._exit(0)
+        if self._writer.queue(line) and not self._is_taking and self.loop is not None:
+            self.loop.call_soon(self._writer.flush)
+
+    # Bytes
+
+    def _is_awaited(self, message: dict[str, Any]) -> bool:
+        if "id" in message:
+            return message["id"] not in self.calls
+        params = message.get("params")
+        id = params.get("id") if type(params) is dict else None
+        return _is_hashable(id) and id in self.calls
+
+    def _fail_held(self, message: dict[str, Any], reason: str) -> None:
+        """A message whose bytes did not arrive fails its call."""
+        if "id" in message:
+            cancelled = reason == "nobody waits for it any more"
+            error = PluginError("REQUEST_CANCELLED", "The request was cancelled") if cancelled else None
+            self._answer_error(message["id"], error or invalid_request(reason))
+            return
+        call = self.calls.get(message["params"].get("id"))
+        if call is not None:
+            call.cancel(PluginError("INVALID_REQUEST", reason))
+
+    # The end
+
+    async def cancel_others(self, kept: Call | None, reason: PluginError) -> None:
+        """Cancels all calls but one, and waits a little for the work on them to end."""
+        others = [call for call in self._working if call is not kept]
+        for call in others:
+            call.cancel(reason)
+        tasks = [call.task for call in others if call.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CALLS_GRACE)
+
+    def _on_terminate(self) -> None:
+        if not self._is_leaving:
+            self._is_leaving = True
+            self.posts.post(self._leave)
+
+    def _leave(self) -> None:
+        assert self.loop is not None
+        self._leaving = self.loop.create_task(self._shut_down())
+
+    async def _shut_down(self) -> None:
+        """The host is gone, or has sent SIGTERM."""
+        await self.cancel_others(None, PluginError("REQUEST_CANCELLED", "The host is gone"))
+        call = self._make_call(None, "plugin/shutdown")
+        call.task = asyncio.current_task()  # type: ignore[assignment, unused-ignore]
+        try:
+            await self.methods.shut_down_once(call)
+        except BaseException as error:
+            logs.log_thrown("shutdown() failed", error)
+        self._end()
+
+    def _end(self) -> None:
+        """Answers what is left, and ends the process."""
+        for call in list(self.calls.values()):
+            self._answer_early(call)
+        self._writer.flush()
+        if self._sender is not None:
+            self._sender.drain(1.0)
+        process.end()
+
+    def _become_child(self) -> None:
+        self._is_child = True
+
+
+def _nothing() -> None:
+    pass
+
+
+def _is_hashable(id: Any) -> bool:
+    return id is None or type(id) in (str, int, float)
+
+
+def _safe_credit(value: Any) -> int:
+    """Treats an invalid credit as 0: notifications can't be answered with an error."""
+    try:
+        return read_credit(value)
+    except PluginError:
+        return 0
+
+
+def _unwritable(error: Exception) -> PluginError:
+    if isinstance(error, PluginError):
+        return error
+    message = f"The result can’t be written as JSON: {logs.describe(error)}"
+    return PluginError("INTERNAL_ERROR", message, {"error": type(error).__name__})
