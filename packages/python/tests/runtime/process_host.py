@@ -101,7 +101,7 @@ class ProcessHost:
         self.write({"jsonrpc": "2.0", "method": method, "params": params})
 
     def write(self, message: Any) -> None:
-        self.write_raw(json.dumps(message).encode() + b"\n")
+        self.write_raw(json.dumps(message, separators=(",", ":")).encode() + b"\n")
 
     def write_raw(self, data: bytes) -> None:
         if self._fd4:
@@ -141,6 +141,14 @@ class ProcessHost:
                 return next_message
             self.unread.append(next_message)
 
+    def is_silent(self, seconds: float) -> bool:
+        """Whether nothing comes for so long."""
+        try:
+            self.unread.append(self._messages.get(timeout=seconds))  # type: ignore[arg-type]
+        except queue.Empty:
+            return True
+        return False
+
     def rest(self) -> list[dict[str, Any]]:
         """All that came and was not asked for, up to the end of the process."""
         while True:
@@ -175,17 +183,29 @@ class ProcessHost:
 
     def receive_bytes(self) -> tuple[int, bytes]:
         """One payload, whose pieces alternate with no other."""
-        self.bytes.settimeout(PATIENCE)
-        data = b""
-        while True:
+        return self.receive_payloads(1)[0]
+
+    def receive_payloads(self, count: int) -> list[tuple[int, bytes]]:
+        """So many payloads, in the order of their ends."""
+        parts: dict[int, bytearray] = {}
+        whole: list[tuple[int, bytes]] = []
+        while len(whole) < count:
             number, total, offset, length = struct.unpack(">IIII", self._exactly(16))
+            data = parts.setdefault(number, bytearray())
             assert offset == len(data)
             data += self._exactly(length)
             if len(data) == total:
-                return number, data
+                whole.append((number, bytes(data)))
+        return whole
 
     def _exactly(self, count: int) -> bytes:
-        return self.bytes.recv(count, socket.MSG_WAITALL)
+        self.bytes.settimeout(PATIENCE)
+        data = b""
+        while len(data) < count:
+            part = self.bytes.recv(count - len(data))
+            assert part, "the byte channel has ended"
+            data += part
+        return data
 
     def _read_in_thread(self, read: Any) -> None:
         threading.Thread(target=read, daemon=True).start()

@@ -28,7 +28,8 @@ def test_each_thing_that_is_said_is_one_entry_of_the_log_with_its_level(tmp_path
                 except ZeroDivisionError:
                     logging.getLogger("engine").exception("it failed")
                     traceback.print_exc()
-                thread = threading.Thread(target=lambda: {}["thread"], name="mine"); thread.start(); thread.join()
+                thread = threading.Thread(target=lambda: {}["thread"], name="mine")
+                thread.start(); thread.join()
                 print("last")
     """
     with ProcessHost(tmp_path, source) as host:

@@ -1,8 +1,8 @@
 """The `permissions` of a manifest, as a seat belt: an audit hook refuses what was not granted.
 
 It keeps honest code from mistakes, and is no sandbox. These are not limited: native code (extension modules,
-ctypes), descriptors that are open already, and children of a plugin that may start some. `addons`, `worker` and
-`wasi` mean nothing here.
+ctypes), descriptors that are open already, and children of a plugin that may start some. `addons`, `worker`
+and `wasi` mean nothing here.
 """
 
 from __future__ import annotations

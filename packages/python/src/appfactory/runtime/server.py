@@ -290,8 +290,8 @@ class Server:
         if call is not None:
             call.cancel(reason)
         elif self._held is not None and self._held.forget(id):
-            # Its bytes have not come yet.
-            pass
+            # Its bytes had not come yet.
+            self._answer_error(id, reason)
 
     def _begin(self, id: Id, method: str, params: dict[str, Any], handler: Any) -> None:
         if method == "plugin/ping" and handler is not None:
@@ -459,9 +459,7 @@ class Server:
     def _fail_held(self, message: dict[str, Any], reason: str) -> None:
         """A message whose bytes did not arrive fails its call."""
         if "id" in message:
-            cancelled = reason == "nobody waits for it any more"
-            error = PluginError("REQUEST_CANCELLED", "The request was cancelled") if cancelled else None
-            self._answer_error(message["id"], error or invalid_request(reason))
+            self._answer_error(message["id"], invalid_request(reason))
             return
         call = self.calls.get(message["params"].get("id"))
         if call is not None:

@@ -1,0 +1,165 @@
+"""Which code of the author runs when, and that each request is answered exactly once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from process_host import ProcessHost
+
+PLUGIN = """
+    import asyncio, contextvars, sys, threading, time
+    which = contextvars.ContextVar("which")
+
+    class Plugin:
+        def __init__(self):
+            self.go = threading.Event()
+            self.log = []
+            self.running = self.most = 0
+
+        def release(self): self.go.set()
+        async def release_here(self): self.go.set()
+        async def said(self): return self.log
+
+        def hold(self):
+            print("holding"); self.go.wait(); return threading.current_thread().name
+        def thread(self): return threading.current_thread().name
+        async def main_thread(self): return threading.current_thread() is threading.main_thread()
+        async def blocks(self):
+            print("blocking"); self.go.wait(); return "woke"
+        def health_check(self):
+            return {"status": "READY", "thread": threading.current_thread().name}
+
+        async def timeout(self):
+            # Needs a current task from the first step on.
+            which.set("mine")
+            task = asyncio.current_task()
+            await asyncio.wait_for(asyncio.sleep(0), 5)
+            return [task is asyncio.current_task(), which.get()]
+
+        async def ends(self, kind):
+            raise {"exit": SystemExit(3), "interrupt": KeyboardInterrupt(), "generator": GeneratorExit(),
+                   "cancel": asyncio.CancelledError(), "stop": StopIteration(1)}[kind]
+        def ends_in_thread(self, kind):
+            raise {"exit": SystemExit(3), "interrupt": KeyboardInterrupt(), "generator": GeneratorExit(),
+                   "cancel": asyncio.CancelledError(), "stop": StopIteration(1)}[kind]
+
+        async def sleeps(self):
+            print("sleeping")
+            try: await asyncio.sleep(1000)
+            finally: self.log.append("finally")
+        async def ignores(self):
+            print("ignoring")
+            while not self.go.is_set():
+                try: await asyncio.sleep(0.01)
+                except asyncio.CancelledError: pass
+            return "too late"
+        async def counts(self):
+            self.running += 1
+            self.most = max(self.most, self.running)
+            await asyncio.sleep(0.01)
+            self.running -= 1
+            return self.most
+
+        def wrapped(self): return self.main_thread()
+"""
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Any:
+    with ProcessHost(tmp_path, PLUGIN) as host:
+        host.start()
+        yield host
+
+
+def test_plain_functions_run_in_one_thread_and_coroutines_on_the_main_one(host: ProcessHost) -> None:
+    held = host.call("hold")
+    host.logged("holding")
+    queued = host.call("thread")
+    # Neither of them holds up what runs on the loop, nor the health check.
+    assert host.ask("main_thread")["result"] is True
+    health = host.result("plugin/health")
+    host.ask("release_here")
+    names = {host.answer(held)["result"], host.answer(queued)["result"]}
+    assert len(names) == 1
+    assert health["thread"] not in names
+    assert host.ask("wrapped")["result"] is True
+
+
+def test_the_first_step_runs_in_the_task_and_context_of_the_call(host: ProcessHost) -> None:
+    assert host.ask("timeout")["result"] == [True, "mine"]
+
+
+def test_errors_that_end_processes_are_answers(host: ProcessHost) -> None:
+    for method in ("ends", "ends_in_thread"):
+        for kind in ("exit", "interrupt", "generator", "cancel", "stop"):
+            assert host.ask(method, {"kind": kind})["error"]["code"] == -32603, (method, kind)
+    assert host.result("plugin/ping") == "pong"
+
+
+def test_a_blocked_loop_answers_pings_until_its_call_is_cancelled(host: ProcessHost) -> None:
+    blocked = host.call("blocks")
+    host.logged("blocking")
+    assert host.result("plugin/ping") == "pong"
+    host.notify("$/cancelRequest", id=blocked)
+    host.send("plugin/ping")
+    # The loop owes this answer, and does not turn.
+    assert host.is_silent(0.3)
+
+
+def test_a_thread_that_is_stuck_in_a_cancelled_call_answers_no_pings(host: ProcessHost) -> None:
+    held = host.call("hold")
+    host.logged("holding")
+    assert host.result("plugin/ping") == "pong"
+    host.notify("$/cancelRequest", id=held)
+    assert host.answer(held)["error"]["data"] == {"still_working": True}
+    ping = host.send("plugin/ping")
+    host.ask("release_here")
+    # Answered once it is free, and not before.
+    assert host.answer(ping)["result"] == "pong"
+
+
+def test_a_cancelled_call_is_answered_when_its_work_has_stopped(host: ProcessHost) -> None:
+    sleeping = host.call("sleeps")
+    host.logged("sleeping")
+    host.notify("$/cancelRequest", id=sleeping)
+    error = host.answer(sleeping)["error"]
+    assert error == {"code": -32800, "message": "The request was cancelled"}
+    assert host.ask("said")["result"] == ["finally"]
+
+
+def test_a_call_that_ignores_its_cancel_is_answered_once_and_early(host: ProcessHost) -> None:
+    ignoring = host.call("ignores")
+    host.logged("ignoring")
+    host.notify("$/cancelRequest", id=ignoring)
+    error = host.answer(ignoring)["error"]
+    assert error["code"] == -32800
+    assert error["data"] == {"still_working": True}
+    assert error["message"].startswith("The request was cancelled, but the plugin is still working")
+    host.ask("release_here")
+    assert host.result("plugin/shutdown") is True
+    assert [message for message in host.rest() if message.get("id") == ignoring] == []
+
+
+def test_a_call_that_waits_for_the_thread_is_cancelled_at_once(host: ProcessHost) -> None:
+    held = host.call("hold")
+    host.logged("holding")
+    queued = host.call("release")
+    host.notify("$/cancelRequest", id=queued)
+    assert host.answer(queued)["error"] == {"code": -32800, "message": "The request was cancelled"}
+    host.ask("release_here")
+    assert "result" in host.answer(held)
+
+
+def test_at_most_max_concurrency_coroutines_run_and_all_are_answered(tmp_path: Path) -> None:
+    source = PLUGIN.replace("class Plugin:", "class Plugin:\n        max_concurrency = 2")
+    with ProcessHost(tmp_path, source) as host:
+        host.start()
+        calls = [host.call("counts") for _ in range(10)]
+        for cancelled in calls[5:7]:
+            host.notify("$/cancelRequest", id=cancelled)
+        answers = [host.answer(id) for id in calls]
+        assert max(answer["result"] for answer in answers if "result" in answer) == 2
+        assert sum("error" in answer for answer in answers) == 2
+        assert host.ask("counts")["result"] == 2
