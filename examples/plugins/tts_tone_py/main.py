@@ -18,10 +18,10 @@ class ToneTTSPlugin(TTSContract):
     """Speaks text as tones."""
 
     async def initialize(self, config: Dict[str, Any]) -> bool:
-        """Takes the configuration, which the manifest's schema has checked and completed."""
-        self._voice = config["voice"]
-        self._sample_rate = config["sample_rate"]
-        self._max_characters = config["max_characters"]
+        """Takes the configuration, which the host has checked and completed."""
+        self._voice = config.get("voice", "sine")
+        self._sample_rate = config.get("sample_rate", 24_000)
+        self._max_characters = config.get("max_characters", 10_000)
         self._counts = {"requests": 0, "characters": 0}
         self._status = PluginStatus.READY
         return True
