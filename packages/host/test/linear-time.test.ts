@@ -16,6 +16,8 @@ import { parseDependency } from '../src/plugins/dependencies.js'
 import { resolveEntry } from '../src/plugins/entry.js'
 import { pluginEnvironment } from '../src/plugins/environment.js'
 import { StderrLog } from '../src/process/stderr.js'
+import { holds, parseRequirement } from '../src/python/requirement.js'
+import { fits, parseSpecifiers } from '../src/python/version.js'
 
 // Whoever parses what comes from outside takes twice the time for twice the text, whatever the text is.
 
@@ -84,6 +86,9 @@ const parsers: Record<string, (text: string) => unknown> = {
   'a dependency': (text) => checkManifest({ ...manifest, dependencies: [text] }),
   'the pattern of dependencies': (text) => dependencyPattern.test(text),
   'a dependency, to name and range': (text) => parseDependency(text),
+  'a requirement of pip': (text) => parseRequirement(text),
+  'versions of Python': (text) => fits(text, parseSpecifiers(text) ?? []),
+  'a marker': (text) => holds(text, { os_name: text }),
   'a name': (text) => namePattern.test(text),
   'what a name is near': (text) => closest(text, ['tts_flite', 'stt_sphinx', 'llm_llama']),
   'what a name is near, of names as long': (text) => closest(text, [`b${text}`, `${text}c`]),
