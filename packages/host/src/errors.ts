@@ -393,6 +393,24 @@ export function packageFileUnreadable(
   )
 }
 
+/** A file of requirements that can't be read. */
+export function requirementsUnreadable(name: string, file: string, reason: string): PluginError {
+  return new PluginError(
+    'PLUGIN_LOAD_FAILED',
+    `Plugin "${name}": ${file} can’t be used: ${reason}. Fix it first`,
+    { plugin: name, file },
+  )
+}
+
+/** @param requirement One that runs code when it is installed. */
+export function runsCodeRefused(name: string, requirement: string): PluginError {
+  return new PluginError(
+    'DEPENDENCY_MISSING',
+    `The dependencies of plugin "${name}" were not installed: ${quoted(requirement)} runs code when it is installed. Set allowInstallScripts to allow that, or install it yourself`,
+    { plugin: name, requirement: shortened(requirement) },
+  )
+}
+
 export function initializeTimeout(name: string, timeoutMs: number): PluginError {
   return new PluginError(
     'PLUGIN_INITIALIZE_FAILED',
@@ -424,6 +442,43 @@ export function nodeUnusable(file: string, reason: string): PluginError {
     'PLUGIN_LOAD_FAILED',
     `nodePath: ${shortened(file)} ${reason}. Name the executable of Node, or leave nodePath out`,
     { node_path: shortened(file) },
+  )
+}
+
+/** @param source What names it: an option, or a variable. */
+export function pythonUnusable(source: string, file: string, reason: string): PluginError {
+  return new PluginError(
+    'PLUGIN_LOAD_FAILED',
+    `${source}: ${shortened(file)} ${reason}. Name the executable of a Python, or leave ${source} out`,
+    { python_path: shortened(file) },
+  )
+}
+
+/** @param found What was looked at, each with its version or what is wrong with it. */
+export function pythonUnfit(plugin: string, wanted: string, found: readonly string[]): PluginError {
+  const looked = found.length === 0 ? 'No Python was found in PATH' : `Found: ${found.join('; ')}`
+  return new PluginError(
+    'PLUGIN_LOAD_FAILED',
+    `Plugin "${plugin}" needs Python ${shortened(wanted)}. ${looked}. Install one that fits, or name it: pythonPath, --python-path or AF_PYTHON`,
+    { plugin, wanted: shortened(wanted), found: [...found] },
+  )
+}
+
+/** @param reason A sentence without its full stop. */
+export function environmentBroken(plugin: string, path: string, reason: string): PluginError {
+  return new PluginError(
+    'PLUGIN_LOAD_FAILED',
+    `Plugin "${plugin}": the virtual environment ${path} is broken: ${reason}. Delete that folder, and make it anew where plugins need it`,
+    { plugin, environment: path },
+  )
+}
+
+/** @param hint What a valid one looks like. */
+export function requirementInvalid(plugin: string, where: string, text: string, hint: string): PluginError {
+  return new PluginError(
+    'PLUGIN_LOAD_FAILED',
+    `Plugin "${plugin}": ${where}: ${quoted(text)} can’t be read. Write it as PEP 440 and PEP 508 say, ${hint}`,
+    { plugin, requirement: shortened(text) },
   )
 }
 

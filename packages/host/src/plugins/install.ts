@@ -38,7 +38,11 @@ const keptCharacters = 16_384
 
 /** Settings for package managers, as environment variables. */
 const installerVariables =
-  /^((https?|no|all)_proxy|npm_config_.+|(yarn|bun_config|corepack)_.+|pnpm_home|xdg_.+_home|ssl_cert_(file|dir)|node_extra_ca_certs|git_ssl_cainfo)$/i
+  /^((https?|no|all)_proxy|npm_config_.+|(yarn|bun_config|corepack)_.+|pnpm_home|xdg_.+_home|ssl_cert_(file|dir)|node_extra_ca_certs|git_ssl_cainfo|(pip|uv)_.+|(requests|curl)_ca_bundle)$/i
+
+/** Would install elsewhere, or build what is not to be built. */
+const diverting =
+  /^(pip_(target|prefix|root|user|no_binary|only_binary|python)|uv_(python|system_python|target|prefix|no_binary.*|project.*|working_.*))$/i
 
 /** Secrets are excluded: package managers' settings in a plugin's folder could send any variable anywhere. */
 const credentials = /auth|passw|token|secret|otp|username|[:_]key$/i
@@ -85,7 +89,10 @@ function start({ plugin, command, args, cwd, env }: Installation, execa: Launche
 function installerEnvironment(plugin: string): Record<string, string> {
   const needed = Object.entries(process.env).filter(
     (entry): entry is [string, string] =>
-      entry[1] !== undefined && installerVariables.test(entry[0]) && !credentials.test(entry[0]),
+      entry[1] !== undefined &&
+      installerVariables.test(entry[0]) &&
+      !credentials.test(entry[0]) &&
+      !diverting.test(entry[0]),
   )
   return { ...Object.fromEntries(needed), ...pluginEnvironment(plugin, {}) }
 }
