@@ -81,7 +81,15 @@ export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits
    * with PLUGIN_LOAD_FAILED. Default: the Node of this process. In Electron that is Electron itself, as Node.
    */
   nodePath?: string
-  /** Install npm packages that a plugin's manifest names and that are missing. No code of theirs runs in that. Default: false. */
+  /**
+   * The Python that runs plugins in Python, or that their environments are made with: the path of an executable, or a name in PATH.
+   * Default: `$AF_PYTHON`; else the one of the plugin's own `.venv`, of the nearest `.venv` above, or of PATH.
+   */
+  pythonPath?: string
+  /**
+   * Install packages that a plugin's manifest or `requirements.txt` names and that are missing: from npm, or for Python into the
+   * plugin's `.venv`. No code of theirs runs in that. Default: false.
+   */
   autoInstallDependencies?: boolean
   /**
    * In such an installation, run the install scripts of packages and of the plugin itself. They are not limited by the plugin's
@@ -280,6 +288,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       limits: this.#limits,
       keepAlive: this.#keepAlive,
       nodePath: options.nodePath,
+      pythonPath: options.pythonPath,
       autoInstallDependencies: options.autoInstallDependencies ?? false,
       allowInstallScripts: options.allowInstallScripts ?? false,
       preferSource: options.preferSource ?? false,

@@ -239,6 +239,7 @@ export const kinds: Readonly<Record<string, { takes: string; fits(value: unknown
     fits: (value) => logFormats.some((format) => format === value),
   },
   nodePath: { takes: 'a path that is not empty', fits: (value) => isText(value) && value !== '' },
+  pythonPath: { takes: 'a path that is not empty', fits: (value) => isText(value) && value !== '' },
   preferSource: { takes: 'true or false', fits: isFlag },
   autoInstallDependencies: { takes: 'true or false', fits: isFlag },
   allowInstallScripts: { takes: 'true or false', fits: isFlag },

@@ -45,6 +45,8 @@ export interface SourcesOptions extends EntryOptions {
   keepAlive: KeepAlive
   /** The Node that runs plugins. Undefined: the one of this process. */
   nodePath: string | undefined
+  /** The Python that runs plugins in Python. Undefined: the one that each finds. */
+  pythonPath: string | undefined
   autoInstallDependencies: boolean
   allowInstallScripts: boolean
   inspect: Inspection | Readonly<Record<string, Inspection>>

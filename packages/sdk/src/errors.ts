@@ -130,7 +130,7 @@ export const errorTable = [
   row(
     -32051,
     'DEPENDENCY_MISSING',
-    'The plugin needs npm packages that are missing.',
+    'The plugin needs packages that are missing.',
     'Run the command in the message, or use --auto-install-deps.',
   ),
   row(-32052, 'MODEL_NOT_FOUND', 'A model file is missing.', 'Check the path in the configuration.'),

@@ -110,16 +110,21 @@ const others: Record<OtherOption, Described> = {
     default: undefined,
     describe: 'The Node that runs plugins: a path, or a name in PATH',
   },
+  pythonPath: {
+    kind: 'text',
+    default: undefined,
+    describe: 'The Python that runs plugins in Python: a path, or a name in PATH',
+  },
   autoInstallDependencies: {
     kind: 'flag',
     default: false,
     flag: 'auto-install-deps',
-    describe: 'Install missing npm packages of plugins, without running any of their code',
+    describe: 'Install missing packages of plugins, without running any of their code',
   },
   allowInstallScripts: {
     kind: 'flag',
     default: false,
-    describe: 'Also run their install scripts, which no permission limits',
+    describe: 'Also run their install scripts and builds, which no permission limits',
   },
   traceWire: {
     kind: 'text',

@@ -167,7 +167,8 @@ class Addition {
   async #installNamed(packageName: string): Promise<void> {
     const dir = join(this.#modules, packageName)
     const manifest = (await inspectPlugin(dir))?.manifest
-    if (!manifest) return
+    // What a plugin in Python needs is installed where it runs: an environment can't be moved.
+    if (!manifest || manifest.runtime === 'python') return
     const missing = await missingDependencies(dir, manifest)
     if (missing.length === 0) return
     const specs = missing.map(({ name, range }) => (range === '*' ? name : `${name}@${range}`))
