@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { closest, compileCodec, issuesText, parseJson, quoted } from '@appfactory/sdk/internal'
-import { checkManifest, dependencyPattern, namePattern } from '@appfactory/sdk/manifest'
+import { checkManifest, dependencyPattern, namePattern, requirementPattern } from '@appfactory/sdk/manifest'
 import semver from 'semver'
 import { afterAll, describe, expect, test } from 'vitest'
 import { decodeWav, sniffAudio } from '../../sdk/src/audio.js'
@@ -85,6 +85,7 @@ const parsers: Record<string, (text: string) => unknown> = {
   'the keys of a manifest': (text) => checkManifest({ ...manifest, [text]: 1, engines: { [text]: 'x' } }),
   'a dependency': (text) => checkManifest({ ...manifest, dependencies: [text] }),
   'the pattern of dependencies': (text) => dependencyPattern.test(text),
+  'the pattern of requirements': (text) => requirementPattern.test(text),
   'a dependency, to name and range': (text) => parseDependency(text),
   'a requirement of pip': (text) => parseRequirement(text),
   'versions of Python': (text) => fits(text, parseSpecifiers(text) ?? []),
@@ -95,7 +96,7 @@ const parsers: Record<string, (text: string) => unknown> = {
   'a name in a message': (text) => quoted(text),
   'an entry point, as a manifest limits it': (text) => {
     checkManifest({ ...manifest, entry_point: text })
-    return resolveEntry('/nowhere', text.slice(0, 1000))
+    return ignoringErrors(() => resolveEntry('/nowhere', { entry_point: text.slice(0, 1000) }))
   },
   'a variable of the environment': (text) =>
     ignoringErrors(() => pluginEnvironment('p', { caller: { [text]: text } })),

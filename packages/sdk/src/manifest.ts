@@ -16,6 +16,28 @@ const versionPattern =
  */
 export const dependencyPattern = /^(@[a-z0-9][\w.-]*\/)?[a-z0-9][\w.-]*(\s*@\s*[^\s@].*|\s*[<>=^~].*)?$/
 
+/**
+ * A requirement of pip's, as PEP 508 has it: `numpy`, `torch>=2`, `misaki[en]`, `numpy!=1.24; python_version < "3.12"` or
+ * `name @ https://…`. The time to match is linear, for the reason above.
+ */
+export const requirementPattern =
+  /^[A-Za-z0-9][\w.-]*[ \t]*(\[[\w \t,.-]*\][ \t]*)?(@[ \t]*[a-zA-Z][\w+.-]*:\S+([ \t]+(;.+)?)?|(\([ \t]*)?((===|[<>=!~]=|[<>])[ \t]*[\w.*+!-]+[ \t]*(,[ \t]*)?)*(\)[ \t]*)?(;.+)?)$/
+
+/** What each runtime takes as a dependency. */
+const dependencyForms = {
+  node: {
+    pattern: dependencyPattern,
+    message: 'must be an npm package with an optional range, such as zod@^4',
+  },
+  python: {
+    pattern: requirementPattern,
+    message: 'must be a requirement of pip, such as numpy>=1.24',
+  },
+}
+
+/** Either of the two. */
+const anyDependency = new RegExp(`${dependencyPattern.source}|${requirementPattern.source}`)
+
 /** Most characters of the strings of a manifest, by what they are. */
 const longest = { name: 100, version: 256, label: 200, text: 10_000, address: 2000, path: 1000, range: 300 }
 
@@ -69,7 +91,10 @@ export const manifestSchema = z
     license: label.optional().describe('SPDX identifier, such as MIT.'),
     repository: address.optional().describe('Where the source is.'),
     homepage: address.optional().describe('Where to read more.'),
-    runtime: z.enum(['node', 'python']).default('node').describe('What runs the entry point.'),
+    runtime: z
+      .enum(['node', 'python'])
+      .optional()
+      .describe('What runs the entry point. Default: python for a .py file, else node.'),
     engines: z
       .record(z.string(), z.string().max(longest.range))
       .refine(
@@ -78,21 +103,34 @@ export const manifestSchema = z
       )
       .optional()
       .describe('Semver ranges of the host and of node: {"host": ">=0.1", "node": ">=20"}.'),
+    python_requires: z
+      .string()
+      .max(longest.range)
+      .optional()
+      .describe('Versions of Python that it runs on: >=3.10.'),
+    max_concurrency: z
+      .int()
+      .positive()
+      .optional()
+      .describe('Most calls of asynchronous methods that run at once, for Python.'),
     platforms: z
       .array(label)
       .max(mostItems.other)
       .optional()
-      .describe('Where it runs, as process.platform names it: linux, darwin, win32.'),
+      .describe('Where it runs: linux, macos, windows, all, or a name that process.platform has.'),
     dependencies: z
       .array(
         z
           .string()
-          .regex(dependencyPattern, 'must be an npm package with an optional range, such as zod@^4')
+          .regex(
+            anyDependency,
+            'must be an npm package such as zod@^4, or for Python a requirement such as numpy>=1.24',
+          )
           .max(longest.range),
       )
       .max(mostItems.dependencies)
       .default([])
-      .describe('npm packages that must be there, each with an optional range: zod@^4.'),
+      .describe('Packages that must be there, each with an optional range: zod@^4; for Python numpy>=1.24.'),
     gpu_required: z.boolean().optional().describe('Does not run without a GPU.'),
     gpu_recommended: z.boolean().optional().describe('Runs better with a GPU.'),
     min_memory_mb: z.number().nonnegative().optional().describe('Memory that it needs, in MB.'),
@@ -137,6 +175,13 @@ export function checkManifest(value: unknown): ManifestCheck {
     return `${shortened(precise.path.map(String).join('.')) || 'manifest'}: ${worded(precise, value)}`
   })
   return { valid: false, errors, warnings }
+}
+
+/** What no dependency of that runtime can be. Each message starts with its key. */
+export function wrongDependencies({ dependencies }: Manifest, runtime: 'node' | 'python'): string[] {
+  const { pattern, message } = dependencyForms[runtime]
+  const wrong = [...dependencies.entries()].filter(([, text]) => !pattern.test(text))
+  return firstOf(wrong, ([index]) => `dependencies.${index}: ${message}`)
 }
 
 function firstOf<Item>(items: readonly Item[], say: (item: Item) => string): string[] {

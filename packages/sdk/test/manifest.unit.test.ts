@@ -5,6 +5,8 @@ import {
   dependencyPattern,
   manifestJsonSchema,
   manifestSchema,
+  requirementPattern,
+  wrongDependencies,
 } from '@appfactory/sdk/manifest'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -51,8 +53,9 @@ describe('valid', () => {
 
   it('has its defaults filled in', () => {
     expect(checkManifest(minimal)).toMatchObject({
-      manifest: { ...minimal, runtime: 'node', dependencies: [] },
+      manifest: { ...minimal, dependencies: [] },
     })
+    expect(checkManifest(minimal)).not.toHaveProperty('manifest.runtime')
   })
 
   it('says what is missing, of the wrong kind or spelled wrong in plain words', () => {
@@ -101,6 +104,9 @@ describe('not valid', () => {
     ['runtime', { runtime: 'ruby' }],
     ['dependencies', { dependencies: 'zod' }],
     ['dependencies.1', { dependencies: ['zod', 'left pad'] }],
+    ['python_requires', { python_requires: 3.9 }],
+    ['max_concurrency', { max_concurrency: 0 }],
+    ['max_concurrency', { max_concurrency: 1.5 }],
     ['config_schema', { config_schema: [] }],
     ['default_config', { default_config: 'x' }],
     ['min_memory_mb', { min_memory_mb: -1 }],
@@ -222,6 +228,58 @@ describe('dependencies', () => {
   })
 })
 
+describe('requirements of Python', () => {
+  it.each([
+    'numpy',
+    'PyYAML>=6',
+    'Pillow',
+    'ruamel.yaml',
+    'torch >= 2.0.0 , < 3',
+    'numpy!=1.24,~=1.20',
+    'torch==2.*',
+    'torch===2.1+cu118',
+    'misaki[en]',
+    'misaki [en, ja]>=0.9',
+    'tomli (>=1,<3)',
+    'tomli; python_version < "3.11"',
+    'tomli>=2 ; python_version < "3.11" and sys_platform == "linux"',
+    'speech @ https://example.org/speech-1.0-py3-none-any.whl',
+    'speech[all] @ git+https://example.org/speech@main ; os_name == "posix"',
+  ])('%s is one', (text) => {
+    expect(text).toMatch(requirementPattern)
+    expect(checkManifest({ ...minimal, dependencies: [text] })).toMatchObject({ valid: true })
+  })
+
+  it.each([
+    '',
+    ' ',
+    'left pad',
+    'numpy>=',
+    'numpy>=1 2',
+    'numpy>=1\n--pre',
+    'numpy;',
+    'numpy @',
+    'misaki[en',
+    '--index-url=http://evil',
+    '-r other.txt',
+    '../x',
+    '@scope/name',
+  ])('%o is none', (text) => {
+    expect(text).not.toMatch(requirementPattern)
+  })
+
+  it('are told from packages of npm by what runs the plugin', () => {
+    const check = checkManifest({ ...minimal, dependencies: ['zod', 'zod@^4', 'misaki[en]'] })
+    if (!check.valid) throw new Error('must be valid')
+    expect(wrongDependencies(check.manifest, 'node')).toEqual([
+      expect.stringMatching(/^dependencies\.2: .*npm/),
+    ])
+    expect(wrongDependencies(check.manifest, 'python')).toEqual([
+      expect.stringMatching(/^dependencies\.1: .*pip/),
+    ])
+  })
+})
+
 describe('the JSON Schema', () => {
   const shipped = JSON.parse(
     readFileSync(createRequire(import.meta.url).resolve('@appfactory/sdk/manifest.schema.json'), 'utf8'),
@@ -261,6 +319,8 @@ function everyOptionalField(): Record<string, unknown> {
     homepage: 'https://example.org',
     runtime: 'python',
     engines: { host: '>=0.1', node: '>=20' },
+    python_requires: '>=3.10',
+    max_concurrency: 4,
     platforms: ['linux'],
     dependencies: ['zod@^4'],
     gpu_required: false,

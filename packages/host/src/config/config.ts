@@ -6,6 +6,7 @@ import type { PluginSettings } from '../plugin-settings.js'
 import { type Env, environmentKey, type Grants } from '../plugins/environment.js'
 import { isShortage } from '../shortage.js'
 import { readSmallFile } from '../small-file.js'
+import { withoutNulls } from './schema-defaults.js'
 
 export type Config = Record<string, unknown>
 
@@ -38,7 +39,8 @@ export async function readConfig(
 ): Promise<GivenConfig> {
   const file = await readConfigFile(manifest.name, join(configDir, `${manifest.name}.json`))
   const { settings } = given
-  const config = [manifest.default_config ?? {}, file, settings.config ?? {}, given.config].reduce(merge, {})
+  const defaults = withoutNulls(manifest.config_schema, manifest.default_config ?? {})
+  const config = [defaults, file, settings.config ?? {}, given.config].reduce(merge, {})
   delete config[environmentKey]
   return { config, grants: { operator: file[environmentKey], settings: settings.env, caller: given.env } }
 }

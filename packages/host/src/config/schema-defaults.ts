@@ -108,6 +108,7 @@ class Defaults {
   /** The default of a property: its own, otherwise one behind its `$ref` or in its `allOf`. */
   #defaultOf(schema: unknown, references: readonly string[]): { value: unknown } | undefined {
     if (!isObject(schema)) return undefined
+    if (schema['default'] === null && refusesNull(schema)) return undefined
     if (Object.hasOwn(schema, 'default')) return { value: schema['default'] }
     const target = this.#resolve(schema, references)
     const found = target && this.#defaultOf(target.schema, [...references, target.at])
@@ -140,6 +141,31 @@ class Defaults {
     }
     return { schema: found, at }
   }
+}
+
+/**
+ * Removes what is null in a manifest's `default_config` and may not be: there, as in a `default`, null says that nothing is given.
+ * Returns a copy.
+ */
+export function withoutNulls(schema: unknown, config: Record<string, unknown>): Record<string, unknown> {
+  const properties = isObject(schema) && isObject(schema['properties']) ? schema['properties'] : {}
+  const given = Object.entries(config).filter(([name, value]) => {
+    return value !== null || !Object.hasOwn(properties, name) || !refusesNull(properties[name])
+  })
+  return Object.fromEntries(
+    given.map(([name, value]) => [
+      name,
+      isObject(value) && Object.hasOwn(properties, name) ? withoutNulls(properties[name], value) : value,
+    ]),
+  )
+}
+
+/** Whether null is certainly no value of the schema, by its own `type` or `enum`. */
+function refusesNull(schema: unknown): boolean {
+  if (!isObject(schema) || schema['nullable'] === true) return false
+  const { type, enum: values } = schema
+  const types = Array.isArray(type) ? type : [type]
+  return (type !== undefined && !types.includes('null')) || (Array.isArray(values) && !values.includes(null))
 }
 
 /** The schemas that a keyword holds in an array. */

@@ -2,7 +2,7 @@ import { readdir, realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
 import { listed, parseJson, quoted, shortened, systemCodeOf } from '@appfactory/sdk/internal'
-import { checkManifest, namePattern } from '@appfactory/sdk/manifest'
+import { checkManifest, namePattern, wrongDependencies } from '@appfactory/sdk/manifest'
 import semver from 'semver'
 import { discoveryFailed, manifestMissing, outsidePlugins, pluginUnreadable, reasonOf } from '../errors.js'
 import { isShortage } from '../shortage.js'
@@ -36,10 +36,12 @@ export interface InspectOptions extends EntryOptions {
 export interface ValidPlugin extends PluginFolder {
   /** Whether it can be loaded. */
   valid: true
-  /** Its manifest.json. */
+  /** Its manifest.json; `runtime` is what its entry point is run with. */
   manifest: Manifest
   /** Absolute path of the entry point. */
   entryFile: string
+  /** The class in it, where `entry_point` names one: `main:Speaker`. */
+  entryClass?: string
 }
 
 /** A plugin that can't be loaded: `errors` says why. The rest is there as far as it could be read. */
@@ -50,6 +52,8 @@ export interface InvalidPlugin extends PluginFolder {
   manifest?: Manifest
   /** Absolute path of the entry point, if there is one. */
   entryFile?: string
+  /** The class in it, where `entry_point` names one. */
+  entryClass?: string
 }
 
 /** A folder with a manifest.json. `valid` tells whether it can be loaded. */
@@ -158,20 +162,30 @@ async function inspect(
   if ('error' in found) return { ...folder, errors: [found.error] }
   const check = checkManifest(found.value)
   if (!check.valid) return { ...folder, errors: check.errors, warnings: check.warnings }
-  const { manifest } = check
-  const warnings = [
-    ...check.warnings,
-    ...unknownPermissions(manifest.permissions).map((name) => `permissions: ${name} is unknown, ignored`),
-    ...unlimitedPermissions(manifest.permissions).map(
+  if (isPackage) folder.name = check.manifest.name
+  const entry = resolveEntry(dir, check.manifest, options)
+  const runtime = 'error' in entry ? check.manifest.runtime : entry.runtime
+  const manifest = runtime === undefined ? check.manifest : { ...check.manifest, runtime }
+  const warnings = [...check.warnings, ...permissionWarnings(manifest)]
+  const errors = [
+    ...(isPackage ? [] : misnamed(manifest, basename(dir))),
+    ...mismatches(manifest),
+    ...(runtime === undefined ? [] : wrongDependencies(manifest, runtime)),
+  ]
+  if ('error' in entry) return { ...folder, manifest, errors: [...errors, entry.error], warnings }
+  if (entry.warning !== undefined) warnings.push(entry.warning)
+  const entryClass = entry.className === undefined ? {} : { entryClass: entry.className }
+  const known = { ...folder, manifest, entryFile: entry.file, ...entryClass, errors, warnings }
+  return errors.length === 0 ? { ...known, valid: true } : known
+}
+
+function permissionWarnings({ permissions }: Manifest): string[] {
+  return [
+    ...unknownPermissions(permissions).map((name) => `permissions: ${name} is unknown, ignored`),
+    ...unlimitedPermissions(permissions).map(
       (name) => `permissions: ${name} is allowed or not, it can't be limited to a part`,
     ),
   ]
-  const entry = resolveEntry(dir, manifest.entry_point, options)
-  const errors = [...(isPackage ? [] : misnamed(manifest, basename(dir))), ...mismatches(manifest)]
-  if (isPackage) folder.name = manifest.name
-  if ('error' in entry) return { ...folder, manifest, errors: [...errors, entry.error], warnings }
-  const known = { ...folder, manifest, entryFile: entry.file, errors, warnings }
-  return errors.length === 0 ? { ...known, valid: true } : known
 }
 
 /** Whether a replacement is named by its folder rather than by its name. */
@@ -242,16 +256,22 @@ function misnamed({ name }: Manifest, folder: string): string[] {
   return reasons
 }
 
+/** Words of `platforms` beside those of `process.platform`. */
+const platformNames: Readonly<Record<string, string>> = { windows: 'win32', macos: 'darwin' }
+
 function mismatches({ runtime, engines = {}, platforms = [] }: Manifest): string[] {
   const reasons: string[] = []
-  if (runtime !== 'node') reasons.push(`runtime: this host runs "node" only, not "${runtime}"`)
-  if (platforms.length > 0 && !platforms.includes(process.platform))
+  if (platforms.length > 0 && !platforms.some(isThisPlatform))
     reasons.push(`platforms: ${listed(platforms)}; this is ${process.platform}`)
-  reasons.push(
-    ...outOfRange('node', process.versions.node, engines['node']),
-    ...outOfRange('host', hostVersion, engines['host']),
+  if (runtime !== 'python') reasons.push(...outOfRange('node', process.versions.node, engines['node']))
+  return [...reasons, ...outOfRange('host', hostVersion, engines['host'])]
+}
+
+function isThisPlatform(platform: string): boolean {
+  const name = platform.toLowerCase()
+  return (
+    name === 'all' || (Object.hasOwn(platformNames, name) ? platformNames[name] : name) === process.platform
   )
-  return reasons
 }
 
 function outOfRange(engine: string, version: string, range: string | undefined): string[] {

@@ -49,6 +49,27 @@ test('what the caller gives lies over the file, the file over default_config, th
   })
 })
 
+test('null as a default means that nothing is given, except where it is a value', async () => {
+  const root = temporaryFolder()
+  const config_schema = {
+    type: 'object',
+    properties: {
+      model: { type: 'string', default: null },
+      device: { enum: ['cpu', 'cuda'], default: null },
+      seed: { type: ['integer', 'null'], default: null },
+      server: { type: 'object', properties: { key: { type: 'string' }, port: { type: 'integer' } } },
+      free: {},
+    },
+  }
+  const default_config = { model: null, server: { key: null, port: 80 }, free: null, more: null }
+  writePlugin(root, 'speaker', tellConfig, { config_schema, default_config })
+  expect(await configOf(root)).toEqual({ seed: null, server: { port: 80 }, free: null, more: null })
+  await expect(configOf(root, { model: null })).rejects.toMatchObject({
+    codeName: 'CONFIG_INVALID',
+    data: { issues: [expect.objectContaining({ path: 'model' })] },
+  })
+})
+
 test('CONFIG_INVALID names each path', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'speaker', tellConfig, { config_schema: { ...schema, required: ['speed'] } })

@@ -98,9 +98,44 @@ describe('a manifest or a folder that is not right is invalid with a reason, and
       writePlugin(root, 'broken', ttsPlugin(), { platforms: ['plan9'] })
       return { reason: /platforms: plan9/ }
     },
-    'a runtime that this host does not run': (root) => {
+    'a file that the named runtime does not run': (root) => {
       writePlugin(root, 'broken', ttsPlugin(), { runtime: 'python' })
-      return { reason: /runtime: .*python/ }
+      return { reason: /entry_point: index\.js is index\.js, which python does not run/ }
+    },
+    'a file for Python in a plugin for Node': (root) => {
+      const dir = writePlugin(root, 'broken', '', { runtime: 'node', entry_point: 'main' })
+      writeFiles(dir, { 'main.py': '' })
+      return { reason: /entry_point: main is main\.py, which node does not run/ }
+    },
+    'a module of Python that is not there': (root) => {
+      writePlugin(root, 'broken', '', { runtime: 'python', entry_point: 'src.main:Speaker' })
+      return { reason: /there is no src.main\.py or src.main.__init__\.py in .*broken/ }
+    },
+    'no entry point in a folder of Python': (root) => {
+      const dir = writePlugin(root, 'broken', '', { entry_point: 'main' })
+      rmSync(join(dir, 'package.json'))
+      writeFiles(dir, { 'helper.py': '' })
+      return { reason: /there is no main\.py or main.__init__\.py/ }
+    },
+    'a module of Python above the folder': (root) => {
+      writeFiles(root, { 'outside.py': '' })
+      writePlugin(root, 'broken', '', { entry_point: '../outside' })
+      return { reason: /entry_point.*outside the plugin/ }
+    },
+    'a module of Python that is a link out of the folder': (root) => {
+      writeFiles(root, { 'outside.py': '' })
+      const dir = writePlugin(root, 'broken', '', { entry_point: 'main' })
+      symlinkSync(join(root, 'outside.py'), join(dir, 'main.py'))
+      return { reason: /entry_point.*link out/ }
+    },
+    'a requirement of pip in a plugin for Node': (root) => {
+      writePlugin(root, 'broken', ttsPlugin(), { dependencies: ['zod', 'misaki[en]'] })
+      return { reason: /^dependencies\.1: must be an npm package/ }
+    },
+    'an npm package in a plugin for Python': (root) => {
+      const dir = writePlugin(root, 'broken', '', { entry_point: 'main', dependencies: ['@scope/name'] })
+      writeFiles(dir, { 'main.py': '' })
+      return { reason: /^dependencies\.0: must be a requirement of pip/ }
     },
   }
   for (const [title, make] of Object.entries(cases)) {
@@ -135,6 +170,52 @@ test('an entry point may leave out its extension or name a folder', async () => 
     join(root, 'folder/lib/index.mjs'),
   ])
 })
+
+test.each([
+  ['__init__', '__init__.py'],
+  ['main', 'main.py'],
+  ['main.py', 'main.py'],
+  ['./main', 'main.py'],
+  ['src/main', 'src/main.py'],
+  ['src.main', 'src/main.py'],
+  ['package', 'package/__init__.py'],
+  ['src.package', 'src/package/__init__.py'],
+  ['main:Speaker', 'main.py', 'Speaker'],
+  ['main.py:Sprecherin_für_2', 'main.py', 'Sprecherin_für_2'],
+])('the entry point %s is %s, and Python runs it', async (entry_point, file, entryClass?: string) => {
+  const root = temporaryFolder()
+  const dir = writePlugin(root, 'speaker', '', { entry_point, dependencies: ['misaki[en]>=0.9'] })
+  writeFiles(dir, { [file]: '' })
+  const { plugins } = await discover(root)
+  expect(plugins).toEqual([
+    expect.objectContaining({
+      ...{ valid: true, errors: [], warnings: [], entryFile: join(dir, file) },
+      manifest: expect.objectContaining({ runtime: 'python' }),
+    }),
+  ])
+  expect(plugins[0]?.entryClass).toBe(entryClass)
+})
+
+test('of files for both runtimes Node’s is taken, which a warning says, unless the manifest decides', async () => {
+  const root = temporaryFolder()
+  const dir = writePlugin(root, 'speaker', '', { entry_point: 'index' })
+  writeFiles(dir, { 'index.py': '' })
+  const [open] = (await discover(root)).plugins
+  expect(open).toMatchObject({ valid: true, entryFile: join(dir, 'index.js'), manifest: { runtime: 'node' } })
+  expect(open?.warnings).toEqual([expect.stringMatching(/may be index\.js or index\.py; index\.js is taken/)])
+  writePlugin(root, 'speaker', '', { entry_point: 'index', runtime: 'python' })
+  const [decided] = (await discover(root)).plugins
+  expect(decided).toMatchObject({ valid: true, entryFile: join(dir, 'index.py'), warnings: [] })
+})
+
+test.each([['all'], ['Linux', 'windows', 'macos'], [process.platform]])(
+  'a plugin for %s and others runs here',
+  async (...platforms) => {
+    const root = temporaryFolder()
+    writePlugin(root, 'speaker', ttsPlugin(), { platforms })
+    expect((await discover(root)).plugins).toMatchObject([{ valid: true }])
+  },
+)
 
 test('of two plugins of one name the folder that was named first wins', async () => {
   const [first, second] = [temporaryFolder(), temporaryFolder()]
