@@ -437,6 +437,29 @@ export function startFailed(name: string, how: string, stderr: string, transient
   )
 }
 
+/** What a start fails with for what the plugin's process does. */
+const startErrors = new Set<string | undefined>([
+  'PLUGIN_LOAD_FAILED',
+  'PLUGIN_INITIALIZE_FAILED',
+  'CONTRACT_MISMATCH',
+  'DEPENDENCY_MISSING',
+  'PROTOCOL_VERSION_UNSUPPORTED',
+])
+
+/** An error of a start that also says which Python it was; any other error as it is. */
+export function startedWith({ file, version }: { file: string; version: string }, error: unknown): unknown {
+  if (!isPluginError(error) || isAnswer(error) || !startErrors.has(error.codeName)) return error
+  const data = { ...Object(error.data), python: file, python_version: version }
+  return new PluginError(
+    error.code,
+    `${error.message}. It was started with Python ${version}: ${file}`,
+    data,
+    {
+      cause: error.cause,
+    },
+  )
+}
+
 export function nodeUnusable(file: string, reason: string): PluginError {
   return new PluginError(
     'PLUGIN_LOAD_FAILED',

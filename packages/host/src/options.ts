@@ -13,6 +13,8 @@ export interface InstanceLimits {
   installTimeoutMs: number
   /** From the start of the process to the answer of the handshake. Default: 30,000. */
   startTimeoutMs: number
+  /** The same for a plugin in Python, whose imports may take long. Default: 120,000 (2 minutes). */
+  pythonStartTimeoutMs: number
   /** Of `initialize()`. Default: 30,000. */
   initializeTimeoutMs: number
   /** Of `shutdown()`. Default: 5,000. */
@@ -33,13 +35,17 @@ export interface InstanceLimits {
   maxCallsInFlight: number
   /** Streams that are open at once. Default: 1,000. */
   maxStreams: number
-  /** JavaScript's heap (`--max-old-space-size`), in MB (1,048,576 bytes). A whole number. Default: Node's own. */
+  /**
+   * JavaScript's heap (`--max-old-space-size`), in MB (1,048,576 bytes). A whole number. It does not hold for plugins in Python.
+   * Default: Node's own.
+   */
   maxHeapMb?: number
 }
 
 export const defaultInstanceLimits: InstanceLimits = {
   installTimeoutMs: 300_000,
   startTimeoutMs: 30_000,
+  pythonStartTimeoutMs: 120_000,
   initializeTimeoutMs: 30_000,
   shutdownTimeoutMs: 5000,
   healthTimeoutMs: 5000,
@@ -77,6 +83,7 @@ export const defaultSlotLimits: SlotLimits = {
 export const instanceRules: Record<keyof InstanceLimits, NumberRule> = {
   installTimeoutMs: time,
   startTimeoutMs: time,
+  pythonStartTimeoutMs: time,
   initializeTimeoutMs: time,
   shutdownTimeoutMs: time,
   healthTimeoutMs: time,

@@ -6,7 +6,7 @@ import { type HandshakeResult, shortened } from '@appfactory/sdk/internal'
 import { namePattern } from '@appfactory/sdk/manifest'
 import { type Config, type GivenConfig, plainConfig, readConfig } from './config/config.js'
 import { SchemaChecker } from './config/schema-checker.js'
-import { manifestInvalid, manifestMissing, pluginNotFound, pluginStopping } from './errors.js'
+import { manifestInvalid, manifestMissing, pluginNotFound, pluginStopping, startedWith } from './errors.js'
 import { checkContract, checkManifestContract } from './expected-contract.js'
 import { type ConnectionOptions, PluginConnection } from './instance/connection.js'
 import { type Instance, PluginInstance } from './instance/instance.js'
@@ -30,6 +30,8 @@ import type { PluginPackage } from './plugins/project-packages.js'
 import type { KeepAlive } from './process/keep-alive.js'
 import type { Inspection } from './process/launch.js'
 import { type NodeProgram, readNode } from './process/node.js'
+import { findPython, type PythonProgram } from './python/interpreter.js'
+import { checkRequirements } from './python/requirements.js'
 import type { Wire } from './trace/wire.js'
 
 export interface SourcesOptions extends EntryOptions {
@@ -64,6 +66,7 @@ type Settings = Pick<Source, 'config' | 'env' | 'contract'>
 const never = Number.POSITIVE_INFINITY
 const noDeadlines = {
   startTimeoutMs: never,
+  pythonStartTimeoutMs: never,
   initializeTimeoutMs: never,
   healthTimeoutMs: never,
   callTimeoutMs: never,
@@ -73,6 +76,12 @@ const noDeadlines = {
 
 const noDebuggerWithPermissions =
   'there is no debugger: Node opens none for a process with permissions. Remove "permissions" from manifest.json while you debug'
+
+const noDebuggerForPython =
+  'there is no debugger: Node’s does not open a plugin in Python. Import debugpy in its code while you debug'
+
+const noHeapLimitForPython =
+  'maxHeapMb does not hold for a plugin in Python. Limit its memory with the system, such as a container'
 
 /** Longest name of a plugin, in characters. */
 const longestName = 100
@@ -123,15 +132,28 @@ export class Sources {
     signal: AbortSignal,
   ): Promise<Instance> {
     const plugin = loadable(await inspect())
-    const { dir, manifest } = plugin
+    const { manifest } = plugin
     if (contract) checkManifestContract(manifest, contract)
     if (signal.aborted) throw pluginStopping(name)
-    await checkDependencies(dir, manifest, this.#dependencyOptions, signal)
+    const python = await this.#withPackages(plugin, signal)
     const settings = this.#settings.get(name) ?? {}
     const given = await readConfig(manifest, this.#options.configDir, { settings, config, env })
     this.#checker.prepare(manifest.config_schema, given.config)
-    const options = this.#inspected(await this.#connectionOptions(plugin, given.grants))
-    const open = await PluginConnection.open({ ...options, signal })
+    const options = this.#inspected(await this.#connectionOptions(plugin, given.grants, python))
+    try {
+      return await this.#open({ ...options, signal }, given, contract)
+    } catch (error) {
+      throw python ? startedWith(python, error) : error
+    }
+  }
+
+  async #open(
+    options: ConnectionOptions & { signal: AbortSignal },
+    given: GivenConfig,
+    contract: Settings['contract'],
+  ): Promise<Instance> {
+    const { manifest, signal } = options
+    const open = await PluginConnection.open(options)
     try {
       if (contract) await checkContract(manifest.name, open.handshake.contract, contract)
       // Where the plugin's code has a schema of its own, that decides alone.
@@ -203,8 +225,27 @@ export class Sources {
 
   /** The contract of a plugin that is not loaded: its process is started for the question only. An abort ends it. */
   async readContract(plugin: DiscoveredPlugin, signal: AbortSignal): Promise<ContractDescriptor> {
-    const options = { ...(await this.#connectionOptions(loadable(plugin), {})), signal }
-    return (await readHandshake(options)).contract
+    const valid = loadable(plugin)
+    const options = await this.#connectionOptions(valid, {}, await this.#python(valid, signal))
+    return (await readHandshake({ ...options, signal })).contract
+  }
+
+  /** Makes sure that the packages of a plugin are there. Returns the Python that runs it, where Python does. */
+  async #withPackages(plugin: ValidPlugin, signal: AbortSignal): Promise<PythonProgram | undefined> {
+    const { dir, manifest } = plugin
+    const python = await this.#python(plugin, signal)
+    if (python === undefined) {
+      await checkDependencies(dir, manifest, this.#dependencyOptions, signal)
+      return undefined
+    }
+    const log = (level: LogLevel, message: string): void => this.#options.log(manifest.name, level, message)
+    return checkRequirements({ dir, manifest, python, ...this.#dependencyOptions, log, signal })
+  }
+
+  async #python({ dir, manifest }: ValidPlugin, signal: AbortSignal): Promise<PythonProgram | undefined> {
+    if (manifest.runtime !== 'python') return undefined
+    const { dirs, autoInstallDependencies: install } = this.#options
+    return findPython({ dir, pluginsDirs: dirs, manifest, install, signal })
   }
 
   /** The plugin of that name in the first folder that has one, or among the packages. */
@@ -237,19 +278,24 @@ export class Sources {
   }
 
   async #connectionOptions(
-    { dir, manifest, entryFile }: ValidPlugin,
+    { dir, manifest, entryFile, entryClass }: ValidPlugin,
     grants: Grants,
+    python: PythonProgram | undefined,
   ): Promise<ConnectionOptions> {
-    const { keepAlive, limits, log, wire, nodePath } = this.#options
+    const { keepAlive, limits, log, wire, nodePath, preferSource = false } = this.#options
     const figures = this.#options.figures.of(manifest.name)
     const logOf = (level: LogLevel, message: string): void => {
       figures.logLines[level] += 1
       log(manifest.name, level, message)
     }
+    if (python && limits.maxHeapMb !== undefined) logOf('WARNING', noHeapLimitForPython)
     return {
       dir,
       manifest,
       entryFile,
+      ...(entryClass === undefined ? {} : { entryClass }),
+      ...(python === undefined ? {} : { python }),
+      isDevelopment: preferSource,
       limits,
       keepAlive,
       env: pluginEnvironment(manifest.name, grants, (message) => logOf('WARNING', message)),
@@ -266,6 +312,10 @@ export class Sources {
     const { name } = options.manifest
     const inspect = typeof asked === 'object' ? Object.hasOwn(asked, name) && asked[name] : asked
     if (!inspect) return options
+    if (options.python) {
+      options.log('WARNING', noDebuggerForPython)
+      return options
+    }
     if (options.manifest.permissions !== undefined) options.log('WARNING', noDebuggerWithPermissions)
     return { ...options, inspect, limits: { ...options.limits, ...noDeadlines } }
   }
@@ -304,6 +354,7 @@ function isName(name: unknown): name is string {
  */
 export async function readCodeSchema(plugin: DiscoveredPlugin): Promise<JsonSchema | undefined> {
   const { dir, manifest, entryFile } = loadable(plugin)
+  if (manifest.runtime === 'python') return undefined
   const { config_schema: schema } = await readHandshake({
     dir,
     manifest,

@@ -36,6 +36,7 @@ export interface Setting {
 const instanceWords: Record<keyof InstanceLimits, string> = {
   installTimeoutMs: 'Longest installation of missing packages',
   startTimeoutMs: 'Longest wait for the first answer of a process',
+  pythonStartTimeoutMs: 'The same for a plugin in Python, whose imports may take long',
   initializeTimeoutMs: 'Longest initialize()',
   shutdownTimeoutMs: 'Longest shutdown()',
   healthTimeoutMs: 'Longest health check',
@@ -46,7 +47,7 @@ const instanceWords: Record<keyof InstanceLimits, string> = {
   maxStateBytes: 'Longest state that a swap carries over',
   maxCallsInFlight: 'Calls in flight at once, without streams',
   maxStreams: 'Open streams at once',
-  maxHeapMb: 'JavaScript heap of a plugin, in MB',
+  maxHeapMb: 'JavaScript heap of a plugin, in MB; Python has none',
 }
 
 const slotWords: Record<keyof SlotLimits, string> = {

@@ -65,6 +65,9 @@ const closedOutputGraceMs = 500
 /** How long a process may take to leave after `shutdown()`. */
 const stopTimeouts = { endMs: 2000, termMs: 2000 }
 
+/** How often it is told that a process has not answered the handshake yet, in ms. */
+const tellImportsMs = 10_000
+
 /** What is logged of a line on stdout that is no message, in characters. */
 const maxNoiseLength = 2000
 
@@ -241,16 +244,32 @@ export class PluginConnection {
   readonly #abort = (): void => this.#child.kill()
 
   async #shakeHands(): Promise<HandshakeResult> {
-    const { manifest, limits } = this.#options
-    const answer = await this.ask(pluginMethods.handshake, this.#hello(), limits.startTimeoutMs, () =>
-      startTimeout(manifest.name, limits.startTimeoutMs),
-    ).catch((error: unknown) => {
-      throw verdictOf(error)
-    })
+    const { manifest, limits, python } = this.#options
+    const timeoutMs = python ? limits.pythonStartTimeoutMs : limits.startTimeoutMs
+    const stopTelling = this.#tellImports()
+    const answer = await this.ask(pluginMethods.handshake, this.#hello(), timeoutMs, () =>
+      startTimeout(manifest.name, timeoutMs),
+    )
+      .catch((error: unknown) => {
+        throw verdictOf(error)
+      })
+      .finally(stopTelling)
     checkHandshake(manifest, answer)
     this.#phase = 'initialize'
     this.#settleChannels(answer)
     return answer
+  }
+
+  /** Large packages take long to import, and look as if nothing happened. */
+  #tellImports(): () => void {
+    const { log, inspect } = this.#options
+    let waitedMs = 0
+    const timer = setInterval(() => {
+      waitedMs += tellImportsMs
+      if (!inspect) log('INFO', `still importing after ${waitedMs / 1000} s`)
+    }, tellImportsMs)
+    timer.unref()
+    return () => clearInterval(timer)
   }
 
   #hello(): HandshakeParams {

@@ -334,7 +334,9 @@ export class PluginInstance {
   /** What the host itself knows of the plugin. */
   #details(): Record<string, unknown> {
     const { noise, droppedReplies } = this.#connection.counts
+    const { python } = this.#connection.options
     return {
+      ...(python ? { python: python.file, python_version: python.version } : {}),
       pid: this.#connection.pid,
       uptime_seconds: rounded((performance.now() - this.#connection.openedAt) / 1000),
       calls_in_flight: this.#calls,

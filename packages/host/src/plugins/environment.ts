@@ -34,8 +34,9 @@ const longestName = 200
 /** Longest value, in characters: below the limit of every system. */
 const longestValue = 30_000
 
-/** Variables that change the code that a process runs: they can't be granted. */
-const forbiddenVariables = /^(NODE_OPTIONS|NODE_PATH|LD_.*|DYLD_.*)$/i
+/** Variables that change the code that a process, or a Python that it starts, runs: they can't be granted. */
+const forbiddenVariables =
+  /^(NODE_OPTIONS|NODE_PATH|LD_.*|DYLD_.*|__PYVENV_LAUNCHER__|PYTHON(PATH|HOME|STARTUP|INSPECT|USERBASE|EXECUTABLE|BREAKPOINT|WARNINGS|PLATLIBDIR|PYCACHEPREFIX|CASEOK))$/i
 
 /** An exception that the operator may grant, for engines with libraries in other folders. */
 const operatorsVariable = 'LD_LIBRARY_PATH'

@@ -3,8 +3,10 @@ import type { Manifest } from '@appfactory/sdk'
 import type { InstanceLimits } from '../options.js'
 import { isTypeScript, resolveJiti, resolveRuntime } from '../plugins/entry.js'
 import { permissionFlags } from '../plugins/permissions.js'
+import type { PythonProgram } from '../python/interpreter.js'
 import type { Launch } from './child-process.js'
 import { type NodeProgram, ownNode } from './node.js'
+import { pythonLaunch } from './python.js'
 
 /** Whether Node's debugger is opened, on a free port of 127.0.0.1; `break`: and waited for before any code runs. */
 export type Inspection = boolean | 'break'
@@ -13,11 +15,17 @@ export interface LaunchOptions {
   dir: string
   manifest: Manifest
   entryFile: string
+  /** The class in it. Default: the runtime looks for it. */
+  entryClass?: string
   limits: InstanceLimits
   /** Environment of the process. */
   env: Record<string, string>
   /** Default: the Node of this process. */
   node?: NodeProgram
+  /** The Python that runs the plugin. Default: Node runs it. */
+  python?: PythonProgram
+  /** Whether files are saved while it runs. Default: false. */
+  isDevelopment?: boolean
   /** Default: false. */
   inspect?: Inspection
 }
@@ -25,8 +33,12 @@ export interface LaunchOptions {
 /** Otherwise another plugin could open this one's debugger with a signal and run code in it. */
 const noDebugger = '--disable-sigusr1'
 
-/** The process of a plugin: Node, the SDK's runtime, the plugin's file. */
+/** The process of a plugin: what runs it, the SDK's runtime, the plugin's file. */
 export function launchOf(options: LaunchOptions): Launch {
+  return options.python ? pythonLaunch(options, options.python) : nodeLaunch(options)
+}
+
+function nodeLaunch(options: LaunchOptions): Launch {
   const { dir, entryFile, manifest, limits, env, node = ownNode, inspect } = options
   const runtime = resolveRuntime(dir)
   const heap = limits.maxHeapMb === undefined ? [] : [`--max-old-space-size=${limits.maxHeapMb}`]

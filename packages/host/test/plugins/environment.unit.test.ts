@@ -3,7 +3,11 @@ import { pluginEnvironment } from '../../src/plugins/environment.js'
 
 const refused = expect.objectContaining({ codeName: 'CONFIG_INVALID' })
 
-const whatRuns = ['NODE_OPTIONS', 'NODE_PATH', 'LD_PRELOAD', 'LD_AUDIT', 'DYLD_INSERT_LIBRARIES', 'node_path']
+const whatRuns = [
+  ...['NODE_OPTIONS', 'NODE_PATH', 'LD_PRELOAD', 'LD_AUDIT', 'DYLD_INSERT_LIBRARIES', 'node_path'],
+  ...['PYTHONPATH', 'PYTHONHOME', 'PYTHONSTARTUP', 'PYTHONINSPECT', 'PYTHONUSERBASE', 'PYTHONEXECUTABLE'],
+  ...['PYTHONBREAKPOINT', 'PYTHONWARNINGS', 'PYTHONPYCACHEPREFIX', '__PYVENV_LAUNCHER__', 'pythonpath'],
+]
 
 test.each([...whatRuns, 'LD_LIBRARY_PATH'])(
   '%s is granted by no application, by name or by value',
@@ -16,6 +20,11 @@ test.each([...whatRuns, 'LD_LIBRARY_PATH'])(
 test.each(whatRuns)('%s is granted by no configuration file, by name or by value', (name) => {
   for (const operator of [[name], { [name]: '/x' }])
     expect(() => pluginEnvironment('p', { operator })).toThrow(refused)
+})
+
+test('variables of Python’s that change nothing of what runs are granted as any other', () => {
+  const caller = { PYTHONHASHSEED: '1', PYTHONMALLOC: 'debug' }
+  expect(pluginEnvironment('p', { caller })).toMatchObject(caller)
 })
 
 test('LD_LIBRARY_PATH is granted by a configuration file, with a warning', () => {

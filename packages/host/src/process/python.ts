@@ -1,0 +1,31 @@
+import { dirname } from 'node:path'
+import type { PythonProgram } from '../python/interpreter.js'
+import type { Launch } from './child-process.js'
+import type { LaunchOptions } from './launch.js'
+import { pythonRuntime } from './python-runtime.js'
+
+/** Nothing of the environment or of the user's own packages changes what runs; text is UTF-8; a crash in C says where. */
+const flags = ['-I', '-X', 'utf8', '-X', 'faulthandler']
+
+/** Compiled files are matched by whole seconds: of two saves in one second, the first would run. */
+const noCompiledFiles = '-B'
+
+/** The process of a plugin in Python: the interpreter, the SDK's runtime, the plugin's file. */
+export function pythonLaunch(options: LaunchOptions, python: PythonProgram): Launch {
+  const { dir, manifest, entryFile, entryClass, env, isDevelopment = false } = options
+  const { permissions } = manifest
+  return {
+    file: python.file,
+    args: [
+      ...flags,
+      ...(isDevelopment ? [noCompiledFiles] : []),
+      pythonRuntime(),
+      entryFile,
+      ...['--dir', dir, '--plugins-dir', dirname(dir)],
+      ...(entryClass === undefined ? [] : ['--class', entryClass]),
+      ...(permissions === undefined ? [] : ['--permissions', JSON.stringify(permissions)]),
+    ],
+    cwd: dir,
+    env,
+  }
+}

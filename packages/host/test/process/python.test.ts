@@ -1,0 +1,95 @@
+import { realpathSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TTSContract } from '@appfactory/sdk'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { PluginHost } from '../../src/index.js'
+import { makeFolder, temporaryFolder } from '../fixtures/plugins.js'
+import { writePythonPlugin, writePythonStandIn } from '../fixtures/python-plugin.js'
+import { findTestPython } from '../python-for-tests.js'
+
+const python = findTestPython()
+const folder = makeFolder()
+afterAll(folder.remove)
+
+// The host is tested here, and not the runtime of the SDK.
+vi.mock(import('../../src/process/python-runtime.js'), () => ({
+  pythonRuntime: () => join(folder.path, 'run.py'),
+}))
+beforeAll(() => writePythonStandIn(folder.path))
+
+const tellsHow = `
+import os
+def health():
+    return {
+        "argv": argv, "cwd": os.getcwd(), "isolated": flags.isolated, "utf8": flags.utf8_mode,
+        "no_bytecode": flags.dont_write_bytecode, "environment": dict(os.environ),
+    }
+`
+
+const logged: string[] = []
+
+async function load(root: string, options: object = {}) {
+  vi.stubEnv('AF_PYTHON', python ?? '')
+  const host = new PluginHost({ pluginsDir: root, ...options })
+  onTestFinished(() => host.close())
+  host.on('log', ({ level, message }) => logged.push(`${level} ${message}`))
+  return host.load<TTSContract>('speaker')
+}
+
+const loadError = expect.objectContaining({ codeName: 'PLUGIN_LOAD_FAILED' })
+
+describe.skipIf(python === undefined)('a plugin in Python', () => {
+  test('is started with what its manifest and the host say', async () => {
+    const root = temporaryFolder()
+    const permissions = ['network', 'fs_read:./models']
+    const dir = writePythonPlugin(root, 'speaker', tellsHow, { entry_point: 'main:Speaker', permissions })
+    const { details = {} } = await (await load(root)).health()
+    const [runtime, ...args] = details['argv'] as string[]
+    expect(runtime).toBe(join(folder.path, 'run.py'))
+    expect(args).toEqual([
+      join(dir, 'main.py'),
+      ...['--dir', dir, '--plugins-dir', root, '--class', 'Speaker'],
+      ...['--permissions', JSON.stringify(permissions)],
+    ])
+    expect(details).toMatchObject({ cwd: dir, isolated: 1, utf8: 1, no_bytecode: 0 })
+    expect(details['environment']).not.toHaveProperty('AF_PYTHON')
+    expect(details['python_version']).toMatch(/^3\.\d+\.\d+/)
+    expect(realpathSync(String(details['python']))).toBe(realpathSync(python ?? ''))
+  })
+
+  test('writes no compiled files while its source is being changed', async () => {
+    const root = temporaryFolder()
+    writePythonPlugin(root, 'speaker', tellsHow)
+    const speaker = await load(root, { preferSource: true })
+    expect((await speaker.health()).details).toMatchObject({ no_bytecode: 1 })
+  })
+
+  test('is told that a limit of the heap and a debugger are Node’s', async () => {
+    const root = temporaryFolder()
+    writePythonPlugin(root, 'speaker', '')
+    logged.length = 0
+    await load(root, { maxHeapMb: 64, inspect: true })
+    expect(logged).toEqual([
+      expect.stringMatching(/^WARNING maxHeapMb does not hold/),
+      expect.stringMatching(/^WARNING there is no debugger/),
+    ])
+  })
+
+  test('that ends while it is imported says which Python it was', async () => {
+    const root = temporaryFolder()
+    writePythonPlugin(root, 'speaker', 'print("no model")\nos = __import__("os"); os._exit(3)')
+    await expect(load(root)).rejects.toMatchObject({
+      codeName: 'PLUGIN_LOAD_FAILED',
+      message: expect.stringMatching(/exited with code 3 .*no model.*Python 3\.\d+\.\d+: \S/),
+      data: { exit: 'exited with code 3', python: expect.any(String), python_version: expect.any(String) },
+    })
+  })
+
+  test('has a time of its own to be imported', async () => {
+    const root = temporaryFolder()
+    writePythonPlugin(root, 'speaker', 'import time; time.sleep(0.3)')
+    await load(root, { startTimeoutMs: 1 })
+    writePythonPlugin(root, 'speaker', 'import time; time.sleep(600)')
+    await expect(load(root, { pythonStartTimeoutMs: 300 })).rejects.toThrow(loadError)
+  })
+})
