@@ -197,6 +197,7 @@ export class PluginConnection {
   /** The plugin is initialized. From now on, an end of its process is a crash. */
   beginServing(): void {
     this.#phase = 'serving'
+    this.#stderr.flush()
     this.setIdle(true)
     this.#options.signal?.removeEventListener('abort', this.#abort)
   }

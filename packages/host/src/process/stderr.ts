@@ -11,8 +11,8 @@ const tailLength = 8192
 /** A line without an end is logged in parts of this length. */
 const maxLineLength = 65_536
 
-/** How long a report of an error may wait for its next line, in ms. */
-const reportMs = 500
+/** How long an entry may wait for all its lines, in ms. */
+const longestWaitMs = 2000
 
 /** Turns a plugin's stderr into log lines, and keeps the end of it. */
 export class StderrLog {
@@ -21,6 +21,8 @@ export class StderrLog {
   #droppedBefore = 0
   readonly #messages = new Messages()
   #waiting: NodeJS.Timeout | undefined
+  /** Since when something waits, as `performance.now()` has it. */
+  #waitsSince: number | undefined
   readonly #decoder = new StringDecoder('utf8')
   readonly #reader: FairReader
   readonly #budget: LogBudget
@@ -45,7 +47,7 @@ export class StderrLog {
   /** Resolves when all input so far is logged. Later input is delayed only briefly. */
   caughtUp(): Promise<void> {
     this.#reader.hurry()
-    return this.#reader.caughtUp().then(() => this.#flush())
+    return this.#reader.caughtUp().then(() => this.flush())
   }
 
   /** A last line without an end counts too. */
@@ -53,7 +55,7 @@ export class StderrLog {
     this.#receive(this.#decoder.end())
     this.#logAll([this.#rest])
     this.#rest = ''
-    this.#flush()
+    this.flush()
   }
 
   #receive(text: string): void {
@@ -75,12 +77,22 @@ export class StderrLog {
   }
 
   #logAll(lines: readonly string[]): void {
-    this.#write(this.#messages.add(lines))
+    const messages = this.#messages.add(lines)
+    if (messages.length > 0) this.#waitsSince = undefined
+    this.#write(messages)
     clearTimeout(this.#waiting)
-    if (this.#messages.isWaiting) this.#waiting = setTimeout(() => this.#flush(), reportMs).unref()
+    const { pauseMs } = this.#messages
+    if (pauseMs === undefined) return
+    this.#waitsSince ??= performance.now()
+    const leftMs = this.#waitsSince + longestWaitMs - performance.now()
+    if (leftMs <= 0) this.flush()
+    else this.#waiting = setTimeout(() => this.flush(), Math.min(pauseMs, leftMs)).unref()
   }
 
-  #flush(): void {
+  /** Logs what waits for its next line: the plugin goes on to something else. */
+  flush(): void {
+    clearTimeout(this.#waiting)
+    this.#waitsSince = undefined
     this.#write(this.#messages.flush())
   }
 
