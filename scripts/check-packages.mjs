@@ -18,7 +18,7 @@ const ceilings = {
   sdk: {
     packed: 360,
     files:
-      /^(dist\/.*\.(js|d\.ts|json)|dist\/python\/.*(\.py|\.pyi|\/py\.typed|\.whl)|dist\/THIRD-PARTY-LICENSES|package\.json|README\.md|LICENSE)$/,
+      /^(dist\/.*\.(js|d\.ts|json)|dist\/python(\/.*)?(\.py|\.pyi|\/py\.typed|\.whl|\/pyproject\.toml)|dist\/THIRD-PARTY-LICENSES|package\.json|README\.md|LICENSE)$/,
   },
   // Applications download it once; 75 of it are the page of the Plugin Tester, 10 the checks of schemas and answers. A file for each
   // job, with its declarations and comments, took 10; what operators need (settings, metrics, traces, logs), add and remove, the

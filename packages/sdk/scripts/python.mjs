@@ -24,6 +24,11 @@ const files = [
 ]
 for (const { path: file, bytes } of files) write(file, bytes)
 write(`appfactory-${version}-py3-none-any.whl`, zip(wheelEntries()))
+write('wheel_backend.py', readFileSync(path('wheel_backend.py')))
+write(
+  'pyproject.toml',
+  '[build-system]\nrequires = []\nbuild-backend = "wheel_backend"\nbackend-path = ["."]\n',
+)
 
 function wheelEntries() {
   const entries = [

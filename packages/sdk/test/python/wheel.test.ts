@@ -50,7 +50,8 @@ describe.skipIf(python === undefined)('the wheel (skipped without Python 3.9 or 
       '--disable-pip-version-check',
       '--target',
       folder,
-      wheel,
+      // The folder that it lies in: its name is the same in each version.
+      pythonFolder,
     )
     const version = /appfactory-(.*)-py3/.exec(wheel)?.[1]
     expect(run('-I', '-c', useInstalled, folder)).toBe(
