@@ -29,10 +29,11 @@ const ceilings = {
       /^(dist\/.*\.(js|d\.ts)|dist\/tester\/page\/.*\.(html|css|svg)|dist\/THIRD-PARTY-LICENSES|bin\/.*\.js|package\.json|README\.md|LICENSE)$/,
   },
   // `npm create` downloads it while somebody waits. Plugins over an HTTP API and over a program, each in two languages and of four
-  // contracts, with their tests, took 20 (160 unpacked); two examples to copy took 16 (53 unpacked).
+  // contracts, with their tests, took 20 (160 unpacked); two examples to copy took 16 (53 unpacked);
+  // plugins in Python 16 (70 unpacked).
   'create-plugin': {
-    packed: 145,
-    unpacked: 620,
+    packed: 160,
+    unpacked: 690,
     files:
       /^(dist\/create\.cjs|dist\/THIRD-PARTY-LICENSES|bin\/create-appfactory-plugin\.cjs|package\.json|README\.md|LICENSE)$/,
   },

@@ -227,6 +227,19 @@ describe.concurrent.each(others)('with $title', ({ title, flags, args, config, a
   })
 })
 
+it('in Python it is created, tested, checked and called, without a step between', async () => {
+  const folder = join(root, 'python')
+  mkdirSync(folder)
+  const user = new User(folder, registry.url, join(root, 'caches'))
+  const flags = ['--contract', 'tts', '--language', 'python', '--yes']
+  await user.npm(['create', 'appfactory-plugin@latest', 'my_py_tts', '--', ...flags])
+  expect(await user.npm(['test'], 'my_py_tts')).toMatch(/^=+ \d+ passed/m)
+  await user.npm(['run', 'lint'], 'my_py_tts')
+  await user.npm(['run', 'typecheck'], 'my_py_tts')
+  const call = ['appfactory-host', 'call', 'my_py_tts', ...calls.tts.args, '--plugins-dir', '..']
+  expect(await user.npx(['--no-install', ...call], 'my_py_tts')).toMatch(calls.tts.answer)
+})
+
 /** Of those that the SDK names as peers, with the oldest Node that each runs on. */
 describe.concurrent.each([
   { range: '~3.2.0', node: 20 },

@@ -6,7 +6,7 @@ import { textProblem } from './text.js'
 
 export const contracts = ['tts', 'stt', 'llm', 'custom'] as const
 export const engines = ['sample', 'http', 'command'] as const
-export const languages = ['typescript', 'javascript'] as const
+export const languages = ['typescript', 'javascript', 'python'] as const
 export const packageManagers = ['npm', 'pnpm', 'yarn', 'bun'] as const
 
 export type Contract = (typeof contracts)[number]
@@ -53,6 +53,8 @@ export interface Question {
   default?: (known: Partial<Answers>, surroundings: Surroundings) => Answer
   /** The problem with a text, or with one of a list, if any. */
   problem?: (value: string) => string | undefined
+  /** The problem with a choice after the answers before it, if any. */
+  conflict?: (value: string, known: Partial<Answers>) => string | undefined
 }
 
 export const questions: readonly Question[] = [
@@ -103,8 +105,13 @@ export const questions: readonly Question[] = [
     choices: [
       { value: 'typescript', label: 'TypeScript', alias: 'ts' },
       { value: 'javascript', label: 'JavaScript, with types in comments and no build', alias: 'js' },
+      { value: 'python', label: 'Python 3.9 or newer, with pytest; for the sample engine', alias: 'py' },
     ],
     default: () => 'typescript',
+    conflict: (language, { engine = 'sample' }) =>
+      language === 'python' && engine !== 'sample'
+        ? `python is there for --engine sample only, not for ${engine}; leave out --engine, or choose typescript or javascript`
+        : undefined,
   },
   {
     key: 'displayName',

@@ -66,7 +66,9 @@ async function askOne(
       case 'choice':
         return prompts.select({
           message: prompt,
-          options: choices.map(({ value, label }) => ({ value, label })),
+          options: choices
+            .filter(({ value }) => wrong(question, value) === undefined)
+            .map(({ value, label }) => ({ value, label })),
           ...(typeof fallback === 'string' ? { initialValue: fallback } : {}),
         })
       default:

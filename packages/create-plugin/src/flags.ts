@@ -36,7 +36,9 @@ const synonyms: ReadonlyMap<string, string> = new Map([
   ['lang', 'language'],
   ['title', 'display-name'],
   ['pm', 'package-manager'],
-  ...['typescript', 'javascript', 'ts', 'js'].map((word) => [word, `language ${word}`] as const),
+  ...['typescript', 'javascript', 'python', 'ts', 'js', 'py'].map(
+    (word) => [word, `language ${word}`] as const,
+  ),
 ])
 
 /** The flag for another word: `contract`, or with its value `language typescript`. */

@@ -61,7 +61,8 @@ function rendered(answers: Answers, folders: readonly string[]): PlannedFile[] {
         .slice(folder.length)
         .replace('gitignore', '.gitignore')
         .replace('ci.yml', '.github/workflows/ci.yml')
-        .replace('launch.json', '.vscode/launch.json'),
+        .replace('launch.json', '.vscode/launch.json')
+        .replace('settings.json', '.vscode/settings.json'),
       content: Handlebars.template<unknown>(template)(context, { helpers: { markdown: markdownText } }),
     }
   })
@@ -69,6 +70,7 @@ function rendered(answers: Answers, folders: readonly string[]): PlannedFile[] {
 
 /** The folders of templates/ that make up a plugin. */
 function foldersOf({ contract, engine, language }: Answers): string[] {
+  if (language === 'python') return ['python/shared/', `python/${contract}/`]
   const ofEngine = ['shared', contract].flatMap((kind) => [
     `${engine}/${kind}/shared/`,
     `${engine}/${kind}/${language}/`,
@@ -90,6 +92,7 @@ function contextOf(answers: Answers) {
     command: answers.engine === 'command',
     otherFiles: facts.otherFiles ?? [],
     extension: answers.language === 'typescript' ? 'ts' : 'js',
+    stt: answers.contract === 'stt',
     className: classNameOf(answers.name),
     classHead: classHead(answers.name),
     output: facts.output,
@@ -114,12 +117,15 @@ function ownOptions({ config }: Answers): ConfigOption[] {
 
 /** What is JSON is made as data, so that no answer can break it. */
 function jsonFiles(answers: Answers): PlannedFile[] {
+  const { language } = answers
+  const manifest = { path: 'manifest.json', content: formatJson(manifestOf(answers)) }
+  const packageJson = language === 'python' ? pythonPackageOf(answers) : packageOf(answers)
   const files = [
-    { path: 'manifest.json', content: formatJson(manifestOf(answers)) },
-    { path: 'package.json', content: formatJson(packageOf(answers), { expandArrays: true }) },
-    { path: 'tsconfig.json', content: formatJson(tsconfigOf(answers)) },
+    manifest,
+    { path: 'package.json', content: formatJson(packageJson, { expandArrays: true }) },
+    ...(language === 'python' ? [] : [{ path: 'tsconfig.json', content: formatJson(tsconfigOf(answers)) }]),
   ]
-  if (answers.language === 'javascript') return files
+  if (language !== 'typescript') return files
   const test = {
     extends: '../tsconfig.json',
     compilerOptions: { rootDir: '..', noEmit: true },
@@ -138,6 +144,8 @@ function copiedManifest({ from, name, displayName, description, author }: Answer
   return { ...manifest, ...own, ...withoutEmpty({ description, author }) }
 }
 
+const entryPoints = { typescript: 'dist/index.js', javascript: 'src/index.js', python: 'main' }
+
 function newManifest(answers: Answers): Json {
   const { name, language, displayName, description, author, contract, engine } = answers
   const facts = factsOf(contract, engine)
@@ -146,9 +154,9 @@ function newManifest(answers: Answers): Json {
     name,
     version: '0.1.0',
     contract: facts.contract,
-    entry_point: language === 'typescript' ? 'dist/index.js' : 'src/index.js',
+    entry_point: entryPoints[language],
     ...withoutEmpty({ display_name: displayName, description, author }),
-    dependencies: [`zod@${ranges['zod']}`],
+    dependencies: language === 'python' ? [] : [`zod@${ranges['zod']}`],
     config_schema: {
       $schema: 'https://json-schema.org/draft/2020-12/schema',
       type: 'object',
@@ -163,6 +171,33 @@ function newManifest(answers: Answers): Json {
   }
 }
 
+/** Of a Python plugin: how its author gets the host and the SDK, and how others get the plugin. */
+function pythonPackageOf({ name, description, author, contract }: Answers): Json {
+  return {
+    name,
+    version: '0.1.0',
+    // Until its author decides otherwise.
+    private: true,
+    ...withoutEmpty({ description, author }),
+    keywords: keywordsOf(contract),
+    files: ['*.py', 'manifest.json', 'requirements.txt', ...(contract === 'stt' ? ['samples'] : [])],
+    scripts: {
+      dev: 'appfactory-host dev .',
+      lint: 'appfactory-host validate .',
+      test: 'node scripts/python.mjs -m pytest',
+      tester: 'appfactory-host tester --plugins-dir .. --open',
+      typecheck: 'node scripts/python.mjs -m mypy',
+    },
+    devDependencies: rangesOf('@appfactory/host', '@appfactory/sdk'),
+    engines: { node: '^20.19.0 || ^22.12.0 || >=24.0.0' },
+  }
+}
+
+/** Searches of the registry, and hosts that look for plugins among packages, find it by the first. */
+function keywordsOf(contract: Answers['contract']): string[] {
+  return ['appfactory-plugin', contract === 'custom' ? 'embedding' : contract]
+}
+
 function packageOf(answers: Answers): Json {
   const { name, from, language, description, author, contract } = answers
   const typescript = language === 'typescript'
@@ -174,8 +209,7 @@ function packageOf(answers: Answers): Json {
     // Until its author decides otherwise.
     private: true,
     ...withoutEmpty({ description, author }),
-    // Searches of the registry, and hosts that look for plugins among packages, find it by the first.
-    keywords: ['appfactory-plugin', contract === 'custom' ? 'embedding' : contract],
+    keywords: keywordsOf(contract),
     type: 'module',
     // Git ignores dist/, and npm would as well.
     files: [typescript ? 'dist' : 'src', 'manifest.json'],

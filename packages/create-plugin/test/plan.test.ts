@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkManifest } from '@appfactory/sdk/manifest'
 import { afterAll, describe, expect, it } from 'vitest'
-import { type Answers, contracts, engines, languages } from '../src/answers.js'
+import { type Answers, contracts, engines } from '../src/answers.js'
 import { exampleNames, filesOfExample } from '../src/examples.js'
 import { type PlannedFile, plan } from '../src/plan.js'
 import { type Given, withDefaults } from '../src/read-answers.js'
@@ -15,7 +15,9 @@ const folder = fileURLToPath(new URL('../out/plan', import.meta.url))
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 const matrix = contracts.flatMap((contract) =>
-  engines.flatMap((engine) => languages.map((language) => ({ contract, engine, language }))),
+  engines.flatMap((engine) =>
+    (['typescript', 'javascript'] as const).map((language) => ({ contract, engine, language })),
+  ),
 )
 
 const hostile = {
@@ -50,6 +52,16 @@ function write(name: string, files: readonly PlannedFile[]): string {
   return join(folder, name)
 }
 
+/** All files in one text. */
+function asText(files: readonly PlannedFile[]): string {
+  const texts = files.map(({ path, content }) => {
+    const text = typeof content === 'string' ? content : `${content.length} bytes\n`
+    // Ranges change with each release.
+    return `── ${path}\n${text.replace(/"\^\d[^"]*"/g, '"^…"').replace(/zod@\^[\d.]+/, 'zod@^…')}`
+  })
+  return texts.join('\n')
+}
+
 /** What this repository's formatter says of the files in a folder. */
 function biomeSays(dir: string) {
   const biome = createRequire(import.meta.url).resolve('@biomejs/biome/bin/biome', { paths: [root] })
@@ -70,12 +82,7 @@ describe.each(matrix)('$contract over $engine in $language', ({ contract, engine
   const files = plan(answers)
 
   it('is what it was', async () => {
-    const texts = files.map(({ path, content }) => {
-      const text = typeof content === 'string' ? content : `${content.length} bytes\n`
-      // Ranges change with each release.
-      return `── ${path}\n${text.replace(/"\^\d[^"]*"/g, '"^…"').replace(/zod@\^[\d.]+/, 'zod@^…')}`
-    })
-    await expect(texts.join('\n')).toMatchFileSnapshot(`snapshots/${contract}-${engine}-${language}.txt`)
+    await expect(asText(files)).toMatchFileSnapshot(`snapshots/${contract}-${engine}-${language}.txt`)
   })
 
   it('has at most 15 files, and is the same for the same answers', () => {
@@ -116,6 +123,35 @@ describe.each(matrix)('$contract over $engine in $language', ({ contract, engine
       ratio: 1e-7,
       on: false,
     })
+  })
+})
+
+describe.each(contracts)('%s in Python', (contract) => {
+  const files = plan(answersOf({ contract, language: 'python' }))
+
+  it('is what it was', async () => {
+    await expect(asText(files)).toMatchFileSnapshot(`snapshots/${contract}-sample-python.txt`)
+  })
+
+  it('has at most 16 files, and nothing of another language’s tools', () => {
+    expect(files.length).toBeLessThanOrEqual(16)
+    expect(files.map(({ path }) => path)).not.toContain('tsconfig.json')
+    expect(asText(files)).not.toMatch(/zod|vitest|dist\/index/)
+  })
+
+  it('keeps hostile answers where they belong', () => {
+    const given = plan(answersOf({ contract, language: 'python', ...hostile }))
+    const manifest: unknown = JSON.parse(textOf(given, 'manifest.json'))
+    expect(checkManifest(manifest)).toMatchObject({ valid: true, warnings: [] })
+    const { displayName, description, author } = hostile
+    expect(manifest).toMatchObject({ display_name: displayName, description, author })
+    const code = (all: readonly PlannedFile[]) =>
+      all.filter(({ path }) => /\.(py|mjs|toml|txt|yml)$/.test(path))
+    expect(code(given)).toEqual(code(files))
+  })
+
+  it('has what it makes formatted as the rest of this repository', () => {
+    expect(biomeSays(write(`python-${contract}`, files))).toMatchObject({ status: 0 })
   })
 })
 

@@ -147,13 +147,14 @@ class Hosts:
         self._config = config
         self._hosts: dict[Path, Any] = {}
 
-    def of(self, plugins_folder: Path) -> Any:
-        """The host of a folder of plugins, started when first needed. Skips the test where there is none."""
+    def of(self, plugin: Path) -> Any:
+        """The host of a plugin's folder, started when first needed. Skips the test where there is none."""
         from appfactory.testing.host_process import HostProcess
 
+        plugins_folder = plugin.parent
         if plugins_folder not in self._hosts:
             try:
-                command = find_host(plugins_folder if plugins_folder.is_dir() else self._config.rootpath)
+                command = find_host(plugin)
             except HostMissing as missing:
                 pytest.skip(str(missing))
             self._hosts[plugins_folder] = HostProcess(command, plugins_folder, self._config.rootpath)
@@ -175,7 +176,7 @@ def _plugin_hosts(pytestconfig: pytest.Config) -> Iterator[Hosts]:
 @pytest.fixture
 def plugin_host(_plugin_hosts: Hosts, request: pytest.FixtureRequest) -> Any:
     """A real `appfactory-host` for the folder that holds the plugin. Skips the test where there is none."""
-    return _plugin_hosts.of(plugin_of(request.path).parent)
+    return _plugin_hosts.of(plugin_of(request.path))
 
 
 @pytest.fixture
@@ -185,7 +186,7 @@ def load_plugin(_plugin_hosts: Hosts, request: pytest.FixtureRequest) -> Iterato
 
     def load(folder: Any = None, config: dict[str, Any] | None = None) -> Any:
         plugin_folder = plugin_of(request.path) if folder is None else Path(folder).resolve()
-        plugin = _plugin_hosts.of(plugin_folder.parent).load(plugin_folder.name, config)
+        plugin = _plugin_hosts.of(plugin_folder).load(plugin_folder.name, config)
         loaded.append(plugin)
         return plugin
 
