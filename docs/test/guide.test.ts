@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { PluginHost } from '@appfactory/host'
@@ -6,45 +5,14 @@ import { errorTable, PluginStatus, type TTSContract } from '@appfactory/sdk'
 import { manifestSchema } from '@appfactory/sdk/manifest'
 import { describe, expect, it } from 'vitest'
 import type { Block } from './blocks.js'
+import { checkChapters, pagesOf } from './chapters.js'
 import { testPages } from './document.js'
 import { pluginNameOf } from './plugins.js'
-import { root } from './reader.js'
 import { firstColumn } from './tables.js'
 
-/** Those of the guide that this one is the TypeScript edition of (D087), in its order. */
-const chapters = [
-  ['Overview', 'Quick Start', '1. Create Plugin Folder', '2. Define Manifest', '3. Implement Contract'],
-  [
-    'Contract Reference',
-    'PluginBase (D001)',
-    'Available Contracts',
-    'TTS Contract (D002)',
-    'STT Contract (D003)',
-  ],
-  ['LLM Contract (D004)', 'Manifest Schema', 'Required Fields', 'Optional Fields', 'Example Manifest'],
-  ['Plugin Lifecycle', '1. Discovery', '2. Loading', '3. Initialization', '4. Operation', '5. Shutdown'],
-  ['Health Monitoring', 'Status Values', 'Error Handling', 'Raising Errors', 'Error Codes Reference'],
-  ['Configuration', 'Config Schema', 'Receiving Config', 'Hot-Swap Support', 'Dependencies', 'package.json'],
-  ['Manifest Dependencies', 'Auto-Installation', 'Testing Plugins', 'Using Plugin Tester UI'],
-  ['Command Line Testing', 'Unit Testing', 'Best Practices', '1. Keep Initialization Fast'],
-  [
-    '2. Handle Errors Gracefully',
-    '3. Report Accurate Health',
-    '4. Clean Up Resources',
-    '5. Use Async Properly',
-  ],
-  ['Debugging', 'Enable Debug Logging', 'Check Logs', 'Common Issues', 'Example: Complete TTS Plugin'],
-].flat()
+const pages = pagesOf('docs/guide')
 
-const contents = readFileSync(join(root, 'docs/guide/README.md'), 'utf8')
-/** The pages in the order of the contents: a chapter builds on files of those before it. */
-const pages = [
-  'README.md',
-  ...[...contents.matchAll(/^\d+\. \[.*?\]\((.*?)\)/gm)].map(([, page = '']) => page),
-]
-const paths = pages.map((page) => `docs/guide/${page}`)
-
-const { text, blocks, reader } = testPages('guide', paths, ({ reader: folder }) => {
+const { text, blocks, reader } = testPages('guide', pages, ({ reader: folder }) => {
   const hostOf = (): PluginHost => new PluginHost({ pluginsDir: join(folder().path, 'js/plugins') })
 
   it('shows a state that a successor can take', async () => {
@@ -97,20 +65,7 @@ function moduleOf(block: Block): string {
 }
 
 describe('the guide', () => {
-  it('lists each of its pages, and each page links to the next', () => {
-    expect(pages.toSorted()).toEqual(readdirSync(join(root, 'docs/guide')).toSorted())
-    for (const [index, page] of pages.slice(1, -1).entries()) {
-      const next = pages[index + 2] ?? ''
-      expect(readFileSync(join(root, 'docs/guide', page), 'utf8')).toMatch(
-        new RegExp(`Next: .*\\(${next}\\)\n$`),
-      )
-    }
-  })
-
-  it('has the chapters of D087, in its order', () => {
-    const headings = [...text.matchAll(/^#{1,3} (.*)$/gm)].map(([, heading]) => heading)
-    expect(headings.filter((heading) => chapters.includes(heading ?? ''))).toEqual(chapters)
-  })
+  checkChapters('docs/guide', text, 'package.json')
 
   it('lists every key of a manifest, every status and every error of a contract', () => {
     const keys = [...firstColumn(text, 'Required Fields'), ...firstColumn(text, 'Optional Fields')]
