@@ -23,13 +23,14 @@ class Connection:
         self.output = output
         # Those of the host's offers that were taken.
         self.channels: list[str] = []
+        self._first_output = output
         self.bytes_fd: int | None = None
         _protected.append(self)
 
     @property
     def descriptors(self) -> list[int]:
         """All descriptors of the connection."""
-        found = {self.input, self.output}
+        found = {self.input, self.output, self._first_output}
         if self.bytes_fd is not None:
             found.add(self.bytes_fd)
         return sorted(found)
@@ -41,8 +42,9 @@ class Connection:
             os.set_blocking(fd, True)
         except OSError:
             return False
-        for old in {self.input, self.output}:
-            os.close(old)
+        os.close(self.input)
+        # Its end would tell the host that this process has nothing more to say.
+        self._first_output = self.output
         self.input = self.output = fd
         return True
 
