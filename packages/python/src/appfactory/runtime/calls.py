@@ -57,25 +57,27 @@ class Slots:
 class Call:
     """A request of the host, through which the plugin's methods reach the author's code."""
 
+    # Most calls need few of these: a default costs nothing to make.
+    task: asyncio.Task[None] | None = None
+    reason: PluginError | None = None
+    # Also set by the reader, before the loop gets to hear of the cancel.
+    is_given_up = False
+    is_answered = False
+    has_ended = False
+    stream: OutgoingStream | None = None
+    input: IncomingStream | None = None
+    _early_credit = 0
+    _has_slot = False
+    _open: list[Pieces] | None = None
+    _grace: asyncio.TimerHandle | None = None
+
     def __init__(
         self, id: Any, worker: Worker, slots: Slots | None, answer_early: Callable[[Call], None]
     ) -> None:
         self.id = id
-        self.task: asyncio.Task[None] | None = None
-        self.reason: PluginError | None = None
-        # Also set by the reader, before the loop gets to hear of the cancel.
-        self.is_given_up = False
-        self.is_answered = False
-        self.has_ended = False
-        self.stream: OutgoingStream | None = None
-        self.input: IncomingStream | None = None
-        self._early_credit = 0
         self._worker = worker
         self._slots = slots
-        self._has_slot = False
-        self._open: list[Pieces] = []
         self._answer_early = answer_early
-        self._grace: asyncio.TimerHandle | None = None
 
     @property
     def cancelled(self) -> bool:
@@ -97,13 +99,15 @@ class Call:
     def iterate(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Pieces:
         """The pieces that a function makes: an (async) generator, a list, or a coroutine of either."""
         pieces = Pieces(self, partial(function, *args, **kwargs), flags_of(function))
+        if self._open is None:
+            self._open = []
         self._open.append(pieces)
         return pieces
 
     @property
     def has_pieces(self) -> bool:
         """Whether generators are still open."""
-        return len(self._open) > 0
+        return bool(self._open)
 
     async def close_pieces(self) -> None:
         """Closes the generators that are still open."""
@@ -112,7 +116,7 @@ class Call:
 
     def forget(self, pieces: Pieces) -> None:
         """These pieces are closed already."""
-        if pieces in self._open:
+        if self._open is not None and pieces in self._open:
             self._open.remove(pieces)
 
     def open_stream(self, credit: float) -> OutgoingStream:

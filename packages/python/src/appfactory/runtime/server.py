@@ -223,24 +223,26 @@ class Server:
     def take_lines(self) -> None:
         """Acts on the lines that have come; what is owed for them is written together."""
         self._is_taking = True
-        until = monotonic() + _TURN
         try:
-            while self._batches:
-                # Left in its place until it is done, so that the reader need not wake the loop.
-                for line in self._batches[0]:
-                    self._take_line(line)
-                    if monotonic() > until:
-                        self._writer.flush()
-                        until = monotonic() + _TURN
-                self._batches.popleft()
-        except BaseException:
-            # Nothing of the author gets here, but a signal may.
-            self._batches.popleft()
-            self.posts.post(self.take_lines)
-            raise
+            # Others on the loop get their turn between two batches.
+            if self._batches:
+                self._take_batch(self._batches[0])
         finally:
+            # Left in its place until it is done, so that the reader need not wake the loop.
+            if self._batches:
+                self._batches.popleft()
             self._is_taking = False
             self._writer.flush()
+            if self._batches and self.loop is not None:
+                self.loop.call_soon(self.take_lines)
+
+    def _take_batch(self, lines: list[bytes | None]) -> None:
+        until = monotonic() + _TURN
+        for line in lines:
+            self._take_line(line)
+            if monotonic() > until:
+                self._writer.flush()
+                until = monotonic() + _TURN
 
     def _take_line(self, line: bytes | None) -> None:
         if line is None:
