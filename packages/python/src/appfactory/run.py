@@ -11,8 +11,8 @@ if __name__ == "__main__":
 
     main(sys.argv[1:])
 elif __name__ == "__mp_main__":
-    from appfactory.plugin import install_finders
+    from appfactory.plugin.imports import install_finders
     from appfactory.runtime.main import Options
 
     _options = Options(sys.argv[1:])
-    install_finders(_options.folder, _options.plugins_dir)
+    install_finders(_options.entry_file, _options.folder, _options.plugins_dir)

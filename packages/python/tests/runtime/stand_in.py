@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import types
+from base64 import b64decode
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,7 +36,11 @@ class Method:
             yield piece
 
     def _with_input(self, arguments: dict[str, Any], call: Any) -> dict[str, Any]:
-        return arguments if call.input is None else {**arguments, self.input_name or "": call.input}
+        return arguments if call.input is None else {**arguments, self.input_name or "": self._items(call)}
+
+    async def _items(self, call: Any) -> Any:
+        async for item in call.input:
+            yield b64decode(item) if self.input_name == "audio_b64" and isinstance(item, str) else item
 
 
 class Plugin:

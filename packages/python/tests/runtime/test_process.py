@@ -97,13 +97,18 @@ def test_a_blocked_loop_does_not_hold_the_process_when_the_host_is_gone(tmp_path
                 print("begun")
                 while True: pass
     """
-    for end in (ProcessHost.hang_up, lambda host: host.process.terminate()):
-        with ProcessHost(tmp_path, source) as host:
+    folders = tmp_path / "one", tmp_path / "two"
+    for folder in folders:
+        folder.mkdir()
+    # Both at once: each takes its whole grace.
+    with ProcessHost(folders[0], source) as left, ProcessHost(folders[1], source) as stopped:
+        for host in (left, stopped):
             host.start()
             host.call("forever")
             host.logged("begun")
-            end(host)
-            assert host.wait() == 0
+        left.hang_up()
+        stopped.process.terminate()
+        assert left.wait() == stopped.wait() == 0
 
 
 def test_unloading_answers_all_calls_and_ends_whatever_threads_do(tmp_path: Path) -> None:

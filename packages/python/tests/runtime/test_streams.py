@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ PLUGIN = """
     class Plugin:
         def __init__(self): self.made = 0; self.log = []; self.restored = None
         async def said(self): return [self.made, self.log]
+        async def forget(self): self.__init__()
 
         async def stream(self, n):
             try:
@@ -56,11 +56,19 @@ PLUGIN = """
 """
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> Any:
-    with ProcessHost(tmp_path, PLUGIN, fd3=True) as host:
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with ProcessHost(tmp_path_factory.mktemp("plugin"), PLUGIN, fd3=True) as host:
         host.start()
         yield host
+
+
+@pytest.fixture
+def host(process: ProcessHost) -> ProcessHost:
+    """The process of all tests here, which start from nothing; the last one breaks its byte channel."""
+    process.ask("forget")
+    process.unread.clear()
+    return process
 
 
 @pytest.mark.parametrize("method", ["stream", "stream_plain", "stream_late"])
@@ -109,10 +117,10 @@ def test_items_arrive_while_their_call_runs(host: ProcessHost) -> None:
     # Bytes come as base64 or beside their message.
     id = host.call("total", {"audio_b64": {"$input": True}})
     host.notify("$/input", id=id, seq=0, value="QUJD")
-    host.notify("$/input", id=id, seq=1, value={"$bytes": f"{NONCE}:1", "length": 3000})
+    host.notify("$/input", id=id, seq=1, value={"$bytes": f"{NONCE}:20", "length": 3000})
     host.notify("$/input", id=id, seq=2, value="QUI=")
     host.notify("$/input", id=id, seq=3, done=True)
-    host.send_bytes(1, b"x" * 3000)
+    host.send_bytes(20, b"x" * 3000)
     assert host.answer(id)["result"] == [3, 3000, 2]
 
 
@@ -155,30 +163,6 @@ def test_a_message_waits_for_its_bytes_and_its_session_behind_it(host: ProcessHo
     assert host.ask("total", {"audio_b64": {"$bytes": f"{NONCE}:8", "length": 70_000}})["result"] == 70_000
 
 
-def test_bytes_that_are_wrong_fail_their_call_and_no_other(host: ProcessHost) -> None:
-    host.send_bytes(1, b"x" * 3000)
-    broken = host.call("total", {"audio_b64": {"$bytes": f"{NONCE}:1", "length": 4000}})
-    assert host.answer(broken)["error"]["code"] == -32600
-    # A cancelled request whose bytes never came.
-    waiting = host.call("total", {"audio_b64": {"$bytes": f"{NONCE}:2", "length": 4000}})
-    host.notify("$/cancelRequest", id=waiting)
-    assert host.answer(waiting)["error"]["code"] == -32800
-    host.send_bytes(2, b"x" * 4000)
-    host.send_bytes(3, b"z" * 5000)
-    assert host.ask("total", {"audio_b64": {"$bytes": f"{NONCE}:3", "length": 5000}})["result"] == 5000
-    # Nobody knows where the next piece begins: that direction is off, the other one is not.
-    unsent = host.call("total", {"audio_b64": {"$bytes": f"{NONCE}:4", "length": 5000}})
-    host.bytes.sendall(struct.pack(">IIII", 4, 5000, 0, 0))
-    assert host.answer(unsent)["error"]["code"] == -32600
-    off = host.message(lambda message: message.get("method") == "$/bytesOff")
-    assert off["params"] == {"nonce": NONCE}
-    host.call("blob", {"n": 5000})
-    assert len(host.receive_bytes()[1]) == 5000
-    host.notify("$/bytesOff", nonce="forged")
-    host.notify("$/bytesOff", nonce=NONCE)
-    assert isinstance(host.ask("blob", {"n": 5000})["result"][0]["data_b64"], str)
-
-
 def test_a_small_payload_need_not_wait_for_large_ones(host: ProcessHost) -> None:
     host.call("blob", {"n": 8_000_000, "count": 3})
     host.call("blob", {"n": 5000})
@@ -209,3 +193,27 @@ def test_a_state_is_carried_over_with_its_bytes(host: ProcessHost) -> None:
     assert error["data"]["limit"] == 100
     wrong = {"state": {}, "bytes": [{"path": ["no"], "data_b64": "QQ=="}]}
     assert host.answer(host.send("plugin/restore_state", wrong))["error"]["code"] == -32602
+
+
+def test_bytes_that_are_wrong_fail_their_call_and_no_other(host: ProcessHost) -> None:
+    host.send_bytes(1, b"x" * 3000)
+    broken = host.call("total", {"audio_b64": {"$bytes": f"{NONCE}:1", "length": 4000}})
+    assert host.answer(broken)["error"]["code"] == -32600
+    # A cancelled request whose bytes never came.
+    waiting = host.call("total", {"audio_b64": {"$bytes": f"{NONCE}:2", "length": 4000}})
+    host.notify("$/cancelRequest", id=waiting)
+    assert host.answer(waiting)["error"]["code"] == -32800
+    host.send_bytes(2, b"x" * 4000)
+    host.send_bytes(3, b"z" * 5000)
+    assert host.ask("total", {"audio_b64": {"$bytes": f"{NONCE}:3", "length": 5000}})["result"] == 5000
+    # Nobody knows where the next piece begins: that direction is off, the other one is not.
+    unsent = host.call("total", {"audio_b64": {"$bytes": f"{NONCE}:4", "length": 5000}})
+    host.bytes.sendall(struct.pack(">IIII", 4, 5000, 0, 0))
+    assert host.answer(unsent)["error"]["code"] == -32600
+    off = host.message(lambda message: message.get("method") == "$/bytesOff")
+    assert off["params"] == {"nonce": NONCE}
+    host.call("blob", {"n": 5000})
+    assert len(host.receive_bytes()[1]) == 5000
+    host.notify("$/bytesOff", nonce="forged")
+    host.notify("$/bytesOff", nonce=NONCE)
+    assert isinstance(host.ask("blob", {"n": 5000})["result"][0]["data_b64"], str)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from appfactory.errors import PluginError
 from appfactory.runtime import logs
 from appfactory.runtime.calls import Call, Slots
-from appfactory.runtime.state import bytes_of, decode_state, encode_state
+from appfactory.runtime.state import decode_state, encode_state
 from appfactory.runtime.streams import OutgoingStream, credit_of
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class PluginMethods:
         elif type(args) is not dict:
             raise PluginError("INVALID_PARAMS", f"args: must be an object, not {str(args)[:40]}")
         if method.input_name is not None and _is_input(args.get(method.input_name)):
-            self._open_input(method.input_name, call)
+            self._server.open_input(call)
         arguments = method.decode(args)
         if outgoing is None:
             return await method.call(arguments, call)
@@ -145,10 +145,6 @@ class PluginMethods:
             if close is not None:
                 await close()
         return {"pieces": outgoing.count}
-
-    def _open_input(self, name: str, call: Call) -> None:
-        is_bytes = name.endswith("_b64")
-        self._server.open_input(call, lambda item: bytes_of(name, item) if is_bytes else item)
 
     def _ready(self) -> Any:
         if self._plugin is None:

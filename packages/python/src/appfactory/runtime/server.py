@@ -378,9 +378,9 @@ class Server:
         for id in pings:
             self._answer_ping(id)
 
-    def open_input(self, call: Call, decode: Callable[[Any], Any]) -> None:
+    def open_input(self, call: Call) -> None:
         """Takes the items of an argument that arrives while the call runs."""
-        call.input = IncomingStream(lambda n: self._notify("$/inputCredit", {"id": call.id, "n": n}), decode)
+        call.input = IncomingStream(lambda n: self._notify("$/inputCredit", {"id": call.id, "n": n}))
 
     def send_piece(self, call: Call, sequence: int, value: Any) -> asyncio.Future[None] | None:
         """Sends a piece of an answer. Returns what is done when its bytes are gone; None without bytes."""

@@ -52,12 +52,11 @@ class OutgoingStream:
 
 
 class IncomingStream:
-    """The items of an argument as they arrive, for one reader."""
+    """The items of an argument as they arrive, for one reader. Bytes beside their message are `bytes`."""
 
-    def __init__(self, grant: Callable[[int], None], decode: Callable[[Any], Any]) -> None:
+    def __init__(self, grant: Callable[[int], None]) -> None:
         self._items: deque[Any] = deque()
         self._grant = grant
-        self._decode = decode
         self._expected = 0
         self._taken = 0
         self._has_ended = False
@@ -100,7 +99,7 @@ class IncomingStream:
             await self._waiting
         item = self._items.popleft()
         self._count_taken()
-        return self._decode(item)
+        return item
 
     def _count_taken(self) -> None:
         """Credit goes back in halves of the window: that costs few messages, and the sender seldom waits."""
