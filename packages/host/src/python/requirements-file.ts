@@ -25,6 +25,15 @@ export interface Requirements {
 
 export const requirementsFile = 'requirements.txt'
 
+/** Options that choose where wheels come from, and never that something is built. pip takes others shortened, too. */
+const harmless =
+  /^(-[if].*|--(index-url|extra-index-url|no-index|find-links|trusted-host|pre|prefer-binary|require-hashes))$/
+
+/** What pip takes for the end of a line, and the host does not, or for characters that the host does not see. */
+const ambiguous = /[\v\f\u0085\u2028\u2029\ufffd]|\p{Cc}(?<![\t\n\r])|\r(?!\n)/u
+/** In the first two lines it names another encoding than UTF-8, which pip follows. */
+const cookie = /^(?:[^\n]*\n)?[^\n]*coding[:=]\s*(?!utf-?8\s)/i
+
 const maxFileBytes = 1024 * 1024
 /** So many files may be included, in all. */
 const maxFiles = 50
@@ -82,8 +91,9 @@ class Reader {
    * @param includedBy Undefined: the file need not be there.
    * @returns whether it is.
    */
-  async read(file: string, includedBy: string | undefined): Promise<boolean> {
-    if (this.#files.has(file)) return true
+  async read(file: string, includedBy: string | undefined, isConstraint = false): Promise<boolean> {
+    const key = `${isConstraint ? '-c' : '-r'} ${file}`
+    if (this.#files.has(key)) return true
     if (this.#files.size === maxFiles)
       throw requirementsUnreadable(
         this.#plugin,
@@ -92,10 +102,15 @@ class Reader {
       )
     const text = await this.#textOf(file, includedBy)
     if (text === undefined) return false
-    this.#files.add(file)
+    this.#files.add(key)
     this.texts.push(text)
-    for (const { line, number } of logicalLines(text))
-      await this.#take(line, file, `${relative(this.#dir, file)}, line ${number}`)
+    if (ambiguous.test(text) || cookie.test(text))
+      this.runsCode.push(`${relative(this.#dir, file)}, by its encoding or line breaks,`)
+    for (const { line, number } of logicalLines(text)) {
+      const where = `${relative(this.#dir, file)}, line ${number}`
+      if (line.startsWith('-')) await this.#takeOption(line, file, where)
+      else this.#takeRequirement(line, where, isConstraint)
+    }
     return true
   }
 
@@ -110,25 +125,24 @@ class Reader {
     }
   }
 
-  async #take(line: string, file: string, where: string): Promise<void> {
-    if (line.startsWith('-')) return this.#takeOption(line, file, where)
+  #takeRequirement(line: string, where: string, isConstraint: boolean): void {
     const text = line.replace(/\s--.*$/, '').trim()
     if (text.length > longestRequirement) throw notRead(this.#plugin, where, text)
+    if (isBuilt(text)) this.runsCode.push(text)
+    if (isConstraint) return
     if (isAddress(text)) this.#takeAddress(text)
     else this.named.push(parsed(this.#plugin, where, text))
-    if (isBuilt(text)) this.runsCode.push(text)
   }
 
   async #takeOption(line: string, file: string, where: string): Promise<void> {
     const [, option = '', value = ''] = /^(--[a-z-]+|-[a-z])\s*=?\s*(.*)$/i.exec(line) ?? []
-    const isInclusion = option === '-r' || option === '--requirement'
-    if (isInclusion && !/^\w+:\/\//.test(value)) {
-      await this.read(resolve(dirname(file), value), where)
+    const isConstraint = option === '-c' || option === '--constraint'
+    if ((isConstraint || option === '-r' || option === '--requirement') && !/^\w+:\/\//.test(value)) {
+      await this.read(resolve(dirname(file), value), where, isConstraint)
       return
     }
     if (option === '-e' || option === '--editable') this.unnamed.push(value)
-    if (isInclusion || /^-e$|^--(editable|no-binary|only-binary|prefer-binary)$/.test(option))
-      this.runsCode.push(line)
+    if (!optionsOf(line).every((one) => harmless.test(one))) this.runsCode.push(line)
   }
 
   /** A wheel's name begins with that of its package; `#egg=` gives it, too. */
@@ -139,6 +153,12 @@ class Reader {
     if (name === undefined) this.unnamed.push(text)
     else this.named.push({ text, name: normalName(name), extras: [], specifiers: '', marker: '' })
   }
+}
+
+/** The words of a line that are options once quotes are gone. */
+function optionsOf(line: string): string[] {
+  const words = line.replaceAll(/["'\\]/g, '').split(/\s+/)
+  return words.filter((word) => word.startsWith('-')).map((word) => word.replace(/=.*$/, ''))
 }
 
 /** Lines without comments, those that end with a backslash joined with the next one. */
@@ -152,10 +172,10 @@ function* logicalLines(text: string): Generator<{ line: string; number: number }
       joined.push(raw.slice(0, -1))
       continue
     }
-    joined.push(raw)
+    joined.push(isComment ? ` ${raw}` : raw)
     const line = joined
       .join('')
-      .replace(/(^|\s)#.*$/, '')
+      .replace(/(^|\s)#.*$/s, '')
       .trim()
     joined = []
     if (line !== '') yield { line, number: begun }

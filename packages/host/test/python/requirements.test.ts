@@ -7,7 +7,14 @@ import { findPython, markFile, type PythonProgram } from '../../src/python/inter
 import { checkRequirements, type RequirementOptions } from '../../src/python/requirements.js'
 import { isAlive, makeFolder, writeFiles } from '../fixtures/plugins.js'
 import { findTestPython } from '../python-for-tests.js'
-import { manifestOf, writeEnvironment, writeMetadata, writeProgram, writeWheel } from './environments.js'
+import {
+  manifestOf,
+  writeEnvironment,
+  writeMetadata,
+  writeProgram,
+  writeQuickPython,
+  writeWheel,
+} from './environments.js'
 
 const python = findTestPython()
 const realUv = pathOf('uv')
@@ -77,6 +84,12 @@ describe.skipIf(python === undefined || process.platform === 'win32')('what a pl
       encoding: 'utf8',
     }).trim()
 
+  const theReal = (): Promise<PythonProgram> =>
+    findPython({
+      ...{ dir, pluginsDirs: [], manifest: manifestOf(), pythonPath: real },
+      signal: new AbortController().signal,
+    })
+
   describe('is checked by metadata', () => {
     test('what is missing, or there in the wrong version, is named, each, with the command', async () => {
       const packages = ownFolder()
@@ -117,6 +130,7 @@ describe.skipIf(python === undefined || process.platform === 'win32')('what a pl
           '--index-url https://user:secret@example.com/simple',
           '-r more/more.txt',
           '-c constraints.txt',
+          '-f ./wheels --trusted-host example.com',
           'one \\',
           '  >=1.0 \\',
           '  --hash=sha256:aaaa \\',
@@ -127,6 +141,7 @@ describe.skipIf(python === undefined || process.platform === 'win32')('what a pl
           '-e ./nowhere',
           './also/nowhere',
         ].join('\r\n'),
+        'constraints.txt': 'one<2\nunneeded==7\n',
         'more/more.txt': '-r ../requirements.txt\nfour\n',
       })
       await expect(check()).resolves.toMatchObject({ source: 'the plugin’s .venv' })
@@ -178,10 +193,12 @@ describe.skipIf(python === undefined || process.platform === 'win32')('what a pl
   describe('is installed', () => {
     test('into .venv by pip, once for all who ask; a failure leaves it as it was', async () => {
       writeFiles(dir, { 'requirements.txt': `${local()}alpha<2\n` })
-      const both = await Promise.all([
-        check({ dependencies: ['alpha'] }, { install: true }),
-        check({ dependencies: ['alpha'] }, { install: true }),
-      ])
+      const quick = { ...(await theReal()), file: writeQuickPython(join(root, 'quick'), real) }
+      const ask = (): Promise<PythonProgram> =>
+        check({ dependencies: ['alpha'] }, { install: true, python: quick })
+      log.length = 0
+      const both = await Promise.all([ask(), ask()])
+      expect(log.filter((line) => line.startsWith('installing'))).toHaveLength(1)
       expect(both[0]).toEqual(both[1])
       expect(both[0]).toMatchObject({ file: join(dir, '.venv', 'bin', 'python'), isVirtual: true })
       expect(versionOf(both[0], 'alpha')).toBe('1.0')
@@ -282,12 +299,6 @@ echo half > .venv/half; ${end}`,
       expect(readFileSync(join(dir, '.venv', markFile), 'utf8')).toBe('x')
     })
 
-    const theReal = (): Promise<PythonProgram> =>
-      findPython({
-        ...{ dir, pluginsDirs: [], manifest: manifestOf(), pythonPath: real },
-        signal: new AbortController().signal,
-      })
-
     test('an environment of the author’s for another Python stays as it is', async () => {
       writeEnvironment(join(dir, '.venv'), join(root, 'gone'))
       const { signal } = new AbortController()
@@ -313,14 +324,21 @@ echo half > .venv/half; ${end}`,
       'https://example.com/a.tar.gz',
       '--no-binary :all:\nalpha',
       '-r https://example.com/r.txt\nalpha',
+      '-c https://example.com/c.txt\nalpha',
+      '-i https://example.com/ --no-bin :all:\nalpha',
+      '-i https://example.com/ "--no-binary" :all:\nalpha',
+      '# comment\u2028--no-binary :all:\nalpha',
+      '# comment\r--no-binary :all:\nalpha',
+      '# coding: utf-7\nalpha',
+      '-c bounds.txt\nalpha',
     ])('what runs code when it is installed is refused before anything runs: %s', async (text) => {
       halfUv('exit 0')
-      writeFiles(dir, { 'requirements.txt': text })
+      writeFiles(dir, { 'requirements.txt': text, 'bounds.txt': 'alpha @ git+https://example.com/alpha' })
       await expect(check({}, { install: true })).rejects.toMatchObject({
         codeName: 'DEPENDENCY_MISSING',
         message: expect.stringContaining('allowInstallScripts'),
       })
-      expect(readdirSync(dir)).toEqual(['requirements.txt'])
+      expect(readdirSync(dir).sort()).toEqual(['bounds.txt', 'requirements.txt'])
     })
 
     test('a package of source only says what would allow it', async () => {
