@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, AsyncIterator, Callable, Iterator, List, Optional
 
 import pytest
-
 from appfactory.plugin import Plugin, load
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Every Python block of the plugin development guide, as it stands there."""
 
 from __future__ import annotations
@@ -7,9 +8,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from conftest import LIFE, Maker
-
 from appfactory.errors import PluginError
+
+from conftest import LIFE, Maker
 
 GUIDE = Path(__file__).parent / "guide"
 

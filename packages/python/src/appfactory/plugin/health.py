@@ -21,13 +21,13 @@ def health_of(health: Any) -> Dict[str, Any]:
     values = members_of(health)
     if values is None:
         values = {"status": health}
-    details = to_json(values.get("details") or {}, "details")
-    memory = to_json(values.get("memory_mb"), "memory_mb")
+    details = to_json(values.get("details") or {})
+    memory = to_json(values.get("memory_mb"))
     return {
         "status": _status_of(values.get("status")),
         "message": str(values.get("message") or ""),
         "details": details if isinstance(details, dict) else {"details": details},
-        "latency_ms": _number(to_json(values.get("latency_ms"), "latency_ms")),
+        "latency_ms": _number(to_json(values.get("latency_ms"))),
         "memory_mb": _number(memory) if _number(memory) is not None else memory_mb(),
     }
 

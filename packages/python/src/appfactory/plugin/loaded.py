@@ -17,7 +17,7 @@ from appfactory.plugin.methods import Arguments, Method
 from appfactory.plugin.shipped.author import Author, Closing, is_own
 from appfactory.plugin.signature import Plan
 from appfactory.plugin.state import check_state
-from appfactory.plugin.thrown import describe, import_failed, log_thrown, place_of
+from appfactory.plugin.thrown import describe, import_failed, log_thrown, where
 from contracts.base import PluginBase, PluginManifest, PluginStatus
 
 Values = Dict[str, Any]
@@ -96,7 +96,7 @@ class LoadedClass:
             raise PluginError(
                 ErrorCodes.PLUGIN_LOAD_FAILED,
                 f"The constructor of {self.plugin_class.__name__} failed: {describe(error)}",
-                {"place": place_of(error, self.folder)},
+                where(error, self.folder),
             ) from None
 
 
@@ -251,7 +251,7 @@ class Plugin:
         if isinstance(error, PluginError) or type(error).__name__ == "CancelledError":
             return error
         log_thrown(error)
-        more = {"error": type(error).__name__, "place": place_of(error, self._folder), **(data or {})}
+        more = {"error": type(error).__name__, **where(error, self._folder), **(data or {})}
         return PluginError(code, f"{self.name} {words}: {describe(error)}", {"plugin": self.name, **more})
 
     def _status(self) -> Any:

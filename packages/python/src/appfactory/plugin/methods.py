@@ -46,11 +46,6 @@ class Method:
         self._joined = joined
         self._decode = compile_schema(descriptor["args"])
         self._names = {wire: plain_name(wire) for wire in _bytes_in(descriptor["args"])}
-        self._defaults = {
-            key: each["default"]
-            for key, each in descriptor["args"].get("properties", {}).items()
-            if "default" in each
-        }
         self._set_up_input(descriptor["args"])
 
     def _set_up_input(self, schema: Dict[str, Any]) -> None:

@@ -50,11 +50,13 @@ class Plan:
         positional: Sequence[str],
         known: Sequence[str],
         options: Optional[Callable[[Values, List[str], str], Any]] = None,
+        defaults: Optional[Values] = None,
     ) -> None:
         self.function = function
         self.parameters = parameters_of(function)
         self.names = {plain_name(wire) for wire in known} | set(positional)
         self.make_options = options
+        self.defaults = defaults or {}
         self.takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in self.parameters)
         self.takes_more = any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in self.parameters)
         self.places = self._match(positional)
@@ -114,7 +116,9 @@ class Plan:
                 values[options.name] = self.make_options(dict(rest), warnings, annotation_of(options))
             rest.clear()
         elif not self.takes_all and not self.takes_more:
-            warnings.extend(f"{name}: this plugin does not support it; it was ignored" for name in rest)
+            # A default that the contract filled in is nobody's wish.
+            asked = [name for name, value in rest.items() if self.defaults.get(name) != value]
+            warnings.extend(f"{name}: this plugin does not support it; it was ignored" for name in asked)
             rest.clear()
 
     def _arranged(self, values: Values, rest: Values) -> Tuple[List[Any], Values]:

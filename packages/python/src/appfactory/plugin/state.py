@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from typing import Any, List
 
-from appfactory.plugin.values import MAX_DEPTH, to_json
+from appfactory.plugin.values import MAX_DEPTH, NotJson, to_json
 
 
-def check_state(state: Any, path: str = "", depth: int = 0) -> Any:
+def check_state(state: Any) -> Any:
     """`state` as JSON values that hold bytes as they are. Raises TypeError, which names the place."""
+    try:
+        return _copy(state, 0)
+    except NotJson as error:
+        raise TypeError(f"it must return JSON values and bytes, but {error}") from None
+
+
+def _copy(state: Any, depth: int) -> Any:
     if isinstance(state, (bytes, bytearray, memoryview)):
         return bytes(state)
-    if depth > MAX_DEPTH:
-        raise TypeError(
-            f"capture_state() returned what is nested more than {MAX_DEPTH} deep, or contains itself"
-        )
+    if depth > MAX_DEPTH or not isinstance(state, (dict, list, tuple)) or hasattr(state, "_fields"):
+        return to_json(state, depth)
+    items = state.items() if isinstance(state, dict) else enumerate(state)
+    copies: List[Any] = []
+    for key, item in items:
+        try:
+            copies.append((key if isinstance(key, (str, int)) else str(key), _copy(item, depth + 1)))
+        except NotJson as error:
+            error.path.append(key if isinstance(key, int) else str(key))
+            raise
     if isinstance(state, dict):
-        return {
-            key if isinstance(key, str) else str(key): check_state(
-                item, f"{path}.{key}" if path else str(key), depth + 1
-            )
-            for key, item in state.items()
-        }
-    if type(state) in (list, tuple):
-        items: List[Any] = [
-            check_state(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(state)
-        ]
-        return items
-    try:
-        return to_json(state, path)
-    except TypeError as error:
-        raise TypeError(f"capture_state() must return JSON values and bytes, but {error}") from None
+        return {str(key): item for key, item in copies}
+    return [item for _, item in copies]

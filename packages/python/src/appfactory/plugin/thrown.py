@@ -65,6 +65,12 @@ def place_of(error: BaseException, folder: str) -> Optional[str]:
     return place
 
 
+def where(error: BaseException, folder: str) -> Dict[str, Any]:
+    """`place_of` as data of a PluginError."""
+    place = place_of(error, folder)
+    return {"place": place} if place else {}
+
+
 def _is_own(file: str, folder: str) -> bool:
     inside = file.startswith(folder + os.sep)
     return inside and "site-packages" not in file and f"{os.sep}.venv{os.sep}" not in file
@@ -99,7 +105,7 @@ def _checked(error: PluginError) -> PluginError:
     except BaseException:
         message = ""
     try:
-        data = to_json(error.data, "data")
+        data = to_json(error.data)
     except BaseException:
         data = None
     return PluginError(code, message, data)
@@ -121,12 +127,12 @@ def import_failed(
             {"missing": [needed]},
         )
     place = place_of(error, folder)
-    where = f" (at {place})" if place else ""
+    at = f" (at {place})" if place else ""
     kind = "" if type(error).__name__ in describe(error) else f"{type(error).__name__}: "
     return PluginError(
         ErrorCodes.PLUGIN_LOAD_FAILED,
-        f"{entry_file} could not be imported: {kind}{describe(error)}{where}",
-        {"place": place},
+        f"{entry_file} could not be imported: {kind}{describe(error)}{at}",
+        where(error, folder),
     )
 
 

@@ -8,31 +8,46 @@ from collections import deque
 from collections.abc import Iterable, KeysView, Mapping, ValuesView
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Union
+
+from appfactory.plugin.schema import path_text
 
 # Larger whole numbers lose digits in JavaScript.
 MAX_INTEGER = 2**53 - 1
 
 # Deeper values are refused by the host.
-MAX_DEPTH = 400
+MAX_DEPTH = 300
 
 # Generators may have no end.
 MAX_ITEMS = 1_000_000
 
 _BYTES = (bytes, bytearray, memoryview)
 
-Convert = Callable[[Any, str, int], Any]
+Convert = Callable[[Any, int], Any]
 
 
-def to_json(value: Any, path: str = "", depth: int = 0) -> Any:
-    """`value` as JSON with bytes under keys that end in `_b64`. Raises TypeError, which names the place."""
+class NotJson(TypeError):
+    """A value that JSON can't carry, and where it is. The place is put together on the way out."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path: List[Union[str, int]] = []
+
+    def __str__(self) -> str:
+        place = path_text(tuple(reversed(self.path)))
+        return f"{place}: {self.message}" if place else self.message
+
+
+def to_json(value: Any, depth: int = 0) -> Any:
+    """`value` as JSON with bytes under keys that end in `_b64`. Raises NotJson, which names the place."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return value
     convert = _converters.get(kind)
     if convert is None:
         convert = _converters[kind] = _converter_of(kind)
-    return convert(value, path, depth)
+    return convert(value, depth)
 
 
 def _converter_of(kind: type) -> Convert:
@@ -54,20 +69,18 @@ def _converter_of(kind: type) -> Convert:
     return _refuse
 
 
-def _from_integer(value: int, path: str, depth: int) -> int:
+def _from_integer(value: int, depth: int) -> int:
     if -MAX_INTEGER <= value <= MAX_INTEGER:
         return int(value)
-    raise _wrong(
-        path, f"must be at most {MAX_INTEGER}, which JSON carries exactly; return larger ones as text"
-    )
+    raise NotJson(f"must be at most {MAX_INTEGER}, which JSON carries exactly; return larger ones as text")
 
 
-def _from_float(value: float, path: str, depth: int) -> Any:
+def _from_float(value: float, depth: int) -> Any:
     # NaN and the infinities: JSON has none.
     return float(value) if value - value == 0 else None
 
 
-def _from_bytes(value: Any, path: str, depth: int) -> Any:
+def _from_bytes(value: Any, depth: int) -> Any:
     return {"_b64": _plain(value)}
 
 
@@ -75,15 +88,20 @@ def _plain(value: Any) -> bytes:
     return value if type(value) is bytes else bytes(value)
 
 
-def _from_mapping(value: Mapping[Any, Any], path: str, depth: int) -> Dict[str, Any]:
+def _from_mapping(value: Mapping[Any, Any], depth: int) -> Dict[str, Any]:
     _check_depth(depth)
     converted: Dict[str, Any] = {}
-    for key, item in value.items():
-        name = key if type(key) is str else _key(key)
-        if isinstance(item, _BYTES):
-            converted[name if name.endswith("_b64") else f"{name}_b64"] = _plain(item)
-        elif name != "__proto__":
-            converted[name] = to_json(item, f"{path}.{name}" if path else name, depth + 1)
+    name = ""
+    try:
+        for key, item in value.items():
+            name = key if type(key) is str else _key(key)
+            if isinstance(item, _BYTES):
+                converted[name if name.endswith("_b64") else f"{name}_b64"] = _plain(item)
+            elif name != "__proto__":
+                converted[name] = to_json(item, depth + 1)
+    except NotJson as error:
+        error.path.append(name)
+        raise
     return converted
 
 
@@ -95,63 +113,70 @@ def _key(key: Any) -> str:
     return str(key)
 
 
-def _from_list(value: Iterable[Any], path: str, depth: int) -> List[Any]:
+def _from_list(value: Iterable[Any], depth: int) -> List[Any]:
     _check_depth(depth)
-    return [to_json(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+    converted: List[Any] = []
+    try:
+        for item in value:
+            converted.append(to_json(item, depth + 1))
+    except NotJson as error:
+        error.path.append(len(converted))
+        raise
+    return converted
 
 
-def _from_iterator(value: Iterable[Any], path: str, depth: int) -> List[Any]:
+def _from_iterator(value: Iterable[Any], depth: int) -> List[Any]:
     from itertools import islice
 
     items = list(islice(value, MAX_ITEMS + 1))
     if len(items) > MAX_ITEMS:
-        raise _wrong(path, f"takes at most {MAX_ITEMS} items")
-    return _from_list(items, path, depth)
+        raise NotJson(f"takes at most {MAX_ITEMS} items")
+    return _from_list(items, depth)
 
 
-def _from_dataclass(value: Any, path: str, depth: int) -> Any:
-    return _from_mapping({each.name: getattr(value, each.name) for each in fields(value)}, path, depth)
+def _from_dataclass(value: Any, depth: int) -> Any:
+    return _from_mapping({each.name: getattr(value, each.name) for each in fields(value)}, depth)
 
 
-def _from_named(value: Any, path: str, depth: int) -> Any:
-    return _from_mapping(value._asdict(), path, depth)
+def _from_named(value: Any, depth: int) -> Any:
+    return _from_mapping(value._asdict(), depth)
 
 
 def _by(method: str) -> Convert:
-    def convert(value: Any, path: str, depth: int) -> Any:
+    def convert(value: Any, depth: int) -> Any:
         _check_depth(depth)
-        return to_json(getattr(value, method)(), path, depth + 1)
+        return to_json(getattr(value, method)(), depth + 1)
 
     return convert
 
 
-def _refuse(value: Any, path: str, depth: int) -> Any:
-    kind = type(value)
-    raise _wrong(
-        path,
-        f"must be what JSON can carry, not {'an' if kind.__name__[0] in 'aeiou' else 'a'} {kind.__name__}",
-    )
-
-
-def _wrong(path: str, message: str) -> TypeError:
-    return TypeError(f"{path}: {message}" if path else message)
+def _refuse(value: Any, depth: int) -> Any:
+    name = type(value).__name__
+    raise NotJson(f"must be what JSON can carry, not {'an' if name[0] in 'aeiou' else 'a'} {name}")
 
 
 def _check_depth(depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise TypeError(f"is nested more than {MAX_DEPTH} deep, or contains itself")
+        raise _TooDeep(f"is nested more than {MAX_DEPTH} deep, or contains itself")
+
+
+class _TooDeep(NotJson):
+    """Its place would be as long as it is deep."""
+
+    def __str__(self) -> str:
+        return self.message
 
 
 _BY_CLASS: List[Any] = [
-    (Enum, lambda value, path, depth: to_json(value.value, path, depth)),
-    (str, lambda value, path, depth: str.__str__(value)),
+    (Enum, lambda value, depth: to_json(value.value, depth)),
+    (str, lambda value, depth: str.__str__(value)),
     (int, _from_integer),
     (float, _from_float),
     (_BYTES, _from_bytes),
     (Mapping, _from_mapping),
     ((list, set, frozenset, deque, range, KeysView, ValuesView), _from_list),
     ((types.GeneratorType, map, filter, zip), _from_iterator),
-    (os.PathLike, lambda value, path, depth: os.fsdecode(value)),
+    (os.PathLike, lambda value, depth: os.fsdecode(value)),
 ]
 
 # Of modules that a plugin may never load.

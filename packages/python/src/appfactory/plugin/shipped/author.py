@@ -50,7 +50,9 @@ class Author:
         """How `name` takes the arguments of the wire's method."""
         descriptor = self.methods[wire]
         positional = [snake_case(each) for each in descriptor["parameters"] or ()]
-        return Plan(getattr(self.instance, name), positional, list(descriptor["args"]["properties"]), options)
+        known = descriptor["args"]["properties"]
+        defaults = {key: each["default"] for key, each in known.items() if "default" in each}
+        return Plan(getattr(self.instance, name), positional, list(known), options, defaults)
 
     def method(
         self,

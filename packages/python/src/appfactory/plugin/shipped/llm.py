@@ -227,9 +227,7 @@ def _answer_of(result: Any, what: str) -> Values:
         return {"text": result or ""}
     values = members_of(result)
     if values is None:
-        raise TypeError(
-            f"{what} must be text, a dict or the contract's class, not a value of type {type(result).__name__}"
-        )
+        raise TypeError(f"{what} must be text, a dict or the contract's class, not a {type(result).__name__}")
     calls = values.pop("tool_calls", None)
     if calls:
         values["tool_calls"] = [_tool_call(each) for each in calls]
