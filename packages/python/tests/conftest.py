@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, AsyncIterator, Callable, Iterator, List, Optional
 
 import pytest
+
 from appfactory.plugin import Plugin, load
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+
 from appfactory.errors import PluginError
 from appfactory.plugin.loaded import _read_contract
 from appfactory.plugin.methods import Method

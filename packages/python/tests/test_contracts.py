@@ -5,9 +5,10 @@ from __future__ import annotations
 import pickle
 from enum import Enum
 
+import pytest
+
 import appfactory
 import contracts
-import pytest
 from contracts.base import HealthStatus, PluginBase, PluginManifest, PluginStatus
 from contracts.llm_contract import CompletionOptions, Message, MessageRole
 from contracts.tts_contract import AudioFormat, SynthesisOptions, SynthesisResult, TTSContract

@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Every Python block of the plugin development guide, as it stands there."""
 
 from __future__ import annotations
@@ -8,9 +7,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from appfactory.errors import PluginError
-
 from conftest import LIFE, Maker
+
+from appfactory.errors import PluginError
 
 GUIDE = Path(__file__).parent / "guide"
 

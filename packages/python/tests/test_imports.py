@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Where a plugin's imports come from, which class is the plugin, and what is said where there is none."""
 
 from __future__ import annotations
@@ -8,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from appfactory.errors import PluginError
-
 from conftest import LIFE, Maker
+
+from appfactory.errors import PluginError
 
 SPEAKER = f"""
 from contracts.tts_contract import TTSContract

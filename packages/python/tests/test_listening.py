@@ -7,9 +7,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from appfactory.errors import PluginError
-
 from conftest import Call, Maker
+
+from appfactory.errors import PluginError
 
 GUIDE = """
 async def transcribe(self, audio: bytes, language: str = None) -> str:

@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from conftest import Call, Maker
+
 from appfactory.errors import PluginError
 from appfactory.plugin import explain
 from appfactory.plugin.describe import schema_of
-
-from conftest import Call, Maker
 
 SHOUTER = '''
 from typing import AsyncIterator, Dict, List, Optional

@@ -9,11 +9,11 @@ import struct
 from typing import Any, List
 
 import pytest
+from conftest import Call, Maker
+
 from appfactory.errors import PluginError
 from appfactory.plugin.audio import ASSUMED_FORMAT, join, read_wav, sniff
 from appfactory.plugin.sentences import Sentences
-
-from conftest import Call, Maker
 
 
 def wav(samples: List[int], rate: int = 8000, channels: int = 1) -> bytes:

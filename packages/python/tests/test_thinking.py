@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from appfactory.errors import PluginError
-
 from conftest import Maker
+
+from appfactory.errors import PluginError
 
 GUIDE = """
 async def complete(self, prompt: str, max_tokens: int = 1024, temperature: float = 0.7, stop_sequences: list = None):

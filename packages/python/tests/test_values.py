@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """What authors return becomes JSON, or an error at once that names the place."""
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import uuid
 from typing import Any, NamedTuple
 
 import pytest
+
 from appfactory.plugin.health import health_of
 from appfactory.plugin.state import check_state
 from appfactory.plugin.values import to_json

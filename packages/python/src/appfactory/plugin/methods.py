@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, AsyncIterator, Callable, Dict, List, Optional
 
 from appfactory.errors import ErrorCodes, PluginError
-from appfactory.plugin.schema import Issues, compile_schema, issues_text
+from appfactory.plugin.schema import Decode, Issues, compile_schema, issues_text
 from appfactory.plugin.signature import plain_name
 from appfactory.plugin.values import to_json
 
@@ -44,17 +45,24 @@ class Method:
         self._answer = answer
         self._pieces = pieces
         self._joined = joined
-        self._decode = compile_schema(descriptor["args"])
+        self._schema: Dict[str, Any] = descriptor["args"]
         self._names = {wire: plain_name(wire) for wire in _bytes_in(descriptor["args"])}
-        self._set_up_input(descriptor["args"])
 
-    def _set_up_input(self, schema: Dict[str, Any]) -> None:
-        if self.input_name is None:
-            return
-        properties = dict(schema["properties"])
-        self._decode_input = compile_schema(properties.pop(self.input_name), schema)
-        required = [each for each in schema.get("required", ()) if each != self.input_name]
-        self._decode_rest = compile_schema({**schema, "properties": properties, "required": required})
+    # Compiled when they are first needed: most plugins are called by few of their methods.
+    @cached_property
+    def _decode(self) -> Decode:
+        return compile_schema(self._schema)
+
+    @cached_property
+    def _decode_input(self) -> Decode:
+        return compile_schema(self._schema["properties"][self.input_name], self._schema)
+
+    @cached_property
+    def _decode_rest(self) -> Decode:
+        """All arguments but the one that is streamed."""
+        properties = {key: each for key, each in self._schema["properties"].items() if key != self.input_name}
+        required = [each for each in self._schema.get("required", ()) if each != self.input_name]
+        return compile_schema({**self._schema, "properties": properties, "required": required})
 
     def decode(self, args: Any) -> Arguments:
         """Checks the wire's arguments, fills in defaults and makes bytes of base64. Raises INVALID_PARAMS."""

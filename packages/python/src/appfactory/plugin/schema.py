@@ -156,7 +156,8 @@ def _object(schema: Schema, root: Schema) -> Decode:
                 continue
             if key in defaults:
                 # Each call gets its own copy, so that changing it does not affect the next call.
-                decoded[key] = copy.deepcopy(defaults[key])
+                default = defaults[key]
+                decoded[key] = copy.deepcopy(default) if isinstance(default, (dict, list)) else default
             else:
                 issues.add((*path, key), "is required")
         return decoded

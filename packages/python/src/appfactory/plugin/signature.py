@@ -59,19 +59,22 @@ class Plan:
         self.defaults = defaults or {}
         self.takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in self.parameters)
         self.takes_more = any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in self.parameters)
+        # Where the code may be that of a decorator, which need not take arguments by name.
+        self.by_position = (
+            self.takes_more
+            or hasattr(function, "__wrapped__")
+            or any(each.kind is inspect.Parameter.POSITIONAL_ONLY for each in self.parameters)
+        )
         self.places = self._match(positional)
         self.options = next((each for each in self.parameters if options and each.name == OPTIONS), None)
         self.by_argument = dict(self.places)
+        self.place_names = {argument: parameter.name for argument, parameter in self.places}
         self.needs = [
-            each
+            each.name
             for each in self.parameters
             if each.default is inspect.Parameter.empty
             and each.kind in (*_POSITIONAL, inspect.Parameter.KEYWORD_ONLY)
         ]
-
-    def takes(self, argument: str) -> bool:
-        """Whether the signature has a place for it."""
-        return argument in self.by_argument or self.takes_all
 
     def first_name(self) -> str:
         """The name of the first parameter; empty where there is none."""
@@ -99,15 +102,19 @@ class Plan:
         values: Values = {}
         rest: Values = {}
         for name, value in given.items():
-            parameter = self.by_argument.get(name)
-            if parameter is None:
+            place = self.place_names.get(name)
+            if place is None:
                 rest[name] = value
             else:
-                values[parameter.name] = value
-        self._bind_rest(values, rest, warnings)
-        for parameter in self.needs:
-            values.setdefault(parameter.name, None)
-        return self._arranged(values, rest)
+                values[place] = value
+        if rest or self.options is not None:
+            self._bind_rest(values, rest, warnings)
+        for needed in self.needs:
+            if needed not in values:
+                values[needed] = None
+        return (
+            self._arranged(values, rest) if self.by_position else ([], {**values, **rest} if rest else values)
+        )
 
     def _bind_rest(self, values: Values, rest: Values, warnings: List[str]) -> None:
         options = self.options

@@ -254,6 +254,8 @@ def _tool_call(call: Any) -> Values:
 
 def completion_of(result: Any) -> Values:
     """Text, or what holds it, as a result of the wire."""
+    if isinstance(result, str):
+        return {"text": result, "finish_reason": "stop"}
     values = _answer_of(result, "the result of complete")
     message = members_of(values.pop("message", None)) if not isinstance(values.get("message"), str) else None
     text = values.pop("content", None)
