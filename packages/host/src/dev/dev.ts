@@ -25,10 +25,10 @@ export interface PluginWatch extends AsyncDisposable {
 }
 
 /** Files whose change may change a plugin, unlike its output, such as sound and logs. */
-const sourceFiles = /\.([cm]?[jt]sx?|json|node|wasm)$/
+const sourceFiles = /\.([cm]?[jt]sx?|py|json|node|wasm)$|[\\/]requirements[^\\/]*\.txt$/
 /** JSON files that count even if no code imports them; others may be a plugin's data. */
 const settings = /^(manifest|package|tsconfig.*)\.json$/
-const notWatched = new Set(['node_modules', 'logs', 'out'])
+const notWatched = new Set(['node_modules', 'logs', 'out', '__pycache__', 'venv'])
 
 /** How long to wait after a save: editors write in several steps. */
 const settleMs = 50

@@ -2,8 +2,10 @@ import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TTSContract } from '@appfactory/sdk'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { watchPlugins } from '../../src/dev/dev.js'
+import type { DevelopmentEvent } from '../../src/dev/events.js'
 import { PluginHost } from '../../src/index.js'
-import { makeFolder, temporaryFolder } from '../fixtures/plugins.js'
+import { makeFolder, temporaryFolder, writeFiles } from '../fixtures/plugins.js'
 import { writePythonPlugin, writePythonStandIn } from '../fixtures/python-plugin.js'
 import { findTestPython } from '../python-for-tests.js'
 
@@ -91,5 +93,52 @@ describe.skipIf(python === undefined)('a plugin in Python', () => {
     await load(root, { startTimeoutMs: 1 })
     writePythonPlugin(root, 'speaker', 'import time; time.sleep(600)')
     await expect(load(root, { pythonStartTimeoutMs: 300 })).rejects.toThrow(loadError)
+  })
+
+  test.each([
+    ['holds NaN', 'return [float("nan")]', /NaN/],
+    [
+      'is no UTF-8',
+      String.raw`wire.write(b'{"jsonrpc":"2.0","id":"%s","result":"\xff"}\n' % request_id.encode()); wire.flush()`,
+      /UTF-8/,
+    ],
+  ])('whose answer %s fails that call at once, and serves the next one', async (_, statement, reason) => {
+    const root = temporaryFolder()
+    const voice = '{"id": "one", "name": "One", "language": "en"}'
+    const source = `calls = 0\ndef get_voices():\n  global calls\n  calls += 1\n  if calls > 1: return [${voice}]\n  ${statement}`
+    writePythonPlugin(root, 'speaker', source)
+    const speaker = await load(root)
+    await expect(speaker.getVoices()).rejects.toThrow(reason)
+    expect(await speaker.getVoices()).toMatchObject([{ id: 'one' }])
+  })
+
+  test('is reloaded with its state when a file of it is saved', async () => {
+    const root = temporaryFolder()
+    const keeps = `
+import os
+from helper import label
+state = os.getpid()
+def health():
+    return {"label": label, "state": state}
+def capture():
+    return state
+def restore(given):
+    global state
+    state = given
+`
+    const dir = writePythonPlugin(root, 'speaker', `import sys; sys.path.append(r"${root}/speaker")${keeps}`)
+    writeFiles(dir, { 'helper.py': 'label = "first"' })
+    vi.stubEnv('AF_PYTHON', python ?? '')
+    await using host = new PluginHost({ pluginsDir: root, preferSource: true, healthIntervalMs: 1e9 })
+    const events: DevelopmentEvent[] = []
+    await using _watch = await watchPlugins(host, { dir, onEvent: (event) => void events.push(event) })
+    await expect.poll(() => events.map(({ type }) => type)).toContain('loaded')
+    const health = async () => (await host.health('speaker')).details
+    const before = await health()
+    expect(before).toMatchObject({ label: 'first', state: before?.['pid'] })
+    writeFiles(dir, { 'helper.py': 'label = "second"', 'data.txt': 'no code' })
+    await expect.poll(() => events.map(({ type }) => type)).toContain('reloaded')
+    expect(await health()).toMatchObject({ label: 'second', state: before?.['pid'] })
+    expect(events.at(-1)).toMatchObject({ type: 'reloaded', statePreserved: true })
   })
 })

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { ourCall, theirCall } from './attachments.js'
+import { brokenAnswerId, whyBroken } from './broken-answer.js'
 import type { ByteChannel } from './byte-channel.js'
 import { FairReader, type Worth } from './fair-reader.js'
 import { HeldMessages, type HoldingHandlers } from './held-messages.js'
@@ -171,7 +172,17 @@ export class MessageReader {
     }
     const salvaged = this.#mayHoldMessage(line) ? salvage(Buffer.from(line), this.#options.idMark) : undefined
     this.#handlers.onNoise(salvaged?.noise ?? (isText ? line : '(bytes that are not UTF-8)'), 'not JSON')
-    if (salvaged) this.#receiveMessage(salvaged.message, isText ? line : Buffer.from(line).toString('latin1'))
+    const text = isText ? line : Buffer.from(line).toString('latin1')
+    const message = salvaged?.message ?? this.#brokenAnswer(text, line)
+    if (message) this.#receiveMessage(message, text)
+  }
+
+  /** An answer that is no JSON fails its call at once, which would wait for it in vain. */
+  #brokenAnswer(text: string, line: string | Uint8Array): Message | undefined {
+    const id = brokenAnswerId(text)
+    if (id === undefined) return undefined
+    const isAwaited = this.#handlers.isAwaited({ kind: 'response', response: { jsonrpc: '2.0', id } })
+    return isAwaited ? { kind: 'invalid', id, reason: whyBroken(line), owed: false } : undefined
   }
 
   #mayHoldMessage(line: string | Uint8Array): boolean {
