@@ -6,6 +6,9 @@ export interface Engines {
   tts: PluginHandle<TTSContract>
   stt: PluginHandle<STTContract>
   llm: PluginHandle<LLMContract>
+  /** The voices of the two who talk; undefined where the plugin lists none. */
+  userVoice: string | undefined
+  assistantVoice: string | undefined
 }
 
 /** One exchange, with its times in ms. */
@@ -31,8 +34,9 @@ export interface Turn {
 const chunkMs = 100
 
 /** Holds one exchange: a voice says `said`, the assistant listens, thinks and speaks at the same time. */
-export async function holdTurn({ tts, stt, llm }: Engines, said: string): Promise<Turn> {
-  const { audio: question } = await tts.synthesize(said, 'rms')
+export async function holdTurn(engines: Engines, said: string): Promise<Turn> {
+  const { tts, stt, llm, userVoice, assistantVoice } = engines
+  const { audio: question } = await tts.synthesize(said, userVoice)
   const listening = performance.now()
   const heard = await listen(stt, question)
   const answering = performance.now()
@@ -54,7 +58,7 @@ export async function holdTurn({ tts, stt, llm }: Engines, said: string): Promis
   // The voice gets the text while it is being written, and speaks each sentence as soon as it is complete.
   const answer: Uint8Array[] = []
   const audioMs: number[] = []
-  for await (const { audio } of tts.synthesizeStream(write(), 'slt')) {
+  for await (const { audio } of tts.synthesizeStream(write(), assistantVoice)) {
     audioMs.push(performance.now() - answering)
     answer.push(audio)
   }

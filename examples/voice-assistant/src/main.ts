@@ -1,17 +1,13 @@
 // `npm start`: holds a conversation between two voices. `npm start -- "what is the capital of japan"` asks that instead.
+// `--voice NAME` and `--ears NAME` choose the plugins that speak and listen.
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PluginHost } from '@appfactory/host'
-import {
-  decodeWav,
-  encodeWav,
-  type LLMContract,
-  type STTContract,
-  type TTSContract,
-  toMono16,
-} from '@appfactory/sdk'
+import { decodeWav, encodeWav, isPluginError, toMono16 } from '@appfactory/sdk'
+import { type Arguments, readArguments } from './arguments.js'
 import { type Engines, holdTurn, type Turn } from './assistant.js'
+import { loadEngines } from './engines.js'
 import { drawTurn } from './picture.js'
 import { describeTurn, summarise } from './report.js'
 
@@ -24,35 +20,44 @@ const builtInTurns = [
   'tell me a story about a brave fox',
 ]
 
-const asked = process.argv.slice(2).join(' ').trim()
-const questions = asked === '' ? builtInTurns : [asked]
 const outDir = 'out'
 
-await using host = new PluginHost({ pluginsDir: fileURLToPath(new URL('../../plugins', import.meta.url)) })
-const engines = await loadEngines(host)
-await mkdir(outDir, { recursive: true })
-await removeLastConversation()
-const turns: Turn[] = []
-for (const question of questions) {
-  const turn = await holdTurn(engines, question)
-  turns.push(turn)
-  console.log(describeTurn(turn))
-  await save(turn, turns.length)
+try {
+  await converse(readArguments(process.argv.slice(2)))
+} catch (error) {
+  // What a person can put right: an option, a plugin that is not there, packages that are not installed.
+  if (!isPluginError(error) && !(error instanceof TypeError && 'code' in error)) throw error
+  console.error(error.message)
+  process.exitCode = 1
 }
-console.log(summarise(turns))
-console.log(`The recordings are in ${outDir}/`)
 
-async function loadEngines(host: PluginHost): Promise<Engines> {
+async function converse(options: Arguments): Promise<void> {
+  await using host = new PluginHost({ pluginsDir: fileURLToPath(new URL('../../plugins', import.meta.url)) })
+  const engines = await readyEngines(host, options)
+  await mkdir(outDir, { recursive: true })
+  await removeLastConversation()
+  const turns: Turn[] = []
+  for (const question of options.question === '' ? builtInTurns : [options.question]) {
+    const turn = await holdTurn(engines, question)
+    turns.push(turn)
+    console.log(describeTurn(turn))
+    await save(turn, turns.length)
+  }
+  console.log(summarise(turns))
+  console.log(`The recordings are in ${outDir}/`)
+}
+
+async function readyEngines(host: PluginHost, options: Arguments): Promise<Engines> {
   const started = performance.now()
-  const [tts, stt, llm] = await Promise.all([
-    host.load<TTSContract>('tts_flite'),
-    host.load<STTContract>('stt_pocketsphinx'),
-    host.load<LLMContract>('llm_llama'),
-  ])
+  const engines = await loadEngines(host, options)
   // The first call loads an engine's model; a user should not have to wait for it.
-  await Promise.all([tts.synthesize('hello'), llm.complete('hello', { maxTokens: 1 })])
+  await Promise.all([
+    engines.tts.synthesize('hello'),
+    engines.stt.getLanguages(),
+    engines.llm.complete('hello', { maxTokens: 1 }),
+  ])
   console.log(`three plugins ready in ${Math.round(performance.now() - started)} ms\n`)
-  return { tts, stt, llm }
+  return engines
 }
 
 /** Files of a longer conversation would be taken for a part of this one. */

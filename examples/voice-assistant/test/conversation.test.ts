@@ -60,6 +60,31 @@ test('a question of one’s own is asked instead; only its recordings are left',
   expect(readdirSync(join(folder, 'out')).filter((file) => file.endsWith('.svg'))).toEqual(['1-timing.svg'])
 })
 
+test('a plugin that can not be had is refused with the names of those that can', async () => {
+  const refused: [string[], string, string][] = [
+    [['--voice', 'tts_nobody'], '--voice: ', '; --voice can be tts_flite, '],
+    [['--ears', 'tts_tone'], '--ears: ', '; --ears can be stt_pocketsphinx'],
+    [['--voice'], "'--voice <value>'", ''],
+    [['--nose', 'x'], "'--nose'", ''],
+  ]
+  for (const [words, beginning, choice] of refused) {
+    const failure: unknown = await converse(words).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    expect(failure).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(beginning) })
+    expect(failure).toMatchObject({ stderr: expect.stringContaining(choice) })
+    // A sentence for a person, and no stack.
+    expect(failure).toMatchObject({ stderr: expect.not.stringContaining('    at ') })
+  }
+})
+
+test('any voice and any ears may be chosen', async () => {
+  const { said, recordings } = await converse(['--voice=tts_tone', 'what', '--ears', 'stt_pocketsphinx'])
+  expect(said).toContain('said   what\n')
+  expect(Object.keys(recordings)).toEqual(['1-answer.wav', '1-question.wav'])
+})
+
 test('word errors are counted as changes, additions and losses', () => {
   const cases: [string, string, number][] = [
     ['one two three', 'one two three', 0],
