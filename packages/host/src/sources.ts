@@ -244,8 +244,8 @@ export class Sources {
 
   async #python({ dir, manifest }: ValidPlugin, signal: AbortSignal): Promise<PythonProgram | undefined> {
     if (manifest.runtime !== 'python') return undefined
-    const { dirs, autoInstallDependencies: install } = this.#options
-    return findPython({ dir, pluginsDirs: dirs, manifest, install, signal })
+    const { dirs, pythonPath, autoInstallDependencies: install } = this.#options
+    return findPython({ dir, pluginsDirs: dirs, manifest, pythonPath, install, signal })
   }
 
   /** The plugin of that name in the first folder that has one, or among the packages. */
