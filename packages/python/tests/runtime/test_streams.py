@@ -43,6 +43,7 @@ PLUGIN = """
         async def total(self, audio_b64):
             if isinstance(audio_b64, bytes): return len(audio_b64)
             return [len(item) async for item in audio_b64]
+        async def ended(self, items, audio_b64): return len(audio_b64)
         async def first(self, items):
             async for item in items: return item
         async def blob(self, n, count=1): return [{"data_b64": os.urandom(1) * n} for _ in range(count)]
@@ -193,6 +194,18 @@ def test_a_state_is_carried_over_with_its_bytes(host: ProcessHost) -> None:
     assert error["data"]["limit"] == 100
     wrong = {"state": {}, "bytes": [{"path": ["no"], "data_b64": "QQ=="}]}
     assert host.answer(host.send("plugin/restore_state", wrong))["error"]["code"] == -32602
+
+
+def test_what_waits_behind_a_call_that_ends_early_goes_on(host: ProcessHost) -> None:
+    reference = {"$bytes": f"{NONCE}:30", "length": 3000}
+    args = {"items": {"$input": True}, "audio_b64": reference, "session_id": "s"}
+    early = host.call("ended", args)
+    never = {"$bytes": f"{NONCE}:31", "length": 3000}
+    host.notify("$/input", id=early, seq=0, value=never)
+    behind = host.call("note", {"name": "behind", "session_id": "s"})
+    host.send_bytes(30, b"x" * 3000)
+    assert host.answer(early)["result"] == 3000
+    assert host.answer(behind)["result"] is True
 
 
 def test_bytes_that_are_wrong_fail_their_call_and_no_other(host: ProcessHost) -> None:

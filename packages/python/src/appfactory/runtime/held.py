@@ -67,6 +67,11 @@ class HeldMessages:
         self._add(deque() if queue is None else queue, waiting)
         return True
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._queues)
+
     def forget(self, id: Any) -> bool:
         """A call has ended: what waits for it goes. Returns whether its request was among that."""
         key = _call_key(id)

@@ -352,8 +352,9 @@ class Server:
             return
         call.is_answered = True
         del self.calls[call.id]
-        if self._held is not None:
-            self._held.forget(call.id)
+        if self._held is not None and self._held.is_holding and self.loop is not None:
+            # Not here, in the task of the call: what waited behind it may begin then, in tasks of its own.
+            self.loop.call_soon(self._held.forget, call.id)
         if error is None:
             self._send_result(call.id, result)
         else:
