@@ -115,8 +115,8 @@ def test_a_thread_that_is_stuck_in_a_cancelled_call_answers_no_pings(host: Proce
     host.notify("$/cancelRequest", id=held)
     assert host.answer(held)["error"]["data"] == {"still_working": True}
     ping = host.send("plugin/ping")
+    assert host.is_silent(0.2)
     host.ask("release_here")
-    # Answered once it is free, and not before.
     assert host.answer(ping)["result"] == "pong"
 
 
