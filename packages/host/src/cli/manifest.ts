@@ -21,6 +21,8 @@ export async function manifest(
   const plugin = await inspectPlugin(folder)
   if (!plugin) throw manifestMissing(folder)
   const schema = await readCodeSchema(plugin)
+  if (plugin.manifest?.runtime === 'python')
+    throw new UsageError(`${plugin.name} is in Python, where code has no schema: write config_schema by hand`)
   if (!schema) {
     throw new UsageError(
       `The class of ${plugin.name} has no schema: give it a \`static readonly configSchema\` in Zod, or write config_schema by hand`,

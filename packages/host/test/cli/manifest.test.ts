@@ -103,6 +103,14 @@ test('manifest refuses a plugin without a schema, or without a manifest', async 
   const { root } = plugin(ttsPlugin())
   const none = await runCommand(root, 'manifest', 'speaker')
   expect(none).toMatchObject({ status: 2, stderr: expect.stringContaining('static readonly configSchema') })
+  writeFileSync(join(root, 'speaker', 'main.py'), '')
+  writeFileSync(
+    join(root, 'speaker', 'manifest.json'),
+    '{"name":"speaker","version":"1.0.0","contract":"tts","entry_point":"main"}',
+  )
+  const python = await runCommand(root, 'manifest', 'speaker')
+  expect(python).toMatchObject({ status: 2, stderr: expect.stringContaining('by hand') })
+  expect(python.stderr).not.toContain('Zod')
   expect(await runCommand(root, 'manifest', 'nowhere')).toMatchObject({ status: 2 })
   mkdirSync(join(root, 'empty'))
   expect(await runCommand(root, 'manifest', 'empty')).toMatchObject({ status: 1 })

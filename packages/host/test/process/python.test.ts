@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { watchPlugins } from '../../src/dev/dev.js'
 import type { DevelopmentEvent } from '../../src/dev/events.js'
 import { PluginHost } from '../../src/index.js'
+import { readCodeSchema } from '../../src/sources.js'
 import { makeFolder, temporaryFolder, writeFiles } from '../fixtures/plugins.js'
 import { writePythonPlugin, writePythonStandIn } from '../fixtures/python-plugin.js'
 import { findTestPython } from '../python-for-tests.js'
@@ -57,6 +58,18 @@ describe.skipIf(python === undefined)('a plugin in Python', () => {
     expect(details['environment']).not.toHaveProperty('AF_PYTHON')
     expect(details['python_version']).toMatch(/^3\.\d+\.\d+/)
     expect(realpathSync(String(details['python']))).toBe(realpathSync(python ?? ''))
+  })
+
+  test('is described without being loaded, and has no schema in its code', async () => {
+    const root = temporaryFolder()
+    writePythonPlugin(root, 'speaker', '')
+    vi.stubEnv('AF_PYTHON', python ?? '')
+    await using host = new PluginHost({ pluginsDir: root })
+    const { plugin: described, contract } = await host.describe('speaker')
+    expect(described.manifest?.runtime).toBe('python')
+    expect(contract.methods.map(({ wire }) => wire)).toContain('synthesize')
+    const [plugin] = (await host.discover()).plugins
+    expect(plugin && (await readCodeSchema(plugin))).toBeUndefined()
   })
 
   test('writes no compiled files while its source is being changed', async () => {
