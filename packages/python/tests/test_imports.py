@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,11 +40,12 @@ def test_the_entry_is_a_module_of_the_plugins_package(plugins: Maker, entry: str
 
 
 def test_a_folder_shadows_nothing_whatever_its_name(plugins: Maker) -> None:
-    code = f"import json, wave, types\nfrom . import helper\nimport late_helper\n{SPEAKER}"
+    code = f"import json, wave, types, fileinput\nfrom . import helper\nimport late_helper\n{SPEAKER}"
     files = {
         "main.py": code,
         "helper.py": "import json\nassert json.dumps({}) == '{}'\n",
         "late_helper.py": "",
+        "fileinput.py": "raise RuntimeError('not this one')",
         "types.py": "raise RuntimeError('not this one')",
         "logging.py": "raise RuntimeError('not this one')",
         "contracts/__init__.py": "raise RuntimeError('not this one')",
@@ -195,3 +197,20 @@ def test_a_constructor_need_not_call_the_contracts(plugins: Maker) -> None:
     assert running.instance._voices == []
     running.run("initialize", {})
     assert running.run("health")["status"] == "READY"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the command is a script of a shell here")
+def test_the_host_runs_as_a_module(tmp_path: Path) -> None:
+    args = [sys.executable, "-m", "plugins._host", "--version", "a b"]
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": str(tmp_path)}
+    done = subprocess.run(args, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "npm install -g @appfactory/host" in done.stderr
+    command = tmp_path / "node_modules" / ".bin" / "appfactory-host"
+    command.parent.mkdir(parents=True)
+    command.write_text('#!/bin/sh\nfor each in "$@"; do echo "$each"; done\nexit 3\n')
+    command.chmod(0o755)
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    done = subprocess.run(args, capture_output=True, text=True, env=environment, cwd=inner)
+    assert (done.returncode, done.stdout) == (3, "--version\na b\n")

@@ -177,6 +177,14 @@ def test_what_is_no_audio_is_an_error(plugins: Maker, answer: Any) -> None:
         running.call("synthesize", text="Hi")
 
 
+@pytest.mark.parametrize("answer", [{"audio": "A"}, {"audio_b64": "A*"}, {"audio": "ä"}], ids=repr)
+def test_base64_that_is_none_is_the_plugins_mistake(plugins: Maker, answer: Any) -> None:
+    running = run(plugins, "def synthesize(self, text):\n    return self.answer")
+    running.instance.answer = answer
+    with pytest.raises(TypeError, match="synthesize returned audio that can't be read"):
+        running.call("synthesize", text="Hi")
+
+
 def test_a_voice_that_is_not_there(plugins: Maker) -> None:
     running = run(plugins, "def synthesize(self, text, voice_id=None):\n    raise ValueError('no')")
     with pytest.raises(PluginError, match='There is no voice "x"; there is a, b, c') as caught:
@@ -253,6 +261,8 @@ def piece(audio: bytes, **told: Any) -> dict:
 def test_pieces_become_one_file() -> None:
     assert join([]) == piece(b"", format="pcm_s16le", sample_rate=24000)
     assert join([piece(wav([1])), piece(wav([2, 3]))])["audio_b64"] == wav([1, 2, 3])
+    odd = wav([1]).replace(b"data\2\0\0\0", b"data\3\0\0\0") + b"\7"
+    assert join([piece(odd), piece(wav([2]))])["audio_b64"] == wav([1, 2])
     raw = [piece(b"\1\0", format="pcm_s16le"), piece(b"\2\0", format="pcm_s16le")]
     assert join(raw)["audio_b64"] == b"\1\0\2\0"
     mixed = join([piece(wav([0, 100])), piece(wav([0, 200, 400, 600], 16000), sample_rate=16000)])

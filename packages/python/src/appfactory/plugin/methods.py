@@ -125,7 +125,7 @@ class Method:
     def _completed(self, result: Any, arguments: Arguments) -> Any:
         try:
             value = to_json(result)
-        except (TypeError, AttributeError, RecursionError) as error:
+        except Exception as error:
             raise TypeError(f"{self.wire} returned what its contract does not allow: {error}") from error
         if arguments.warnings and isinstance(value, dict):
             told = value.get("warnings")

@@ -173,7 +173,11 @@ def _no_voice(voice_id: str, voices: List[Values]) -> PluginError:
 
 def describe_audio(speech: Any, asked: Values, wire: str) -> Values:
     """Whatever an engine returns as a result of the wire, completed by what the audio's header says."""
-    told = _audio_of(speech)
+    try:
+        told = _audio_of(speech)
+    except ValueError as error:
+        # A ValueError would tell the caller that the arguments are wrong.
+        raise TypeError(f"{wire} returned audio that can't be read: {error}") from error
     if told is None:
         kind = "None" if speech is None else f"a value of type {type(speech).__name__}"
         raise TypeError(
@@ -188,12 +192,14 @@ def describe_audio(speech: Any, asked: Values, wire: str) -> Values:
     }
     result = {**(sniffed or guess), **told}
     if not sniffed and not ("format" in told and "sample_rate" in told):
-        result["warnings"] = [*(told.get("warnings") or []), ASSUMED_FORMAT]
+        warnings = told.get("warnings")
+        result["warnings"] = [*(warnings if isinstance(warnings, list) else []), ASSUMED_FORMAT]
     if result.get("voice_id") is None and asked.get("voice_id") is not None:
         result["voice_id"] = asked["voice_id"]
     if result["format"] == "pcm_s16le" and "duration_ms" not in result:
-        seconds = len(result["audio_b64"]) / (2 * result["sample_rate"] * result["channels"])
-        result["duration_ms"] = round(seconds * 1000, 3)
+        second = 2 * result["sample_rate"] * result["channels"]
+        if second > 0:
+            result["duration_ms"] = round(len(result["audio_b64"]) * 1000 / second, 3)
     return result
 
 
@@ -234,7 +240,7 @@ def join_speech(pieces: List[Values]) -> Values:
     words = _joined_words(pieces)
     usage: Dict[str, Any] = {}
     for piece in pieces:
-        for key, value in (piece.get("usage") or {}).items():
+        for key, value in (members_of(piece.get("usage")) or {}).items():
             if isinstance(value, (int, float)):
                 usage[key] = usage.get(key, 0) + value
     more = {"words": words, "usage": usage, "warnings": warnings}
