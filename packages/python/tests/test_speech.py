@@ -129,6 +129,13 @@ def test_every_kind_of_method_can_be_called(plugins: Maker, definition: str) -> 
     assert run(plugins, code).call("synthesize", text="Hi")["audio_b64"] == wav([1])
 
 
+class Single:
+    """As a single value of numpy's."""
+
+    def item(self) -> float:
+        return 0.5
+
+
 class Array:
     """As numpy's: tells its kind, and makes bytes."""
 
@@ -153,7 +160,8 @@ class Array:
         ({"audio_b64": "AQA=", "channels": 2}, b"\1\0", ("pcm_s16le", 24000, 2, True)),
         (array.array("h", [1, 2]), b"\1\0\2\0", ("pcm_s16le", 24000, 1, True)),
         ([0.0, 0.5, -2.0, float("nan")], b"\0\0\0\x40\0\x80\0\0", ("pcm_s16le", 24000, 1, True)),
-        ((Array(), 16000), b"\1\0\2\0", ("pcm_s16le", 16000, 1, False)),
+        ([Single(), 0], b"\0\x40\0\0", ("pcm_s16le", 24000, 1, True)),
+        ((Array(), 16000.0), b"\1\0\2\0", ("pcm_s16le", 16000, 1, False)),
         ((8000, Array()), b"\1\0\2\0", ("pcm_s16le", 8000, 1, False)),
         ({"audio": Array(), "sample_rate": 8000}, b"\1\0\2\0", ("pcm_s16le", 8000, 1, False)),
     ],

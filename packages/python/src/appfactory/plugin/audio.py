@@ -6,6 +6,7 @@ import struct
 import sys
 from array import array
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from appfactory.errors import ErrorCodes, PluginError
@@ -212,24 +213,31 @@ def samples_of(value: Any) -> Optional[Tuple[bytes, int]]:
             return None
         value = value.T if shape[0] < shape[1] else value
         channels = min(shape) or 1
-    return (_numpy_samples(value), channels) if hasattr(value, "astype") else _plain_samples(value)
+    if not hasattr(value, "astype"):
+        return _plain_samples(value)
+    return (_numpy_samples(value), channels) if shape and value.dtype.kind in "fiu" else None
 
 
 def _numpy_samples(value: Any) -> bytes:
     if value.dtype.kind == "f":
+        # What is no number is silence; only NaN differs from itself.
         value = (value.clip(-1, 1) * 32768).round().clip(-32768, 32767)
+        value[value != value] = 0
     return bytes(value.astype("<i2").tobytes())
 
 
 def _plain_samples(value: Any) -> Optional[Tuple[bytes, int]]:
     if isinstance(value, array) and value.typecode == "h":
         return _little_endian(value), 1
-    if not isinstance(value, (array, list, tuple)) or not all(type(each) in (int, float) for each in value):
+    if isinstance(value, (list, tuple)):
+        # Single values of numpy and its like.
+        value = [each.item() if hasattr(each, "item") else each for each in value]
+    if not isinstance(value, (array, list)) or not all(type(each) in (int, float) for each in value):
         return None
     if all(type(each) is int for each in value):
         whole = value
     else:
-        whole = [round(each * 32768) if each - each == 0 else 0 for each in value]
+        whole = [round(each * 32768) if isfinite(each) else 0 for each in value]
     return _little_endian(array("h", [max(-32768, min(32767, each)) for each in whole])), 1
 
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, KeysView, Mapping, ValuesView
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from math import isfinite
 from typing import Any, Callable, Dict, List, Union
 
 from appfactory.plugin.schema import path_text
@@ -77,7 +78,7 @@ def _from_integer(value: int, depth: int) -> int:
 
 def _from_float(value: float, depth: int) -> Any:
     # NaN and the infinities: JSON has none.
-    return float(value) if value - value == 0 else None
+    return float(value) if isfinite(value) else None
 
 
 def _from_bytes(value: Any, depth: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from numbers import Real
 from typing import Any, AsyncIterator, Dict, List, Optional
 
 from appfactory.errors import ErrorCodes, PluginError
@@ -212,9 +213,9 @@ def _audio_of(speech: Any) -> Optional[Values]:
         return _audio_of_members(without_none(values))
     if isinstance(speech, tuple) and len(speech) == 2:
         # Engines return their samples with the rate, in either order.
-        rate, sound = speech if isinstance(speech[0], int) else (speech[1], speech[0])
-        inner = _audio_of(sound) if isinstance(rate, int) else None
-        return inner and {**inner, "sample_rate": rate}
+        rate, sound = speech if isinstance(speech[0], Real) else (speech[1], speech[0])
+        inner = _audio_of(sound) if isinstance(rate, Real) else None
+        return inner and {**inner, "sample_rate": int(rate)}
     samples = samples_of(speech)
     return samples and {"audio_b64": samples[0], "format": "pcm_s16le", "channels": samples[1]}
 
