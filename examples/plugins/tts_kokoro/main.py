@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import wave
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, AsyncIterator, Dict, List, Optional, Tuple
 
 from contracts.base import HealthStatus, PluginStatus
 from contracts.tts_contract import TTSContract
 from plugins._host.protocol import ErrorCodes, PluginError
 
 SAMPLE_RATE = 24_000
+SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
 SLOWEST, FASTEST = 0.5, 2.0
 GENDERS = {"f": "female", "m": "male"}
 
@@ -72,6 +74,14 @@ class KokoroPlugin(TTSContract):
             "usage": {"characters": len(text)},
             "warnings": warnings,
         }
+
+    async def synthesize_stream(
+        self, text: str, voice_id: Optional[str] = None, speed: Optional[float] = None
+    ) -> AsyncIterator[Dict[str, Any]]:
+        """Speaks a text sentence by sentence: a WAV file each."""
+        self._check_text(text)
+        for sentence in sentences_of(text):
+            yield await self.synthesize(sentence, voice_id, speed)
 
     async def get_voices(self) -> List[Dict[str, Any]]:
         """Lists the voices."""
@@ -144,6 +154,11 @@ class KokoroPlugin(TTSContract):
 
         config = self._config
         return KokoroEngine(config.get("model_path"), config.get("voices_path"), config.get("device", "cpu"))
+
+
+def sentences_of(text: str) -> List[str]:
+    """The sentences of a text; marks without a word are none."""
+    return [each for each in SENTENCE_END.split(text) if any(map(str.isalnum, each))] or [text]
 
 
 def within_limits(speed: float) -> Tuple[float, List[str]]:

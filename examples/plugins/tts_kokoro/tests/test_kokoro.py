@@ -49,7 +49,7 @@ class StandIn:
             run.stopped.wait(20)
         if text == "crash":
             raise RuntimeError("no memory")
-        return b"\x01\x00" * 2400 * len([word for word in text.split() if word.isalpha()])
+        return b"\x01\x00" * 2400 * len([word for word in text.split() if any(map(str.isalpha, word))])
 
 
 class KokoroTest(unittest.IsolatedAsyncioTestCase):
@@ -99,6 +99,16 @@ class KokoroTest(unittest.IsolatedAsyncioTestCase):
         for unknown in (self.plugin.synthesize("hi", "nobody"), self.plugin.get_voice_info("nobody")):
             error = await self.assert_code(ErrorCodes.TTS_VOICE_NOT_FOUND, unknown)
             self.assertEqual(error.data, {"voices": StandIn.voices})
+
+    async def test_a_stream_speaks_sentence_by_sentence(self):
+        pieces = self.plugin.synthesize_stream("Hello. ... Go on!\nBye", "am_adam", 1.5)
+        self.assertEqual((await pieces.__anext__())["voice_id"], "am_adam")
+        self.assertEqual([text for text, *_ in self.engine.calls], ["Hello."])
+        rest = [piece["usage"]["characters"] async for piece in pieces]
+        self.assertEqual([text for text, *_ in self.engine.calls], ["Hello.", "Go on!", "Bye"])
+        self.assertEqual(rest, [6, 3])
+        for text, code in (("...", 1000), ("x" * 101, 1002)):
+            await self.assert_code(code, self.plugin.synthesize_stream(text).__anext__())
 
     async def test_a_speed_out_of_reach_is_told(self):
         warnings = (await self.plugin.synthesize("hello", speed=10))["warnings"]
