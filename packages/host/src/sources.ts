@@ -278,7 +278,7 @@ export class Sources {
   }
 
   async #connectionOptions(
-    { dir, manifest, entryFile, entryClass }: ValidPlugin,
+    { dir, manifest, entryFile }: ValidPlugin,
     grants: Grants,
     python: PythonProgram | undefined,
   ): Promise<ConnectionOptions> {
@@ -293,7 +293,6 @@ export class Sources {
       dir,
       manifest,
       entryFile,
-      ...(entryClass === undefined ? {} : { entryClass }),
       ...(python === undefined ? {} : { python }),
       isDevelopment: preferSource,
       limits,

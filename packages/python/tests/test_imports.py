@@ -143,6 +143,14 @@ def test_a_module_without_the_class_is_a_mismatch(plugins: Maker, code: str, wor
         raise error
 
 
+def test_entry_point_may_name_the_class(plugins: Maker) -> None:
+    code = f"{SPEAKER}\nclass Other(Speaker): pass\nPlugin = Other"
+    assert plugins.load(code, entry_point="main:Speaker").plugin_class.__name__ == "Speaker"
+    error = code_of(plugins, SPEAKER, folder="b", entry_point="main:Talker")
+    assert error.code == -32010
+    assert "no plugin class Talker" in error.message
+
+
 def test_a_missing_package_is_named_with_the_command(plugins: Maker) -> None:
     error = code_of(plugins, "import no_such_package.inner", dependencies=["no-such_Package[extra]>=2"])
     assert (error.code, error.data) == (-32051, {"missing": ["no-such_Package[extra]>=2"]})

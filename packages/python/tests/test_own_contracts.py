@@ -203,13 +203,13 @@ def test_an_initialize_that_fails_is_told(plugins: Maker, body: str, message: st
 
 def test_failures_of_health_shutdown_and_state_have_their_codes(plugins: Maker) -> None:
     code = (
-        "def health_check(self):\n    return 'fine'\n\ndef shutdown(self):\n    return False\n\n"
+        "def health_check(self):\n    return 'fine'\n\ndef shutdown(self):\n    raise OSError('busy')\n\n"
         "def capture_state(self):\n    return {'a': [object()]}\n\ndef restore_state(self, state):\n    raise KeyError('a')\n"
     )
     running = plugins.run_methods(code, "shouter")
     for method, args, number, words in (
         ("health", (), -32603, "must return a HealthStatus with one of"),
-        ("shutdown", (), -32004, "shutdown() returned False"),
+        ("shutdown", (), -32004, "could not be shut down: busy"),
         ("capture_state", (), -32020, "it must return JSON values and bytes, but a[0]: must be"),
         ("restore_state", ({},), -32020, "KeyError: 'a'"),
     ):

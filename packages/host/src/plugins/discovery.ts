@@ -40,8 +40,6 @@ export interface ValidPlugin extends PluginFolder {
   manifest: Manifest
   /** Absolute path of the entry point. */
   entryFile: string
-  /** The class in it, where `entry_point` names one: `main:Speaker`. */
-  entryClass?: string
 }
 
 /** A plugin that can't be loaded: `errors` says why. The rest is there as far as it could be read. */
@@ -52,8 +50,6 @@ export interface InvalidPlugin extends PluginFolder {
   manifest?: Manifest
   /** Absolute path of the entry point, if there is one. */
   entryFile?: string
-  /** The class in it, where `entry_point` names one. */
-  entryClass?: string
 }
 
 /** A folder with a manifest.json. `valid` tells whether it can be loaded. */
@@ -174,8 +170,7 @@ async function inspect(
   ]
   if ('error' in entry) return { ...folder, manifest, errors: [...errors, entry.error], warnings }
   if (entry.warning !== undefined) warnings.push(entry.warning)
-  const entryClass = entry.className === undefined ? {} : { entryClass: entry.className }
-  const known = { ...folder, manifest, entryFile: entry.file, ...entryClass, errors, warnings }
+  const known = { ...folder, manifest, entryFile: entry.file, errors, warnings }
   return errors.length === 0 ? { ...known, valid: true } : known
 }
 

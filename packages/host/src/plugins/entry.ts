@@ -17,8 +17,6 @@ export interface EntryFile {
   /** Its real path. */
   file: string
   runtime: RuntimeName
-  /** The class in the file, where `entry_point` is `main:Class`. */
-  className?: string
   /** What could be meant as well. */
   warning?: string
 }
@@ -39,7 +37,6 @@ type EntryManifest = Pick<Manifest, 'entry_point' | 'runtime'>
 interface Candidate {
   runtime: RuntimeName
   path: string
-  className?: string
 }
 
 /**
@@ -71,7 +68,6 @@ export function resolveEntry(
   return {
     file,
     runtime: found.runtime,
-    ...(found.className === undefined ? {} : { className: found.className }),
     ...(other ? { warning: ambiguous(dir, entryPoint, found, other) } : {}),
   }
 }
@@ -88,9 +84,8 @@ function nodeCandidates(dir: string, entryPoint: string, preferSource: boolean):
 
 /** `main`, `main.py`, `src/main`, `src.main`, a package's folder, and each of them with `:Class` behind it. */
 function pythonCandidates(dir: string, entryPoint: string): Candidate[] {
-  const [, module = entryPoint, className] = /^(.+):([\p{L}_][\p{L}\p{N}_]*)$/u.exec(entryPoint) ?? []
-  const chosen = className === undefined ? {} : { className }
-  return pythonPaths(module).map((path) => ({ runtime: 'python', path: resolve(dir, path), ...chosen }))
+  const module = entryPoint.replace(/:[\p{L}_][\p{L}\p{N}_]*$/u, '')
+  return pythonPaths(module).map((path) => ({ runtime: 'python', path: resolve(dir, path) }))
 }
 
 /** The files that a module may be, from the plugin's folder. */

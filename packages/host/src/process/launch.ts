@@ -15,8 +15,6 @@ export interface LaunchOptions {
   dir: string
   manifest: Manifest
   entryFile: string
-  /** The class in it. Default: the runtime looks for it. */
-  entryClass?: string
   limits: InstanceLimits
   /** Environment of the process. */
   env: Record<string, string>

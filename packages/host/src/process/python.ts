@@ -12,8 +12,7 @@ const noCompiledFiles = '-B'
 
 /** The process of a plugin in Python: the interpreter, the SDK's runtime, the plugin's file. */
 export function pythonLaunch(options: LaunchOptions, python: PythonProgram): Launch {
-  const { dir, manifest, entryFile, entryClass, env, isDevelopment = false } = options
-  const { permissions } = manifest
+  const { dir, entryFile, env, isDevelopment = false } = options
   return {
     file: python.file,
     args: [
@@ -21,9 +20,10 @@ export function pythonLaunch(options: LaunchOptions, python: PythonProgram): Lau
       ...(isDevelopment ? [noCompiledFiles] : []),
       pythonRuntime(),
       entryFile,
-      ...['--dir', dir, '--plugins-dir', dirname(dir)],
-      ...(entryClass === undefined ? [] : ['--class', entryClass]),
-      ...(permissions === undefined ? [] : ['--permissions', JSON.stringify(permissions)]),
+      '--dir',
+      dir,
+      '--plugins-dir',
+      dirname(dir),
     ],
     cwd: dir,
     env,

@@ -44,16 +44,11 @@ const loadError = expect.objectContaining({ codeName: 'PLUGIN_LOAD_FAILED' })
 describe.skipIf(python === undefined)('a plugin in Python', () => {
   test('is started with what its manifest and the host say', async () => {
     const root = temporaryFolder()
-    const permissions = ['network', 'fs_read:./models']
-    const dir = writePythonPlugin(root, 'speaker', tellsHow, { entry_point: 'main:Speaker', permissions })
+    const dir = writePythonPlugin(root, 'speaker', tellsHow, { entry_point: 'main:Speaker' })
     const { details = {} } = await (await load(root)).health()
     const [runtime, ...args] = details['argv'] as string[]
     expect(runtime).toBe(join(folder.path, 'run.py'))
-    expect(args).toEqual([
-      join(dir, 'main.py'),
-      ...['--dir', dir, '--plugins-dir', root, '--class', 'Speaker'],
-      ...['--permissions', JSON.stringify(permissions)],
-    ])
+    expect(args).toEqual([join(dir, 'main.py'), '--dir', dir, '--plugins-dir', root])
     expect(details).toMatchObject({ cwd: dir, isolated: 1, utf8: 1, no_bytecode: 0 })
     expect(details['environment']).not.toHaveProperty('AF_PYTHON')
     expect(details['python_version']).toMatch(/^3\.\d+\.\d+/)

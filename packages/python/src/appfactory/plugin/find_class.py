@@ -19,10 +19,15 @@ _BASES = (PluginBase, *SHIPPED.values())
 
 def find_class(module: ModuleType, manifest: Dict[str, Any]) -> Tuple[type, Optional[PluginBase]]:
     """The plugin's class, and its instance where the module made one itself. Raises CONTRACT_MISMATCH."""
-    wanted = str(manifest.get("entry_point", "")).partition(":")[2] or "Plugin"
-    exported = getattr(module, wanted, None)
+    named = str(manifest.get("entry_point", "")).partition(":")[2]
+    exported = getattr(module, named or "Plugin", None)
     if isinstance(exported, PluginBase):
         return type(exported), exported
+    if named and not _is_plugin_class(exported):
+        raise PluginError(
+            ErrorCodes.CONTRACT_MISMATCH,
+            f"{module.__file__} has no plugin class {named}, which entry_point names. Correct one of the two",
+        )
     found: type = exported if _is_plugin_class(exported) else _only_class(module, manifest)  # type: ignore[assignment]
     _check_contract(found, manifest)
     _check_methods(found, manifest)

@@ -194,20 +194,19 @@ class Plugin:
                 raise RuntimeError("initialize() returned False")
         except BaseException as error:
             self._set_status(PluginStatus.ERROR)
-            raise self._failed(
-                error, ErrorCodes.PLUGIN_INITIALIZE_FAILED, "could not be initialized"
-            ) from None
+            what = f"{self.name} could not be initialized"
+            raise self._failed(error, ErrorCodes.PLUGIN_INITIALIZE_FAILED, what) from None
         if self._status() in (PluginStatus.INITIALIZING, PluginStatus.UNLOADED):
             self._set_status(PluginStatus.READY)
 
     async def shutdown(self, call: Any) -> None:
         """Releases the plugin's resources. Raises PLUGIN_SHUTDOWN_FAILED, or the plugin's own PluginError."""
         try:
-            if await call.invoke(self.instance.shutdown) is False:
-                raise RuntimeError("shutdown() returned False")
+            await call.invoke(self.instance.shutdown)
         except BaseException as error:
             self._set_status(PluginStatus.ERROR)
-            raise self._failed(error, ErrorCodes.PLUGIN_SHUTDOWN_FAILED, "could not be shut down") from None
+            what = f"{self.name} could not be shut down"
+            raise self._failed(error, ErrorCodes.PLUGIN_SHUTDOWN_FAILED, what) from None
         self._set_status(PluginStatus.STOPPED)
 
     async def health(self, call: Any) -> Values:
@@ -215,8 +214,8 @@ class Plugin:
         try:
             return health_of(await call.invoke(self.instance.health_check))
         except BaseException as error:
-            words = "has a health_check() that failed"
-            raise self._failed(error, ErrorCodes.INTERNAL_ERROR, words, {"method": "health_check"}) from None
+            data = {"method": "health_check"}
+            raise self._method_failed(error, ErrorCodes.INTERNAL_ERROR, "health_check", data) from None
 
     async def capture_state(self, call: Any) -> Any:
         """The plugin's state: JSON values and bytes. Raises HOTSWAP_FAILED or the plugin's own error."""
@@ -224,9 +223,7 @@ class Plugin:
         try:
             return check_state(await call.invoke(function))
         except BaseException as error:
-            raise self._failed(
-                error, ErrorCodes.HOTSWAP_FAILED, "has a capture_state() that failed"
-            ) from None
+            raise self._method_failed(error, ErrorCodes.HOTSWAP_FAILED, "capture_state") from None
 
     async def restore_state(self, state: Any, call: Any) -> None:
         """Hands the plugin its predecessor's state. Raises HOTSWAP_FAILED or the plugin's own error."""
@@ -234,9 +231,7 @@ class Plugin:
         try:
             await call.invoke(function, state)
         except BaseException as error:
-            raise self._failed(
-                error, ErrorCodes.HOTSWAP_FAILED, "has a restore_state() that failed"
-            ) from None
+            raise self._method_failed(error, ErrorCodes.HOTSWAP_FAILED, "restore_state") from None
 
     def _state_method(self, name: str) -> Callable[..., Any]:
         function = getattr(self.instance, name, None)
@@ -244,15 +239,20 @@ class Plugin:
             return function  # type: ignore[no-any-return]
         raise PluginError(ErrorCodes.METHOD_NOT_FOUND, f"{self.name} has no {name}()")
 
+    def _method_failed(
+        self, error: BaseException, code: int, method: str, data: Optional[Values] = None
+    ) -> BaseException:
+        return self._failed(error, code, f"{method}() of {self.name} failed", data)
+
     def _failed(
-        self, error: BaseException, code: int, words: str, data: Optional[Values] = None
+        self, error: BaseException, code: int, what: str, data: Optional[Values] = None
     ) -> BaseException:
         # A cancelled call is the process's business, not the plugin's failure.
         if isinstance(error, PluginError) or type(error).__name__ == "CancelledError":
             return error
         log_thrown(error)
         more = {"error": type(error).__name__, **where(error, self._folder), **(data or {})}
-        return PluginError(code, f"{self.name} {words}: {describe(error)}", {"plugin": self.name, **more})
+        return PluginError(code, f"{what}: {describe(error)}", {"plugin": self.name, **more})
 
     def _status(self) -> Any:
         return getattr(self.instance, "_status", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from types import TracebackType
 from typing import Any, Dict, List, Optional
 
 from appfactory.errors import ErrorCodes, PluginError
@@ -46,9 +47,21 @@ def log_thrown(error: BaseException) -> None:
     import logging
 
     try:
-        logging.getLogger("appfactory").error("%s", describe(error), exc_info=error)
+        information = (type(error), error, _from_the_author(error.__traceback__))
+        logging.getLogger("appfactory").error("%s", describe(error), exc_info=information)
     except BaseException:
         logging.getLogger("appfactory").error("%s, whose stack can't be shown", type(error).__name__)
+
+
+_RUNTIME = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def _from_the_author(trace: Optional[TracebackType]) -> Optional[TracebackType]:
+    """The stack without the runtime's own frames before the author's; all of it where there are no others."""
+    first = trace
+    while first is not None and first.tb_frame.f_code.co_filename.startswith((_RUNTIME, "<frozen ")):
+        first = first.tb_next
+    return first or trace
 
 
 def place_of(error: BaseException, folder: str) -> Optional[str]:

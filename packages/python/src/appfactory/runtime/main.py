@@ -13,7 +13,7 @@ from appfactory.runtime.server import Server
 
 USAGE = (
     "This file is started by a host: python run.py <entry file> --dir <plugin folder> "
-    "--plugins-dir <folder that holds it> [--permissions <json>]"
+    "--plugins-dir <folder that holds it>"
 )
 
 
@@ -27,8 +27,6 @@ class Options:
         self.entry_file = os.path.abspath(arguments[0])
         self.folder = os.path.abspath(values["--dir"])
         self.plugins_dir = os.path.abspath(values.get("--plugins-dir", os.path.dirname(self.folder)))
-        text = values.get("--permissions")
-        self.permissions: Any | None = None if text is None else json.loads(text)
 
 
 def main(arguments: list[str]) -> None:
@@ -65,7 +63,7 @@ def _load(options: Options, handshake: dict[str, Any]) -> Any:
     manifest = handshake.get("manifest")
     if not isinstance(manifest, dict):
         raise PluginError("INVALID_PARAMS", "manifest: must be an object")
-    asked = manifest.get("permissions") if options.permissions is None else options.permissions
+    asked = manifest.get("permissions")
     if asked is not None:
         from appfactory.runtime.permissions import restrict
 
