@@ -82,7 +82,8 @@ def test_functions_of_the_plugin_unpickle_in_another_process(plugins: Maker, tmp
         "print(pickle.loads(b'cplugins.mine.main\\nSpeaker\\n.').__module__)\n"
     )
     args = [sys.executable, "-c", code, str(entry), str(entry.parent), str(tmp_path)]
-    done = subprocess.run(args, capture_output=True, text=True, check=True)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(args, capture_output=True, text=True, check=True, env=env)
     assert done.stdout.strip() == "plugins.mine.main"
 
 
