@@ -263,7 +263,8 @@ def completion_of(result: Any) -> Values:
         text = text_of(message.get("content"))
     elif isinstance(values.get("message"), str):
         text = values.pop("message")
-    return {"finish_reason": "stop", **values, "text": values.get("text", text_of(text))}
+    answer = {"text": values.get("text", text_of(text))}
+    return {**answer, "finish_reason": "stop", **values, **answer}
 
 
 def chat_of(result: Any) -> Values:
@@ -279,7 +280,8 @@ def chat_of(result: Any) -> Values:
             message["tool_calls"] = values.pop("tool_calls")
     else:
         message = {"role": "assistant", "content": None, **_answer_of(message, "a message")}
-    return {"finish_reason": "stop", **values, "message": message}
+    answer = {"message": message}
+    return {**answer, "finish_reason": "stop", **values, **answer}
 
 
 def chunk_of(chunk: Any) -> Values:

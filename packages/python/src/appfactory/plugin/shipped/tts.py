@@ -159,7 +159,8 @@ def _voice(voice: Any) -> Values:
             f"a voice must be a Voice, a dict or an id, not a value of type {type(voice).__name__}"
         )
     known = values.get("id", values.get("voice_id", values.get("name")))
-    return {"language": "und", **values, "id": str(known), "name": str(values.get("name") or known)}
+    named = {"id": str(known), "name": str(values.get("name") or known)}
+    return {**named, "language": "und", **values, **named}
 
 
 def _no_voice(voice_id: str, voices: List[Values]) -> PluginError:
@@ -191,7 +192,7 @@ def describe_audio(speech: Any, asked: Values, wire: str) -> Values:
         "sample_rate": asked.get("sample_rate", 24_000),
         "channels": 1,
     }
-    result = {**(sniffed or guess), **told}
+    result = {"audio_b64": told["audio_b64"], **(sniffed or guess), **told}
     if not sniffed and not ("format" in told and "sample_rate" in told):
         warnings = told.get("warnings")
         result["warnings"] = [*(warnings if isinstance(warnings, list) else []), ASSUMED_FORMAT]
