@@ -25,6 +25,7 @@ const sameOnEachNode = [
   '**/host/test/packed.test.ts',
   '**/host/test/options.test.ts',
   '**/host/test/types/*.test.ts',
+  '**/test/python/*.test.ts',
   '**/config/*.test.ts',
   '**/instance/handshake.test.ts',
   '**/instance/long-errors.test.ts',
