@@ -210,12 +210,16 @@ export interface HostStatus {
 }
 
 /** What the servers, the watcher and the checks of this package need of a host beside its public methods. */
+type ProgressListener = (plugin: string, message: string) => void
+
 export interface HostInternals {
   readonly calls: Calls
   readonly catalogue: Catalogue
   /** The messages between the host and its plugins. */
   readonly wire: Pick<Wire, 'listen'>
   readonly logs: Logs
+  /** Calls `listener` with what takes long before a plugin can start: an installation. It is logged as well. */
+  onProgress(listener: ProgressListener): void
   /** Whether the host is closed, or being closed. */
   isClosed(): boolean
 }
@@ -245,6 +249,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #logs: Logs
   readonly #wire: Wire
   readonly #keepAlive = new KeepAlive()
+  readonly #progressListeners = new Set<ProgressListener>()
   readonly #registry = new Registry<Slot>()
   readonly #failures: FailureLog
   readonly #figures = new FiguresByPlugin((...failure) => this.#failures.add(...failure))
@@ -262,6 +267,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       catalogue: host.#catalogue,
       wire: host.#wire,
       logs: host.#logs,
+      onProgress: (listener) => void host.#progressListeners.add(listener),
       isClosed: () => host.#closed !== undefined,
     })
   }
@@ -295,6 +301,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
       inspect: options.inspect ?? false,
       wire: this.#wire,
       log: (plugin, level, message) => this.#logPlugin(plugin, level, message),
+      progress: (plugin, message) => {
+        this.#logPlugin(plugin, 'INFO', message)
+        for (const listener of this.#progressListeners) listener(plugin, message)
+      },
       figures: this.#figures,
     })
     this.#logs = new Logs(

@@ -54,6 +54,8 @@ export interface SourcesOptions extends EntryOptions {
   inspect: Inspection | Readonly<Record<string, Inspection>>
   wire: Wire
   log(plugin: string, level: LogLevel, message: string): void
+  /** Tells what takes long before a plugin can start. */
+  progress(plugin: string, message: string): void
   figures: FiguresByPlugin
 }
 
@@ -238,8 +240,8 @@ export class Sources {
       await checkDependencies(dir, manifest, this.#dependencyOptions, signal)
       return undefined
     }
-    const log = (level: LogLevel, message: string): void => this.#options.log(manifest.name, level, message)
-    return checkRequirements({ dir, manifest, python, ...this.#dependencyOptions, log, signal })
+    const progress = (message: string): void => this.#options.progress(manifest.name, message)
+    return checkRequirements({ dir, manifest, python, ...this.#dependencyOptions, progress, signal })
   }
 
   async #python({ dir, manifest }: ValidPlugin, signal: AbortSignal): Promise<PythonProgram | undefined> {

@@ -5,7 +5,7 @@ import { reasonOf } from '../errors.js'
 import type { PluginHost } from '../host.js'
 import { type CommonOptions, exitCodes, print, printJson, roomIn, type Streams, write } from './output.js'
 import { isConfiguration } from './resolve.js'
-import { createHost } from './serve.js'
+import { createHost, showProgress } from './serve.js'
 import { UsageError } from './usage-error.js'
 
 interface CallCommand extends CommonOptions {
@@ -25,6 +25,7 @@ export async function call(streams: Streams, options: CallCommand): Promise<numb
   const args = { ...parseObject('--args', options.args), ...(await readFiles(options.file ?? [])) }
   const config = configurationOf(options.config)
   await using host = createHost(options)
+  showProgress(streams, host, options)
   const stop = streams.stop.takeOver()
   stop.addEventListener('abort', () => void host.close({ force: true }), { once: true })
   try {

@@ -16,6 +16,7 @@ export async function serve(
   options: CommonOptions & { syncMode: boolean },
 ): Promise<number> {
   await using host = createHost(options)
+  showProgress(streams, host, options)
   const { settings, readSettings } = options
   const readiness = new Readiness(host)
   const source = { metrics: () => host.metrics(), obstacles: () => readiness.obstacles() }
@@ -62,6 +63,12 @@ export async function serveClient(
     Object.defineProperty(process, 'stdout', { configurable: true, get: () => output })
   }
   return exitCodes.done
+}
+
+/** Tells on stderr what takes long before a plugin can start, except where the log is there already. */
+export function showProgress(streams: Streams, host: PluginHost, { settings }: CommonOptions): void {
+  if (settings.host.logDir === '-') return
+  internalsOf(host).onProgress((plugin, message) => tell(streams, `${plugin}: ${message}`))
 }
 
 /** A host with the options of the command line. */

@@ -4,7 +4,7 @@ import type { PluginHost } from '../host.js'
 import type { Tester, TesterOptions } from '../tester/serve.js'
 import { openInBrowser } from './browser.js'
 import { type CommonOptions, complain, exitCodes, print, type Streams } from './output.js'
-import { createHost } from './serve.js'
+import { createHost, showProgress } from './serve.js'
 import { UsageError } from './usage-error.js'
 
 /** `appfactory-host tester`: serves the Plugin Tester until it is interrupted. */
@@ -12,6 +12,7 @@ export async function tester(streams: Streams, options: CommonOptions & PageOpti
   checkPort(options.port)
   const stop = streams.stop.takeOver()
   await using host = createHost(options)
+  showProgress(streams, host, options)
   await using server = await startTester(streams, host, options)
   print(
     streams,

@@ -3,7 +3,6 @@ import { basename, join } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
 import { describeThrown } from '@appfactory/sdk/internal'
 import { dependencyMissing, installFailed, startFailed } from '../errors.js'
-import type { LogLevel } from '../logs/levels.js'
 import { pluginEnvironment } from '../plugins/environment.js'
 import { SharedWork } from '../shared-work.js'
 import { isShortage } from '../shortage.js'
@@ -32,7 +31,8 @@ export interface RequirementOptions {
   allowScripts: boolean
   /** Of one installation. */
   timeoutMs: number
-  log(level: LogLevel, message: string): void
+  /** Told that an installation begins, goes on and has ended. */
+  progress(message: string): void
   signal: AbortSignal
 }
 
@@ -140,7 +140,7 @@ function environmentOf(
 }
 
 async function installOnce(options: RequirementOptions, requirements: Requirements): Promise<PythonProgram> {
-  const { dir, manifest, log } = options
+  const { dir, manifest, progress } = options
   // Another installation may have ended since.
   const state = await lookAt(options, requirements)
   if (state.isComplete) return state.python
@@ -153,15 +153,13 @@ async function installOnce(options: RequirementOptions, requirements: Requiremen
       `was not begun: ${path} is not for Python ${options.python.version}, and the host has not made it. Delete it, or make it anew`,
     )
   const begun = performance.now()
-  log('INFO', `installing requirements into ${path}: ${state.missing.map(explain).join(', ')}`)
-  const progress = repeatEvery(progressMs, () =>
-    log('INFO', `still installing requirements (${seconds(begun)} s)`),
-  )
+  progress(`installing requirements into ${path}: ${state.missing.map(explain).join(', ')}`)
+  const timer = repeatEvery(progressMs, () => progress(`still installing requirements (${seconds(begun)} s)`))
   try {
     return await installAndCheck(options, environment)
   } finally {
-    clearInterval(progress)
-    log('INFO', `the installation has ended after ${seconds(begun)} s`)
+    clearInterval(timer)
+    progress(`the installation has ended after ${seconds(begun)} s`)
   }
 }
 

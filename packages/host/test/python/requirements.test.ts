@@ -69,7 +69,7 @@ describe.skipIf(python === undefined || process.platform === 'win32')('what a pl
     })
     return checkRequirements({
       ...{ dir, manifest, python: found, install, allowScripts: false, timeoutMs: 60_000, signal },
-      log: (_, message) => log.push(message),
+      progress: (message) => log.push(message),
       ...options,
     })
   }
@@ -184,9 +184,9 @@ describe.skipIf(python === undefined || process.platform === 'win32')('what a pl
       }
       writeFiles(dir, { 'requirements.txt': '# nothing\n' })
       const options = { dir, manifest: manifestOf(), python: nowhere, install: true, allowScripts: false }
-      await expect(checkRequirements({ ...options, timeoutMs: 1000, log: () => {}, signal })).resolves.toBe(
-        nowhere,
-      )
+      await expect(
+        checkRequirements({ ...options, timeoutMs: 1000, progress: () => {}, signal }),
+      ).resolves.toBe(nowhere)
     })
   })
 
@@ -309,7 +309,13 @@ echo half > .venv/half; ${end}`,
         signal,
       }
       await expect(
-        checkRequirements({ ...options, install: true, allowScripts: true, timeoutMs: 9000, log: () => {} }),
+        checkRequirements({
+          ...options,
+          install: true,
+          allowScripts: true,
+          timeoutMs: 9000,
+          progress: () => {},
+        }),
       ).rejects.toMatchObject({
         codeName: 'DEPENDENCY_MISSING',
         message: expect.stringContaining('Delete it'),
