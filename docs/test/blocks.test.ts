@@ -5,10 +5,12 @@ import { blocksOf, isKnown, proseOf } from './blocks.js'
 import { matches, patternOf } from './match.js'
 import { root } from './reader.js'
 
-const documents = ['README.md', ...pagesIn('docs'), ...pagesIn('docs/guide')].map((file) => ({
-  file,
-  text: readFileSync(join(root, file), 'utf8'),
-}))
+const documents = ['README.md', ...['docs', 'docs/guide', 'docs/guide-python'].flatMap(pagesIn)].map(
+  (file) => ({
+    file,
+    text: readFileSync(join(root, file), 'utf8'),
+  }),
+)
 
 function pagesIn(folder: string): string[] {
   return readdirSync(join(root, folder))

@@ -1,14 +1,23 @@
-// Every fenced code block of README.md, docs/*.md and docs/guide/*.md says behind its language what it is, and is run or
+// Every fenced code block of README.md, docs/*.md and docs/guide*/*.md says behind its language what it is, and is run or
 // checked as such. A block that says nothing, or something unknown, makes the test fail.
 //
 //   any language
 //     file=PATH          is written to the reader's folder (a temporary one for each document, and one for all of the guide)
 //                        before anything runs. A manifest.json is checked as a manifest too; a .ts is type-checked too.
+//     append=PATH        is added to the end of a file that an earlier block wrote.
 //   ts
 //     run                a program: type-checked, then run with node. js: the same, without the types.
 //     plugin=CONTRACT    a whole plugin: loaded in a host, and each method of its contract called.
 //     members=CONTRACT   members of a plugin class: put into a class that has the rest, then as plugin=.
 //     shape=TYPE         an interface of the same name: the TYPE that the SDK exports must fit it.
+//   python
+//     plugin=CONTRACT    a whole plugin: loaded in a host, and each method of its contract called.
+//     members=CONTRACT   methods of a plugin class, or a class without some of them: put into a class that has the rest, then
+//                        as plugin=.
+//     shape=CONTRACT     a class whose methods have no bodies: loaded with the rest, and each must be there; shape=base: each
+//                        must be as in contracts.base.
+//     test=FOLDER        a test of the plugin in that folder: run with pytest, where the wheel is installed. from=FOLDER: with a
+//                        copy of that plugin.
 //   json
 //     manifest           a whole manifest.
 //     manifest-part      keys of a manifest: checked together with the required ones.
@@ -43,6 +52,7 @@ export interface Block {
 const kinds: Record<string, readonly string[]> = {
   ts: ['run', 'plugin', 'members', 'shape'],
   js: ['run'],
+  python: ['plugin', 'members', 'shape', 'test'],
   json: ['manifest', 'manifest-part', 'value'],
   jsonl: ['host', 'plugin'],
   sh: ['run', 'syntax'],
@@ -73,5 +83,5 @@ export function proseOf(markdown: string): string {
 
 /** Whether the test knows what to do with a block. */
 export function isKnown({ language, kind }: Block): boolean {
-  return (kind === 'file' && language !== '') || (kinds[language]?.includes(kind) ?? false)
+  return (['file', 'append'].includes(kind) && language !== '') || (kinds[language]?.includes(kind) ?? false)
 }

@@ -7,6 +7,7 @@ import { type Block, blocksOf, isKnown } from './blocks.js'
 import { Conversation } from './conversation.js'
 import { patternOf } from './match.js'
 import { exercise, pluginNameOf, well } from './plugins.js'
+import { methodsIn } from './python-plugins.js'
 import { type Outcome, ReaderFolder, root } from './reader.js'
 
 const sdkRuntime = join(root, 'packages/sdk/dist/runtime/main.js')
@@ -62,6 +63,13 @@ export function testPages(
     'ts members': loadBlock,
     // The compiler has said all there is to say.
     'ts shape': () => {},
+    'python plugin': loadBlock,
+    'python members': loadBlock,
+    'python shape': compareBlock,
+    'python test': async (block) => {
+      const { status, output, errors } = await reader.test(block)
+      expect(status, `${errors}${output}`).toBe(0)
+    },
     'sh syntax': async ({ text: script, ...block }: Block) => {
       await runBlock({ ...block, text: `bash -n <<'END'\n${script}END\n` })
     },
@@ -90,8 +98,15 @@ export function testPages(
     expect(well).toContain(await exercise(host, pluginNameOf(block), contract))
   }
 
+  async function compareBlock(block: Block): Promise<void> {
+    await using plugin = await host.load(pluginNameOf(block))
+    const summary = (await host.list()).find(({ name }) => name === plugin.name)
+    if (block.attributes['shape'] !== 'base')
+      expect(summary?.capabilities).toEqual(expect.arrayContaining(methodsIn(block)))
+  }
+
   function checkFile({ attributes, text: content }: Block): void {
-    const { file = '' } = attributes
+    const file = attributes['file'] ?? attributes['append'] ?? ''
     expect(reader.has(file)).toBe(true)
     if (basename(file) === 'manifest.json') expect(checkManifest(JSON.parse(content))).toMatchObject(flawless)
     else if (file.endsWith('.json')) JSON.parse(content)
@@ -119,7 +134,7 @@ export function testPages(
 
     for (const block of blocks.filter(isKnown)) {
       it(titleOf(block), { timeout: 60_000 }, async () => {
-        if (block.kind === 'file') checkFile(block)
+        if (block.kind === 'file' || block.kind === 'append') checkFile(block)
         else await checks[`${block.language} ${block.kind}`]?.(block)
       })
     }

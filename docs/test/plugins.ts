@@ -2,6 +2,7 @@ import type { PluginHandle, PluginHost } from '@appfactory/host'
 import type { LLMContract, STTContract, TTSContract } from '@appfactory/sdk'
 import { encodeWav, PluginStatus } from '@appfactory/sdk'
 import type { Block } from './blocks.js'
+import { pythonModuleOf } from './python-plugins.js'
 
 const imports = {
   values: ['encodeWav', 'isPluginError', 'PluginError', 'PluginStatus', 'TTSContract'],
@@ -28,25 +29,28 @@ const imports = {
   ],
 }
 
-/** The name under which a `plugin` or `members` block can be loaded. */
+/** The name under which a block can be loaded. */
 export function pluginNameOf({ place }: Block): string {
   return `block_${place.replace(/\W/g, '_').toLowerCase()}`
 }
 
-/** A `plugin` or `members` block as a plugin's folder; its TypeScript is compiled to `js/`. */
+/** A block that is loaded, as a plugin's folder in `js/`: TypeScript is compiled to there. */
 export function pluginFilesOf(block: Block): Record<string, string> {
-  const { kind, attributes, text } = block
+  const { language, kind, attributes, text } = block
   const name = pluginNameOf(block)
+  const isPython = language === 'python'
   const manifest = {
     name,
     version: '1.0.0',
-    contract: attributes[kind],
-    entry_point: 'index.js',
+    contract: attributes[kind] === 'base' ? 'tts' : attributes[kind],
+    entry_point: isPython ? '__init__' : 'index.js',
     default_config: JSON.parse(attributes['config'] ?? '{}') as unknown,
   }
   return {
     [`js/plugins/${name}/manifest.json`]: JSON.stringify(manifest),
-    [`plugins/${name}/index.ts`]: kind === 'members' ? withTheRest(text) : text,
+    ...(isPython
+      ? { [`js/plugins/${name}/__init__.py`]: pythonModuleOf(block) }
+      : { [`plugins/${name}/index.ts`]: kind === 'members' ? withTheRest(text) : text }),
   }
 }
 

@@ -1,5 +1,15 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -23,8 +33,11 @@ export class ReaderFolder {
   readonly path = mkdtempSync(join(root, 'docs/.tmp-'))
 
   constructor(readonly blocks: readonly Block[]) {
-    for (const block of blocks)
+    for (const block of blocks) {
       for (const [file, text] of Object.entries(filesOf(block))) this.write(file, text)
+      if (block.kind === 'append')
+        appendFileSync(join(this.path, block.attributes['append'] ?? ''), `\n${block.text}`)
+    }
     // Keeps a reader's vitest from going up to the configuration of this repository.
     this.write('vitest.config.js', 'export default {}\n')
     const options = {
@@ -67,6 +80,23 @@ export class ReaderFolder {
     return run(process.execPath, [join(this.path, 'js', sourceName(block).replace(/ts$/, 'js'))], cwd)
   }
 
+  /** Runs a test in Python with pytest. */
+  test({ attributes: { test = '', from }, text, ...block }: Block): Promise<Outcome> {
+    const folder = join(this.path, test)
+    if (from !== undefined) this.#copyPlugin(join(this.path, from), folder)
+    const file = `tests/test_${sourceName({ ...block, attributes: {}, text: '' }).replace(/\.\w+$/, '.py')}`
+    this.write(join(test, file), text)
+    return run('python', ['-m', 'pytest', '-q', file], folder)
+  }
+
+  /** Under the name of its new folder. */
+  #copyPlugin(from: string, to: string): void {
+    cpSync(from, to, { recursive: true })
+    const manifest = join(to, 'manifest.json')
+    const content: object = JSON.parse(readFileSync(manifest, 'utf8'))
+    writeFileSync(manifest, JSON.stringify({ ...content, name: basename(to) }))
+  }
+
   has(file: string): boolean {
     return existsSync(join(this.path, file))
   }
@@ -84,6 +114,7 @@ export class ReaderFolder {
 function filesOf(block: Block): Record<string, string> {
   const { language, kind, attributes, text } = block
   if (kind === 'file') return { [attributes['file'] ?? '']: text }
+  if (language === 'python') return kind === 'test' || kind === 'append' ? {} : pluginFilesOf(block)
   if (kind === 'plugin' && language === 'ts') return pluginFilesOf(block)
   if (kind === 'members') return pluginFilesOf(block)
   if (kind === 'shape') return { [sourceName(block)]: shapeCheckOf(block) }

@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { defineConfig } from 'vitepress'
 
-/** The chapters of the guide, in the order in which they are read. */
-const chapters = [
-  ...readFileSync(join(import.meta.dirname, '../docs/guide/README.md'), 'utf8').matchAll(
-    /\[([^\]]+)\]\(([a-z-]+)\.md\)/g,
-  ),
-].map(([, text, name]) => ({ text, link: `/docs/guide/${name}` }))
-
 const page = (text, link) => ({ text, link: `/docs/${link}` })
+
+/** The chapters of an edition of the guide, in the order in which they are read. */
+const chaptersOf = (guide) => {
+  const contents = readFileSync(join(import.meta.dirname, `../docs/${guide}/README.md`), 'utf8')
+  const links = [...contents.matchAll(/\[([^\]]+)\]\(([a-z-]+)\.md\)/g)]
+  return links.map(([, text, name]) => page(text, `${guide}/${name}`))
+}
 
 export default defineConfig({
   title: 'App Factory',
@@ -18,6 +18,7 @@ export default defineConfig({
   rewrites: {
     'README.md': 'index.md',
     'docs/guide/README.md': 'docs/guide/index.md',
+    'docs/guide-python/README.md': 'docs/guide-python/index.md',
     'docs/decisions/README.md': 'docs/decisions/index.md',
   },
   vue: { template: { transformAssetUrls: false } },
@@ -29,7 +30,12 @@ export default defineConfig({
       { text: 'Reference', link: '/docs/api/host/' },
     ],
     sidebar: [
-      { text: 'Write a plugin', items: [page('Guide', 'guide/'), ...unique(chapters)] },
+      { text: 'Write a plugin', items: [page('Guide', 'guide/'), ...unique(chaptersOf('guide'))] },
+      {
+        text: 'Write a plugin in Python',
+        collapsed: true,
+        items: [page('Guide', 'guide-python/'), ...unique(chaptersOf('guide-python'))],
+      },
       {
         text: 'More for authors',
         items: [
@@ -37,6 +43,8 @@ export default defineConfig({
           page('Publish a plugin', 'publish'),
           page('Development', 'development'),
           page('Tests', 'testing'),
+          page('Python', 'python'),
+          page('Python environments', 'python-environments'),
           page('Plugin Tester', 'tester'),
         ],
       },
