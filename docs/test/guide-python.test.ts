@@ -37,8 +37,11 @@ describe('the guide for Python', () => {
 })
 
 describe.skipIf(python === undefined)('blocks in Python (skipped without Python 3.9 or newer)', () => {
-  const environment = mkdtempSync(join(tmpdir(), 'appfactory-docs-'))
-  beforeAll(() => installWheel(environment))
+  let environment = ''
+  beforeAll(() => {
+    environment = mkdtempSync(join(tmpdir(), 'appfactory-docs-'))
+    installWheel(environment)
+  })
   afterAll(() => rmSync(environment, { recursive: true, force: true }))
 
   testPages('the guide for Python', pagesOf(folder), testClaims)
