@@ -49,6 +49,8 @@ const sameOnEachNode = [
   '**/slot/swap-config.test.ts',
   '**/slot/swap-edges.test.ts',
   '**/slot/swap.test.ts',
+  // What Python runs.
+  '**/guide-python.test.ts',
 ]
 // biome-ignore lint/suspicious/noUndeclaredEnvVars: turbo runs no tests.
 const leftOut = process.env['OTHER_NODE'] === undefined ? [] : sameOnEachNode
