@@ -25,7 +25,7 @@
 //   jsonl
 //     host               a conversation with appfactory-host: "--> " is sent, "<-- " must be answered. One process serves
 //                        all blocks of a document, in order.
-//     plugin             the same with a plugin's process; plugin=FILE: with that file of the reader's folder.
+//     plugin             the same with a plugin's process, in Node and in Python; plugin=FILE: with that file of the reader's folder.
 //   sh
 //     run                run with bash.
 //     syntax             bash -n only: for commands that need a network, a terminal or a fresh clone.

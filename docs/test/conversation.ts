@@ -9,8 +9,8 @@ export class Conversation {
   readonly #process: ChildProcess
   readonly #answers: AsyncIterator<string>
 
-  constructor(args: readonly string[], cwd: string) {
-    this.#process = spawn(process.execPath, args, { cwd, stdio: ['pipe', 'pipe', 'ignore'] })
+  constructor([file = '', ...args]: readonly string[], cwd: string) {
+    this.#process = spawn(file, args, { cwd, stdio: ['pipe', 'pipe', 'ignore'] })
     if (!this.#process.stdout) throw new Error('no stdout')
     this.#answers = createInterface(this.#process.stdout)[Symbol.asyncIterator]()
   }

@@ -3,6 +3,7 @@ import { basename, join, relative } from 'node:path'
 import { PluginHost } from '@appfactory/host'
 import { checkManifest } from '@appfactory/sdk/manifest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findTestPython } from '../../packages/host/test/python-for-tests.js'
 import { type Block, blocksOf, isKnown } from './blocks.js'
 import { Conversation } from './conversation.js'
 import { patternOf } from './match.js'
@@ -11,6 +12,8 @@ import { methodsIn } from './python-plugins.js'
 import { type Outcome, ReaderFolder, root } from './reader.js'
 
 const sdkRuntime = join(root, 'packages/sdk/dist/runtime/main.js')
+const pythonRuntime = join(root, 'packages/sdk/dist/python/appfactory/run.py')
+const python = findTestPython()
 const hostCommand = join(root, 'packages/host/bin/appfactory-host.js')
 
 export interface TestedDocument {
@@ -43,15 +46,17 @@ export function testPages(
   const conversations = new Map<string, Conversation>()
   const tested: TestedDocument = { text, blocks, reader: () => reader }
 
-  function hold({ kind, attributes, text: lines }: Block): Promise<void> {
+  function hold({ kind, attributes, text: lines }: Block, other = attributes[kind] || kind): Promise<void> {
     const plugins = join(root, 'examples/plugins')
-    const process = attributes[kind] || kind
-    const args: Record<string, string[]> = {
-      host: [hostCommand, '--plugins-dir', plugins, '--log-dir', join(reader.path, 'logs')],
-      plugin: [sdkRuntime, join(plugins, 'tts_tone/dist/index.js')],
+    const twin = join(plugins, 'tts_tone_py')
+    const commands: Record<string, string[]> = {
+      host: [process.execPath, hostCommand, '--plugins-dir', plugins, '--log-dir', join(reader.path, 'logs')],
+      plugin: [process.execPath, sdkRuntime, join(plugins, 'tts_tone/dist/index.js')],
+      python: [python ?? '', '-I', '-X', 'utf8', pythonRuntime, join(twin, 'main.py'), '--dir', twin],
     }
-    const known = conversations.get(process) ?? new Conversation(args[process] ?? [process], reader.path)
-    conversations.set(process, known)
+    const command = commands[other] ?? [process.execPath, other]
+    const known = conversations.get(other) ?? new Conversation(command, reader.path)
+    conversations.set(other, known)
     return known.hold(lines)
   }
 
@@ -79,8 +84,8 @@ export function testPages(
       expect(checkManifest({ ...rest, ...JSON.parse(json) })).toMatchObject(flawless)
     },
     'json value': ({ text: json }) => JSON.parse(json),
-    'jsonl host': hold,
-    'jsonl plugin': hold,
+    'jsonl host': (block) => hold(block),
+    'jsonl plugin': (block) => hold(block),
     'text output': ({ text: shown }) => expect(last?.output.trimEnd()).toMatch(patternOf(shown)),
     'text shown': () => {},
     'text tree': ({ text: tree }) => {
@@ -137,6 +142,8 @@ export function testPages(
         if (block.kind === 'file' || block.kind === 'append') checkFile(block)
         else await checks[`${block.language} ${block.kind}`]?.(block)
       })
+      if (isOfAnyRuntime(block))
+        it.skipIf(python === undefined)(`${titleOf(block)}, in Python`, () => hold(block, 'python'))
     }
 
     more(tested)
@@ -146,6 +153,11 @@ export function testPages(
 }
 
 const flawless = { valid: true, warnings: [] }
+
+/** A conversation that each runtime must be able to hold. */
+function isOfAnyRuntime({ language, kind, attributes }: Block): boolean {
+  return language === 'jsonl' && kind === 'plugin' && !attributes[kind]
+}
 
 function titleOf({ place, language, kind, attributes }: Block): string {
   return `${place} ${language} ${kind}${attributes[kind] ? `=${attributes[kind]}` : ''}`
