@@ -17,7 +17,7 @@ import { createInterface, type Interface } from 'node:readline'
 import { encodeWav } from '@appfactory/sdk'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Registry, startRegistry } from '../../../scripts/lib/registry.mjs'
-import { type Contract, contracts, languages } from '../src/answers.js'
+import { type Contract, contracts } from '../src/answers.js'
 import { User } from './user.js'
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'appfactory-e2e-')))
@@ -93,6 +93,7 @@ async function told(events: Interface, type: string): Promise<void> {
 }
 
 const managers = ['npm', 'pnpm'] as const
+const languages = ['typescript', 'javascript'] as const
 /** Each contract with both, in one language with npm and in the other with pnpm. */
 const matrix = managers.flatMap((manager) =>
   contracts.flatMap((contract, index) =>
