@@ -147,10 +147,23 @@ def test_forked_children_have_no_part_in_the_connection(tmp_path: Path) -> None:
                 if child == 0: return "child"
                 os.waitpid(child, 0)
                 return "parent"
+            def sync_fork(self, fails): return self.status(fails)
+            async def async_fork(self, fails): return self.status(fails)
+            def status(self, fails):
+                child = os.fork()
+                if child == 0:
+                    if fails: raise RuntimeError("in the child")
+                    print("said by the child", end="")
+                    raise SystemExit(3)
+                return os.waitpid(child, 0)[1] >> 8
     """
     with ProcessHost(tmp_path, source) as host:
         host.start()
         assert host.ask("fork")["result"] == "parent"
+        for method in ("sync_fork", "async_fork"):
+            assert host.ask(method, {"fails": False})["result"] == 3
+            assert host.ask(method, {"fails": True})["result"] == 1
+        assert host.logged("said by the child") and host.logged("in the child")
         # Leaving the pool sends SIGTERM to its children.
         assert host.ask("pool")["result"] == [1, 2]
         assert host.result("plugin/ping") == "pong"

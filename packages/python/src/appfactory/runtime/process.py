@@ -50,6 +50,7 @@ class Connection:
 
 
 _protected: list[Connection] = []
+_is_child = False
 
 
 def protect_streams() -> Connection:
@@ -80,13 +81,33 @@ def _hide_offers() -> None:
             pass
 
 
-def watch_forks(on_child: Callable[[], None]) -> None:
+def watch_forks() -> None:
     """A forked child has no part in the connection, and its signals are not this process's."""
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=lambda: _leave_connection(on_child))
+        os.register_at_fork(after_in_child=_leave_connection)
 
 
-def _leave_connection(on_child: Callable[[], None]) -> None:
+def is_child() -> bool:
+    """Whether a method has forked this process: then it is not the plugin any more."""
+    return _is_child
+
+
+def end_child(error: BaseException | None) -> None:
+    """Ends a forked child whose method has returned or raised, with the status that a script would have."""
+    if isinstance(error, SystemExit):
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
+        end(error.code if isinstance(error.code, int) else int(error.code is not None))
+    if error is not None:
+        from appfactory.runtime import logs
+
+        logs.log_thrown("Uncaught error in a forked child", error)
+    end(0 if error is None else 1)
+
+
+def _leave_connection() -> None:
+    global _is_child
+    _is_child = True
     try:
         # The loop of the parent would take the child's signals for its own.
         signal.set_wakeup_fd(-1)
@@ -99,7 +120,6 @@ def _leave_connection(on_child: Callable[[], None]) -> None:
         for fd in connection.descriptors:
             os.dup2(null, fd, inheritable=False)
     os.close(null)
-    on_child()
 
 
 def watch_terminate(leave: Callable[[], None]) -> None:

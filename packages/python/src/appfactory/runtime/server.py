@@ -55,8 +55,7 @@ class Server:
         self._held: HeldMessages | None = None
         self._sender: ByteSender | None = None
         self._is_leaving = False
-        self._is_child = False
-        process.watch_forks(self._become_child)
+        process.watch_forks()
 
     # Before the loop runs
 
@@ -168,7 +167,7 @@ class Server:
 
     def _on_gone(self) -> None:
         """The host is gone, or asks to end by closing the connection."""
-        if self._is_child:
+        if process.is_child():
             os._exit(0)
         if self._is_leaving:
             return
@@ -329,6 +328,8 @@ class Server:
             result = await handler(params, call)
         except BaseException as thrown:
             error = thrown
+        if process.is_child():
+            process.end_child(error)
         if call.has_pieces:
             error = await self._close_pieces(call, error)
         if call.reason is not None:
@@ -444,9 +445,9 @@ class Server:
         return str(id) if type(id) is int else self._encoder.encode(id)
 
     def _queue(self, line: str) -> None:
-        if self._is_child:
+        if process.is_child():
             # A child that a method has forked and that goes on with the parent's work.
-            os._exit(0)
+            process.end_child(None)
         if self._writer.queue(line) and not self._is_taking and self.loop is not None:
             self.loop.call_soon(self._writer.flush)
 
@@ -507,9 +508,6 @@ class Server:
         if self._sender is not None:
             self._sender.drain(1.0)
         process.end()
-
-    def _become_child(self) -> None:
-        self._is_child = True
 
 
 def _nothing() -> None:

@@ -8,6 +8,8 @@ from collections import deque
 from queue import SimpleQueue
 from typing import Any, Callable
 
+from appfactory.runtime import process
+
 
 class Job:
     """A function that runs in a thread, for a coroutine that waits for it."""
@@ -122,6 +124,8 @@ class Worker:
             if job.state == "waiting":
                 job.state = "running"
                 job.run()
+                if process.is_child():
+                    process.end_child(job.error)
             self.current = None
             self._posts.post(self._finish, job)
 
