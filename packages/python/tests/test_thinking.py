@@ -62,6 +62,14 @@ def test_the_guides_dialect(plugins: Maker) -> None:
     assert running.call("stream_chat", messages=HI) == chat
 
 
+def test_messages_without_content_are_empty(plugins: Maker) -> None:
+    running = plugins.run_methods(OLD, "llm")
+    call = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "name": "add", "arguments": {}}]}
+    assert running.call("chat", messages=[call])["message"]["content"] == ""
+    message = running.instance.got[0][0]
+    assert (message.content, message.tool_calls) == ("", call["tool_calls"])
+
+
 def test_the_repositorys_dialect(plugins: Maker) -> None:
     running = plugins.run_methods(OLD, "llm")
     result = running.call("complete", prompt="Hi", max_tokens=5, stop_sequences=["x"], seed=1)

@@ -49,7 +49,7 @@ class Message:
     @classmethod
     def from_dict(cls, data: Dict[str, Any]) -> Message:
         """Makes one of JSON; keys that it does not know are left out."""
-        return from_known(cls, {"content": "", **data}, role=MessageRole)
+        return from_known(cls, {**data, "content": data.get("content") or ""}, role=MessageRole)
 
 
 @dataclass
