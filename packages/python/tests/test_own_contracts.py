@@ -106,6 +106,24 @@ def test_other_names_are_no_methods(plugins: Maker, name: Any) -> None:
     assert caught.value.code == -32601
 
 
+def test_methods_in_camel_case_are_in_snake_case_on_the_wire(plugins: Maker) -> None:
+    code = """
+    import functools
+    def loadModel(self, modelName: str): return modelName
+    def getVoices(self): return "not the contract's"
+    def get_voices(self): return ["a"]
+    async def synthesize(self, text): return b"x"
+    @functools.lru_cache()
+    def look_up(self, key: int): return key
+    """
+    running = plugins.run_methods(code, "tts")
+    assert running.call("load_model", modelName="big") == "big"
+    assert running.call("get_voices")[0]["id"] == "a"
+    assert running.call("look_up", key=3) == 3
+    with pytest.raises(PluginError, match="load_model"):
+        running.plugin.find("loadModel")
+
+
 def test_further_methods_of_a_shipped_contract(plugins: Maker) -> None:
     code = (
         "def synthesize(self, text):\n    return b''\n\ndef get_voices(self):\n    return []\n\n"

@@ -41,11 +41,20 @@ def public_methods(plugin_class: type, base: type) -> List[str]:
     names: Dict[str, None] = {}
     for each in reversed([each for each in plugin_class.__mro__ if each not in base.__mro__]):
         for name, value in vars(each).items():
-            if isinstance(
-                value, (types.FunctionType, staticmethod, classmethod, partialmethod)
-            ) and _is_public(name):
+            if _is_method(value) and _is_public(name):
                 names[name] = None
     return [name for name in names if callable(getattr(plugin_class, name, None))]
+
+
+def _is_method(value: Any) -> bool:
+    """Functions in every form in which a class may have them, such as behind a cache."""
+    kinds = types.FunctionType, staticmethod, classmethod, partialmethod
+    return isinstance(value, kinds) or (hasattr(value, "__wrapped__") and not isinstance(value, type))
+
+
+def wire_name(name: str) -> str:
+    """A method's name on the wire, where names are in snake_case: `loadModel` → `load_model`"""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _is_public(name: str) -> bool:
@@ -53,7 +62,7 @@ def _is_public(name: str) -> bool:
     return re.fullmatch(r"[a-z][A-Za-z0-9]*", camel) is not None and camel not in _RESERVED
 
 
-def describe_method(function: Callable[..., Any], name: str) -> Dict[str, Any]:
+def describe_method(function: Callable[..., Any], wire: str) -> Dict[str, Any]:
     """The descriptor of a bound method, from its signature and docstring."""
     args, positional = _args_schema(function)
     returns = _return_annotation(function)
@@ -64,8 +73,8 @@ def describe_method(function: Callable[..., Any], name: str) -> Dict[str, Any]:
         {"type": "object", "properties": {"_b64": _BYTES}, "required": ["_b64"]} if returns == "bytes" else {}
     )
     return {
-        "name": camel_case(name),
-        "wire": name,
+        "name": camel_case(wire),
+        "wire": wire,
         "description": (inspect.getdoc(function) or "").split("\n")[0],
         "kind": "stream" if is_stream else "call",
         "required": False,

@@ -9,7 +9,7 @@ import os
 from typing import Any, AsyncIterator, Callable, Dict, List, Optional, Tuple
 
 from appfactory.errors import ErrorCodes, PluginError
-from appfactory.plugin.describe import describe_method, public_methods
+from appfactory.plugin.describe import describe_method, public_methods, wire_name
 from appfactory.plugin.find_class import SHIPPED, find_class
 from appfactory.plugin.health import health_of
 from appfactory.plugin.imports import ROOT, install_finders
@@ -60,9 +60,12 @@ class LoadedClass:
         shipped = _read_contract(contract) if contract in SHIPPED else None
         adapted = _ADAPTED.get(contract, {})
         wires = [each["wire"] for each in shipped["methods"]] if shipped else []
-        own = public_methods(found, self.base)
-        self.extras = [name for name in own if name not in wires and name not in adapted]
-        described = [describe_method(_bound(found, name), name) for name in self.extras]
+        # Further methods by their names on the wire, which are in snake_case.
+        self.extras: Dict[str, str] = {}
+        for name in public_methods(found, self.base):
+            if not {name, wire_name(name)} & {*wires, *adapted}:
+                self.extras.setdefault(wire_name(name), name)
+        described = [describe_method(_bound(found, name), wire) for wire, name in self.extras.items()]
         self.descriptor: Values = {
             "name": contract,
             "version": shipped["version"] if shipped else str(manifest.get("version", "1.0.0")),
@@ -146,10 +149,10 @@ class Plugin:
         shipped: List[Method] = []
         if contract in SHIPPED:
             shipped = importlib.import_module(f"appfactory.plugin.shipped.{contract}").methods_of(author)
-        return [*shipped, *(self._extra(author, name) for name in loaded.extras)]
+        return [*shipped, *(self._extra(author, *names) for names in loaded.extras.items())]
 
-    def _extra(self, author: Author, name: str) -> Method:
-        descriptor = author.methods[name]
+    def _extra(self, author: Author, wire: str, name: str) -> Method:
+        descriptor = author.methods[wire]
         known = list(descriptor["args"]["properties"])
         plan = Plan(getattr(self.instance, name), [], known)
 
@@ -164,9 +167,9 @@ class Plugin:
                     yield piece
 
         return (
-            author.method(name, None, pieces)
+            author.method(wire, None, pieces)
             if descriptor["kind"] == "stream"
-            else author.method(name, answer)
+            else author.method(wire, answer)
         )
 
     def find(self, wire_name: Any) -> Method:
