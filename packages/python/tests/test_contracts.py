@@ -99,7 +99,7 @@ def test_an_error_takes_a_number_a_name_or_an_enum() -> None:
             None,
             "Too long",
         )
-    assert PluginError(1002).message == "The text is too long."
+    assert PluginError(1002).message == PluginError(1002, None).message == "The text is too long."
     assert PluginError(4711).message == "Error 4711"
     copy = pickle.loads(pickle.dumps(PluginError(1001, "No", {"voices": []})))
     assert (copy.code, copy.data) == (1001, {"voices": []})

@@ -168,7 +168,7 @@ class Odd(Exception):
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no"), -32603, "'utf-8' codec can't decode"),
         (KeyError("api_key"), -32603, "p: m failed: KeyError: 'api_key' (the stack is in the log of p)"),
         (Odd(), -32603, "p: m failed: Odd, whose text can't be read"),
-        (SystemExit(3), -32603, "p: m failed: 3"),
+        (SystemExit(3), -32603, "p: m failed: SystemExit: 3"),
         (RuntimeError(), -32603, "p: m failed: RuntimeError"),
         (KeyboardInterrupt(), -32603, "p: m failed: KeyboardInterrupt"),
         (PluginError(1002, "Too long", {"limit": 5}), 1002, "Too long"),

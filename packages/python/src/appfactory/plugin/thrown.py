@@ -38,8 +38,9 @@ def _words(error: BaseException) -> str:
         return f"{name}, whose text can't be read"
     if len(text) > MAX_TEXT:
         text = f"{text[:MAX_TEXT]}… ({len(text)} characters)"
-    # The text of a KeyError is nothing but the key.
-    return f"{name}: {text}".rstrip(": ") if isinstance(error, KeyError) or not text else text
+    # The text of these is nothing but a key, a status or a value.
+    is_bare = isinstance(error, (KeyError, SystemExit, StopIteration)) or not text
+    return f"{name}: {text}".rstrip(": ") if is_bare else text
 
 
 def log_thrown(error: BaseException) -> None:
