@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -65,6 +66,15 @@ def test_no_module_of_a_plugin_runs_twice(plugins: Maker) -> None:
         "    assert sys.modules['mine.helper'] is sys.modules[__name__]\n",
     }
     plugins.load(files)
+
+
+def test_an_author_may_replace_the_functions_of_json(plugins: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("load", "loads", "dump", "dumps"):
+        monkeypatch.setattr(json, name, None)
+    running = plugins.run(SPEAKER)
+    with pytest.raises(PluginError, match="text: must be a string, not 7"):
+        running.call("synthesize", text=7)
+    monkeypatch.undo()
 
 
 def test_other_plugins_can_be_imported(plugins: Maker) -> None:

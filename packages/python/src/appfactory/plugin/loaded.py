@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import json
 import os
+from json import loads
 from typing import Any, AsyncIterator, Callable, Dict, List, Optional, Tuple
 
 from appfactory.errors import ErrorCodes, PluginError
@@ -129,7 +129,7 @@ def _read_contract(name: str) -> Values:
     if not os.path.isdir(folder):
         folder = os.path.join(ROOT, "..", "..", "sdk", "dist", "contracts")
     with open(os.path.join(folder, f"{name}.json"), encoding="utf-8") as file:
-        table: Values = json.load(file)
+        table: Values = loads(file.read())
     return table
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import copy
-import json
 import re
+
+# Not `json.dumps` when it is needed: the author may have put a faster one there, which takes other arguments.
+from json import dumps
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 # How many issues are listed one by one; of more, the number is given.
@@ -68,11 +70,11 @@ def shortened(text: str, most: int = 100) -> str:
 def name_value(value: Any) -> str:
     """A value as a person reads it in a message: short, with its type."""
     if value is None or isinstance(value, (bool, int)):
-        return json.dumps(value)
+        return dumps(value)
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else str(value)
     if isinstance(value, str):
-        text = json.dumps(value[:40], ensure_ascii=False)
+        text = dumps(value[:40], ensure_ascii=False)
         return f"the string {text}…" if len(value) > 40 else f"the string {text}"
     if isinstance(value, list):
         return f"an array of {len(value)}"
@@ -238,7 +240,7 @@ def _number(schema: Schema) -> Decode:
 
 
 def _enum(values: List[Any]) -> Decode:
-    expected = " or ".join(json.dumps(value, ensure_ascii=False) for value in values)
+    expected = " or ".join(dumps(value, ensure_ascii=False) for value in values)
 
     def decode(value: Any, path: Path, issues: Issues) -> Any:
         # For Python, 1 and True are equal.
@@ -297,7 +299,7 @@ def _decode_bytes(value: Any, path: Path, issues: Issues) -> Any:
             return decode_base64(value)
         except binascii.Error:
             pass
-    why = 'its length or its "=" is wrong' if stranger is None else f"it holds {json.dumps(stranger.group())}"
+    why = 'its length or its "=" is wrong' if stranger is None else f"it holds {dumps(stranger.group())}"
     return _wrong(value, f"base64 text ({why})", path, issues)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+from json import loads
 from typing import Any, Callable
 
 from appfactory.errors import PluginError
@@ -49,12 +49,13 @@ def _prepare(server: Server, options: Options, handshake: dict[str, Any]) -> Cal
         server.move_to(4)
     server.limit_messages(handshake.get("max_message_bytes"))
     server.begin_reading()
+    version = sdk_version()
     try:
         check_version(handshake)
         loaded = _load(options, handshake)
     except BaseException as error:
         return _raiser(error)
-    return lambda: server.methods.answer_handshake(handshake, loaded, sdk_version())
+    return lambda: server.methods.answer_handshake(handshake, loaded, version)
 
 
 def _load(options: Options, handshake: dict[str, Any]) -> Any:
@@ -84,7 +85,7 @@ def sdk_version() -> str:
     for path in ("../../../../package.json", "../../../../sdk/package.json"):
         try:
             with open(os.path.join(here, path), encoding="utf-8") as file:
-                version: str = json.load(file)["version"]
+                version: str = loads(file.read())["version"]
                 return version
         except (OSError, ValueError, KeyError):
             pass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from json import dumps, loads
 from typing import Any
 
 from appfactory.errors import PluginError
@@ -34,10 +34,10 @@ def _short_data(data: Any) -> Any:
     if data is None:
         return None
     try:
-        text = json.dumps(data, allow_nan=False)
+        text = dumps(data, allow_nan=False)
     except Exception:
         return None
-    return data if len(text) <= MAX_DATA else _shorten(json.loads(text), [MAX_DATA], _MAX_DEPTH)
+    return data if len(text) <= MAX_DATA else _shorten(loads(text), [MAX_DATA], _MAX_DEPTH)
 
 
 def _shorten(value: Any, room: list[int], depth: int) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from json import dumps
 from typing import Any
 
 from appfactory.errors import PluginError
@@ -18,7 +18,7 @@ def encode_state(state: Any, max_bytes: int) -> dict[str, Any]:
     """A state of JSON values and bytes on the wire. Raises HOTSWAP_FAILED and RESOURCE_EXHAUSTED."""
     found: list[dict[str, Any]] = []
     value = _without_bytes(state, (), found, frozenset())
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    text = dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
     size = len(text) + sum(len(item["data_b64"]) for item in found)
     if size > max_bytes:
         message = f"The state has {size} bytes; the limit is {max_bytes}"
