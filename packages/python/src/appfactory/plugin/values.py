@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import types
-from collections import deque
-from collections.abc import Iterable, KeysView, Mapping, ValuesView
+from collections import UserList, deque
+from collections.abc import ItemsView, Iterable, KeysView, Mapping, ValuesView
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from math import isfinite
@@ -175,8 +175,8 @@ _BY_CLASS: List[Any] = [
     (float, _from_float),
     (_BYTES, _from_bytes),
     (Mapping, _from_mapping),
-    ((list, set, frozenset, deque, range, KeysView, ValuesView), _from_list),
-    ((types.GeneratorType, map, filter, zip), _from_iterator),
+    ((list, set, frozenset, deque, range, KeysView, ItemsView, ValuesView, UserList), _from_list),
+    ((types.GeneratorType, map, filter, zip, enumerate, reversed), _from_iterator),
     (os.PathLike, lambda value, depth: os.fsdecode(value)),
 ]
 
