@@ -163,3 +163,34 @@ def test_at_most_max_concurrency_coroutines_run_and_all_are_answered(tmp_path: P
         assert max(answer["result"] for answer in answers if "result" in answer) == 2
         assert sum("error" in answer for answer in answers) == 2
         assert host.ask("counts")["result"] == 2
+
+
+def test_what_was_made_at_import_belongs_to_the_loop_of_the_calls(tmp_path: Path) -> None:
+    source = """
+        import asyncio
+        told = asyncio.get_event_loop_policy().get_event_loop().create_future()
+        lock = asyncio.Lock()
+        class Plugin:
+            async def ask(self):
+                async with lock:
+                    return await told
+            async def tell(self, text): told.set_result(text)
+    """
+    with ProcessHost(tmp_path, source) as host:
+        host.start()
+        asked = [host.call("ask"), host.call("ask")]
+        host.ask("tell", {"text": "yes"})
+        assert [host.answer(each).get("result") for each in asked] == ["yes", "yes"]
+
+
+def test_a_loop_that_was_closed_at_import_is_replaced(tmp_path: Path) -> None:
+    source = """
+        import asyncio
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        asyncio.get_event_loop_policy().get_event_loop().close()
+        class Plugin:
+            async def ask(self): return "yes"
+    """
+    with ProcessHost(tmp_path, source) as host:
+        host.start()
+        assert host.ask("ask")["result"] == "yes"

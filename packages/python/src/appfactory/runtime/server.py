@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import warnings
 from collections import deque
 from time import monotonic
 from typing import Any, Callable
@@ -181,7 +182,7 @@ class Server:
 
     def run(self, handshake: dict[str, Any], answer: Callable[[], Any]) -> None:
         """Runs the loop until the process ends. `answer` constructs the plugin and answers the handshake."""
-        loop = asyncio.new_event_loop()
+        loop = _loop_of_import()
         asyncio.set_event_loop(loop)
         self.loop = self.posts.loop = loop
         process.watch_terminate(self._on_terminate)
@@ -508,6 +509,18 @@ class Server:
         if self._sender is not None:
             self._sender.drain(1.0)
         process.end()
+
+
+def _loop_of_import() -> asyncio.AbstractEventLoop:
+    """The loop that the module got at its import: locks made there belong to it. Else a new one."""
+    try:
+        with warnings.catch_warnings():
+            # Where there is none yet, some versions warn that they make one.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            loop = asyncio.get_event_loop_policy().get_event_loop()
+    except RuntimeError:
+        return asyncio.new_event_loop()
+    return asyncio.new_event_loop() if loop.is_closed() else loop
 
 
 def _nothing() -> None:
