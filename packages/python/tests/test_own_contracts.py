@@ -106,6 +106,28 @@ def test_other_names_are_no_methods(plugins: Maker, name: Any) -> None:
     assert caught.value.code == -32601
 
 
+def test_defaults_that_json_would_change_are_left_to_python(plugins: Maker) -> None:
+    code = """
+    import enum
+    class Tone(str, enum.Enum): LOW = "low"
+    def speak(self, a: int = 2**70, b: float = float("inf"), c: Tone = Tone.LOW, d: int = 3):
+        return [a == 2**70, b == float("inf"), type(c).__name__, d]
+    """
+    running = plugins.run_methods(code, "shouter")
+    assert running.call("speak") == [True, True, "Tone", 3]
+
+
+def test_pieces_that_are_bytes_are_described_so(plugins: Maker) -> None:
+    code = """from contracts import *
+from typing import AsyncIterator
+class Mine(PluginBase):
+    initialize = shutdown = health_check = print
+    async def chunks(self) -> AsyncIterator[bytes]: yield b"x"
+"""
+    (method,) = plugins.load(code, "shouter").descriptor["methods"]
+    assert method["piece"]["required"] == ["_b64"]
+
+
 def test_methods_in_camel_case_are_in_snake_case_on_the_wire(plugins: Maker) -> None:
     code = """
     import functools

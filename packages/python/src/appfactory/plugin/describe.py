@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Tuple
 
 from appfactory.plugin.methods import camel_case
 from appfactory.plugin.signature import annotation_of, parameters_of
-from appfactory.plugin.values import to_json
+from appfactory.plugin.values import NotJson, to_json
 
 Schema = Dict[str, Any]
 
@@ -69,9 +69,8 @@ def describe_method(function: Callable[..., Any], wire: str) -> Dict[str, Any]:
     is_stream = _is_generator(function) or re.match(
         r"(typing\.|collections\.abc\.)?(Async)?(Iterator|Iterable|Generator)\b", returns
     )
-    result = (
-        {"type": "object", "properties": {"_b64": _BYTES}, "required": ["_b64"]} if returns == "bytes" else {}
-    )
+    gives_bytes = returns == "bytes" or (is_stream and re.search(r"\[bytes\b", returns))
+    result = {"type": "object", "properties": {"_b64": _BYTES}, "required": ["_b64"]} if gives_bytes else {}
     return {
         "name": camel_case(wire),
         "wire": wire,
@@ -86,7 +85,7 @@ def describe_method(function: Callable[..., Any], wire: str) -> Dict[str, Any]:
         "session": None,
         "args": args,
         "result": {} if is_stream else result,
-        "piece": {} if is_stream else None,
+        "piece": result if is_stream else None,
     }
 
 
@@ -118,8 +117,8 @@ def _args_schema(function: Callable[..., Any]) -> Tuple[Schema, List[str]]:
         wire = f"{parameter.name}_b64" if schema == _BYTES else parameter.name
         if parameter.default is inspect.Parameter.empty:
             required.append(wire)
-        elif isinstance(parameter.default, (str, int, float)) and schema != _BYTES:
-            schema["default"] = to_json(parameter.default)
+        elif schema != _BYTES and _is_exact(parameter.default):
+            schema["default"] = parameter.default
         properties[wire] = schema
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             positional.append(camel_case(parameter.name))
@@ -130,6 +129,14 @@ def _args_schema(function: Callable[..., Any]) -> Tuple[Schema, List[str]]:
         "additionalProperties": takes_all,
     }
     return args, positional
+
+
+def _is_exact(default: Any) -> bool:
+    """Whether a default is the same after a way over JSON; any other one is left to Python."""
+    try:
+        return type(default) in (str, bool, int, float) and to_json(default) is not None
+    except NotJson:
+        return False
 
 
 def schema_of(annotation: str) -> Schema:
