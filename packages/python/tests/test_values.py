@@ -8,6 +8,7 @@ import datetime
 import decimal
 import enum
 import fractions
+import io
 import itertools
 import json
 import pathlib
@@ -85,6 +86,7 @@ class Float32(float):
         (collections.deque([1]), [1]),
         (range(3), [0, 1, 2]),
         ((each for each in "ab"), ["a", "b"]),
+        (iter(["a"]), ["a"]),
         (map(str, [1]), ["1"]),
         ({"a": 1}.keys(), ["a"]),
         ({"a": 1}.values(), [1]),
@@ -130,7 +132,8 @@ def circle() -> Any:
         ([1j], r"\[0\]: must be what JSON can carry, not a complex"),
         (lambda: 1, "not a function"),
         (circle(), "more than 300 deep, or contains itself"),
-        (itertools.count().__iter__(), "not a count"),
+        (itertools.count(), "takes at most 1000000 items"),
+        (io.StringIO("a"), "not a StringIO"),
         (iter(map(str, itertools.count())), "takes at most 1000000 items"),
         (Scalar(None), None),
     ],

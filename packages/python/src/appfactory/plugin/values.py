@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
-import types
 from collections import UserList, deque
-from collections.abc import ItemsView, Iterable, KeysView, Mapping, ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from math import isfinite
@@ -176,7 +176,9 @@ _BY_CLASS: List[Any] = [
     (_BYTES, _from_bytes),
     (Mapping, _from_mapping),
     ((list, set, frozenset, deque, range, KeysView, ItemsView, ValuesView, UserList), _from_list),
-    ((types.GeneratorType, map, filter, zip, enumerate, reversed), _from_iterator),
+    # The lines of an open file are nobody's result.
+    (io.IOBase, _refuse),
+    (Iterator, _from_iterator),
     (os.PathLike, lambda value, depth: os.fsdecode(value)),
 ]
 
