@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -169,6 +171,65 @@ def test_forked_children_have_no_part_in_the_connection(tmp_path: Path) -> None:
         assert host.result("plugin/ping") == "pong"
         assert host.result("plugin/shutdown") is True
         assert "child" not in str(host.rest())
+
+
+def test_children_can_print_whatever_threads_do_at_their_fork(tmp_path: Path) -> None:
+    source = """
+        import os, sys, threading
+        class Plugin:
+            def fork(self):
+                held, forked = threading.Event(), threading.Event()
+                def hold():
+                    with sys.stdout._lock:
+                        held.set()
+                        forked.wait()
+                threading.Thread(target=hold).start()
+                held.wait()
+                child = os.fork()
+                if child == 0:
+                    print("said by the child")
+                    os._exit(0)
+                forked.set()
+                return os.waitpid(child, 0)[1]
+    """
+    with ProcessHost(tmp_path, source) as host:
+        host.start()
+        assert host.ask("fork")["result"] == 0
+        assert host.logged("said by the child")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="this system has no SIGALRM")
+def test_a_handler_of_a_signal_that_fails_does_not_end_the_process(tmp_path: Path) -> None:
+    source = """
+        import os, signal
+        class Plugin:
+            def __init__(self): signal.signal(signal.SIGALRM, self.fail)
+            def fail(self, *_): raise TimeoutError("took too long")
+            async def pid(self): return os.getpid()
+    """
+    with ProcessHost(tmp_path, source) as host:
+        host.start()
+        os.kill(host.ask("pid")["result"], signal.SIGALRM)
+        host.logged("took too long")
+        assert host.result("plugin/ping") == "pong"
+
+
+def test_where_no_thread_can_be_started_the_next_call_tries_again(tmp_path: Path) -> None:
+    source = """
+        import threading
+        start = threading.Thread.start
+        def refuse(thread): raise RuntimeError("can't start new thread")
+        class Plugin:
+            async def refuse(self): threading.Thread.start = refuse
+            async def allow(self): threading.Thread.start = start
+            def work(self): return "done"
+    """
+    with ProcessHost(tmp_path, source) as host:
+        host.start()
+        host.ask("refuse")
+        assert "can't start new thread" in host.ask("work")["error"]["message"]
+        host.ask("allow")
+        assert host.ask("work")["result"] == "done"
 
 
 def test_a_task_that_wants_to_end_the_process_does_not(tmp_path: Path) -> None:

@@ -70,8 +70,7 @@ class LogStream(io.TextIOBase):
         self._fd = fd
         self._partial = ""
         self._entry: list[str] = []
-        # Reentrant: a signal's handler may print while its thread prints.
-        self._lock = threading.RLock()
+        self._lock = _new_lock()
         self.mode = "w"
         self.name = "<stdout>" if fd == 1 else "<stderr>"
         self.buffer = LogBuffer(self)
@@ -102,6 +101,12 @@ class LogStream(io.TextIOBase):
         self._partial = ""
         self._end_entry()
         self._lock.release()
+
+    def start_anew(self) -> None:
+        """In a forked child: no thread is left to release the lock, and the parent says what it has begun."""
+        self._lock = _new_lock()
+        self._partial = ""
+        self._entry = []
 
     def flush(self) -> None:
         """Whole lines are written already."""
@@ -144,6 +149,11 @@ class LogStream(io.TextIOBase):
             self._entry = []
 
 
+def _new_lock() -> threading.RLock:  # type: ignore[valid-type, unused-ignore]
+    """Reentrant: a signal's handler may print while its thread prints."""
+    return threading.RLock()
+
+
 class LogBuffer(io.BufferedIOBase):
     """The bytes' side of a LogStream: `sys.stdout.buffer`."""
 
@@ -175,8 +185,11 @@ class LogBuffer(io.BufferedIOBase):
 
 def set_up() -> None:
     """Makes everything that Python prints, logs or warns of an entry of the log."""
-    sys.stdout = LogStream(6, 1)
-    sys.stderr = LogStream(4, STDERR)
+    out, err = LogStream(6, 1), LogStream(4, STDERR)
+    sys.stdout, sys.stderr = out, err
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=out.start_anew)
+        os.register_at_fork(after_in_child=err.start_anew)
     handler = LogHandler()
     handler.setFormatter(_Formatter())
     root = logging.getLogger()

@@ -200,6 +200,11 @@ class Server:
                 logs.log_thrown(
                     "A task of the plugin wants to end the process, which only the host may", error
                 )
+            except Exception as error:
+                if loop.is_closed() or getattr(error, "errno", None) is not None:
+                    # The loop itself is broken, such as by an author who closes all descriptors.
+                    raise
+                logs.log_thrown("The handler of a signal failed", error)
 
     def open_bytes(self, fd: int, nonce: str) -> list[str]:
         """Takes the host's offer of a byte channel, if there is one."""

@@ -275,7 +275,10 @@ class Writer:
                 return
             try:
                 write_whole(self._fd, data)
-            except OSError:
+            except OSError as error:
+                if error.errno is None:
+                    # Not the system's: the author's handler of a signal raised a TimeoutError.
+                    raise
                 self._is_gone = True
         if self._is_gone:
             self._on_gone()

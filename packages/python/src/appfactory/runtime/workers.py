@@ -114,8 +114,10 @@ class Worker:
 
     def _start(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            thread.start()
+            # Not before: where the system has no thread left, the next job tries again.
+            self._thread = thread
 
     def _work(self) -> None:
         while True:
