@@ -128,8 +128,19 @@ function whyNot(error: unknown): string {
   if (error instanceof Error && Reflect.get(error, 'killed') === true)
     return `did not answer in ${askTimeoutMs} ms`
   const said = error instanceof Error ? String(Reflect.get(error, 'stderr') ?? '').trim() : ''
-  const lastLine = said.split('\n').at(-1) ?? ''
-  return `can’t be run: ${lastLine === '' ? reasonOf(error) : lastLine}`
+  return `can’t be run: ${said === '' ? exitOf(error) : gistOf(said)}`
+}
+
+/** The line that says what is wrong: the last one of a traceback, else the first, which help or hints may follow. */
+function gistOf(said: string): string {
+  const lines = said.split('\n').map((line) => line.trim())
+  return (said.startsWith('Traceback ') ? lines.at(-1) : lines[0]) ?? ''
+}
+
+/** How it failed, without the program that it was to run. */
+function exitOf(error: unknown): string {
+  const code = error instanceof Error ? Reflect.get(error, 'code') : undefined
+  return typeof code === 'number' ? `it exited with code ${code} and said nothing` : reasonOf(error)
 }
 
 function parsed(text: string): PythonAnswer | undefined {

@@ -105,6 +105,17 @@ describe.skipIf(python === undefined || process.platform === 'win32')('which Pyt
     expect((await find()).source).toBe('the plugin’s .venv')
   })
 
+  test.each([
+    ['exit 3', 'it exited with code 3 and said nothing'],
+    ['echo "pyenv: not found" >&2; echo "  See its help" >&2; exit 127', 'pyenv: not found'],
+    ['echo "Traceback (most recent)" >&2; echo "ImportError: no os" >&2; exit 1', 'ImportError: no os'],
+  ])('a Python that can’t start says why, and not what it was asked: %s', async (script, reason) => {
+    writeProgram(join(dir, '.venv', 'bin', 'python'), script)
+    const error = await find().catch((thrown: unknown) => thrown)
+    expect(String(error)).toContain(`can’t be run: ${reason}. `)
+    expect(String(error)).not.toContain('import json')
+  })
+
   test.each([{ python_requires: '>=3.99' }, { engines: { python: '>=3.9 <3.9' } }])(
     'a version that does not fit is named, with what was wanted and what there is: %j',
     async (keys) => {
