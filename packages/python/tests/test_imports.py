@@ -177,6 +177,8 @@ def test_a_missing_package_is_named_with_the_command(plugins: Maker) -> None:
         ({"main.py": "\n\n1 / 0"}, 3, "division by zero"),
         ({"main.py": "from . import helper", "helper.py": "import mine.nothing"}, 1, "mine.nothing"),
         ({"main.py": "from .nothing import x"}, 1, "plugins.mine.nothing"),
+        ({"main.py": "import pytest.nothing"}, 1, "pytest.nothing"),
+        ({"main.py": "import os.nothing"}, 1, "os.nothing"),
         ({"main.py": "raise KeyboardInterrupt"}, 1, "KeyboardInterrupt"),
         (
             {"main.py": "class E(Exception):\n  def __str__(self): raise E\nraise E"},

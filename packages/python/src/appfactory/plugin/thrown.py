@@ -159,6 +159,9 @@ def _missing_package(error: BaseException, folder: str) -> Optional[str]:
     is_own = top in ("plugins", "contracts", "appfactory", os.path.basename(folder))
     if is_own or os.path.isfile(f"{own}.py") or os.path.isdir(own):
         return None
+    if top in sys.modules:
+        # It is there, and has no such part.
+        return None
     return None if top in getattr(sys, "stdlib_module_names", ()) else top
 
 
