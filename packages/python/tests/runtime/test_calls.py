@@ -165,6 +165,31 @@ def test_at_most_max_concurrency_coroutines_run_and_all_are_answered(tmp_path: P
         assert host.ask("counts")["result"] == 2
 
 
+def test_coroutines_that_plain_functions_return_count_too(tmp_path: Path) -> None:
+    source = """
+        import asyncio
+        class Plugin:
+            max_concurrency = 2
+            running = most = 0
+            async def run(self):
+                self.running += 1
+                self.most = max(self.most, self.running)
+                await asyncio.sleep(0.02)
+                self.running -= 1
+                return self.most
+            async def pieces(self):
+                yield await self.run()
+            def decorated(self): return self.run()
+            def stream(self): return self.pieces()
+    """
+    with ProcessHost(tmp_path, source) as host:
+        host.start()
+        calls = [host.call("decorated") for _ in range(6)]
+        assert max(host.answer(id)["result"] for id in calls) == 2
+        streams = [host.call("stream", stream={"credit": 8}) for _ in range(6)]
+        assert max(host.piece(id)["value"] for id in streams) == 2
+
+
 def test_what_was_made_at_import_belongs_to_the_loop_of_the_calls(tmp_path: Path) -> None:
     source = """
         import asyncio

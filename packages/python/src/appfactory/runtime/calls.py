@@ -93,6 +93,8 @@ class Call:
         else:
             result = await self._worker.run(self, function, args, kwargs)
         while hasattr(type(result), "__await__"):
+            # A plain function, such as a decorator's, may return a coroutine.
+            await self.enter()
             result = await result
         return result
 
@@ -224,8 +226,10 @@ class Pieces:
         else:
             source = await self._call.in_worker(make)
         while hasattr(type(source), "__await__") and not hasattr(type(source), "__aiter__"):
+            await self._call.enter()
             source = await source
         if hasattr(type(source), "__aiter__"):
+            await self._call.enter()
             self._source = source.__aiter__()
             return
         if isinstance(source, (str, bytes, bytearray, memoryview)) or not hasattr(type(source), "__iter__"):
