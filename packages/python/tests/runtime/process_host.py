@@ -54,7 +54,7 @@ class ProcessHost:
         self.noise: list[bytes] = []
         self.unread: list[dict[str, Any]] = []
         self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._last_id = 0
+        self.last_id = 0
         self._fd4 = False
         self._handshake = {
             "protocol_versions": [1],
@@ -90,9 +90,13 @@ class ProcessHost:
 
     def send(self, method: str, params: Any = None) -> int:
         """Sends a request; returns its id."""
-        self._last_id += 1
-        self.write({"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params or {}})
-        return self._last_id
+        self.write(self.request(method, params))
+        return self.last_id
+
+    def request(self, method: str, params: Any = None) -> dict[str, Any]:
+        """A request with the next id, which is not sent yet."""
+        self.last_id += 1
+        return {"jsonrpc": "2.0", "id": self.last_id, "method": method, "params": params or {}}
 
     def call(self, method: str, args: Any = None, **params: Any) -> int:
         return self.send("plugin/call", {"method": method, "args": args or {}, **params})
@@ -101,7 +105,12 @@ class ProcessHost:
         self.write({"jsonrpc": "2.0", "method": method, "params": params})
 
     def write(self, message: Any) -> None:
-        self.write_raw(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        self.write_all([message])
+
+    def write_all(self, messages: list[Any]) -> None:
+        """Sends messages in one write."""
+        lines = [json.dumps(message, separators=(",", ":")).encode() + b"\n" for message in messages]
+        self.write_raw(b"".join(lines))
 
     def write_raw(self, data: bytes) -> None:
         if self._fd4:

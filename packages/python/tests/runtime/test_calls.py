@@ -38,6 +38,16 @@ PLUGIN = """
             await asyncio.wait_for(asyncio.sleep(0), 5)
             return [task is asyncio.current_task(), which.get()]
 
+        async def sets_context(self): which.set("left")
+        async def keeps_task(self): self.task = asyncio.current_task()
+        async def cancels_kept(self):
+            self.task.cancel()
+            await asyncio.sleep(0)
+        async def finds(self):
+            await asyncio.sleep(0)
+            return which.get(None)
+        async def cancels_itself(self): asyncio.current_task().cancel()
+
         async def ends(self, kind):
             raise {"exit": SystemExit(3), "interrupt": KeyboardInterrupt(), "generator": GeneratorExit(),
                    "cancel": asyncio.CancelledError(), "stop": StopIteration(1)}[kind]
@@ -89,6 +99,14 @@ def test_plain_functions_run_in_one_thread_and_coroutines_on_the_main_one(host: 
 
 def test_the_first_step_runs_in_the_task_and_context_of_the_call(host: ProcessHost) -> None:
     assert host.ask("timeout")["result"] == [True, "mine"]
+
+
+def test_a_call_leaves_no_context_and_no_task_to_the_next_one_of_its_batch(host: ProcessHost) -> None:
+    names = ["sets_context", "finds", "keeps_task", "cancels_kept", "cancels_itself", "finds"]
+    first = host.last_id + 1
+    host.write_all([host.request("plugin/call", {"method": name, "args": {}}) for name in names])
+    results = [host.answer(first + at).get("result", "failed") for at in range(len(names))]
+    assert results == [None] * len(names)
 
 
 def test_errors_that_end_processes_are_answers(host: ProcessHost) -> None:

@@ -68,9 +68,7 @@ class Method:
         """Checks the wire's arguments, fills in defaults and makes bytes of base64. Raises INVALID_PARAMS."""
         args = {} if args is None else args
         issues = Issues()
-        has_input = (
-            self.input_name is not None and isinstance(args, dict) and _is_marker(args.get(self.input_name))
-        )
+        has_input = self.input_name is not None and self._has_marker(args)
         if has_input:
             rest = {key: value for key, value in args.items() if key != self.input_name}
             values = self._decode_rest(rest, (), issues)
@@ -82,6 +80,10 @@ class Method:
             if wire in values:
                 values[name] = values.pop(wire)
         return Arguments(values, has_input)
+
+    def _has_marker(self, args: Any) -> bool:
+        value = args.get(self.input_name) if isinstance(args, dict) else None
+        return isinstance(value, dict) and value.get("$input") is True
 
     def decode_input(self, item: Any) -> Any:
         """Checks one item of the streamed argument. Raises INVALID_PARAMS."""
@@ -138,10 +140,6 @@ def invalid(plugin: str, method: str, issues: Issues) -> PluginError:
     listed = issues.listed()
     data = {"plugin": plugin, "method": method, "issues": listed}
     return PluginError(ErrorCodes.INVALID_PARAMS, f"{plugin}: {method}: {issues_text(listed)}", data)
-
-
-def _is_marker(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("$input") is True
 
 
 def _bytes_in(schema: Dict[str, Any]) -> List[str]:

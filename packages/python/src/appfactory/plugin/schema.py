@@ -130,6 +130,8 @@ def _object(schema: Schema, root: Schema) -> Decode:
     properties: Dict[str, Schema] = schema.get("properties", {})
     required = set(schema.get("required", ()))
     decoders = {key: compile_schema(each, root) for key, each in properties.items()}
+    # What is of such a type needs no further check.
+    plain = {key: found for key, each in properties.items() if (found := _plain_type(each)) is not None}
     # null for what may be left out, and can't be null itself, counts as absent.
     nullable = {key for key, each in properties.items() if key in required or _takes_null(each, root)}
     defaults = {key: each["default"] for key, each in properties.items() if each.get("default") is not None}
@@ -145,6 +147,9 @@ def _object(schema: Schema, root: Schema) -> Decode:
             return value
         decoded: Dict[str, Any] = {}
         for key, item in value.items():
+            if type(item) is plain.get(key):
+                decoded[key] = item
+                continue
             decode_item = decoders.get(key)
             if decode_item is not None:
                 if item is not None or key in nullable:
@@ -165,6 +170,17 @@ def _object(schema: Schema, root: Schema) -> Decode:
         return decoded
 
     return decode
+
+
+def _plain_type(schema: Schema) -> Optional[type]:
+    """The type all of whose values fit, if there is one."""
+    if any(key in schema for key in _LIMITS):
+        return None
+    kind = schema.get("type")
+    return str if kind == "string" else bool if kind == "boolean" else None
+
+
+_LIMITS = ("contentEncoding", "$ref", "anyOf", "oneOf", "enum", "const", "minLength", "maxLength")
 
 
 def _takes_null(schema: Schema, root: Schema) -> bool:

@@ -67,6 +67,8 @@ class Plan:
         )
         self.places = self._match(positional)
         self.options = next((each for each in self.parameters if options and each.name == OPTIONS), None)
+        # A default that the contract filled in is nobody's wish.
+        self.drops_defaults = self.options is None and not self.takes_all and not self.takes_more
         self.by_argument = dict(self.places)
         self.place_names = {argument: parameter.name for argument, parameter in self.places}
         self.needs = [
@@ -103,10 +105,10 @@ class Plan:
         rest: Values = {}
         for name, value in given.items():
             place = self.place_names.get(name)
-            if place is None:
-                rest[name] = value
-            else:
+            if place is not None:
                 values[place] = value
+            elif not self.drops_defaults or self.defaults.get(name) != value:
+                rest[name] = value
         if rest or self.options is not None:
             self._bind_rest(values, rest, warnings)
         for needed in self.needs:
@@ -123,9 +125,7 @@ class Plan:
                 values[options.name] = self.make_options(dict(rest), warnings, annotation_of(options))
             rest.clear()
         elif not self.takes_all and not self.takes_more:
-            # A default that the contract filled in is nobody's wish.
-            asked = [name for name, value in rest.items() if self.defaults.get(name) != value]
-            warnings.extend(f"{name}: this plugin does not support it; it was ignored" for name in asked)
+            warnings.extend(f"{name}: this plugin does not support it; it was ignored" for name in rest)
             rest.clear()
 
     def _arranged(self, values: Values, rest: Values) -> Tuple[List[Any], Values]:

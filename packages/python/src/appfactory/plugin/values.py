@@ -96,7 +96,9 @@ def _from_mapping(value: Mapping[Any, Any], depth: int) -> Dict[str, Any]:
     try:
         for key, item in value.items():
             name = key if type(key) is str else _key(key)
-            if isinstance(item, _BYTES):
+            if type(item) is str and name != "__proto__":
+                converted[name] = item
+            elif isinstance(item, _BYTES):
                 converted[name if name.endswith("_b64") else f"{name}_b64"] = _plain(item)
             elif name != "__proto__":
                 converted[name] = to_json(item, depth + 1)

@@ -247,9 +247,10 @@ def _next_of(iterator: Any) -> Any:
 
 def flags_of(function: Any) -> int:
     """The flags of the code that a call of `function` runs: whether it is a coroutine or a generator."""
-    while isinstance(function, partial):
-        function = function.func
     code = getattr(function, "__code__", None)
+    while code is None and isinstance(function, partial):
+        function = function.func
+        code = getattr(function, "__code__", None)
     if code is None:
         target = getattr(function, "__func__", None) or getattr(type(function), "__call__", None)  # noqa: B004
         code = getattr(target, "__code__", None)

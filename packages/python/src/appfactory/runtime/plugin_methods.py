@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Awaitable, Callable
 
 from appfactory.errors import PluginError
 from appfactory.runtime import logs
@@ -25,20 +25,25 @@ class PluginMethods:
         self._plugin: Any = None
         self._name = ""
         self._shutdown: asyncio.Task[None] | None = None
+        # Answers the handshake, once.
+        self.on_handshake: Callable[[], Any] | None = None
         self._handlers = {
             "plugin/initialize": self._initialize,
             "plugin/call": self._call,
             "plugin/health": self._health,
-            "plugin/ping": self._health,
             "plugin/capture_state": self._capture_state,
             "plugin/restore_state": self._restore_state,
             "plugin/shutdown": self._stop,
             "plugin/handshake": self._handshake,
         }
 
-    def find(self, method: str) -> Any:
-        """The handler of a method; None where there is none."""
-        return self._handlers.get(method)
+    def answer(self, message: dict[str, Any], call: Call) -> Awaitable[Any]:
+        """The result of a request. Raises METHOD_NOT_FOUND, and what the method raises."""
+        handler = self._handlers.get(message["method"])
+        if handler is None:
+            raise PluginError("METHOD_NOT_FOUND", f"A plugin has no method {message['method']}")
+        params = message.get("params")
+        return handler(params if type(params) is dict else {}, call)
 
     def answer_handshake(self, handshake: dict[str, Any], loaded: Any, version: str) -> dict[str, Any]:
         """Constructs the plugin. Raises PLUGIN_LOAD_FAILED."""
@@ -58,12 +63,13 @@ class PluginMethods:
             "byte_channels": self._server.open_bytes(3, str(nonce)) if takes_bytes else [],
         }
 
-    def explain(self, error: BaseException, method: str, params: dict[str, Any]) -> PluginError:
+    def explain(self, error: BaseException, message: dict[str, Any]) -> PluginError:
         """The error that the host gets; one that nobody foresaw becomes INTERNAL_ERROR."""
         if isinstance(error, PluginError):
             return error
-        named = params.get("method")
-        name = named if method == "plugin/call" and isinstance(named, str) else method
+        name, params = message["method"], message.get("params")
+        if name == "plugin/call" and type(params) is dict and isinstance(params.get("method"), str):
+            name = params["method"]
         try:
             from appfactory.plugin import explain
 
@@ -83,7 +89,10 @@ class PluginMethods:
         await asyncio.shield(self._shutdown)
 
     async def _handshake(self, _params: dict[str, Any], _call: Call) -> Any:
-        raise PluginError("INVALID_REQUEST", "The handshake has been made already")
+        answer, self.on_handshake = self.on_handshake, None
+        if answer is None:
+            raise PluginError("INVALID_REQUEST", "The handshake has been made already")
+        return answer()
 
     async def _initialize(self, params: dict[str, Any], call: Call) -> Any:
         config = params.get("config")

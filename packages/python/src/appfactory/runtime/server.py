@@ -7,6 +7,8 @@ import os
 import threading
 import warnings
 from collections import deque
+from contextvars import copy_context
+from sys import getrefcount
 from time import monotonic
 from typing import Any, Callable
 
@@ -25,6 +27,8 @@ READ_BYTES = 256 * 1024
 
 # Longer lines are neither a ping nor a cancel.
 _URGENT_BYTES = 300
+
+_PING, _CANCEL = b'"plugin/ping"', b'"$/cancelRequest"'
 
 # Answers wait for others of the same turn, but not longer than this, in seconds.
 _TURN = 0.001
@@ -52,6 +56,8 @@ class Server:
         self._working: set[Call] = set()
         self._batches: deque[list[bytes | None]] = deque()
         self._is_taking = False
+        # Which task works on the batch.
+        self._turn = 0
         self._waiting_pings: list[Id] = []
         self._held: HeldMessages | None = None
         self._sender: ByteSender | None = None
@@ -120,26 +126,28 @@ class Server:
                 chunk = os.read(self._connection.input, READ_BYTES)
                 if not chunk:
                     break
-                self._hand_over(self.lines.push(chunk))
+                self._hand_over(self.lines.push(chunk), chunk)
         except OSError:
             pass
-        self._hand_over(self.lines.end())
+        self._hand_over(self.lines.end(), b"")
         self._on_gone()
 
-    def _hand_over(self, lines: list[bytes | None]) -> None:
+    def _hand_over(self, lines: list[bytes | None], chunk: bytes) -> None:
         """Lines go to the loop; what may not wait for it is acted on here."""
-        left = [
-            line for line in lines if line is None or len(line) > _URGENT_BYTES or not self._act_at_once(line)
-        ]
+        # The first line may have begun in an earlier chunk.
+        looked_at = lines if _PING in chunk or _CANCEL in chunk else lines[:1]
+        left = [line for line in looked_at if not self._act_at_once(line)] + lines[len(looked_at) :]
         if left:
             self._batches.append(left)
             if len(self._batches) == 1:
                 self.posts.post(self.take_lines)
 
-    def _act_at_once(self, line: bytes) -> bool:
+    def _act_at_once(self, line: bytes | None) -> bool:
         """Notes a cancel, and answers a ping while a call runs that somebody waits for: returns True then."""
-        is_ping = b'"plugin/ping"' in line
-        if not is_ping and b'"$/cancelRequest"' not in line:
+        if line is None or len(line) > _URGENT_BYTES:
+            return False
+        is_ping = _PING in line
+        if not is_ping and _CANCEL not in line:
             return False
         try:
             message = parse(line)
@@ -187,10 +195,8 @@ class Server:
         self.loop = self.posts.loop = loop
         process.watch_terminate(self._on_terminate)
 
-        async def answer_handshake(_params: dict[str, Any], _call: Call) -> Any:
-            return answer()
-
-        loop.call_soon(self._begin, handshake["id"], handshake["method"], {}, answer_handshake)
+        self.methods.on_handshake = answer
+        loop.call_soon(self._act_alone, handshake)
         loop.call_soon(self.posts.run)
         loop.call_soon(self.take_lines)
         while True:
@@ -216,7 +222,7 @@ class Server:
         self._connection.bytes_fd = fd
         self._sender = ByteSender(fd, nonce, self.posts)
         receiver = ByteReceiver(fd, self.posts, lambda: self._notify("$/bytesOff", {"nonce": nonce}))
-        self._held = HeldMessages(receiver, nonce, self._act, self._fail_held, self._is_awaited)
+        self._held = HeldMessages(receiver, nonce, self._act_alone, self._fail_held, self._is_awaited)
         self._encoder.channel = self._sender
         return [f"fd{fd}"]
 
@@ -242,39 +248,74 @@ class Server:
                 self.loop.call_soon(self.take_lines)
 
     def _take_batch(self, lines: list[bytes | None]) -> None:
+        assert self.loop is not None
+        left = deque(lines)
+        while left:
+            start(self.loop, self._take_some(left))
+            # The task has ended, or a call in it waits and keeps it for itself.
+            self._turn += 1
+
+    async def _take_some(self, lines: deque[bytes | None]) -> None:
+        """Works on the calls that end in their first step, all in one task: to make a task costs as much."""
+        own_turn = self._turn
+        task = asyncio.current_task()
+        assert task is not None
+        context, references = copy_context(), getrefcount(task)
         until = monotonic() + _TURN
-        for line in lines:
-            self._take_line(line)
+        while lines:
+            message = self._message_in(lines.popleft())
+            if message is None:
+                continue
+            if "id" in message:
+                begun = self._begin(message)
+                if begun is None:
+                    continue
+                begun.task = task
+                await self._work(begun, message)
+                begun.task = None
+                if self._turn != own_turn:
+                    return
+                # What the author's code has left in the task is none of the next call's business.
+                if copy_context() != context or getrefcount(task) != references:
+                    return
+                if task._must_cancel:  # type: ignore[attr-defined]
+                    return
+            else:
+                self._take_notification(message)
             if monotonic() > until:
                 self._writer.flush()
                 until = monotonic() + _TURN
 
-    def _take_line(self, line: bytes | None) -> None:
+    def _message_in(self, line: bytes | None) -> dict[str, Any] | None:
+        """The message to act on now, if there is one."""
         if line is None:
-            message = f"A message is longer than {self._max_bytes} bytes"
-            self._answer_error(None, PluginError("MESSAGE_TOO_LARGE", message, {"limit": self._max_bytes}))
-            return
+            text = f"A message is longer than {self._max_bytes} bytes"
+            self._answer_error(None, PluginError("MESSAGE_TOO_LARGE", text, {"limit": self._max_bytes}))
+            return None
         try:
-            message_or_none = parse(line)
+            message = parse(line)
         except InvalidMessage as error:
             if error.owed:
                 self._answer_error(error.id, error.error)
-            return
-        if message_or_none is None or (
-            self._held is not None and self._held.hold_back(message_or_none, line)
-        ):
-            return
-        self._act(message_or_none)
+            return None
+        if message is not None and self._held is not None and self._held.hold_back(message, line):
+            return None
+        return message
 
-    def _act(self, message: dict[str, Any]) -> None:
+    def _act_alone(self, message: dict[str, Any]) -> None:
+        """Acts on a message outside a batch, in a task of its own."""
+        if "id" not in message:
+            self._take_notification(message)
+            return
+        call = self._begin(message)
+        if call is not None:
+            assert self.loop is not None
+            call.task = start(self.loop, self._work(call, message))
+
+    def _take_notification(self, message: dict[str, Any]) -> None:
         method, params = message["method"], message.get("params")
-        if "id" in message:
-            handler = self.methods.find(method)
-            self._begin(message["id"], method, params if type(params) is dict else {}, handler)
-        elif type(params) is dict and _is_hashable(params.get("id")):
-            self._take_notification(method, params)
-
-    def _take_notification(self, method: str, params: dict[str, Any]) -> None:
+        if type(params) is not dict or not _is_hashable(params.get("id")):
+            return
         id = params.get("id")
         call = self.calls.get(id)
         if method == "$/cancelRequest":
@@ -300,48 +341,47 @@ class Server:
             # Its bytes had not come yet.
             self._answer_error(id, reason)
 
-    def _begin(self, id: Id, method: str, params: dict[str, Any], handler: Any) -> None:
-        if method == "plugin/ping" and handler is not None:
+    def _begin(self, message: dict[str, Any]) -> Call | None:
+        """The call that a request asks for; None where it is answered already."""
+        id, method = message["id"], message["method"]
+        if method == "plugin/ping":
             self._answer_ping(id)
-            return
+            return None
         if id in self.calls:
             text = self._encoder.encode(id)
             self._answer_error(id, invalid_request(f"the id {text} is in flight already"))
-            return
-        call = self._make_call(id, method)
-        self.calls[id] = call
+            return None
+        call = self.calls[id] = self._make_call(id, method)
         self._working.add(call)
-        assert self.loop is not None
-        call.task = start(self.loop, self._work(call, method, params, handler))
+        return call
 
     def _make_call(self, id: Id, method: str) -> Call:
+        if method == "plugin/call":
+            return Call(id, self.worker, self.slots, self._answer_early)
         if method == "plugin/health":
             return Call(id, self.health_worker, None, self._answer_early)
         if method == "plugin/shutdown" and self.worker.current is not None:
             return Call(id, self._spare_worker(), None, self._answer_early)
-        return Call(id, self.worker, self.slots if method == "plugin/call" else None, self._answer_early)
+        return Call(id, self.worker, None, self._answer_early)
 
     def _spare_worker(self) -> Worker:
         """A thread for `shutdown()` while a method does not stop."""
         return Worker("appfactory-shutdown", self.posts, _nothing)
 
-    async def _work(self, call: Call, method: str, params: dict[str, Any], handler: Any) -> None:
+    async def _work(self, call: Call, message: dict[str, Any]) -> None:
         result: Any = None
         error: BaseException | None = None
         try:
-            if handler is None:
-                raise PluginError("METHOD_NOT_FOUND", f"A plugin has no method {method}")
-            result = await handler(params, call)
+            result = await self.methods.answer(message, call)
         except BaseException as thrown:
             error = thrown
         if process.is_child():
             process.end_child(error)
         if call.has_pieces:
             error = await self._close_pieces(call, error)
-        if call.reason is not None:
-            error = call.reason
-        self._finish(call, result, None if error is None else self.methods.explain(error, method, params))
-        if method == "plugin/shutdown":
+        error = call.reason or error
+        self._finish(call, result, None if error is None else self.methods.explain(error, message))
+        if message["method"] == "plugin/shutdown":
             self._end()
 
     async def _close_pieces(self, call: Call, error: BaseException | None) -> BaseException | None:
@@ -421,9 +461,10 @@ class Server:
             self._answer_error(id, _unwritable(thrown))
             return
         self._queue(line)
-        for number, data in self._encoder.take_payloads():
+        if self._encoder.payloads:
             assert self._sender is not None
-            self._sender.send(number, data, _nothing)
+            for number, data in self._encoder.take_payloads():
+                self._sender.send(number, data, _nothing)
 
     def _answer_error(self, id: Id, error: PluginError) -> None:
         told = error_object(error)

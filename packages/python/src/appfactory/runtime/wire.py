@@ -106,6 +106,19 @@ def parse(line: bytes) -> dict[str, Any] | None:
     value = parse_json(line)
     if value is None:
         return None
+    if (
+        type(value) is dict
+        and value.get("jsonrpc") == "2.0"
+        and type(value.get("method")) is str
+        and type(value.get("id", 0)) is int
+        and type(value.get("params")) is dict
+    ):
+        # As nearly all are.
+        return value
+    return _checked(value)
+
+
+def _checked(value: Any) -> dict[str, Any]:
     if type(value) is not dict:
         raise _invalid(value, "a message is a JSON object")
     if value.get("jsonrpc") != "2.0":
@@ -116,11 +129,27 @@ def parse(line: bytes) -> dict[str, Any] | None:
         raise _invalid(value, '"id" must be a string, a number or null')
     if "params" in value and type(value["params"]) not in (dict, list):
         raise _invalid(value, '"params" must be an object or an array')
-    return value
+    message: dict[str, Any] = value
+    return message
 
 
 def parse_json(line: bytes) -> Any:
     """The JSON in a line; None where it is blank. Raises InvalidMessage, also for JSON that does harm."""
+    try:
+        text = line.decode()
+        value, end = _scan(text, 0)
+    except (ValueError, StopIteration, RecursionError):
+        return _parse_with_care(line)
+    if end != len(text):
+        return _parse_with_care(line)
+    if _looks_unsafe(text):
+        _numbers.has_infinite = False
+        _check_safe(value)
+    return value
+
+
+def _parse_with_care(line: bytes) -> Any:
+    """As `parse_json`, also with white space or a byte order mark around the JSON."""
     try:
         text = line.strip(_BLANK).decode()
     except UnicodeDecodeError:
@@ -210,7 +239,7 @@ class Encoder:
 
     def __init__(self) -> None:
         self.channel: Numbers | None = None
-        self._payloads: list[tuple[int, Any]] = []
+        self.payloads: list[tuple[int, Any]] = []
         make = _encoder.c_make_encoder
         text = _encoder.encode_basestring_ascii
         # One for all messages: `json.dumps` with separators makes one for each.
@@ -228,9 +257,7 @@ class Encoder:
 
     def take_payloads(self) -> list[tuple[int, Any]]:
         """What travels beside what was encoded since the last time."""
-        payloads = self._payloads
-        if payloads:
-            self._payloads = []
+        payloads, self.payloads = self.payloads, []
         return payloads
 
     def _encode_bytes(self, value: Any) -> Any:
@@ -240,7 +267,7 @@ class Encoder:
         if self.channel is None or len(data) < INLINE_BYTES:
             return b2a_base64(data, newline=False).decode("ascii")
         number = self.channel.number(len(data))
-        self._payloads.append((number, data))
+        self.payloads.append((number, data))
         return {"$bytes": f"{self.channel.nonce}:{number}", "length": len(data)}
 
 
