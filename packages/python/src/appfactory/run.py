@@ -7,6 +7,10 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 if __name__ == "__main__":
     # Children that multiprocessing spawns run this file again, under another name.
+    from appfactory.runtime.late_ssl import import_asyncio
+
+    import_asyncio()
+
     from appfactory.runtime.main import main
 
     main(sys.argv[1:])

@@ -295,3 +295,24 @@ def test_what_was_not_granted_is_refused_with_what_to_grant(tmp_path: Path) -> N
             assert f'add "{grant}"' in message
     assert secret.read_text() == "secret"
     assert not (plugin / "new.txt").exists()
+
+
+def test_ssl_is_loaded_when_something_needs_it(tmp_path: Path) -> None:
+    source = """
+        import asyncio, sys
+        class Plugin:
+            async def is_loaded(self): return "ssl" in sys.modules
+            async def talks_tls(self):
+                async def answer(reader, writer):
+                    writer.write(b"this is not TLS\\n")
+                server = await asyncio.start_server(answer, "127.0.0.1", 0)
+                port = server.sockets[0].getsockname()[1]
+                try:
+                    await asyncio.open_connection("127.0.0.1", port, ssl=True)
+                except OSError as error:
+                    return [type(error).__module__, error.reason]
+    """
+    with ProcessHost(tmp_path, source) as host:
+        host.start()
+        assert host.ask("is_loaded")["result"] is False
+        assert host.ask("talks_tls")["result"] == ["ssl", "WRONG_VERSION_NUMBER"]
