@@ -7,7 +7,7 @@ import sys
 from array import array
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from appfactory.errors import ErrorCodes, PluginError
 
@@ -31,7 +31,7 @@ class Wav:
     bits: int
     byte_rate: int
     format_chunk: bytes
-    data: bytes
+    data: Union[bytes, memoryview]
     big_endian: bool = False
 
     @property
@@ -75,16 +75,18 @@ def read_wav(file: bytes) -> Optional[Wav]:
     return _wav(chunk, order, b"") if chunk else None
 
 
-def _samples(file: bytes, start: int, told: int, long_length: Optional[int], order: str) -> bytes:
+def _samples(file: bytes, start: int, told: int, long_length: Optional[int], order: str) -> memoryview:
+    # A view: to copy an hour of sound would take longer than all else.
+    samples = memoryview(file)[start:]
     known = long_length if told == _UNKNOWN_LENGTH else told
     (whole,) = struct.unpack_from(order + "I", file, 4)
     is_unfinished = whole + 8 <= start or whole == _UNKNOWN_LENGTH
     if known is None or (known == 0 and is_unfinished):
-        return file[start:]
-    return file[start : start + known]
+        return samples
+    return samples[:known]
 
 
-def _wav(chunk: bytes, order: str, data: bytes) -> Optional[Wav]:
+def _wav(chunk: bytes, order: str, data: Union[bytes, memoryview]) -> Optional[Wav]:
     if len(chunk) < 16:
         return None
     tag, channels, rate, byte_rate, block, bits = struct.unpack_from(order + "HHIIHH", chunk)
@@ -119,7 +121,7 @@ def sniff(audio: bytes) -> Dict[str, Any]:
     if wav is not None:
         return _told("wav", wav.sample_rate, wav.channels, wav.duration_ms)
     is_tagged = audio[:3] == b"ID3" and len(audio) >= 10
-    sound = audio[10 + _sync_safe(audio[6:10]) :] if is_tagged else audio
+    sound: Any = memoryview(audio)[10 + _sync_safe(audio[6:10]) :] if is_tagged else audio
     if sound[:4] == b"fLaC" and len(sound) >= 42:
         return _sniff_flac(sound)
     if audio[:4] == b"OggS" and len(audio) >= 48:
@@ -298,7 +300,7 @@ def _shape_text(piece: Dict[str, Any]) -> str:
     return f"{piece['format']} of {piece['sample_rate']} Hz and {piece['channels']} channel(s)"
 
 
-def _whole_blocks(wav: Wav) -> bytes:
+def _whole_blocks(wav: Wav) -> Union[bytes, memoryview]:
     """Without what is left of a sample at the end: it would shift all samples of the next file."""
     (block,) = struct.unpack_from("<H", wav.format_chunk, 12)
     return wav.data[: len(wav.data) - len(wav.data) % block] if block > 1 else wav.data

@@ -22,6 +22,9 @@ MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
 # Most bytes that the receiver holds of payloads that are incomplete, or that no message has asked for.
 MAX_WAITING_BYTES = 128 * 1024 * 1024
 
+# Pieces that are written at once, so that a payload of one piece waits behind few others.
+_PIECES_AT_ONCE = 4
+
 _MAX_UNCLAIMED = 4096
 _LARGE_IN_TURN = 2
 
@@ -34,6 +37,13 @@ class _Sending:
         self.data = memoryview(data)
         self.offset = 0
         self.on_sent = on_sent
+
+    def next_piece(self) -> tuple[bytes, memoryview]:
+        """The header and the bytes of the next piece."""
+        piece = self.data[self.offset : self.offset + PIECE_BYTES]
+        header = _HEADER.pack(self.number, len(self.data), self.offset, len(piece))
+        self.offset += len(piece)
+        return header, piece
 
     @property
     def is_large(self) -> bool:
@@ -50,6 +60,8 @@ class ByteSender:
         self._last = 0
         self._in_turn: deque[_Sending] = deque()
         self._waiting: deque[_Sending] = deque()
+        # Those whose last piece is being written.
+        self._ending: list[_Sending] = []
         self._large = 0
         self._large_bytes = 0
         self._change = threading.Condition()
@@ -87,16 +99,16 @@ class ByteSender:
         """Sends nothing any more: messages carry base64 from now on."""
         with self._change:
             self._is_stopped = True
-            for sending in (*self._in_turn, *self._waiting):
-                self._posts.post(sending.on_sent)
-            self._in_turn.clear()
-            self._waiting.clear()
+            for sendings in (self._in_turn, self._waiting, self._ending):
+                for sending in sendings:
+                    self._posts.post(sending.on_sent)
+                sendings.clear()
             self._change.notify_all()
 
     def drain(self, seconds: float) -> None:
         """Waits until all is sent, but not longer than that."""
         with self._change:
-            self._change.wait_for(lambda: not self._in_turn and not self._waiting, seconds)
+            self._change.wait_for(lambda: not (self._in_turn or self._waiting or self._ending), seconds)
 
     def _admit(self) -> None:
         """Lets large payloads take turns, a few at a time, so that the receiver makes room for a few only."""
@@ -116,35 +128,46 @@ class ByteSender:
             while True:
                 with self._change:
                     self._change.wait_for(lambda: self._in_turn)
-                    sending = self._in_turn[0]
-                self._write_piece(sending)
-                self._end_turn(sending)
+                    parts = self._next_pieces()
+                while parts:
+                    parts = _without(parts, os.writev(self._fd, parts))
+                self._end_turns()
         except OSError:
             self.stop()
 
-    def _write_piece(self, sending: _Sending) -> None:
-        piece = sending.data[sending.offset : sending.offset + PIECE_BYTES]
-        header = _HEADER.pack(sending.number, len(sending.data), sending.offset, len(piece))
-        sending.offset += len(piece)
-        written = os.writev(self._fd, (header, piece))
-        while written < len(header) + len(piece):
-            parts = (memoryview(header)[written:], piece[max(0, written - len(header)) :])
-            written += os.writev(self._fd, parts)
-
-    def _end_turn(self, sending: _Sending) -> None:
-        with self._change:
-            if not self._in_turn or self._in_turn[0] is not sending:
-                return
-            self._in_turn.popleft()
+    def _next_pieces(self) -> list[bytes | memoryview]:
+        """A few pieces, of payloads by turns."""
+        parts: list[bytes | memoryview] = []
+        while self._in_turn and len(parts) < 2 * _PIECES_AT_ONCE:
+            sending = self._in_turn.popleft()
+            parts += sending.next_piece()
             if sending.offset < len(sending.data):
                 self._in_turn.append(sending)
-                return
-            if sending.is_large:
-                self._large -= 1
-                self._large_bytes -= len(sending.data)
-                self._admit()
+            else:
+                self._ending.append(sending)
+        return parts
+
+    def _end_turns(self) -> None:
+        if not self._ending:
+            return
+        with self._change:
+            for sending in self._ending:
+                if sending.is_large:
+                    self._large -= 1
+                    self._large_bytes -= len(sending.data)
+                self._posts.post(sending.on_sent)
+            self._ending.clear()
+            self._admit()
             self._change.notify_all()
-        self._posts.post(sending.on_sent)
+
+
+def _without(parts: list[bytes | memoryview], written: int) -> list[bytes | memoryview]:
+    """What is left to write."""
+    for at, part in enumerate(parts):
+        if written < len(part):
+            return [memoryview(part)[written:], *parts[at + 1 :]]
+        written -= len(part)
+    return []
 
 
 class _Payload:
