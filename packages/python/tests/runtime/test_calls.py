@@ -120,6 +120,11 @@ def test_a_blocked_loop_answers_pings_until_its_call_is_cancelled(host: ProcessH
     blocked = host.call("blocks")
     host.logged("blocking")
     assert host.result("plugin/ping") == "pong"
+    # Also one that comes in two parts.
+    host.write_raw(b'{"jsonrpc":"2.0","id":77,"method":"plugin/pi')
+    assert host.is_silent(0.1)
+    host.write_raw(b'ng"}\n')
+    assert host.answer(77)["result"] == "pong"
     host.notify("$/cancelRequest", id=blocked)
     host.send("plugin/ping")
     # The loop owes this answer, and does not turn.

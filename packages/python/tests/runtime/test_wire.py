@@ -32,6 +32,7 @@ def test_each_bad_line_is_answered_with_its_own_error_and_the_next_one_is_served
         (b'{"jsonrpc":"2.0","id":903,"method":"plugin/ping","params":7}', 903, -32600),
         (b'{"jsonrpc":"2.0","id":904,"method":"plugin/call","params":{"n":1e400}}', 904, -32600),
         (b'{"jsonrpc":"2.0","id":905,"method":"plugin/call","params":{"__proto__":1}}', 905, -32600),
+        (b'{"jsonrpc":"2.0","id":911,"method":"plugin/call","params":{"\\u005f_proto__":1}}', 911, -32600),
         (
             b'{"jsonrpc":"2.0","id":906,"method":"plugin/call","params":{"a":'
             + b"[" * 600

@@ -42,6 +42,8 @@ class Method:
         self.session: Optional[str] = descriptor["session"]
         self.input_name = _input_name(descriptor)
         self._plugin = plugin
+        # Those of the last call: most have none, and the next one uses them again.
+        self._issues = Issues()
         self._answer = answer
         self._pieces = pieces
         self._joined = joined
@@ -67,7 +69,9 @@ class Method:
     def decode(self, args: Any) -> Arguments:
         """Checks the wire's arguments, fills in defaults and makes bytes of base64. Raises INVALID_PARAMS."""
         args = {} if args is None else args
-        issues = Issues()
+        issues = self._issues
+        if issues.count:
+            issues = self._issues = Issues()
         has_input = self.input_name is not None and self._has_marker(args)
         if has_input:
             rest = {key: value for key, value in args.items() if key != self.input_name}

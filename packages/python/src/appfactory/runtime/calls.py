@@ -7,6 +7,7 @@ import sys
 from collections import deque
 from functools import partial
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Callable
 
 from appfactory.errors import PluginError
@@ -68,7 +69,8 @@ class Call:
     input: IncomingStream | None = None
     _early_credit = 0
     _has_slot = False
-    _open: list[Pieces] | None = None
+    # The generators that are still open.
+    open: list[Pieces] | None = None
     _grace: asyncio.TimerHandle | None = None
 
     def __init__(
@@ -86,7 +88,9 @@ class Call:
 
     async def invoke(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Calls a function of the author: coroutine functions on the loop, others in the worker thread."""
-        if flags_of(function) & CO_COROUTINE:
+        code = getattr(function, "__code__", None)
+        flags = code.co_flags if type(code) is CodeType else flags_of(function)
+        if flags & CO_COROUTINE:
             if self._slots is not None and not self._has_slot:
                 await self._enter()
             result = await function(*args, **kwargs)
@@ -101,25 +105,20 @@ class Call:
     def iterate(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Pieces:
         """The pieces that a function makes: an (async) generator, a list, or a coroutine of either."""
         pieces = Pieces(self, partial(function, *args, **kwargs), flags_of(function))
-        if self._open is None:
-            self._open = []
-        self._open.append(pieces)
+        if self.open is None:
+            self.open = []
+        self.open.append(pieces)
         return pieces
-
-    @property
-    def has_pieces(self) -> bool:
-        """Whether generators are still open."""
-        return bool(self._open)
 
     async def close_pieces(self) -> None:
         """Closes the generators that are still open."""
-        while self._open:
-            await self._open.pop().aclose()
+        while self.open:
+            await self.open.pop().aclose()
 
     def forget(self, pieces: Pieces) -> None:
         """These pieces are closed already."""
-        if self._open is not None and pieces in self._open:
-            self._open.remove(pieces)
+        if self.open is not None and pieces in self.open:
+            self.open.remove(pieces)
 
     def open_stream(self, credit: float) -> OutgoingStream:
         """Begins to answer in pieces."""

@@ -41,22 +41,20 @@ class HeldMessages:
     ) -> None:
         self._receiver = receiver
         self._nonce = nonce
-        self._mark = f'"{nonce}:'.encode()
+        self.mark = f'"{nonce}:'.encode()
         self._act = act
         self._fail = fail
         self._is_awaited = is_awaited
         # The queue of each call and session that has messages waiting, and how many.
-        self._queues: dict[str, tuple[deque[_Waiting], int]] = {}
+        self.queues: dict[str, tuple[deque[_Waiting], int]] = {}
         self._bytes = 0
 
     def hold_back(self, message: Message, line: bytes) -> bool:
-        """Takes a message that must wait. Returns False for all others."""
-        has_bytes = self._mark in line
-        if not has_bytes and not self._queues:
-            return False
+        """Takes a message that must wait: it has the mark, or others wait. Returns False for all others."""
+        has_bytes = self.mark in line
         places = self._find_places(message) if has_bytes else []
         keys = keys_of(message)
-        queue = next((self._queues[key][0] for key in keys if key in self._queues), None)
+        queue = next((self.queues[key][0] for key in keys if key in self.queues), None)
         if not places and queue is None:
             return False
         if queue is None and not self._is_awaited(message):
@@ -67,15 +65,10 @@ class HeldMessages:
         self._add(deque() if queue is None else queue, waiting)
         return True
 
-    @property
-    def is_holding(self) -> bool:
-        """Whether anything waits."""
-        return bool(self._queues)
-
     def forget(self, id: Any) -> bool:
         """A call has ended: what waits for it goes. Returns whether its request was among that."""
         key = _call_key(id)
-        queue = self._queues.get(key, (None, 0))[0]
+        queue = self.queues.get(key, (None, 0))[0]
         if queue is None:
             return False
         gone = [waiting for waiting in queue if key in waiting.keys]
@@ -113,7 +106,7 @@ class HeldMessages:
     def _add(self, queue: deque[_Waiting], waiting: _Waiting) -> None:
         queue.append(waiting)
         for key in waiting.keys:
-            self._queues[key] = (queue, self._queues.get(key, (queue, 0))[1] + 1)
+            self.queues[key] = (queue, self.queues.get(key, (queue, 0))[1] + 1)
         self._bytes += waiting.cost
         for holder, key, number, length in waiting.places:
             self._receiver.take(number, length, self._taker(queue, waiting, holder, key))
@@ -142,11 +135,11 @@ class HeldMessages:
     def _let_go(self, waiting: _Waiting) -> None:
         self._bytes -= waiting.cost
         for key in waiting.keys:
-            queue, count = self._queues[key]
+            queue, count = self.queues[key]
             if count == 1:
-                del self._queues[key]
+                del self.queues[key]
             else:
-                self._queues[key] = (queue, count - 1)
+                self.queues[key] = (queue, count - 1)
 
 
 def keys_of(message: Message) -> list[str]:

@@ -120,7 +120,8 @@ class PluginMethods:
         return True
 
     async def _call(self, params: dict[str, Any], call: Call) -> Any:
-        method = self._ready().find(params.get("method"))
+        plugin = self._plugin if self._plugin is not None else self._ready()
+        method = plugin.find(params.get("method"))
         stream = params.get("stream")
         if stream and method.kind != "stream":
             message = f'stream: {method.wire} answers once; call it without "stream"'

@@ -298,8 +298,9 @@ class Server:
             if error.owed:
                 self._answer_error(error.id, error.error)
             return None
-        if message is not None and self._held is not None and self._held.hold_back(message, line):
-            return None
+        held = self._held
+        if held is not None and (held.queues or held.mark in line) and message is not None:
+            return None if held.hold_back(message, line) else message
         return message
 
     def _act_alone(self, message: dict[str, Any]) -> None:
@@ -351,13 +352,15 @@ class Server:
             text = self._encoder.encode(id)
             self._answer_error(id, invalid_request(f"the id {text} is in flight already"))
             return None
-        call = self.calls[id] = self._make_call(id, method)
+        if method == "plugin/call":
+            call = Call(id, self.worker, self.slots, self._answer_early)
+        else:
+            call = self._make_call(id, method)
+        self.calls[id] = call
         self._working.add(call)
         return call
 
     def _make_call(self, id: Id, method: str) -> Call:
-        if method == "plugin/call":
-            return Call(id, self.worker, self.slots, self._answer_early)
         if method == "plugin/health":
             return Call(id, self.health_worker, None, self._answer_early)
         if method == "plugin/shutdown" and self.worker.current is not None:
@@ -377,7 +380,7 @@ class Server:
             error = thrown
         if process.is_child():
             process.end_child(error)
-        if call.has_pieces:
+        if call.open:
             error = await self._close_pieces(call, error)
         error = call.reason or error
         self._finish(call, result, None if error is None else self.methods.explain(error, message))
@@ -399,7 +402,7 @@ class Server:
             return
         call.is_answered = True
         del self.calls[call.id]
-        if self._held is not None and self._held.is_holding and self.loop is not None:
+        if self._held is not None and self._held.queues and self.loop is not None:
             # Not here, in the task of the call: what waited behind it may begin then, in tasks of its own.
             self.loop.call_soon(self._held.forget, call.id)
         if error is None:
@@ -455,7 +458,7 @@ class Server:
 
     def _send_result(self, id: Id, result: Any) -> None:
         try:
-            line = self._line("id", self._id_text(id), "result", result)
+            line = self._line("id", id if type(id) is int else self._id_text(id), "result", result)
         except Exception as thrown:
             self._encoder.take_payloads()
             self._answer_error(id, _unwritable(thrown))
@@ -479,7 +482,7 @@ class Server:
     def _notify(self, method: str, params: dict[str, Any]) -> None:
         self._queue(self._line("method", f'"{method}"', "params", params))
 
-    def _line(self, first: str, text: str, second: str, value: Any) -> str:
+    def _line(self, first: str, text: str | int, second: str, value: Any) -> str:
         line = f'{{"jsonrpc":"2.0","{first}":{text},"{second}":{self._encoder.encode(value)}}}'
         if len(line) > self._max_bytes:
             self._encoder.take_payloads()
@@ -495,7 +498,9 @@ class Server:
         if process.is_child():
             # A child that a method has forked and that goes on with the parent's work.
             process.end_child(None)
-        if self._writer.queue(line) and not self._is_taking and self.loop is not None:
+        lines = self._writer.lines
+        lines.append(line)
+        if len(lines) == 1 and not self._is_taking and self.loop is not None:
             self.loop.call_soon(self._writer.flush)
 
     # Bytes

@@ -23,6 +23,9 @@ MAX_DEPTH = 512
 _BYTE_ORDER_MARK = "\ufeff"
 _BLANK = b" \t\r\n"
 
+# What is shorter can't be nested too deep: each level has two ends.
+_LONG = 2 * MAX_DEPTH
+
 
 class Lines:
     """Splits bytes into lines at LF; parts of an unfinished line are joined once, so that time is linear."""
@@ -103,7 +106,17 @@ _scan: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once
 
 def parse(line: bytes) -> dict[str, Any] | None:
     """The request or notification in a line; None where it is blank. Raises InvalidMessage."""
-    value = parse_json(line)
+    try:
+        text = line.decode()
+        value, end = _scan(text, 0)
+        if end != len(text):
+            raise ValueError
+    except (ValueError, StopIteration, RecursionError):
+        # White space or a byte order mark is around it, or it is no JSON at all.
+        value = parse_json(line)
+    else:
+        if len(text) >= _LONG or "__proto__" in text or "\\u00" in text or _numbers.has_infinite:
+            _check_if_unsafe(text, value)
     if value is None:
         return None
     if (
@@ -136,21 +149,6 @@ def _checked(value: Any) -> dict[str, Any]:
 def parse_json(line: bytes) -> Any:
     """The JSON in a line; None where it is blank. Raises InvalidMessage, also for JSON that does harm."""
     try:
-        text = line.decode()
-        value, end = _scan(text, 0)
-    except (ValueError, StopIteration, RecursionError):
-        return _parse_with_care(line)
-    if end != len(text):
-        return _parse_with_care(line)
-    if _looks_unsafe(text):
-        _numbers.has_infinite = False
-        _check_safe(value)
-    return value
-
-
-def _parse_with_care(line: bytes) -> Any:
-    """As `parse_json`, also with white space or a byte order mark around the JSON."""
-    try:
         text = line.strip(_BLANK).decode()
     except UnicodeDecodeError:
         raise _unparsable("the line is not UTF-8") from None
@@ -166,17 +164,16 @@ def _parse_with_care(line: bytes) -> Any:
         raise _unparsable("the line is not JSON") from None
     if end != len(text):
         raise _unparsable("the line is not JSON")
-    if _looks_unsafe(text):
-        _numbers.has_infinite = False
-        _check_safe(value)
+    _check_if_unsafe(text, value)
     return value
 
 
-def _looks_unsafe(text: str) -> bool:
-    """Whether the JSON may be of a kind that does harm: most is not, and pays little."""
-    if "__proto__" in text or "\\u00" in text or _numbers.has_infinite:
-        return True
-    return len(text) >= 2 * MAX_DEPTH and text.count("{") + text.count("[") > MAX_DEPTH
+def _check_if_unsafe(text: str, value: Any) -> None:
+    """Checks JSON that may be of a kind that does harm: most is not, and pays little."""
+    is_marked = "__proto__" in text or "\\u00" in text or _numbers.has_infinite
+    if is_marked or (len(text) >= _LONG and text.count("{") + text.count("[") > MAX_DEPTH):
+        _numbers.has_infinite = False
+        _check_safe(value)
 
 
 def _check_safe(root: Any) -> None:
@@ -277,22 +274,18 @@ class Writer:
     def __init__(self, fd: int, on_gone: Callable[[], None]) -> None:
         self._fd = fd
         self._on_gone = on_gone
-        self._queue: list[str] = []
+        # Those for the next flush(), without line breaks.
+        self.lines: list[str] = []
         self._lock = threading.Lock()
         self._is_gone = False
 
-    def queue(self, line: str) -> bool:
-        """Adds a line for the next flush(); returns whether it is the first one."""
-        self._queue.append(line)
-        return len(self._queue) == 1
-
     def flush(self) -> None:
         """Writes all that is queued. Blocks until the host has room for it."""
-        if not self._queue:
+        if not self.lines:
             return
-        self._queue.append("")
-        data = "\n".join(self._queue).encode("ascii")
-        self._queue.clear()
+        self.lines.append("")
+        data = "\n".join(self.lines).encode("ascii")
+        self.lines.clear()
         self.write(data)
 
     def write(self, data: bytes) -> None:

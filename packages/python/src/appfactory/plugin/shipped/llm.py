@@ -64,7 +64,9 @@ class _Thinking:
         return plan, None
 
     async def complete(self, arguments: Arguments, call: Any) -> Any:
-        plan, values = self._completion(arguments.values)
+        plan, values = self.completes, arguments.values
+        if plan is None:
+            plan, values = self._completion(values)
         args, named = plan.bind(values, arguments.warnings)
         return completion_of(await call.invoke(plan.function, *args, **named))
 
