@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { pythonFolder, pythonWithPytest } from '../../sdk/test/python/environment.js'
+import { pythonFolder, pythonWith } from '../../sdk/test/python/environment.js'
 import { contracts } from '../src/answers.js'
 import { plan } from '../src/plan.js'
 import { withDefaults } from '../src/read-answers.js'
 import { spawned } from './command.js'
 
-const python = pythonWithPytest()
+const python = pythonWith('pytest')
 const packages = fileURLToPath(new URL('../../', import.meta.url))
 let folder = ''
 

@@ -102,8 +102,9 @@ export interface HostOptions extends Partial<InstanceLimits>, Partial<SlotLimits
    */
   traceWire?: string
   /**
-   * Opens Node's debugger for each plugin, on a free port of 127.0.0.1; the plugin's log says which. With `break`, a plugin waits for
-   * it before any of its code runs. Calls, health checks and the like have no timeout then. By names: for these plugins only.
+   * Opens a debugger for each plugin, on a free port of 127.0.0.1; the plugin's log says which. It is Node's, or debugpy for a plugin
+   * in Python, whose environment must have it; `python`: only for these. With `break`, a plugin waits for it before any of its code
+   * runs. Calls, health checks and the like have no timeout then. By names: for these plugins only.
    * Default: false.
    *
    * @example { my_tts: 'break' }

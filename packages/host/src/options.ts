@@ -218,7 +218,7 @@ function notAnObject(what: string, options: unknown): TypeError {
 }
 
 const isFlag = (value: unknown): boolean => typeof value === 'boolean'
-const isInspection = (value: unknown): boolean => isFlag(value) || value === 'break'
+const isInspection = (value: unknown): boolean => isFlag(value) || value === 'break' || value === 'python'
 const isText = (value: unknown): boolean => typeof value === 'string'
 
 /** What the options of a host that are no numbers may be. */
@@ -235,7 +235,7 @@ export const kinds: Readonly<Record<string, { takes: string; fits(value: unknown
     fits: (value) => logLevels.some((level) => level === value),
   },
   inspect: {
-    takes: 'true, false, "break", or an object with one of these for each plugin',
+    takes: 'true, false, "break", "python", or an object with one of these for each plugin',
     fits: (value) =>
       isInspection(value) ||
       (typeof value === 'object' && value !== null && Object.values(value).every(isInspection)),

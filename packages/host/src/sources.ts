@@ -79,9 +79,6 @@ const noDeadlines = {
 const noDebuggerWithPermissions =
   'there is no debugger: Node opens none for a process with permissions. Remove "permissions" from manifest.json while you debug'
 
-const noDebuggerForPython =
-  'there is no debugger: Node’s does not open a plugin in Python. Import debugpy in its code while you debug'
-
 const noHeapLimitForPython =
   'maxHeapMb does not hold for a plugin in Python. Limit its memory with the system, such as a container'
 
@@ -312,12 +309,9 @@ export class Sources {
     const asked = this.#options.inspect
     const { name } = options.manifest
     const inspect = typeof asked === 'object' ? Object.hasOwn(asked, name) && asked[name] : asked
-    if (!inspect) return options
-    if (options.python) {
-      options.log('WARNING', noDebuggerForPython)
-      return options
-    }
-    if (options.manifest.permissions !== undefined) options.log('WARNING', noDebuggerWithPermissions)
+    if (!inspect || (inspect === 'python' && !options.python)) return options
+    if (!options.python && options.manifest.permissions !== undefined)
+      options.log('WARNING', noDebuggerWithPermissions)
     return { ...options, inspect, limits: { ...options.limits, ...noDeadlines } }
   }
 

@@ -103,10 +103,14 @@ export const commands: readonly Command[] = [
       open: { kind: 'flag', describe: 'Open its page in the browser' },
       inspect: {
         kind: 'flag',
-        describe: 'Open Node’s debugger for each plugin, on 127.0.0.1; --inspect=NAME: for that one',
+        describe: 'Open the debugger of each plugin, on 127.0.0.1; --inspect=NAME: of that one',
+      },
+      'debug-python': {
+        kind: 'flag',
+        describe: 'The same, of plugins in Python only: debugpy, which their environment must have',
       },
       'inspect-plugin': { kind: 'list' },
-      'inspect-brk': { kind: 'flag', describe: 'The same; plugins wait for it before their code runs' },
+      'inspect-brk': { kind: 'flag', describe: 'As --inspect; plugins wait for it before their code runs' },
       'inspect-port': {
         kind: 'number',
         describe: 'Port that leads to the debugger of the plugin, also after a reload [default: none]',

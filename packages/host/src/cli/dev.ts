@@ -9,6 +9,7 @@ import { type PluginWatch, pluginsDirOf, watchPlugins } from '../dev/dev.js'
 import type { DevelopmentEvent } from '../dev/events.js'
 import { reasonOf } from '../errors.js'
 import type { HostEvents, HostOptions } from '../host.js'
+import type { Inspection } from '../process/launch.js'
 import { wireMembers } from '../server/wire-form.js'
 import { type CommonOptions, paint, type Streams, write } from './output.js'
 import { createHost, serveClient } from './serve.js'
@@ -24,7 +25,8 @@ interface DevCommand extends Omit<CommonOptions, 'pluginsDir'> {
   open: boolean
   inspect: boolean
   inspectBrk: boolean
-  /** The plugins that `--inspect=NAME` or `--inspect-brk=NAME` names. */
+  debugPython: boolean
+  /** The plugins that `--inspect=NAME`, `--inspect-brk=NAME` or `--debug-python=NAME` names. */
   inspectPlugin: string[] | undefined
   inspectPort: number | undefined
 }
@@ -69,11 +71,16 @@ export async function dev(streams: Streams, options: DevCommand): Promise<number
 /** @throws UsageError where the options do not go together. */
 function inspectOf(options: DevCommand, dir: string): NonNullable<HostOptions['inspect']> {
   const { inspectPlugin: names, inspectPort } = options
-  const mode = options.inspectBrk ? 'break' : options.inspect
+  const mode = modeOf(options)
   if (inspectPort !== undefined) checkInspectPort(options, dir)
   if (!names) return mode
   for (const name of names) checkPluginIn(pluginsDirOf(dir), name)
   return Object.fromEntries(names.map((name) => [name, mode]))
+}
+
+function modeOf({ inspect, inspectBrk, debugPython }: DevCommand): Inspection {
+  if (inspectBrk) return 'break'
+  return inspect || (debugPython && 'python')
 }
 
 /** @throws UsageError where the folder has no plugin of that name. */
@@ -82,16 +89,17 @@ function checkPluginIn(dir: string, name: string): void {
   if (names.includes(name)) return
   const meant = closest(name, names)
   throw new UsageError(
-    `--inspect=${name}: there is no plugin ${quoted(name)} in ${dir}${meant === undefined ? '' : `. Did you mean ${meant}?`}`,
+    `there is no plugin ${quoted(name)} in ${dir}${meant === undefined ? '' : `. Did you mean ${meant}?`}`,
   )
 }
 
 function checkInspectPort(
-  { inspect, inspectBrk, inspectPlugin, inspectPort = 0 }: DevCommand,
+  { inspect, inspectBrk, debugPython, inspectPlugin, inspectPort = 0 }: DevCommand,
   dir: string,
 ): void {
   checkPort(inspectPort, '--inspect-port')
-  if (!inspect && !inspectBrk) throw new UsageError('--inspect-port needs --inspect or --inspect-brk')
+  if (!inspect && !inspectBrk && !debugPython)
+    throw new UsageError('--inspect-port needs --inspect, --inspect-brk or --debug-python')
   if (pluginsDirOf(dir) === dir && inspectPlugin?.length !== 1)
     throw new UsageError('--inspect-port is for one plugin: name it, as in --inspect=my_tts')
 }
@@ -99,10 +107,11 @@ function checkInspectPort(
 /** What Node writes to stderr about its debugger, besides the address. */
 const debuggerChatter = /^(For help, see: |Debugger attached\.|Debugger ending on |Waiting for the debugger)/
 
-/** Shows where a plugin's debugger is in place of what Node says about it. */
+/** Shows where a plugin's debugger is in place of what Node and debugpy say about it. */
 function withDebugger(report: Report, port: DebuggerPort | undefined): Report['log'] {
   return (entry) => {
-    const [, url, own] = /^Debugger listening on (ws:\/\/127\.0\.0\.1:(\d+)\/\S+)$/.exec(entry.message) ?? []
+    const [, url, own] =
+      /^Debugger listening on ((?:ws:\/\/)?127\.0\.0\.1:(\d+)(?:\/\S+)?)$/.exec(entry.message) ?? []
     if (url === undefined) {
       if (!debuggerChatter.test(entry.message)) report.log(entry)
       return

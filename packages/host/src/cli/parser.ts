@@ -59,10 +59,10 @@ export function createParser(
     })
 }
 
-/** Makes of `--inspect=NAME` what yargs can read: a flag has no value there. */
+/** Makes of `--inspect=NAME` and the like what yargs can read: a flag has no value there. */
 export function splitNames(argv: readonly string[]): string[] {
   return argv.flatMap((argument) => {
-    const [, flag, name = ''] = /^(--inspect(?:-brk)?)=(.*)$/s.exec(argument) ?? []
+    const [, flag, name = ''] = /^(--inspect(?:-brk)?|--debug-python)=(.*)$/s.exec(argument) ?? []
     return flag === undefined || name === 'true' || name === 'false'
       ? [argument]
       : [flag, `--inspect-plugin=${name}`]

@@ -8,8 +8,11 @@ import type { Launch } from './child-process.js'
 import { type NodeProgram, ownNode } from './node.js'
 import { pythonLaunch } from './python.js'
 
-/** Whether Node's debugger is opened, on a free port of 127.0.0.1; `break`: and waited for before any code runs. */
-export type Inspection = boolean | 'break'
+/**
+ * Whether a debugger is opened, on a free port of 127.0.0.1: Node's, or debugpy for a plugin in Python; `break`: and waited for before
+ * any code runs; `python`: only for a plugin in Python.
+ */
+export type Inspection = boolean | 'break' | 'python'
 
 export interface LaunchOptions {
   dir: string

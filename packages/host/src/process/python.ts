@@ -10,20 +10,25 @@ const flags = ['-I', '-X', 'utf8', '-X', 'faulthandler']
 /** Compiled files are matched by whole seconds: of two saves in one second, the first would run. */
 const noCompiledFiles = '-B'
 
+/** Python's own modules that are frozen into it have no lines for a debugger. */
+const noFrozenModules = ['-X', 'frozen_modules=off']
+
 /** The process of a plugin in Python: the interpreter, the SDK's runtime, the plugin's file. */
 export function pythonLaunch(options: LaunchOptions, python: PythonProgram): Launch {
-  const { dir, entryFile, env, isDevelopment = false } = options
+  const { dir, entryFile, env, isDevelopment = false, inspect } = options
   return {
     file: python.file,
     args: [
       ...flags,
       ...(isDevelopment ? [noCompiledFiles] : []),
+      ...(inspect ? noFrozenModules : []),
       pythonRuntime(),
       entryFile,
       '--dir',
       dir,
       '--plugins-dir',
       dirname(dir),
+      ...(inspect ? ['--debugger', inspect === 'break' ? 'break' : 'listen'] : []),
     ],
     cwd: dir,
     env,

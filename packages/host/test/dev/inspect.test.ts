@@ -164,6 +164,7 @@ test('options that do not go together are refused', async () => {
   const cases: [string[], RegExp][] = [
     [['dev', 'voice', '--inspect-port', '9229'], /needs --inspect/],
     [['dev', '.', '--inspect', '--inspect-port', '9229'], /one plugin/],
+    [['dev', '.', '--debug-python=voise'], /no plugin "voise" in .*Did you mean voice\?/],
     [['dev', '.', '--inspect-brk=voise'], /no plugin "voise" in .*Did you mean voice\?/],
     [['dev', 'voice', '--inspect', '--inspect-port', '70000'], /--inspect-port must be/],
   ]

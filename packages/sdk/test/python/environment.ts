@@ -15,15 +15,16 @@ export const wheel = join(dist, `appfactory-${version}-py3-none-any.whl`)
 export const pythonFolder = dist
 
 /**
- * The interpreter of a virtual environment with pytest, kept between runs. Undefined where there is no Python.
+ * The interpreter of a virtual environment with a package of PyPI, kept between runs. Undefined where there is no Python.
  *
- * @throws Error where pytest can't be installed.
+ * @throws Error where the package can't be installed.
  */
-export function pythonWithPytest(): string | undefined {
+export function pythonWith(packageName: 'pytest' | 'debugpy'): string | undefined {
   const python = findTestPython()
   if (python === undefined) return undefined
   const caches = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url))
-  const folder = join(caches, `pytest-${createHash('sha256').update(python).digest('hex').slice(0, 8)}`)
+  const digest = createHash('sha256').update(python).digest('hex').slice(0, 8)
+  const folder = join(caches, `${packageName}-${digest}`)
   const interpreter = join(
     folder,
     ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python']),
@@ -32,7 +33,7 @@ export function pythonWithPytest(): string | undefined {
   mkdirSync(caches, { recursive: true })
   rmSync(folder, { recursive: true, force: true })
   execFileSync(python, ['-m', 'venv', folder])
-  execFileSync(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', 'pytest'])
+  execFileSync(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', packageName])
   writeFileSync(join(folder, 'complete'), '')
   return interpreter
 }

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tempDir } from '../temp-dir.js'
-import { pythonWithPytest, wheel } from './environment.js'
+import { pythonWith, wheel } from './environment.js'
 
-const python = pythonWithPytest()
+const python = pythonWith('pytest')
 const host = fileURLToPath(new URL('../../../host/bin/appfactory-host.js', import.meta.url))
 const tone = fileURLToPath(new URL('../../../../examples/plugins/tts_tone', import.meta.url))
 const installed = mkdtempSync(join(tmpdir(), 'appfactory-pytest-'))

@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { pythonFolder, pythonWithPytest } from './environment.js'
+import { pythonFolder, pythonWith } from './environment.js'
 
-const python = pythonWithPytest()
+const python = pythonWith('pytest')
 const tests = fileURLToPath(new URL('../../../python/tests', import.meta.url))
 
 describe.skipIf(python === undefined)('the Python half (skipped without Python 3.9 or newer)', () => {

@@ -3,9 +3,9 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { pythonFolder, pythonWithPytest, wheel } from './environment.js'
+import { pythonFolder, pythonWith, wheel } from './environment.js'
 
-const python = pythonWithPytest()
+const python = pythonWith('pytest')
 const folder = mkdtempSync(join(tmpdir(), 'appfactory-wheel-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 

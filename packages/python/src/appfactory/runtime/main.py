@@ -26,6 +26,8 @@ class Options:
             raise SystemExit(USAGE)
         self.entry_file = os.path.abspath(arguments[0])
         self.folder = os.path.abspath(values["--dir"])
+        # "listen" or "break" opens a debugger.
+        self.debugger = values.get("--debugger")
         self.plugins_dir = os.path.abspath(values.get("--plugins-dir", os.path.dirname(self.folder)))
 
 
@@ -52,6 +54,10 @@ def _prepare(server: Server, options: Options, handshake: dict[str, Any]) -> Cal
     version = sdk_version()
     try:
         check_version(handshake)
+        if options.debugger is not None:
+            from appfactory.runtime.debugger import open_debugger
+
+            open_debugger(options.debugger)
         loaded = _load(options, handshake)
     except BaseException as error:
         return _raiser(error)
