@@ -93,6 +93,8 @@ def test_the_repositorys_dialect(plugins: Maker) -> None:
         ("self, text, /, voice_id=None", {"text": "Hi", "voice_id": "b"}, ["speed"]),
         ("self, text, **kwargs", {"text": "Hi", "kwargs": {"voice_id": "b", "speed": 2}}, []),
         ("self, text, options: dict", {"text": "Hi", "options": {"voice_id": "b", "speed": 2}}, []),
+        ("self, text, **options", {"text": "Hi", "options": {"voice_id": "b", "speed": 2}}, []),
+        ("self, text, *options", {"text": "Hi", "options": ("b", 2)}, []),
         ("self, words, voice_id, needed", {"words": "Hi", "voice_id": "b", "needed": None}, ["speed"]),
         ("self, *args", {"args": ("Hi", "b", 2)}, []),
     ],

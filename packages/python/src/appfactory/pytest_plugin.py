@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Callable
 
@@ -19,6 +19,12 @@ from appfactory.testing.folders import (
 )
 from appfactory.testing.host_command import HostMissing, find_host
 from appfactory.testing.preset_names import PresetNames
+
+try:
+    # In its strict mode, it sets up no other async fixtures.
+    from pytest_asyncio import fixture as async_fixture
+except ImportError:
+    from pytest import fixture as async_fixture  # type: ignore[assignment, no-redef, unused-ignore]
 
 folders_key = pytest.StashKey["PluginFolders"]()
 loop_key = pytest.StashKey[TestLoop]()
@@ -174,6 +180,25 @@ def _plugin_hosts(pytestconfig: pytest.Config) -> Iterator[Hosts]:
 
 
 @pytest.fixture
+def plugin_config() -> dict[str, Any]:
+    """What the fixture `plugin` is configured with, over the manifest's defaults. Define your own."""
+    return {}
+
+
+@async_fixture
+async def plugin(request: pytest.FixtureRequest, plugin_config: dict[str, Any]) -> AsyncIterator[Any]:
+    """The plugin's class as an object in this process, initialized; it is shut down behind the test."""
+    from appfactory.testing.instance import DirectCall, default_config, make_plugin, read_manifest
+
+    folder, call = plugin_of(request.path), DirectCall()
+    manifest = read_manifest(folder)
+    made = make_plugin(folder, manifest)
+    await made.initialize({**default_config(manifest), **plugin_config}, call)
+    yield made.instance
+    await made.shutdown(call)
+
+
+@pytest.fixture
 def plugin_host(_plugin_hosts: Hosts, request: pytest.FixtureRequest) -> Any:
     """A real `appfactory-host` for the folder that holds the plugin. Skips the test where there is none."""
     return _plugin_hosts.of(plugin_of(request.path))
@@ -237,4 +262,4 @@ def parameters_of(folder: Path, options: dict[str, Any]) -> list[Any]:
         return [pytest.param(ContractCheck(outcome), id="all")]
 
 
-__all__ = ["load_plugin", "plugin_folder_above", "plugin_host"]
+__all__ = ["load_plugin", "plugin", "plugin_config", "plugin_folder_above", "plugin_host"]

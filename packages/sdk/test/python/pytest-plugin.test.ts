@@ -182,6 +182,94 @@ def pytest_configure(config):
     expect(said).toMatch(/ 1 passed/)
   })
 
+  it('gives tests an object of the plugin’s class, configured by the manifest', () => {
+    const config_schema = {
+      type: 'object',
+      properties: {
+        voice: { type: 'string', default: 'low' },
+        device: { type: ['string', 'null'], default: null },
+        limits: { type: 'object', properties: { words: { type: 'integer', default: 7 } } },
+      },
+    }
+    const speaker = `
+from contracts.tts_contract import TTSContract
+class Speaker(TTSContract):
+    async def initialize(self, config):
+        self.config = config
+        return config.get("voice") != "none"
+    async def shutdown(self):
+        ended.append(self)
+        return True
+    def health_check(self):
+        return HealthStatus(status=self._status)
+    async def synthesize(self, text, voice_id=None):
+        return b"RIFF"
+    async def get_voices(self):
+        return []
+ended = []
+`
+    const files = (entry_point: string, file: string) => ({
+      'manifest.json': JSON.stringify({
+        ...JSON.parse(manifest),
+        entry_point,
+        config_schema,
+        default_config: { device: null, speed: 2 },
+      }),
+      [file]: speaker,
+    })
+    const folder = tempDir({
+      ...Object.fromEntries(
+        Object.entries(files('src.main:Speaker', 'src/main.py')).map(([name, text]) => [
+          `dotted/${name}`,
+          text,
+        ]),
+      ),
+      'dotted/test_dotted.py': 'def test_dotted(plugin):\n    assert type(plugin).__name__ == "Speaker"\n',
+      ...Object.fromEntries(
+        Object.entries(files('main', 'main.py')).map(([name, text]) => [`flat/${name}`, text]),
+      ),
+      'flat/tests/test_it.py': `
+import pytest
+import main
+
+async def test_config(plugin):
+    assert type(plugin) is main.Speaker
+    assert plugin.config == {"voice": "low", "limits": {"words": 7}, "speed": 2}
+    assert plugin.status == PluginStatus.READY and plugin.name == "my_plugin"
+    assert await plugin.synthesize("Hello") == b"RIFF"
+    assert main.ended == []
+
+def test_is_shut_down_and_new(plugin):
+    assert len(main.ended) == 1 and plugin is not main.ended[0]
+
+class TestOwn:
+    @pytest.fixture
+    def plugin_config(self):
+        return {"voice": "high"}
+
+    def test_own_config(self, plugin):
+        assert plugin.config["voice"] == "high" and plugin.config["speed"] == 2
+
+class TestRefused:
+    @pytest.fixture
+    def plugin_config(self):
+        return {"voice": "none"}
+
+    def test_refused(self, plugin):
+        pass
+`,
+    })
+    const { outcomes, said } = pytest(folder)
+    expect(outcomes, said).toEqual({
+      test_dotted: 'PASSED',
+      test_config: 'PASSED',
+      test_is_shut_down_and_new: 'PASSED',
+      'TestOwn::test_own_config': 'PASSED',
+      'TestRefused::test_refused': 'ERROR',
+    })
+    expect(said).toMatch(/could not be initialized: initialize\(\) returned False/)
+  })
+
   it('loads plugins into a real host, and calls them by their names on the wire', () => {
     const { outcomes, said } = pytest(
       tempDir({

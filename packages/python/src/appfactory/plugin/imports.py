@@ -130,14 +130,15 @@ class _AliasLoader(Loader):
 
 
 class _EntryLoader(SourceFileLoader):
-    """Presets the names that the plugin development guide uses without importing them."""
+    """Sets the names that the guide uses without importing them."""
 
     def exec_module(self, module: ModuleType) -> None:
-        vars(module).update(_preset())
+        vars(module).update(preset_names())
         super().exec_module(module)
 
 
-def _preset() -> dict[str, Any]:
+def preset_names() -> dict[str, Any]:
+    """The names that the guide uses without importing them, with their values."""
     from typing import AsyncIterator
 
     import contracts

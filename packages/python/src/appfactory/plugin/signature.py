@@ -9,6 +9,9 @@ Values = Dict[str, Any]
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
+# What holds one argument, unlike *args and **kwargs.
+_SINGLE = (*_POSITIONAL, inspect.Parameter.KEYWORD_ONLY)
+
 # A parameter that takes all arguments which have none of their own.
 OPTIONS = "options"
 
@@ -34,6 +37,10 @@ def annotation_of(parameter: inspect.Parameter) -> str:
         if isinstance(annotation, type) and not hasattr(annotation, "__args__")
         else str(annotation)
     )
+
+
+def _is_options(parameter: inspect.Parameter) -> bool:
+    return parameter.name == OPTIONS and parameter.kind in _SINGLE
 
 
 def plain_name(wire: str) -> str:
@@ -66,7 +73,7 @@ class Plan:
             or any(each.kind is inspect.Parameter.POSITIONAL_ONLY for each in self.parameters)
         )
         self.places = self._match(positional)
-        self.options = next((each for each in self.parameters if options and each.name == OPTIONS), None)
+        self.options = next((each for each in self.parameters if options and _is_options(each)), None)
         # A default that the contract filled in is nobody's wish.
         self.drops_defaults = self.options is None and not self.takes_all and not self.takes_more
         self.by_argument = dict(self.places)
@@ -74,8 +81,7 @@ class Plan:
         self.needs = [
             each.name
             for each in self.parameters
-            if each.default is inspect.Parameter.empty
-            and each.kind in (*_POSITIONAL, inspect.Parameter.KEYWORD_ONLY)
+            if each.default is inspect.Parameter.empty and each.kind in _SINGLE
         ]
 
     def first_name(self) -> str:
@@ -90,8 +96,7 @@ class Plan:
         usable = [
             each
             for each in self.parameters
-            if each.kind in (*_POSITIONAL, inspect.Parameter.KEYWORD_ONLY)
-            and not (self.make_options and each.name == OPTIONS)
+            if each.kind in _SINGLE and not (self.make_options and _is_options(each))
         ]
         named = {each.name: each for each in usable if each.name in self.names}
         free = [each for each in usable if each.name not in named and each.kind in _POSITIONAL]

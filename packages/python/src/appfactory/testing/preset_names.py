@@ -9,20 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Callable
 
-
-def guide_names() -> dict[str, Any]:
-    """The names with their values."""
-    from collections.abc import AsyncIterator
-
-    from contracts.base import HealthStatus, PluginStatus
-    from plugins._host.protocol import PluginError
-
-    return {
-        "AsyncIterator": AsyncIterator,
-        "HealthStatus": HealthStatus,
-        "PluginError": PluginError,
-        "PluginStatus": PluginStatus,
-    }
+from appfactory.plugin.imports import preset_names
 
 
 class PresetNames:
@@ -68,7 +55,7 @@ class PresettingLoader:
 
     def exec_module(self, module: ModuleType) -> None:
         """Runs the module."""
-        for name, value in guide_names().items():
+        for name, value in preset_names().items():
             vars(module).setdefault(name, value)
         self._loader.exec_module(module)
 
