@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { delimiter, dirname } from 'node:path'
-import { pythonWithPytest, wheel } from '../../packages/sdk/test/python/environment.js'
+import { pythonWith, wheel } from '../../packages/sdk/test/python/environment.js'
 
 /** The interpreter that runs blocks in Python. Undefined where there is none: they are skipped. */
-export const python = pythonWithPytest()
+export const python = pythonWith('pytest')
 
 /** Installs the wheel into a folder and lets all commands find it, and `python`, as a reader's do. */
 export function installWheel(folder: string): void {
