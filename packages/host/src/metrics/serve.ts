@@ -1,6 +1,8 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { type AddressInfo, isIP } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { isLocalName, isLoopback } from '../http/names.js'
+import { closeServer } from '../http/server.js'
 import { prometheusType } from './prometheus.js'
 import type { Obstacle } from './readiness.js'
 
@@ -134,24 +136,4 @@ function withRests(make: () => string): () => string {
     nextAt = ended + restFactor * (ended - begun)
     return made
   }
-}
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address)
-}
-
-/** Whether a Host header names this machine itself, with any port: there may be a tunnel. */
-function isLocalName(host: string): boolean {
-  const name = host
-    .replace(/:\d*$/, '')
-    .replace(/^\[(.*)\]$/, '$1')
-    .toLowerCase()
-  return name === 'localhost' || (isIP(name) !== 0 && isLoopback(name))
-}
-
-async function closeServer(server: Server): Promise<void> {
-  const closed = once(server, 'close')
-  server.close()
-  server.closeAllConnections()
-  await closed
 }

@@ -1,5 +1,6 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { isFromElsewhere, soleHostOf } from '../http/names.js'
+import { indexOfSecret, makeSecret } from '../http/secrets.js'
 
 /** The reason why a request is refused. */
 export interface Refusal {
@@ -16,9 +17,6 @@ const howToOpen = [
   'Open the URL that <code>appfactory-host tester</code> has printed. It works once, in one browser, within an hour.',
   'If it has been used, press Enter in that terminal: it prints another one.',
 ]
-
-/** Sec-Fetch-Site of requests by our own page or by the user. */
-const ownSites = new Set(['same-origin', 'none'])
 
 /**
  * Access control: only a page of our own origin, in a browser that has exchanged a token for a cookie, may use the tester. Only
@@ -49,30 +47,29 @@ export class Gate {
   }
 
   /** Refuses a request from another origin. @param isVisit The user may have followed a link. */
-  refuseForeign(
-    { headers, headersDistinct, method }: IncomingMessage,
-    isVisit: boolean,
-  ): Refusal | undefined {
-    // Parsers disagree on which of several names counts.
-    if (headers.host !== this.#host || headersDistinct.host?.length !== 1)
-      return { status: 403, reason: [`This is ${this.#host}`] }
+  refuseForeign(request: IncomingMessage, isVisit: boolean): Refusal | undefined {
+    const { headers, method } = request
+    if (soleHostOf(request) !== this.#host) return { status: 403, reason: [`This is ${this.#host}`] }
     const isChange = method !== 'GET' && method !== 'HEAD'
     const isOwn = headers.origin === this.origin || (headers.origin === undefined && !isChange)
-    if (!isOwn || (isElsewhere(headers) && !(isVisit && isNavigation(headers))))
+    if (!isOwn || (isFromElsewhere(headers) && !(isVisit && isNavigation(headers))))
       return { status: 403, reason: ['Only the page of this tester may ask for that'] }
     return undefined
   }
 
   /** Refuses a request of an unknown browser. */
   refuseStranger({ headers }: IncomingMessage): Refusal | undefined {
-    if (takes(this.#sessions, this.#cookieOf(headers))) return undefined
+    if (indexOfSecret(this.#sessions, this.#cookieOf(headers)) >= 0) return undefined
     return { status: 401, reason: howToOpen }
   }
 
   /** Exchanges a token for a cookie; undefined if it is invalid or expired. */
   exchange(token: string): string | undefined {
     this.#tokens = this.#tokens.filter(({ until }) => performance.now() < until)
-    const index = this.#tokens.findIndex((known) => timingSafeEqual(known.digest, digestOf(token)))
+    const index = indexOfSecret(
+      this.#tokens.map(({ digest }) => digest),
+      token,
+    )
     if (index < 0) return undefined
     this.#tokens.splice(index, 1)
     const { secret, digest } = makeSecret()
@@ -86,26 +83,7 @@ export class Gate {
   }
 }
 
-/** Whether the browser marks the request as another site's. */
-function isElsewhere({ 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
-  return site !== undefined && !ownSites.has(String(site))
-}
-
 /** Whether the user navigates there, rather than a page that loads a frame, an image or data. */
 function isNavigation({ 'sec-fetch-dest': destination }: IncomingHttpHeaders): boolean {
   return destination === 'document'
-}
-
-/** A secret of 32 bytes; only its digest is kept. */
-function makeSecret(): { secret: string; digest: Buffer } {
-  const secret = randomBytes(32).toString('base64url')
-  return { secret, digest: digestOf(secret) }
-}
-
-function takes(digests: readonly Buffer[], given: string): boolean {
-  return digests.some((known) => timingSafeEqual(known, digestOf(given)))
-}
-
-function digestOf(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest()
 }

@@ -1,8 +1,9 @@
 /// <reference types="node" preserve="true" />
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { PluginHost } from '../host.js'
+import { closeServer } from '../http/server.js'
 import { sendEvents } from './events.js'
 import { Gate, type Refusal } from './gate.js'
 import { testerMethods } from './methods.js'
@@ -105,11 +106,4 @@ function targetOf({ url = '/' }: IncomingMessage): Target {
   const [path = '/', query = ''] = url.split('?')
   const params = new URLSearchParams(query)
   return { path, token: params.get('token') ?? undefined, plugin: params.get('plugin') ?? undefined }
-}
-
-async function closeServer(server: Server): Promise<void> {
-  const closed = once(server, 'close')
-  server.close()
-  server.closeAllConnections()
-  await closed
 }

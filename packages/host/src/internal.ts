@@ -1,0 +1,8 @@
+/// <reference types="node" preserve="true" />
+
+// What the gateway shares with the host. Not for applications: it changes with any version.
+
+export { jsonErrorPlace } from './cli/json-error.js'
+export { isFromElsewhere, isLocalName, isLoopback, nameOfHost, soleHostOf } from './http/names.js'
+export { digestOf, indexOfSecret } from './http/secrets.js'
+export { checkedNumbers, count, type NumberRule, size, time } from './numbers.js'
