@@ -1,5 +1,5 @@
-import { describeThrown, systemCodeOf } from '@appfactory/sdk/internal'
 import type { MetricsServer, MetricsSource } from '../metrics/serve.js'
+import { whyNotListening } from './listening.js'
 import { type Streams, tell } from './output.js'
 import type { Settings } from './resolve.js'
 
@@ -17,23 +17,9 @@ export async function startMetrics(
   // Loads the HTTP server on demand.
   const { startServer } = await import('../metrics/serve.js')
   const server = await startServer(source, { port, address }).catch((error: unknown) => {
-    throw new Error(whyNot(error, port, address), { cause: error })
+    const flags = { port: '--metrics-port', address: '--metrics-host' }
+    throw new Error(whyNotListening(error, { port, address, flags }), { cause: error })
   })
   if (port === 0) tell(streams, `metrics at ${server.url}/metrics`)
   return server
-}
-
-function whyNot(error: unknown, port: number, address: string): string {
-  switch (systemCodeOf(error)) {
-    case 'EADDRINUSE':
-      return `Port ${port} on ${address} is in use; choose another --metrics-port, or 0 for any free port`
-    case 'EACCES':
-      return `Port ${port} on ${address} is not allowed for this user; choose a --metrics-port above 1023`
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `--metrics-host ${address} is no address of this machine; 127.0.0.1 is for this machine only, 0.0.0.0 for all networks`
-    default:
-      return `Metrics can’t be served on ${address}, port ${port}: ${describeThrown(error).message}`
-  }
 }

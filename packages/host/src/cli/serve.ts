@@ -15,28 +15,48 @@ export async function serve(
   streams: Streams,
   options: CommonOptions & { syncMode: boolean },
 ): Promise<number> {
-  await using host = createHost(options)
-  showProgress(streams, host, options)
-  const { settings, readSettings } = options
-  const readiness = new Readiness(host)
-  const source = { metrics: () => host.metrics(), obstacles: () => readiness.obstacles() }
-  await using _metrics = await startMetrics(streams, source, settings.metrics)
-  const load = (fresh: Settings): Promise<void> => beginLoading(host, streams, fresh, readiness)
-  // On a terminal, it means that the terminal was closed.
-  if (!process.stdin.isTTY)
-    streams.stop.takeHangUps(() => void reload(streams, { host, settings, readSettings, load }))
-  warnOfMissingFolders(streams, settings)
+  await using serving = await startServing(streams, options)
   if (process.stdin.isTTY)
     tell(
       streams,
       'waiting for JSON-RPC requests on stdin, one a line; Ctrl+D ends it, and --help lists commands',
     )
-  return await serveClient(streams, host, {
+  return await serveClient(streams, serving.host, {
     input: process.stdin,
     sequential: options.syncMode,
     // Started before the first request is read: calls wait for plugins that are loading.
-    begin: () => load(settings),
+    begin: serving.load,
   })
+}
+
+/** A host of a command that serves, with what its operators have: metrics, probes, and SIGHUP to read the configuration again. */
+interface Serving extends AsyncDisposable {
+  host: PluginHost
+  /** Starts to load what was asked for. */
+  load(): Promise<void>
+}
+
+/** @throws Error where the port of the metrics can't be listened on. */
+export async function startServing(streams: Streams, options: CommonOptions): Promise<Serving> {
+  const host = createHost(options)
+  showProgress(streams, host, options)
+  const { settings, readSettings } = options
+  const readiness = new Readiness(host)
+  const source = { metrics: () => host.metrics(), obstacles: () => readiness.obstacles() }
+  const metrics = await startMetrics(streams, source, settings.metrics)
+  const load = (fresh: Settings): Promise<void> => beginLoading(host, streams, fresh, readiness)
+  // On a terminal, it means that the terminal was closed.
+  if (!process.stdin.isTTY)
+    streams.stop.takeHangUps(() => void reload(streams, { host, settings, readSettings, load }))
+  warnOfMissingFolders(streams, settings)
+  return {
+    host,
+    load: () => load(settings),
+    [Symbol.asyncDispose]: async () => {
+      await metrics?.[Symbol.asyncDispose]()
+      await host.close()
+    },
+  }
 }
 
 interface ServeOptions {

@@ -1,0 +1,142 @@
+import type { IncomingMessage } from 'node:http'
+import { jsonErrorPlace } from '@appfactory/host/internal'
+import { nameValue, parseJson } from '@appfactory/sdk/internal'
+import { RequestError, reasonOf } from './errors.js'
+import type { GatewayLimits } from './options.js'
+
+/** What a body has to bring after its time of grace, in bytes a second. */
+const leastBytesPerSecond = 1024
+
+/** The place of an error is looked for in texts up to this length, in characters: it takes its time. */
+const longestSearched = 65_536
+
+/** The body of a request that is a JSON object. @throws RequestError 400, 408, 413 or 415. */
+export async function readJson(
+  request: IncomingMessage,
+  limits: Pick<GatewayLimits, 'maxBodyBytes' | 'slowBodyMs'>,
+): Promise<object> {
+  refuseOtherTypes(request)
+  const value = parse(textOf(await readBody(request, limits)))
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw invalidJson(`The body must be a JSON object, not ${nameValue(value)}`)
+}
+
+/** Whether a body would be too long, as far as its headers tell. */
+export function isTooLong({ headers }: IncomingMessage, maxBytes: number): boolean {
+  return Number(headers['content-length'] ?? 0) > maxBytes
+}
+
+/** A form of another page could send text/plain without asking first. */
+function refuseOtherTypes({ headers }: IncomingMessage): void {
+  const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = headers
+  if (encoding.toLowerCase() !== 'identity')
+    throw new RequestError(415, 'Bodies must not be compressed: leave content-encoding out', {
+      code: 'unsupported_encoding',
+    })
+  if (/^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i.test(type.trim())) return
+  throw new RequestError(
+    415,
+    'The body must be JSON in UTF-8, with the header "content-type: application/json"',
+    {
+      code: 'unsupported_media_type',
+    },
+  )
+}
+
+/** All bytes of a body. @throws RequestError 408 or 413. */
+export function readBody(
+  request: IncomingMessage,
+  { maxBodyBytes, slowBodyMs }: Pick<GatewayLimits, 'maxBodyBytes' | 'slowBodyMs'>,
+): Promise<Buffer> {
+  if (isTooLong(request, maxBodyBytes)) return Promise.reject(tooLong(maxBodyBytes))
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let length = 0
+    const pace = watchPace(
+      slowBodyMs,
+      () => length,
+      () => settle(() => reject(tooSlow())),
+    )
+    const onData = (chunk: Buffer): void => {
+      chunks.push(chunk)
+      length += chunk.length
+      if (length > maxBodyBytes) settle(() => reject(tooLong(maxBodyBytes)))
+    }
+    const onEnd = (): void =>
+      settle(() => resolve(chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks)))
+    const onClose = (): void => settle(() => reject(new RequestError(400, 'The body ended too early')))
+    function settle(tell: () => void): void {
+      pace.stop()
+      request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose)
+      // What may follow is not wanted, and must not hold up the connection.
+      request.on('error', () => {}).resume()
+      tell()
+    }
+    request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose)
+  })
+}
+
+/** Looks each second, after a time of grace, whether a body comes fast enough. */
+function watchPace(graceMs: number, bytes: () => number, onSlow: () => void): { stop(): void } {
+  const begun = performance.now()
+  let timer = setTimeout(look, Math.min(graceMs, 2 ** 31 - 1))
+  function look(): void {
+    const seconds = (performance.now() - begun - graceMs) / 1000
+    if (bytes() < seconds * leastBytesPerSecond) onSlow()
+    else timer = setTimeout(look, 1000)
+  }
+  return { stop: () => clearTimeout(timer) }
+}
+
+function textOf(body: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body)
+  } catch {
+    throw invalidJson('The body is not JSON: it is not UTF-8')
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return parseJson(text)
+  } catch (error) {
+    throw invalidJson(
+      isJson(text) ? `The body can’t be taken: ${reasonOf(error)}` : `The body is not JSON: ${placeIn(text)}`,
+    )
+  }
+}
+
+/** Whether it parses, harm or not. */
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function placeIn(text: string): string {
+  if (text.length > longestSearched) return 'it stops being JSON somewhere'
+  if (text.trim() === '') return 'it is empty'
+  const { line, column } = jsonErrorPlace(text)
+  return `see line ${line}, column ${column}`
+}
+
+function invalidJson(message: string): RequestError {
+  return new RequestError(400, message, { code: 'invalid_json' })
+}
+
+function tooLong(maxBytes: number): RequestError {
+  return new RequestError(413, `A body has at most ${maxBytes} bytes (limits.maxBodyBytes)`, {
+    code: 'request_too_large',
+    headers: { connection: 'close' },
+  })
+}
+
+function tooSlow(): RequestError {
+  return new RequestError(408, 'The body came too slowly', {
+    code: 'timeout',
+    headers: { connection: 'close' },
+  })
+}

@@ -1,0 +1,112 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isTooLong, readJson } from './body.js'
+import { errorBody, type Failure, gatewayClosing } from './errors.js'
+import type { Directory } from './models.js'
+import type { Settings } from './options.js'
+
+/** What the routes of a gateway share. */
+export interface Shared {
+  readonly settings: Settings
+  readonly directory: Directory
+}
+
+/** A request and its answer. What runs for it is cancelled when the client goes. */
+export class Exchange {
+  readonly id = `req_${randomUUID().replaceAll('-', '')}`
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly directory: Directory
+  readonly settings: Settings
+  /** Without `/v1`, doubled slashes and a slash at the end: `/models/llm_llama`. */
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly #abort = new AbortController()
+  /** The client waits for `100 Continue` before it sends the body. */
+  readonly #continueFirst: boolean
+
+  constructor(
+    { settings, directory }: Shared,
+    request: IncomingMessage,
+    response: ServerResponse,
+    continueFirst: boolean,
+  ) {
+    this.request = request
+    this.response = response
+    this.settings = settings
+    this.directory = directory
+    this.#continueFirst = continueFirst
+    const [path = '', query = ''] = splitUrl(request.url ?? '/')
+    this.path = routePath(path)
+    this.query = new URLSearchParams(query)
+    response.once('close', () => this.cancel('The client has gone'))
+    response.setHeader('x-request-id', this.id)
+  }
+
+  /** Aborted when nobody waits for the answer any more. */
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  /** Cancels what runs for it. */
+  cancel(reason: string): void {
+    if (!this.#abort.signal.aborted) this.#abort.abort(new Error(reason))
+  }
+
+  /** The body, where it is a JSON object. @throws RequestError. */
+  readJson(): Promise<object> {
+    if (this.#continueFirst) this.response.writeContinue()
+    return readJson(this.request, this.settings.limits)
+  }
+
+  /** Tells which members of the request mean nothing to plugins. */
+  tellIgnored(names: readonly string[]): void {
+    if (names.length > 0 && !this.settings.quietHeaders)
+      this.response.setHeader('x-appfactory-ignored', names.join(', '))
+  }
+
+  /** Answers with JSON. */
+  sendJson(value: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): void {
+    const body = JSON.stringify(value)
+    this.response.writeHead(status, {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      'cache-control': 'no-store',
+      ...headers,
+    })
+    this.response.end(body)
+  }
+
+  /** Answers with an error, where no answer has begun. Of a body that is still on its way, little is read. */
+  sendFailure(failure: Failure): void {
+    if (this.response.headersSent || this.response.destroyed) return void this.response.destroy()
+    const close = this.#mayBringMuch() ? { connection: 'close' } : {}
+    this.sendJson(errorBody(failure), failure.status, { ...failure.headers, ...close })
+  }
+
+  /** Ends it because the gateway ends. */
+  close(): void {
+    this.cancel('The gateway is being stopped')
+    if (!this.response.headersSent) this.sendFailure(gatewayClosing())
+  }
+
+  /** Whether the rest of the body is long, of unknown length, or only sent when it is asked for. */
+  #mayBringMuch(): boolean {
+    const { complete, headers } = this.request
+    if (complete) return false
+    const isUnknown = headers['transfer-encoding'] !== undefined || this.#continueFirst
+    return isUnknown || isTooLong(this.request, this.settings.limits.maxBodyBytes)
+  }
+}
+
+function splitUrl(url: string): [path: string, query: string] {
+  const at = url.indexOf('?')
+  return at < 0 ? [url, ''] : [url.slice(0, at), url.slice(at + 1)]
+}
+
+/** Clients put `/v1` behind a base that has it already, or leave it out. */
+function routePath(path: string): string {
+  const plain = path.replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1')
+  const inside = plain.replace(/^(\/v1)+(?=\/|$)/, '')
+  return inside === '' ? '/' : inside
+}

@@ -1,0 +1,95 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import {
+  indexOfSecret,
+  isFromElsewhere,
+  isLocalName,
+  nameOfHost,
+  soleHostOf,
+} from '@appfactory/host/internal'
+import { RequestError } from './errors.js'
+import type { Settings } from './options.js'
+
+/** Access control. Only the headers of a request are looked at, before any of its body is read. */
+export class Gate {
+  readonly #settings: Settings
+
+  constructor(settings: Settings) {
+    this.#settings = settings
+  }
+
+  /** Refuses who addresses another host, and pages that are not allowed. @throws RequestError 403. */
+  refuseForeign(request: IncomingMessage): void {
+    const host = soleHostOf(request)
+    // A page may have its own name resolved to this machine.
+    if (host === undefined || !this.#isOwn(host, request)) throw wrongHost(host)
+    const { origin } = request.headers
+    if (origin !== undefined && !this.#settings.origins.has(origin)) throw wrongOrigin(origin)
+    if (origin === undefined && isFromElsewhere(request.headers)) throw wrongOrigin('another site')
+  }
+
+  /** Tells the browser of an allowed page that it may read the answer. Whether it was a preflight, which has its answer then. */
+  allowPage(request: IncomingMessage, response: ServerResponse): boolean {
+    const { origin } = request.headers
+    if (origin === undefined) return false
+    response.setHeader('access-control-allow-origin', origin)
+    response.setHeader('vary', 'origin')
+    const asked = request.headers['access-control-request-method']
+    if (request.method !== 'OPTIONS' || asked === undefined) {
+      response.setHeader('access-control-expose-headers', exposed)
+      return false
+    }
+    response.writeHead(204, {
+      'access-control-allow-methods': 'GET, POST',
+      'access-control-allow-headers': request.headers['access-control-request-headers'] ?? 'content-type',
+      'access-control-max-age': '600',
+    })
+    response.end()
+    return true
+  }
+
+  /** Refuses who has no key, if there are any. @throws RequestError 401. */
+  refuseStranger({ headers }: IncomingMessage): void {
+    const { keys } = this.#settings
+    if (keys.length === 0) return
+    const [, bearer] = /^bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? []
+    const given = [bearer, headers['x-api-key']].filter((key) => typeof key === 'string')
+    if (given.some((key) => indexOfSecret(keys, key) >= 0)) return
+    throw new RequestError(401, noKey, { code: 'invalid_api_key', headers: { 'www-authenticate': 'Bearer' } })
+  }
+
+  /** Whether a Host header names this gateway, with any port: there may be a tunnel. */
+  #isOwn(host: string, { socket }: IncomingMessage): boolean {
+    if (isLocalName(host)) return true
+    const name = nameOfHost(host)
+    return name !== '' && (this.#settings.hostNames.has(name) || name === addressOf(socket.localAddress))
+  }
+}
+
+const exposed = 'x-request-id, retry-after, x-should-retry, x-appfactory-ignored'
+const noKey = 'A key is needed: send it as "Authorization: Bearer KEY", or as x-api-key'
+
+/** An address that was reached over IPv4, as clients write it. */
+function addressOf(address = ''): string {
+  return address.replace(/^::ffff:/, '').toLowerCase()
+}
+
+function wrongHost(host: string | undefined): RequestError {
+  const what =
+    host === undefined || host === ''
+      ? 'The request has not one Host header'
+      : 'The Host header names another host'
+  return new RequestError(
+    403,
+    `${what}. Ask for 127.0.0.1 or localhost, or allow the name with --host-name (hostNames)`,
+    {
+      code: 'host_not_allowed',
+    },
+  )
+}
+
+function wrongOrigin(origin: string): RequestError {
+  const shown = origin.slice(0, 100)
+  return new RequestError(403, `Pages of ${shown} may not ask. Allow the origin with --cors (cors)`, {
+    code: 'origin_not_allowed',
+  })
+}

@@ -1,0 +1,221 @@
+import type { ChatResult, GenerationOptions, LLMContract, TextChunk, ToolCall } from '@appfactory/sdk'
+import { textOf } from '@appfactory/sdk'
+import type { OpenAI } from 'openai'
+import { unsupported } from '../errors.js'
+import type { Exchange } from '../exchange.js'
+import type { Target } from '../models.js'
+import { bodyReader } from '../schema.js'
+import { frameOf, sendStream, type Telling } from '../stream.js'
+import {
+  answerId,
+  generationOptions,
+  now,
+  nthOptions,
+  refuseSeveralStreams,
+  textFinishReason,
+  usageOf,
+  usageOfAll,
+  usageOrZero,
+} from './generation.js'
+import { type ChatRequest, chatTable } from './generation.table.js'
+import { checkJsonSchema } from './json-schema.js'
+import { messagesOf } from './messages.js'
+import { isLegacy, toolsOf } from './tools.js'
+
+type Completion = OpenAI.ChatCompletion
+type Chunk = OpenAI.ChatCompletionChunk
+type Delta = Chunk['choices'][number]['delta'] & { reasoning_content?: string }
+type FinishReason = Completion['choices'][number]['finish_reason']
+
+const readChat = bodyReader(chatTable)
+
+/** `POST /chat/completions` */
+export async function completeChat(exchange: Exchange): Promise<void> {
+  const request = readChat(await exchange.readJson())
+  refuseOtherShapes(request)
+  const messages = messagesOf(request.messages)
+  const own = { ...toolsOf(request), ...responseFormatOf(request) }
+  const target = await exchange.directory.llm.find(request.model)
+  const maxTokens = request.maxCompletionTokens ?? request.maxTokens
+  const options = { ...(await generationOptions(exchange, request, target, maxTokens)), ...own }
+  if (request.stream) {
+    const pieces = target.handle.streamChat(messages, options)
+    return sendStream(exchange, pieces, new ChatTelling(request))
+  }
+  const results = await chatSeveral(target, messages, options, request.n ?? 1)
+  exchange.sendJson(completionBody(request, results))
+}
+
+/** Refuses what would change the form of the answer, and what no plugin does. */
+function refuseOtherShapes(request: ChatRequest): void {
+  refuseSeveralStreams(request)
+  if (request.logprobs) throw unsupported('logprobs', 'plugins do not tell them')
+  if (request.topLogprobs) throw unsupported('top_logprobs', 'plugins do not tell them')
+  if (request.audio) throw unsupported('audio', 'answers are text')
+  if (request.modalities?.some((each) => each !== 'text')) throw unsupported('modalities', 'must be ["text"]')
+}
+
+function responseFormatOf({ responseFormat }: ChatRequest): Pick<GenerationOptions, 'responseFormat'> {
+  switch (responseFormat?.type) {
+    case 'json_object':
+      return { responseFormat: { type: 'json' } }
+    case 'json_schema': {
+      const { schema } = responseFormat.jsonSchema
+      checkJsonSchema(schema, 'response_format.json_schema.schema')
+      return { responseFormat: { type: 'json_schema', schema } }
+    }
+    default:
+      return {}
+  }
+}
+
+function chatSeveral(
+  { handle }: Target<LLMContract>,
+  messages: Parameters<LLMContract['chat']>[0],
+  options: GenerationOptions,
+  count: number,
+): Promise<ChatResult[]> {
+  return Promise.all(
+    Array.from({ length: count }, (_, index) => handle.chat(messages, nthOptions(options, index))),
+  )
+}
+
+function completionBody(request: ChatRequest, results: readonly ChatResult[]): Completion {
+  const usage = usageOfAll(results.map(usageOf))
+  return {
+    id: answerId('chatcmpl'),
+    object: 'chat.completion',
+    created: now(),
+    model: request.model,
+    choices: results.map((result, index) => choiceOf(request, result, index)),
+    ...(usage ? { usage } : {}),
+  }
+}
+
+function choiceOf(request: ChatRequest, result: ChatResult, index: number): Completion['choices'][number] {
+  const { message, finishReason, reasoning } = result
+  const calls = keptCalls(request, message.toolCalls)
+  const text = textOf(message)
+  return {
+    index,
+    message: {
+      role: 'assistant',
+      content: text === '' && calls.length > 0 ? null : text,
+      refusal: null,
+      ...reasoningOf(reasoning),
+      ...callsOf(request, calls),
+    },
+    finish_reason: finishReasonOf(request, finishReason, calls.length > 0),
+    logprobs: null,
+  }
+}
+
+/** A model that thinks aloud: the member that clients look for, which OpenAI does not have. */
+function reasoningOf(reasoning: unknown): { reasoning_content?: string } {
+  return typeof reasoning === 'string' && reasoning !== '' ? { reasoning_content: reasoning } : {}
+}
+
+function keptCalls(
+  { parallelToolCalls = true, ...request }: ChatRequest,
+  calls: readonly ToolCall[] = [],
+): readonly ToolCall[] {
+  return parallelToolCalls && !isLegacy({ ...request, parallelToolCalls }) ? calls : calls.slice(0, 1)
+}
+
+function callsOf(
+  request: ChatRequest,
+  calls: readonly ToolCall[],
+): Pick<OpenAI.ChatCompletionMessage, 'tool_calls' | 'function_call'> {
+  const bodies = calls.map(({ id, name, arguments: given }) => ({
+    id,
+    type: 'function' as const,
+    function: { name, arguments: JSON.stringify(given) },
+  }))
+  const [first] = bodies
+  if (!first) return {}
+  return isLegacy(request) ? { function_call: first.function } : { tool_calls: bodies }
+}
+
+function finishReasonOf(request: ChatRequest, reason: string | undefined, hasCalls: boolean): FinishReason {
+  if (hasCalls || reason === 'tool_calls') return isLegacy(request) ? 'function_call' : 'tool_calls'
+  return textFinishReason(reason)
+}
+
+const placeholder = '\u0000'
+
+/** An answer as it is written: the events of its pieces. */
+class ChatTelling implements Telling<TextChunk> {
+  readonly #request: ChatRequest
+  readonly #common: Pick<Chunk, 'id' | 'object' | 'created' | 'model'>
+  readonly #includesUsage: boolean
+  readonly #text: (text: string) => string
+  #calls = 0
+  #finishReason: string | undefined
+  #last: TextChunk | undefined
+
+  constructor(request: ChatRequest) {
+    this.#request = request
+    this.#includesUsage = request.streamOptions?.includeUsage ?? false
+    this.#common = {
+      id: answerId('chatcmpl'),
+      object: 'chat.completion.chunk',
+      created: now(),
+      model: request.model,
+    }
+    this.#text = frameOf(this.#chunk({ content: placeholder }), placeholder)
+  }
+
+  begin(send: (data: string) => void): void {
+    send(JSON.stringify(this.#chunk({ role: 'assistant', content: '' })))
+  }
+
+  piece(piece: TextChunk, send: (data: string) => void): void {
+    if (piece.reasoning !== undefined) send(JSON.stringify(this.#chunk(reasoningOf(piece.reasoning))))
+    if (piece.text !== '') send(this.#text(piece.text))
+    if (piece.toolCalls) this.#sendCalls(piece.toolCalls, send)
+    if (piece.finishReason !== undefined) this.#finishReason = piece.finishReason
+    if (usageOf(piece)) this.#last = piece
+  }
+
+  end(send: (data: string) => void): void {
+    const reason = finishReasonOf(this.#request, this.#finishReason, this.#calls > 0)
+    send(JSON.stringify(this.#chunk({}, reason)))
+    if (this.#includesUsage)
+      send(JSON.stringify({ ...this.#common, choices: [], usage: usageOrZero(this.#last) } satisfies Chunk))
+    send('[DONE]')
+  }
+
+  /** A call comes whole, and clients expect its arguments behind its name. */
+  #sendCalls(calls: readonly ToolCall[], send: (data: string) => void): void {
+    const single = isLegacy(this.#request) || this.#request.parallelToolCalls === false
+    for (const { id, name, arguments: given } of single && this.#calls > 0
+      ? []
+      : keptCalls(this.#request, calls)) {
+      const text = JSON.stringify(given)
+      const index = this.#calls++
+      for (const delta of isLegacy(this.#request)
+        ? legacyDeltas(name, text)
+        : callDeltas(index, id, name, text))
+        send(JSON.stringify(this.#chunk(delta)))
+    }
+  }
+
+  #chunk(delta: Delta, reason: FinishReason | null = null): Chunk {
+    return {
+      ...this.#common,
+      choices: [{ index: 0, delta, finish_reason: reason, logprobs: null }],
+      ...(this.#includesUsage ? { usage: null } : {}),
+    }
+  }
+}
+
+function callDeltas(index: number, id: string, name: string, text: string): Delta[] {
+  return [
+    { tool_calls: [{ index, id, type: 'function', function: { name, arguments: '' } }] },
+    { tool_calls: [{ index, function: { arguments: text } }] },
+  ]
+}
+
+function legacyDeltas(name: string, text: string): Delta[] {
+  return [{ function_call: { name, arguments: '' } }, { function_call: { arguments: text } }]
+}

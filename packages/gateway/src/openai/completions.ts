@@ -1,0 +1,103 @@
+import type { CompletionResult, TextChunk } from '@appfactory/sdk'
+import type { OpenAI } from 'openai'
+import { unsupported } from '../errors.js'
+import type { Exchange } from '../exchange.js'
+import { bodyReader } from '../schema.js'
+import { frameOf, sendStream, type Telling } from '../stream.js'
+import {
+  answerId,
+  generationOptions,
+  now,
+  nthOptions,
+  refuseSeveralStreams,
+  textFinishReason,
+  usageOf,
+  usageOfAll,
+  usageOrZero,
+} from './generation.js'
+import { type CompletionRequest, completionTable } from './generation.table.js'
+
+const readCompletion = bodyReader(completionTable)
+
+/** `POST /completions` */
+export async function completeText(exchange: Exchange): Promise<void> {
+  const request = readCompletion(await exchange.readJson())
+  refuseOtherShapes(request)
+  const [prompt = ''] = [request.prompt].flat()
+  const target = await exchange.directory.llm.find(request.model)
+  const options = await generationOptions(exchange, request, target, request.maxTokens)
+  const { handle } = target
+  if (request.stream)
+    return sendStream(exchange, handle.streamComplete(prompt, options), new CompletionTelling(request))
+  const results = await Promise.all(
+    Array.from({ length: request.n ?? 1 }, (_, index) => handle.complete(prompt, nthOptions(options, index))),
+  )
+  exchange.sendJson(completionBody(request, results))
+}
+
+function refuseOtherShapes(request: CompletionRequest): void {
+  refuseSeveralStreams(request)
+  if (request.echo) throw unsupported('echo', 'must be false')
+  if (request.suffix) throw unsupported('suffix', 'plugins do not take it')
+  if ((request.bestOf ?? 1) > (request.n ?? 1)) throw unsupported('best_of', 'must not be more than n')
+  if (request.logprobs) throw unsupported('logprobs', 'plugins do not tell them')
+}
+
+function completionBody(request: CompletionRequest, results: readonly CompletionResult[]): OpenAI.Completion {
+  const usage = usageOfAll(results.map(usageOf))
+  return {
+    id: answerId('cmpl'),
+    object: 'text_completion',
+    created: now(),
+    model: request.model,
+    choices: results.map(({ text, finishReason }, index) => ({
+      index,
+      text,
+      finish_reason: textFinishReason(finishReason),
+      logprobs: null,
+    })),
+    ...(usage ? { usage } : {}),
+  }
+}
+
+const placeholder = '\u0000'
+
+/** A text as it is written. Only the last event before the usage tells why it ends. */
+class CompletionTelling implements Telling<TextChunk> {
+  readonly #common: Pick<OpenAI.Completion, 'id' | 'object' | 'created' | 'model'>
+  readonly #includesUsage: boolean
+  readonly #text: (text: string) => string
+  #finishReason: string | undefined
+  #last: TextChunk | undefined
+
+  constructor(request: CompletionRequest) {
+    this.#includesUsage = request.streamOptions?.includeUsage ?? false
+    this.#common = { id: answerId('cmpl'), object: 'text_completion', created: now(), model: request.model }
+    this.#text = frameOf(this.#event(placeholder, null), placeholder)
+  }
+
+  begin(): void {}
+
+  piece(piece: TextChunk, send: (data: string) => void): void {
+    if (piece.text !== '') send(this.#text(piece.text))
+    if (piece.finishReason !== undefined) this.#finishReason = piece.finishReason
+    if (usageOf(piece)) this.#last = piece
+  }
+
+  end(send: (data: string) => void): void {
+    send(JSON.stringify(this.#event('', textFinishReason(this.#finishReason))))
+    if (this.#includesUsage)
+      send(
+        JSON.stringify({
+          ...this.#common,
+          choices: [],
+          usage: usageOrZero(this.#last),
+        } satisfies OpenAI.Completion),
+      )
+    send('[DONE]')
+  }
+
+  #event(text: string, reason: 'stop' | 'length' | 'content_filter' | null): object {
+    return { ...this.#common, choices: [{ index: 0, text, finish_reason: reason, logprobs: null }] }
+  }
+}

@@ -1,0 +1,105 @@
+import { randomUUID } from 'node:crypto'
+import type { AnswerExtras, GenerationOptions, LLMContract } from '@appfactory/sdk'
+import { toSnakeCase } from '@appfactory/sdk/internal'
+import type { OpenAI } from 'openai'
+import { unsupported } from '../errors.js'
+import type { Exchange } from '../exchange.js'
+import type { Target } from '../models.js'
+import { type ChatRequest, type CompletionRequest, hintNames } from './generation.table.js'
+
+type Request = ChatRequest | CompletionRequest
+
+/** The options that chat and completions share, as the contract has them; hints are named in a header of the answer. */
+export async function generationOptions(
+  exchange: Exchange,
+  request: Request,
+  { handle, model }: Target<LLMContract>,
+  maxTokens: number | undefined,
+): Promise<GenerationOptions> {
+  const hints = hintsOf(request)
+  exchange.tellIgnored(Object.keys(hints))
+  const most = maxTokens ?? (await contextLength(exchange, handle.name, model))
+  const { temperature, topP, stop, seed } = request
+  return {
+    signal: exchange.signal,
+    ...(model === undefined ? {} : { model }),
+    ...(most === undefined ? {} : { maxTokens: most }),
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(topP === undefined ? {} : { topP }),
+    ...(stop === undefined ? {} : { stopSequences: [stop].flat() }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(Object.keys(hints).length === 0 ? {} : { providerOptions: { openai: hints } }),
+  }
+}
+
+/** Several answers at once can’t be streamed: their pieces would need places of their own. */
+export function refuseSeveralStreams({ n = 1, stream = false }: Request): void {
+  if (stream && n > 1) throw unsupported('n', 'must be 1 in a stream')
+}
+
+/** What differs between several answers of one request: each has a seed of its own. */
+export function nthOptions(options: GenerationOptions, index: number): GenerationOptions {
+  return options.seed === undefined ? options : { ...options, seed: options.seed + index }
+}
+
+/** So that no answer is cut in silence where the client names no limit. Undefined where the plugin does not tell. */
+async function contextLength(
+  { directory }: Exchange,
+  plugin: string,
+  model: string | undefined,
+): Promise<number | undefined> {
+  const models = await directory.llm.modelsOf(plugin)
+  const found = model === undefined ? models[0] : models.find(({ id }) => id === model)
+  const length = found?.contextLength
+  return length !== undefined && Number.isInteger(length) && length > 0 ? length : undefined
+}
+
+function hintsOf(request: Request): Record<string, unknown> {
+  const given = hintNames.filter((name) => request[name] !== undefined)
+  return Object.fromEntries(given.map((name) => [toSnakeCase(name), request[name]]))
+}
+
+/** Usage as OpenAI counts it; undefined where the plugin does not tell. */
+export function usageOf(extras: AnswerExtras | undefined): OpenAI.CompletionUsage | undefined {
+  const { promptTokens, completionTokens, totalTokens } = extras?.usage ?? {}
+  const total = totalTokens ?? extras?.tokensUsed
+  if (promptTokens === undefined && completionTokens === undefined && total === undefined) return undefined
+  const prompt = promptTokens ?? Math.max(0, (total ?? 0) - (completionTokens ?? 0))
+  const completion = completionTokens ?? Math.max(0, (total ?? prompt) - prompt)
+  return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: total ?? prompt + completion }
+}
+
+/** The sum of several answers’ usage; the prompt is the same. */
+export function usageOfAll(
+  all: readonly (OpenAI.CompletionUsage | undefined)[],
+): OpenAI.CompletionUsage | undefined {
+  const known = all.filter((usage) => usage !== undefined)
+  const [first] = known
+  if (!first) return undefined
+  const completion = known.reduce((sum, usage) => sum + usage.completion_tokens, 0)
+  return {
+    prompt_tokens: first.prompt_tokens,
+    completion_tokens: completion,
+    total_tokens: first.prompt_tokens + completion,
+  }
+}
+
+/** The usage of a stream whose client has asked for it: its schema knows no null. */
+export function usageOrZero(extras: AnswerExtras | undefined): OpenAI.CompletionUsage {
+  return usageOf(extras) ?? { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }
+}
+
+/** An id that no other answer has. */
+export function answerId(prefix: string): string {
+  return `${prefix}-${randomUUID().replaceAll('-', '')}`
+}
+
+/** Now, in seconds of Unix time. */
+export function now(): number {
+  return Math.floor(Date.now() / 1000)
+}
+
+/** Why an answer of text ended. What OpenAI has no word for is a normal end. */
+export function textFinishReason(reason: string | undefined): 'stop' | 'length' | 'content_filter' {
+  return reason === 'length' || reason === 'content_filter' ? reason : 'stop'
+}

@@ -1,0 +1,25 @@
+import { wrongMember } from '../errors.js'
+
+const types = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null']
+
+/** Refuses a schema with a type that JSON Schema does not have. @throws RequestError 400 with the place. */
+export function checkJsonSchema(schema: object, path: string): void {
+  const type: unknown = Reflect.get(schema, 'type')
+  for (const each of [type ?? []].flat())
+    if (!types.some((known) => known === each))
+      throw wrongMember(`${path}.type`, `must be one of ${types.join(', ')}`)
+  for (const key of ['properties', '$defs'])
+    for (const [name, inner] of Object.entries(objectIn(schema, key) ?? {}))
+      if (isObject(inner)) checkJsonSchema(inner, `${path}.${key}.${name.slice(0, 40)}`)
+  const items = objectIn(schema, 'items')
+  if (items) checkJsonSchema(items, `${path}.items`)
+}
+
+function objectIn(schema: object, key: string): object | undefined {
+  const value: unknown = Reflect.get(schema, key)
+  return isObject(value) ? value : undefined
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

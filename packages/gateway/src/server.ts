@@ -1,0 +1,107 @@
+import { once } from 'node:events'
+import { createServer, type Server, STATUS_CODES } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { PluginHost } from '@appfactory/host'
+import { systemCodeOf } from '@appfactory/sdk/internal'
+import { errorBody, RequestError } from './errors.js'
+import { Requests } from './handler.js'
+import { type GatewayLimits, type ServeOptions, serveSettingsOf, settingsOf } from './options.js'
+
+/** A gateway that is being served. */
+export interface Gateway extends AsyncDisposable {
+  readonly port: number
+  /** What clients take as their base URL: http://127.0.0.1:8080/v1 */
+  readonly url: string
+  /** Waits for requests under way, at most `limits.drainTimeoutMs`, then ends them and the server. The host goes on. */
+  close(): Promise<void>
+}
+
+/**
+ * Serves the plugins of a host over OpenAI’s HTTP API: models, chat/completions, completions and lists of voices. Only this machine
+ * can reach it by default.
+ *
+ * @throws TypeError that names an option, and what Node’s `listen()` does, such as an error with the code EADDRINUSE.
+ * @example await using gateway = await serveGateway(host, { port: 8080, models: { 'gpt-4o-mini': 'llm_llama' } })
+ */
+export async function serveGateway(host: PluginHost, options: ServeOptions = {}): Promise<Gateway> {
+  const { port, address, rest } = serveSettingsOf(options)
+  const requests = new Requests(host, settingsOf(rest))
+  const server = makeServer(requests)
+  try {
+    server.listen(port, address)
+    await once(server, 'listening')
+  } catch (error) {
+    await requests.close()
+    throw error
+  }
+  // A client that can’t be accepted, for want of files say, is no reason to end.
+  server.on('error', () => {})
+  const bound = server.address() as AddressInfo
+  const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closed ??= end(server, requests)
+    return closed
+  }
+  return { port: bound.port, url: `http://${name}:${bound.port}/v1`, close, [Symbol.asyncDispose]: close }
+}
+
+function makeServer(requests: Requests): Server {
+  const { limits } = requests.settings
+  const server = createServer({
+    headersTimeout: timeout(limits.headersTimeoutMs),
+    requestTimeout: timeout(limits.requestTimeoutMs),
+    keepAliveTimeout: timeout(limits.idleConnectionMs),
+    connectionsCheckingInterval: Math.ceil(Math.min(1000, ...patience(limits).map((ms) => ms / 4))),
+  })
+  if (Number.isFinite(limits.maxConnections)) server.maxConnections = limits.maxConnections
+  server.on('request', (request, response) => requests.answer(request, response))
+  // Without this, Node asks for the body before it is known who sends it.
+  server.on('checkContinue', (request, response) => requests.answer(request, response, true))
+  server.on('clientError', (error: Error, socket: Socket | Duplex) => refuse(error, socket))
+  return server
+}
+
+function patience({ headersTimeoutMs, requestTimeoutMs }: GatewayLimits): number[] {
+  return [headersTimeoutMs, requestTimeoutMs]
+}
+
+/** Node takes 0 for never. */
+function timeout(ms: number): number {
+  return Number.isFinite(ms) ? ms : 0
+}
+
+/** Answers what is no request of HTTP, or has not come in time. */
+function refuse(error: Error, socket: Socket | Duplex): void {
+  if (!socket.writable || systemCodeOf(error) === 'ECONNRESET') return void socket.destroy()
+  const failure = failureOfParser(systemCodeOf(error))
+  const body = JSON.stringify(errorBody(failure))
+  const head = [
+    `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status]}`,
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+function failureOfParser(code: string | undefined): RequestError {
+  switch (code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new RequestError(408, 'The request came too slowly', { code: 'timeout' })
+    case 'HPE_HEADER_OVERFLOW':
+      return new RequestError(431, 'The headers are too long', { code: 'headers_too_large' })
+    default:
+      return new RequestError(400, 'This is no HTTP request', { code: 'invalid_http' })
+  }
+}
+
+async function end(server: Server, requests: Requests): Promise<void> {
+  const closed = once(server, 'close')
+  // No connection is accepted from here on.
+  server.close()
+  await requests.close()
+  server.closeAllConnections()
+  await closed
+}

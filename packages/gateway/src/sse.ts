@@ -1,0 +1,85 @@
+import type { ServerResponse } from 'node:http'
+import type { GatewayLimits } from './options.js'
+
+const headers = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  // No proxy may compress the stream, or hold it back.
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+}
+
+/** What is gathered before it is written, in characters: the pieces of one turn go in one write. */
+const mostGathered = 16_384
+
+/** Server-sent events as an answer. The pace is the reader's: who sends waits for `room()`. */
+export class EventStream {
+  readonly #response: ServerResponse
+  readonly #limits: Pick<GatewayLimits, 'keepAliveMs' | 'unreadStreamMs'>
+  #gathered = ''
+  #isFull = false
+  #flushing: NodeJS.Immediate | undefined
+  #silence: NodeJS.Timeout | undefined
+
+  /** Sends the headers. */
+  constructor(response: ServerResponse, limits: Pick<GatewayLimits, 'keepAliveMs' | 'unreadStreamMs'>) {
+    this.#response = response
+    this.#limits = limits
+    response.writeHead(200, headers)
+    response.once('close', () => this.#stop())
+    this.#silence = setTimeout(() => this.#keepAlive(), Math.min(limits.keepAliveMs, 2 ** 31 - 1))
+  }
+
+  /** Sends an event. @param data JSON, or `[DONE]`: without a line end. */
+  send(data: string): void {
+    this.#gathered += `data: ${data}\n\n`
+    if (this.#gathered.length >= mostGathered) this.#flush()
+    else this.#flushing ??= setImmediate(() => this.#flush())
+  }
+
+  /** A promise to wait for before more is sent; undefined: there is room now. */
+  room(): Promise<void> | undefined {
+    if (!this.#isFull || this.#response.destroyed) return undefined
+    return new Promise((resolve) => {
+      const stalled = setTimeout(
+        () => this.#response.destroy(),
+        Math.min(this.#limits.unreadStreamMs, 2 ** 31 - 1),
+      )
+      const go = (): void => {
+        clearTimeout(stalled)
+        this.#response.off('drain', go).off('close', go)
+        this.#isFull = false
+        resolve()
+      }
+      this.#response.on('drain', go).on('close', go)
+    })
+  }
+
+  /** Ends the answer. */
+  end(): void {
+    this.#flush()
+    this.#stop()
+    this.#response.end()
+  }
+
+  #flush(): void {
+    clearImmediate(this.#flushing)
+    this.#flushing = undefined
+    const text = this.#gathered
+    this.#gathered = ''
+    if (text === '' || this.#response.destroyed) return
+    this.#isFull = !this.#response.write(text)
+    this.#silence?.refresh()
+  }
+
+  /** A comment without a blank line behind it: some clients take that for an event. */
+  #keepAlive(): void {
+    if (!this.#isFull) this.#response.write(':\n')
+    this.#silence?.refresh()
+  }
+
+  #stop(): void {
+    clearImmediate(this.#flushing)
+    clearTimeout(this.#silence)
+    this.#silence = undefined
+  }
+}

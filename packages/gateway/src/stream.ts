@@ -1,0 +1,51 @@
+import { errorBody, failureOf } from './errors.js'
+import type { Exchange } from './exchange.js'
+import { EventStream } from './sse.js'
+
+/** What a stream of events is made of. */
+export interface Telling<Piece> {
+  /** Events in front of the first piece. */
+  begin(send: (data: string) => void): void
+  /** The events of a piece. */
+  piece(piece: Piece, send: (data: string) => void): void
+  /** Events behind the last piece. */
+  end(send: (data: string) => void): void
+}
+
+/**
+ * Answers with the pieces of a plugin as server-sent events. An error before the first piece has its own status; a later one is the
+ * last event. The plugin is asked for the next piece only when the client has room for it.
+ */
+export async function sendStream<Piece>(
+  exchange: Exchange,
+  stream: AsyncIterable<Piece>,
+  telling: Telling<Piece>,
+): Promise<void> {
+  const { response, settings } = exchange
+  const pieces = stream[Symbol.asyncIterator]()
+  let result = await pieces.next()
+  const events = new EventStream(response, settings.limits)
+  const send = (data: string): void => events.send(data)
+  try {
+    telling.begin(send)
+    while (!result.done) {
+      telling.piece(result.value, send)
+      const room = events.room()
+      if (room) await room
+      result = await pieces.next()
+    }
+    telling.end(send)
+  } catch (error) {
+    const failure = failureOf(error)
+    if (failure.status === 500 && !response.destroyed) settings.onError(error, exchange.id)
+    send(JSON.stringify(errorBody(failure)))
+    await pieces.return?.()
+  }
+  events.end()
+}
+
+/** Splits the JSON of a sample at the text that stands for what changes: the rest of each event is the same. */
+export function frameOf(sample: object, placeholder: string): (text: string) => string {
+  const [before = '', after = ''] = JSON.stringify(sample).split(JSON.stringify(placeholder))
+  return (text) => before + JSON.stringify(text) + after
+}

@@ -1,0 +1,58 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { temporaryFolder } from '../../host/test/fixtures/plugins.js'
+import { LinesProcess } from '../../sdk/test/lines-process.js'
+import { chat, post, send, textIn } from './visitor.js'
+
+const command = fileURLToPath(new URL('../../host/bin/appfactory-host.js', import.meta.url))
+const plugins = fileURLToPath(new URL('plugins', import.meta.url))
+
+/** Runs `appfactory-host gateway` in a folder of its own. */
+function run(args: readonly string[], cwd = temporaryFolder(), env: NodeJS.ProcessEnv = {}): LinesProcess {
+  const common = ['gateway', '--plugins-dir', plugins, '--log-dir', '-']
+  return new LinesProcess(command, [...common, ...args], { cwd, env: { ...process.env, ...env } })
+}
+
+/** The port in the first line. */
+async function portOf({ garbage }: LinesProcess): Promise<number> {
+  await expect.poll(() => garbage[0]).toMatch(/^Gateway: http:\/\/127\.0\.0\.1:\d+\/v1$/)
+  return Number(new URL(garbage[0]?.replace('Gateway: ', '') ?? '').port)
+}
+
+test('gateway serves until SIGTERM, and waits for plugins that are loading', async () => {
+  const root = temporaryFolder()
+  const keys = join(root, 'keys')
+  writeFileSync(keys, '# ours\n\none\n', { mode: 0o600 })
+  const args = [
+    '--port',
+    '0',
+    '--load',
+    'tool_llm',
+    '--model',
+    'gpt-4o-mini=tool_llm/large:v1',
+    '--key-file',
+    keys,
+  ]
+  const gateway = run(args, root, { APPFACTORY_GATEWAY_KEYS: 'two, three' })
+  const port = await portOf(gateway)
+  expect(await chat(port, 'hello')).toMatchObject({ status: 401 })
+  for (const key of ['one', 'two', 'three']) {
+    const body = { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'hello' }] }
+    const answer = await post(port, '/v1/chat/completions', body, { authorization: `Bearer ${key}` })
+    expect(textIn(answer)).toBe('hello')
+  }
+  expect(gateway.stderr).not.toContain('one')
+  gateway.child.kill('SIGTERM')
+  expect(await gateway.exited).toEqual({ code: 143, signal: null })
+  await expect(send(port, {})).rejects.toThrow()
+})
+
+test('gateway for others, without keys: exit status 2, and no plugin is started', async () => {
+  const gateway = run(['--host', '0.0.0.0', '--load', 'tool_llm'])
+  expect(await gateway.exited).toMatchObject({ code: 2 })
+  expect(gateway.stderr).toMatch(/no key is set.*--key-file.*--allow-open/)
+  expect(gateway.stderr).not.toContain('INITIALIZING')
+  expect(gateway.garbage).toEqual([])
+})

@@ -1,0 +1,363 @@
+import { PluginHost } from '@appfactory/host'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { gatewayHandler, type ServeOptions, serveGateway } from '../src/index.js'
+import { routes } from '../src/routes.js'
+import { json, post, type Sent, send, sendRaw, serve } from './visitor.js'
+
+/** A gateway in front of a host without plugins. */
+async function start(options: ServeOptions = {}): Promise<number> {
+  const host = new PluginHost({ pluginsDir: import.meta.dirname, projectDir: false })
+  onTestFinished(() => host.close())
+  return (await serve(host, options)).port
+}
+
+const listing: Sent = { path: '/v1/models' }
+const errorShape = {
+  message: expect.any(String),
+  type: expect.any(String),
+  param: null,
+  code: expect.any(String),
+}
+
+describe('the name that a gateway is addressed by', () => {
+  it.each([
+    'evil.example',
+    'evil.example:8080',
+    '127.0.0.1.evil.example',
+    'localhost.evil.example',
+    '10.0.0.1',
+    '[::2]',
+    'user@127.0.0.1',
+  ])('Host: %s is refused, with and without a page', async (host) => {
+    const port = await start({ cors: ['https://app.example'] })
+    for (const headers of [{ host }, { host, origin: 'https://app.example' }]) {
+      const answer = await send(port, { ...listing, headers })
+      expect(answer.status).toBe(403)
+      expect(json(answer)).toEqual({ error: { ...errorShape, code: 'host_not_allowed' } })
+    }
+  })
+
+  it.each(['127.0.0.1', 'localhost:1', 'LOCALHOST', '[::1]:8080', '127.0.0.1:80'])(
+    'Host: %s is this machine',
+    async (host) => {
+      expect(await send(await start(), { ...listing, headers: { host } })).toMatchObject({ status: 200 })
+    },
+  )
+
+  it('may be another one that is allowed', async () => {
+    const port = await start({ hostNames: ['Speech.example'] })
+    const headers = { host: 'speech.EXAMPLE:443' }
+    expect(await send(port, { ...listing, headers })).toMatchObject({ status: 200 })
+  })
+
+  it('must stand there once: neither none nor two', async () => {
+    const port = await start()
+    const lines = [
+      '',
+      'Host:\r\n',
+      'Host: 127.0.0.1\r\nHost: 127.0.0.1\r\n',
+      'Host: 127.0.0.1\r\nHost: evil.example\r\n',
+    ]
+    for (const hosts of lines) {
+      const text = `GET /v1/models HTTP/1.0\r\n${hosts}\r\n`
+      expect(await sendRaw(port, text, /\r\n\r\n/)).toMatch(/^HTTP\/1\.1 40[03]/)
+    }
+  })
+
+  it('holds on other addresses too', async () => {
+    const port = await start({ address: '0.0.0.0', keys: ['k'] })
+    const headers = { authorization: 'Bearer k', host: 'evil.example' }
+    expect(await send(port, { ...listing, headers })).toMatchObject({ status: 403 })
+  })
+})
+
+describe('pages', () => {
+  it.each(['https://evil.example', 'null', '', 'http://127.0.0.1', 'https://app.example:444'])(
+    'of %j may not ask, and are not told more',
+    async (origin) => {
+      const port = await start({ cors: ['https://app.example'] })
+      const answer = await send(port, { ...listing, headers: { origin } })
+      expect(answer.status).toBe(403)
+      expect(answer.headers).not.toHaveProperty('access-control-allow-origin')
+    },
+  )
+
+  it('of another site may not embed anything', async () => {
+    const headers = { 'sec-fetch-site': 'cross-site' }
+    expect(await send(await start(), { ...listing, headers })).toMatchObject({ status: 403 })
+  })
+
+  it('are refused before the body is there', async () => {
+    const headers = { origin: 'https://evil.example', 'content-length': 100 }
+    const refused = await send(await start(), { method: 'POST', path: '/v1/chat/completions', headers })
+    expect(refused.status).toBe(403)
+  })
+
+  it('that are allowed may read the answer, and ask first without a key', async () => {
+    const origin = 'https://app.example'
+    const port = await start({ cors: [origin], keys: ['k'] })
+    const preflight = await send(port, {
+      method: 'OPTIONS',
+      path: '/v1/chat/completions',
+      headers: {
+        origin,
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'x-a, x-b',
+      },
+    })
+    expect(preflight).toMatchObject({
+      status: 204,
+      headers: {
+        'access-control-allow-origin': origin,
+        'access-control-allow-methods': 'GET, POST',
+        'access-control-allow-headers': 'x-a, x-b',
+        vary: 'origin',
+      },
+    })
+    const headers = { origin, authorization: 'Bearer k', 'sec-fetch-site': 'cross-site' }
+    const answer = await send(port, { ...listing, headers })
+    expect(answer).toMatchObject({ status: 200, headers: { 'access-control-allow-origin': origin } })
+    // Without the key, the page may read why.
+    const refused = await send(port, { ...listing, headers: { origin } })
+    expect(refused).toMatchObject({ status: 401, headers: { 'access-control-allow-origin': origin } })
+  })
+
+  it('get no answer to a preflight where none is allowed', async () => {
+    const headers = { origin: 'https://app.example', 'access-control-request-method': 'POST' }
+    expect(await send(await start(), { method: 'OPTIONS', headers })).toMatchObject({ status: 403 })
+  })
+})
+
+describe('keys', () => {
+  it('are needed by nobody where there are none', async () => {
+    const port = await start()
+    for (const authorization of ['Bearer undefined', 'Bearer ', 'Basic x'])
+      expect(await send(port, { ...listing, headers: { authorization } })).toMatchObject({ status: 200 })
+  })
+
+  it.each([
+    {},
+    { authorization: 'Bearer ' },
+    { authorization: 'Bearer wrong' },
+    { authorization: 'one' },
+    { authorization: 'Basic one' },
+    { 'x-api-key': '' },
+    { 'x-api-key': 'one ' + 'two' },
+  ])('%j is none of them', async (headers) => {
+    const answer = await send(await start({ keys: ['one', 'two'] }), { path: '/v1/models?key=one', headers })
+    expect(answer).toMatchObject({ status: 401, headers: { 'www-authenticate': 'Bearer' } })
+    expect(json(answer)).toEqual({ error: { ...errorShape, code: 'invalid_api_key' } })
+  })
+
+  it.each([
+    { authorization: 'Bearer two' },
+    { authorization: 'bearer one' },
+    { 'x-api-key': 'one' },
+    { authorization: 'Bearer wrong', 'x-api-key': 'two' },
+  ])('%j is one of them', async (headers) => {
+    const port = await start({ keys: ['one', 'two'] })
+    expect(await send(port, { ...listing, headers })).toMatchObject({ status: 200 })
+  })
+
+  it('are asked for on every route but health, also on those that there are not', async () => {
+    const port = await start({ keys: ['one'] })
+    const open = await Promise.all(
+      routes.map(async ({ method, path }) => {
+        const { status } = await send(port, { method, path: `/v1${path.replace('*', 'x')}` })
+        return status === 401 ? [] : [path]
+      }),
+    )
+    expect(open.flat()).toEqual(['/', '/health'])
+    expect(await send(port, { path: '/nothing' })).toMatchObject({ status: 401 })
+  })
+
+  it('are not asked for lists of voices where these are public', async () => {
+    const port = await start({ keys: ['one'], publicListings: true })
+    for (const path of ['/v1/audio/voices', '/v1/audio/models', '/v1/voices'])
+      expect(await send(port, { path })).toMatchObject({ status: 200 })
+    expect(await send(port, listing)).toMatchObject({ status: 401 })
+  })
+
+  it('decide whether a body is asked for at all', async () => {
+    const port = await start({ keys: ['one'] })
+    const text = (key: string, length: number): string =>
+      `POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAuthorization: Bearer ${key}\r\nExpect: 100-continue\r\nContent-Length: ${length}\r\n\r\n`
+    expect(await sendRaw(port, text('no', 10), /HTTP/)).toMatch(/^HTTP\/1\.1 401/)
+    expect(await sendRaw(port, text('one', 10), /HTTP/)).toMatch(/^HTTP\/1\.1 100/)
+  })
+})
+
+describe('routes', () => {
+  it('are these, and none that manages plugins', async () => {
+    expect(routes.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'GET /',
+      'GET /health',
+      'GET /models',
+      'GET /models/*',
+      'POST /chat/completions',
+      'POST /completions',
+      'GET /audio/voices',
+      'GET /voices',
+      'GET /audio/models',
+    ])
+  })
+
+  it.each(['/v1/models', '/models', '/v1/v1/models', '//v1//models/', '/v1/models?x=1', '/v1/models/'])(
+    'GET %s lists models, without being sent elsewhere',
+    async (path) => {
+      const answer = await send(await start(), { path })
+      expect(answer.status).toBe(200)
+      expect(json(answer)).toEqual({ object: 'list', data: [] })
+    },
+  )
+
+  it.each([
+    ['GET', '/v2/models', 404],
+    ['GET', '/v1/models/%2e%2e', 404],
+    ['GET', '/v1/models/%ff', 404],
+    ['GET', '/v1/models/../../etc/passwd', 404],
+    ['GET', '/v1/plugin/load', 404],
+    ['POST', '/v1/models', 405],
+    ['PUT', '/v1/models', 405],
+    ['TRACE', '/v1/models', 405],
+    ['DELETE', '/v1/models/x', 405],
+    ['GET', '/v1/chat/completions', 405],
+    ['HEAD', '/v1/models', 200],
+    ['HEAD', '/v1/nothing', 404],
+  ])('%s %s: %i', async (method, path, status) => {
+    const answer = await send(await start(), { method, path })
+    expect(answer.status).toBe(status)
+    if (status === 405) expect(answer.headers.allow).toMatch(/^(GET|POST)$/)
+    if (method === 'HEAD') expect(answer.body).toBe('')
+    else expect(json(answer)).toMatchObject({ error: { type: 'invalid_request_error' } })
+  })
+
+  it('GET /health tells nothing but that it is there', async () => {
+    const port = await start({ keys: ['one'] })
+    for (const path of ['/health', '/', '/v1/health', '/v1'])
+      expect(await send(port, { path })).toMatchObject({ status: 200, body: '{"status":"ok"}' })
+  })
+})
+
+describe('bodies', () => {
+  const path = '/v1/completions'
+  const type = { 'content-type': 'application/json' }
+
+  it.each([
+    ['nothing', ''],
+    ['no JSON', '{"model": x}'],
+    ['an array', '[1]'],
+    ['a number', '12'],
+    ['NUL', '\u0000'],
+    ['__proto__', '{"__proto__": {}}'],
+    ['600 levels', `{"a":${'['.repeat(600)}${']'.repeat(600)}}`],
+    ['1e999', '{"seed": 1e999}'],
+    ['UTF-16', Buffer.from('{"model":"x"}', 'utf16le')],
+    ['a byte that is no UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
+  ])('of %s: 400 invalid_json', async (_what, body) => {
+    const answer = await post(await start(), path, body)
+    expect(answer.status).toBe(400)
+    expect(json(answer)).toEqual({ error: { ...errorShape, code: 'invalid_json' } })
+  })
+
+  it('that are no JSON: it tells where', async () => {
+    const answer = await post(await start(), path, '{\n  "model": x\n}')
+    expect(answer.body).toContain('line 2, column 12')
+  })
+
+  it.each([
+    [{}, 415],
+    [{ 'content-type': 'text/plain' }, 415],
+    [{ 'content-type': 'multipart/form-data; boundary=x' }, 415],
+    [{ 'content-type': 'application/json; charset=utf-16' }, 415],
+    [{ ...type, 'content-encoding': 'gzip' }, 415],
+    [{ 'content-type': 'Application/JSON; charset="UTF-8"' }, 400],
+    [{ ...type, 'content-encoding': 'identity' }, 400],
+  ])('with %j: %i', async (headers, status) => {
+    expect(await send(await start(), { method: 'POST', path, headers, body: '{}' })).toMatchObject({ status })
+  })
+
+  it('that are too long are not read, whether they say so or not', async () => {
+    const port = await start({ limits: { maxBodyBytes: 1000 } })
+    const tooLong = await send(port, { method: 'POST', path, headers: { ...type, 'content-length': 1001 } })
+    expect(tooLong).toMatchObject({ status: 413, headers: { connection: 'close' } })
+    expect(json(tooLong)).toEqual({ error: { ...errorShape, code: 'request_too_large' } })
+    const chunk = `${(500).toString(16)}\r\n${'x'.repeat(500)}\r\n`
+    const head = 'Host: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n'
+    const chunked = await sendRaw(port, `POST ${path} HTTP/1.1\r\n${head}${chunk.repeat(3)}`, /\}\}/)
+    expect(chunked).toMatch(/^HTTP\/1\.1 413/)
+    expect(await post(port, path, 'x'.repeat(1000))).toMatchObject({ status: 400 })
+  })
+
+  it('that come too slowly, and headers too: 408', async () => {
+    const port = await start({ limits: { slowBodyMs: 50, headersTimeoutMs: 50 } })
+    const slow = await send(port, { method: 'POST', path, headers: { ...type, 'content-length': 10 } })
+    expect(slow).toMatchObject({ status: 408, headers: { connection: 'close' } })
+    expect(await sendRaw(port, 'GET / HTTP/1.1\r\nHost: loc', /\}\}/)).toMatch(/^HTTP\/1\.1 408/)
+  })
+
+  it('that end too early leave the gateway as it was', async () => {
+    const port = await start()
+    const text = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{`
+    await sendRaw(port, text, /^$/)
+    expect(await send(port, listing)).toMatchObject({ status: 200 })
+  })
+
+  it('with an error leave the connection usable', async () => {
+    const port = await start()
+    const one = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}`
+    const two = 'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n'
+    expect(await sendRaw(port, `${one}${two}`, /"ok"/)).toMatch(/^HTTP\/1\.1 415[\s\S]*HTTP\/1\.1 200/)
+  })
+
+  it('of what is no HTTP: 400, and the next is served', async () => {
+    const port = await start()
+    expect(await sendRaw(port, 'nonsense\r\n\r\n', /\}\}/)).toMatch(
+      /^HTTP\/1\.1 400[\s\S]*"code":"invalid_http"/,
+    )
+    expect(await sendRaw(port, `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, /\}\}/)).toMatch(
+      /^HTTP\/1\.1 431/,
+    )
+    expect(await send(port, listing)).toMatchObject({ status: 200 })
+  })
+})
+
+describe('options', () => {
+  it.each([
+    [{ ports: 1 }, /no option "ports".*Did you mean port\?/],
+    [{ port: -1 }, /port takes a whole number from 0 to 65535, not -1/],
+    [{ address: '0.0.0.0' }, /Others can reach 0\.0\.0\.0.*--key-file.*--allow-open/],
+    [{ address: '::' }, /Others can reach ::/],
+    [{ address: '::', keys: [] }, /Others can reach ::/],
+    [{ keys: [''] }, /keys takes an array of texts/],
+    [{ keys: 'my-secret' }, /keys takes an array/],
+    [{ cors: ['*'] }, /cors takes .*origins/],
+    [{ cors: ['https://app.example/'] }, /cors takes .*origins/],
+    [{ models: { a: 1 } }, /models takes an object/],
+    [{ limits: { maxBodyBytes: 0 } }, /limits\.maxBodyBytes takes a whole number above 0, not 0/],
+    [{ limits: { maxBody: 1 } }, /limits has no option "maxBody"/],
+  ])('%j: TypeError', async (options, message) => {
+    const host = new PluginHost({ pluginsDir: import.meta.dirname, projectDir: false })
+    onTestFinished(() => host.close())
+    const error: unknown = await serveGateway(host, options as ServeOptions).catch(
+      (thrown: unknown) => thrown,
+    )
+    expect(error).toBeInstanceOf(TypeError)
+    expect(String(error)).toMatch(message)
+    expect(String(error)).not.toContain('my-secret')
+    expect(host.listenerCount('status')).toBe(0)
+  })
+
+  it('that open it on purpose', async () => {
+    expect(await send(await start({ address: '0.0.0.0', allowOpen: true }), listing)).toMatchObject({
+      status: 200,
+    })
+  })
+
+  it('of a handler have no port', () => {
+    const host = new PluginHost({ pluginsDir: import.meta.dirname, projectDir: false })
+    expect(() => gatewayHandler(host, { port: 1 } as object)).toThrow(
+      /gatewayHandler\(\) has no option "port"/,
+    )
+  })
+})
