@@ -1,7 +1,7 @@
 import type { ChatResult, GenerationOptions, LLMContract, TextChunk, ToolCall } from '@appfactory/sdk'
 import { textOf } from '@appfactory/sdk'
 import type { OpenAI } from 'openai'
-import { unsupported } from '../errors.js'
+import { unsupported, wrongMember } from '../errors.js'
 import type { Exchange } from '../exchange.js'
 import type { Target } from '../models.js'
 import { bodyReader } from '../schema.js'
@@ -60,7 +60,8 @@ function responseFormatOf({ responseFormat }: ChatRequest): Pick<GenerationOptio
     case 'json_object':
       return { responseFormat: { type: 'json' } }
     case 'json_schema': {
-      const { schema } = responseFormat.jsonSchema
+      const { schema } = responseFormat.jsonSchema ?? {}
+      if (!schema) throw wrongMember('response_format.json_schema', 'is required')
       checkJsonSchema(schema, 'response_format.json_schema.schema')
       return { responseFormat: { type: 'json_schema', schema } }
     }

@@ -85,11 +85,10 @@ export const chatTable = z.looseObject({
   functions: z.array(named).max(128).optional(),
   functionCall: z.union([z.enum(['auto', 'none']), toolName]).optional(),
   responseFormat: z
-    .discriminatedUnion('type', [
-      z.looseObject({ type: z.literal('text') }),
-      z.looseObject({ type: z.literal('json_object') }),
-      z.looseObject({ type: z.literal('json_schema'), jsonSchema: z.looseObject({ schema: authorMap }) }),
-    ])
+    .looseObject({
+      type: z.enum(['text', 'json_object', 'json_schema']),
+      jsonSchema: z.looseObject({ schema: authorMap }).optional(),
+    })
     .optional(),
   logprobs: z.boolean().optional(),
   topLogprobs: z.int().min(0).max(20).optional(),

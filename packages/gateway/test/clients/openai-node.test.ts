@@ -1,0 +1,157 @@
+import type { PluginHost } from '@appfactory/host'
+import OpenAI from 'openai'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Gateway, type ServeOptions, serveGateway } from '../../src/index.js'
+import { startHost } from '../visitor.js'
+
+let host: PluginHost
+let gateway: Gateway
+beforeAll(async () => {
+  host = await startHost(['tool_llm'], { restart: { firstDelayMs: 1 } })
+  const options: ServeOptions = { port: 0, keys: ['key'], models: { 'gpt-4o-mini': 'tool_llm' } }
+  gateway = await serveGateway(host, options)
+})
+afterAll(async () => {
+  await gateway.close()
+  await host.close({ force: true })
+})
+
+function client(options: ConstructorParameters<typeof OpenAI>[0] = {}): OpenAI {
+  return new OpenAI({ baseURL: gateway.url, apiKey: 'key', maxRetries: 0, ...options })
+}
+
+const say = (content: string) => ({ model: 'gpt-4o-mini', messages: [{ role: 'user' as const, content }] })
+
+describe('openai in Node', () => {
+  it('lists models, and finds one with a slash and a colon', async () => {
+    const { data } = await client().models.list()
+    expect(data.map(({ id }) => id)).toContain('tool_llm/large:v1')
+    expect(await client().models.retrieve('tool_llm/large:v1')).toMatchObject({ object: 'model' })
+    expect(await client().models.retrieve('tool_llm/org/small')).toMatchObject({ id: 'tool_llm/org/small' })
+  })
+
+  it('chats, with the id of the request', async () => {
+    const { data, request_id } = await client().chat.completions.create(say('hello')).withResponse()
+    expect(data.choices[0]?.message.content).toBe('hello')
+    expect(request_id).toMatch(/^req_/)
+  })
+
+  it('reads a stream with its usage', async () => {
+    const stream = await client().chat.completions.create({
+      ...say('two words'),
+      stream: true,
+      stream_options: { include_usage: true },
+    })
+    let text = ''
+    let total = 0
+    for await (const { choices, usage } of stream) {
+      text += choices[0]?.delta.content ?? ''
+      total += usage?.total_tokens ?? 0
+    }
+    expect([text, total]).toEqual(['two words', 5])
+  })
+
+  it('puts a stream together', async () => {
+    const stream = client().chat.completions.stream({ ...say('go'), tools: [tool('one'), tool('two')] })
+    const { choices } = await stream.finalChatCompletion()
+    expect(choices[0]).toMatchObject({
+      finish_reason: 'tool_calls',
+      message: { tool_calls: [{ function: { name: 'one' } }, { function: { name: 'two' } }] },
+    })
+  })
+
+  it('runs two tools at once, and gives their results back', async () => {
+    const called: string[] = []
+    const run = (name: string) => ({
+      type: 'function' as const,
+      function: {
+        name,
+        description: name,
+        parameters: { type: 'object' },
+        parse: JSON.parse,
+        function: ({ city }: { city: string }) => {
+          called.push(`${name}(${city})`)
+          return `${name} done`
+        },
+      },
+    })
+    for (const stream of [false, true] as const) {
+      const tools = [run('one'), run('two')]
+      const runner = stream
+        ? client().chat.completions.runTools({ ...say('go'), stream, tools })
+        : client().chat.completions.runTools({ ...say('go'), tools })
+      expect(await runner.finalContent()).toBe('call_0=one done; call_1=two done')
+    }
+    expect(called).toEqual(['one(City 0)', 'two(City 1)', 'one(City 0)', 'two(City 1)'])
+  })
+
+  it('parses an answer of a schema', async () => {
+    const schema = { type: 'object', properties: { maxTokens: { type: 'integer' } } }
+    const { choices } = await client().chat.completions.parse({
+      ...say('/options'),
+      response_format: { type: 'json_schema', json_schema: { name: 'r', strict: true, schema } },
+    })
+    expect(JSON.parse(choices[0]?.message.content ?? '')).toMatchObject({ responseFormat: { schema } })
+  })
+
+  it('aborts in the middle of a stream', async () => {
+    const before = await aborts()
+    const stream = await client().chat.completions.create({ ...say('/paced 1000 10'), stream: true })
+    for await (const { choices } of stream) if (choices[0]?.delta.content) break
+    await expect.poll(aborts).toBe(before + 1)
+  })
+
+  it('completes a text', async () => {
+    const { choices } = await client().completions.create({ model: 'tool_llm', prompt: 'Once' })
+    expect(choices[0]?.text).toBe('Once!')
+  })
+
+  it.each([
+    [OpenAI.BadRequestError, 400, { ...say('x'), temperature: 3 }, 'temperature', 'invalid_value'],
+    [OpenAI.NotFoundError, 404, { ...say('x'), model: 'gpt-9' }, 'model', 'model_not_found'],
+    [OpenAI.RateLimitError, 429, say('/fail LLM_RATE_LIMITED'), null, 'rate_limit_exceeded'],
+    [OpenAI.InternalServerError, 500, say('/fail Error'), null, 'internal_error'],
+  ])('throws %o', async (kind, status, body, param, code) => {
+    const error: unknown = await client()
+      .chat.completions.create(body)
+      .catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(kind)
+    expect(error).toMatchObject({ status, param, code, requestID: expect.stringMatching(/^req_/) })
+  })
+
+  it('throws where its key is wrong', async () => {
+    const error: unknown = await client({ apiKey: 'no' })
+      .models.list()
+      .catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(OpenAI.AuthenticationError)
+    expect(error).toMatchObject({ status: 401, code: 'invalid_api_key' })
+  })
+
+  it('throws an error in the middle of a stream', async () => {
+    const stream = await client().chat.completions.create({
+      ...say('/fail LLM_COMPLETION_FAILED 2'),
+      stream: true,
+    })
+    const read = async (): Promise<void> => {
+      for await (const _ of stream);
+    }
+    await expect(read()).rejects.toMatchObject({ code: 'llm_completion_failed' })
+  })
+
+  it('tries again by itself after a crash', async () => {
+    const crashing = client().chat.completions.create(say('/crash'))
+    const other = client({ maxRetries: 2 }).chat.completions.create(say('/paced 5 20'))
+    await expect(crashing).rejects.toMatchObject({ status: 502 })
+    expect((await other).choices[0]?.message.content).toBe('0 1 2 3 4 ')
+  })
+})
+
+const tool = (name: string) => ({
+  type: 'function' as const,
+  function: { name, parameters: { type: 'object' } },
+})
+
+async function aborts(): Promise<number> {
+  const { choices } = await client().chat.completions.create(say('/aborts'))
+  return Number(choices[0]?.message.content)
+}

@@ -1,0 +1,201 @@
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import type { PluginHost } from '@appfactory/host'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { gatewayHandler } from '../src/index.js'
+import { chat, eventsIn, json, send, serve, startHost, textIn } from './visitor.js'
+
+let host: PluginHost
+beforeAll(async () => {
+  host = await startHost(['tool_llm'], { restart: { firstDelayMs: 1, maxCrashes: 100 } })
+})
+afterAll(() => host.close({ force: true }))
+
+/** Sends a request, and leaves it to the test what becomes of the connection. */
+async function begin(port: number, content: string, more: object = {}): Promise<Socket> {
+  const body = JSON.stringify({ model: 'tool_llm', messages: [{ role: 'user', content }], ...more })
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  const type = 'Content-Type: application/json'
+  socket.write(
+    `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n${type}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  )
+  return socket
+}
+
+/** What the plugin has counted. */
+async function counted(port: number, what: '/aborts' | '/made'): Promise<number> {
+  return Number(textIn(await chat(port, what)))
+}
+
+async function figures(): Promise<Record<string, unknown>> {
+  return (await host.health('tool_llm')).details ?? {}
+}
+
+describe('a client that goes', () => {
+  it.each([
+    ['in a stream', '/paced 1000 20', { stream: true }, /"1 "/],
+    ['before the first piece', '/hang', { stream: true }, undefined],
+    ['without a stream', '/hang', {}, undefined],
+  ])('%s: its call is cancelled in the plugin', async (_when, content, more, until) => {
+    const { port } = await serve(host)
+    const before = await counted(port, '/aborts')
+    const client = await begin(port, content, more)
+    let text = ''
+    client.on('data', (chunk) => {
+      text += String(chunk)
+    })
+    if (until) await expect.poll(() => text).toMatch(until)
+    // One call at least is under way in the plugin then.
+    else
+      await expect
+        .poll(async () => (await figures())['open_streams'] || (await figures())['calls_in_flight'])
+        .toBeTruthy()
+    client.destroy()
+    await expect.poll(() => counted(port, '/aborts')).toBe(before + 1)
+  })
+
+  it('a hundred times leaves nothing behind', async () => {
+    const { port } = await serve(host)
+    const before = await counted(port, '/aborts')
+    const clients = await Promise.all(
+      Array.from({ length: 100 }, () => begin(port, '/paced 1000 20', { stream: true })),
+    )
+    await Promise.all(clients.map((client) => once(client, 'data')))
+    for (const client of clients) client.destroy()
+    await expect.poll(() => counted(port, '/aborts')).toBe(before + 100)
+    expect(await figures()).toMatchObject({ open_streams: 0, calls_in_flight: 0 })
+  })
+})
+
+describe('a client that reads slowly', () => {
+  it('holds up the plugin, and goes on where it was', async () => {
+    const { port } = await serve(host)
+    const client = await begin(port, '/endless', { stream: true })
+    client.pause()
+    let last = -1
+    // The plugin stands still when all that is between it and the client is full.
+    await expect
+      .poll(async () => {
+        const made = await counted(port, '/made')
+        const stands = made === last && made > 0
+        last = made
+        return stands
+      })
+      .toBe(true)
+    client.resume()
+    await expect.poll(() => counted(port, '/made')).toBeGreaterThan(last)
+    client.destroy()
+  })
+
+  it('or not at all is disconnected', async () => {
+    const { port } = await serve(host, { limits: { unreadStreamMs: 100 } })
+    const client = await begin(port, '/endless', { stream: true })
+    client.pause()
+    await expect.poll(async () => (await figures())['open_streams']).toBe(1)
+    await expect.poll(async () => (await figures())['open_streams']).toBe(0)
+    client.destroy()
+    expect(textIn(await chat(port, 'next'))).toBe('next')
+  })
+})
+
+describe('plugins', () => {
+  it('are swapped under open streams, and no client notices', async () => {
+    const { port } = await serve(host)
+    const streams = Array.from({ length: 20 }, () => chat(port, '/paced 20 20', { stream: true }))
+    await expect.poll(async () => (await figures())['open_streams']).toBe(20)
+    const swap = host.swap('tool_llm', 'tool_llm')
+    const meanwhile = Array.from({ length: 20 }, (_, index) => chat(port, `call ${index}`))
+    await swap
+    for (const answer of await Promise.all(streams)) {
+      expect(answer.status).toBe(200)
+      expect(eventsIn(answer)).toHaveLength(23)
+      expect(eventsIn(answer).at(-1)).toBe('[DONE]')
+    }
+    expect((await Promise.all(meanwhile)).map(({ status }) => status)).toEqual(Array(20).fill(200))
+    expect(textIn(await chat(port, 'after'))).toBe('after')
+  })
+
+  it('that crash end their streams with an error, and serve the next request', async () => {
+    const { port } = await serve(host)
+    const [call, stream] = await Promise.all([
+      chat(port, '/crash'),
+      chat(port, '/paced 1000 5', { stream: true }),
+    ])
+    expect(call.status).toBe(502)
+    expect(json(call)).toMatchObject({ error: { type: 'server_error', code: 'plugin_crashed' } })
+    expect(call.body).not.toMatch(/stack|\/tool_llm\//)
+    const events = eventsIn(stream)
+    expect(events.at(-1)).toContain('"code":"plugin_crashed"')
+    expect(textIn(await chat(port, 'next'))).toBe('next')
+  })
+
+  it('that take too long: 504, and no client is to repeat it', async () => {
+    const patient = await startHost(['tool_llm'], { callTimeoutMs: 300 })
+    onTestFinished(() => patient.close({ force: true }))
+    const { port } = await serve(patient)
+    const [call, stream] = await Promise.all([chat(port, '/hang'), chat(port, '/hang', { stream: true })])
+    for (const answer of [call, stream]) {
+      expect(answer).toMatchObject({ status: 504, headers: { 'x-should-retry': 'false' } })
+      expect(json(answer)).toMatchObject({ error: { code: 'timeout' } })
+    }
+  })
+
+  it('that are unloaded are models no more, and again when they are loaded', async () => {
+    const other = await startHost(['tool_llm'])
+    onTestFinished(() => other.close({ force: true }))
+    const { port } = await serve(other)
+    expect(await chat(port, 'x')).toMatchObject({ status: 200 })
+    await other.unload('tool_llm')
+    expect(await chat(port, 'x')).toMatchObject({ status: 404 })
+    expect(json(await send(port, { path: '/v1/models' }))).toEqual({ object: 'list', data: [] })
+    await other.load('tool_llm')
+    expect(textIn(await chat(port, 'back'))).toBe('back')
+  })
+})
+
+describe('close()', () => {
+  it('lets requests finish, refuses new ones, and leaves the host as it is', async () => {
+    const gateway = await serve(host, { limits: { drainTimeoutMs: 20_000 } })
+    const stream = chat(gateway.port, '/paced 10 20', { stream: true })
+    await expect.poll(async () => (await figures())['open_streams']).toBe(1)
+    await gateway.close()
+    expect(eventsIn(await stream)).toHaveLength(13)
+    await expect(chat(gateway.port, 'x')).rejects.toThrow()
+    expect(host.status().pluginsLoaded).toBe(1)
+    await gateway.close()
+  })
+
+  it('cancels what takes longer, with an error', async () => {
+    const gateway = await serve(host, { limits: { drainTimeoutMs: 50 } })
+    const before = Number(textIn(await chat(gateway.port, '/aborts')))
+    const call = chat(gateway.port, '/hang')
+    await expect.poll(async () => (await figures())['calls_in_flight']).toBe(1)
+    const [answer] = await Promise.all([call, gateway.close()])
+    expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
+    const { port } = await serve(host)
+    await expect.poll(() => counted(port, '/aborts')).toBe(before + 1)
+  })
+})
+
+describe('gatewayHandler()', () => {
+  it('answers on a server of one’s own, until it is closed', async () => {
+    const handler = gatewayHandler(host, { models: { alias: 'tool_llm' } })
+    const others = (response: ServerResponse): unknown => response.end('own')
+    const server = createServer((request, response) =>
+      request.url === '/own' ? others(response) : handler(request, response),
+    )
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    const { port } = server.address() as AddressInfo
+    expect(textIn(await chat(port, 'hello', { model: 'alias' }))).toBe('hello')
+    expect(await send(port, { path: '/own' })).toMatchObject({ body: 'own' })
+    const listeners = host.listenerCount('status')
+    await handler.close()
+    expect(host.listenerCount('status')).toBe(listeners - 1)
+    expect(await chat(port, 'hello')).toMatchObject({ status: 503 })
+  })
+})
