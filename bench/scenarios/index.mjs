@@ -2,6 +2,7 @@ import { audio } from './audio.mjs'
 import { calls } from './calls.mjs'
 import { checks } from './checks.mjs'
 import { throughCommand } from './command.mjs'
+import { gatewayScenarios } from './gateway.mjs'
 import { hundred } from './hundred.mjs'
 import { latency } from './latency.mjs'
 import { longLine } from './long-line.mjs'
@@ -27,4 +28,5 @@ export const scenarios = [
   checks,
   traces,
   ...pythonScenarios,
+  ...gatewayScenarios,
 ]

@@ -15,6 +15,9 @@ export default class Echo extends LLMContract {
   async getModels() {
     return []
   }
+  async *streamChat(messages, { maxTokens }) {
+    for (let count = 0; count < maxTokens; count++) yield messages[0].content
+  }
   async *streamComplete(prompt, { maxTokens }) {
     for (let count = 0; count < maxTokens; count++) yield prompt
   }

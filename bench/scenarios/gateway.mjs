@@ -1,0 +1,106 @@
+import { percentile } from '../../scripts/lib/statistics.mjs'
+import { startBareHttp, startGateway } from '../contenders/http.mjs'
+import { callsPerSecond, elapsedMs, medianLatency } from '../measure.mjs'
+import { startAll, stopAll } from '../rounds.mjs'
+
+const group = 'gateway'
+const starts = { gateway: startGateway, bare: startBareHttp }
+
+/** The gateway beside node:http without anything behind it, and beside the calls of the host that it makes. */
+export const gatewayScenarios = [latency(), calls(), chunks(), first()]
+
+function latency() {
+  return {
+    group,
+    name: 'gateway-latency',
+    title: 'gateway: one chat at a time, p50',
+    unit: 'µs',
+    targets: [{ of: 'chat', against: 'host.call and 2 echoes', atMost: 1 }],
+    open: opened(({ gateway, bare }) => ({
+      'node:http echo': () => medianLatency(bare.chat),
+      'host.call': () => gateway.ask('callLatency'),
+      'host.call and 2 echoes': async () =>
+        (await gateway.ask('callLatency')) + 2 * (await medianLatency(bare.chat)),
+      chat: () => medianLatency(gateway.chat),
+    })),
+  }
+}
+
+function calls() {
+  return {
+    group,
+    name: 'gateway-calls',
+    title: 'gateway: chats on 64 connections',
+    unit: 'chats/s',
+    base: 'node:http echo',
+    targets: [{ of: 'chat', against: 'node:http echo', atLeast: 0.5 }],
+    open: opened(({ gateway, bare }) => ({
+      'node:http echo': () => callsPerSecond(bare.chat, 64),
+      chat: () => callsPerSecond(gateway.chat, 64),
+    })),
+  }
+}
+
+function chunks() {
+  return {
+    group,
+    name: 'gateway-chunks',
+    title: 'gateway: events of streams',
+    unit: 'events/s',
+    targets: [
+      { of: 'chat, 1 stream', against: 'bare events, 1 stream', atLeast: 0.35 },
+      { of: 'chat, 16 streams', against: 'bare events, 16 streams', atLeast: 0.35 },
+    ],
+    open: opened(({ gateway, bare }) => ({
+      'bare events, 1 stream': () => eventsPerSecond(bare, 1, 32_000),
+      'chat, 1 stream': () => eventsPerSecond(gateway, 1, 32_000),
+      'bare events, 16 streams': () => eventsPerSecond(bare, 16, 2000),
+      'chat, 16 streams': () => eventsPerSecond(gateway, 16, 2000),
+    })),
+  }
+}
+
+function first() {
+  return {
+    group,
+    name: 'gateway-first',
+    title: 'gateway: first event, p50',
+    unit: 'ms',
+    targets: [{ of: 'chat', against: 'host.stream', difference: true, atMost: 1.5 }],
+    open: opened(({ gateway }) => ({
+      'host.stream': () => gateway.ask('firstPiece'),
+      chat: () => firstEvent(gateway),
+    })),
+  }
+}
+
+function opened(measuresOf) {
+  return async () => {
+    const started = await startAll(starts)
+    return { measures: measuresOf(started), close: () => stopAll(started) }
+  }
+}
+
+async function eventsPerSecond({ events }, streams, count) {
+  let got = 0
+  const ms = await elapsedMs(async () => {
+    const each = await Promise.all(Array.from({ length: streams }, () => events(count)))
+    got = each.reduce((sum, one) => sum + one, 0)
+  })
+  if (got < streams * count) throw new Error(`${got} events came, not ${streams * count}`)
+  return got / (ms / 1000)
+}
+
+async function firstEvent({ firstEvent: begin }) {
+  const times = []
+  for (let count = 0; count < 300; count++) {
+    let readRest
+    times.push(
+      await elapsedMs(async () => {
+        readRest = await begin()
+      }),
+    )
+    await readRest()
+  }
+  return percentile(times, 0.5)
+}
