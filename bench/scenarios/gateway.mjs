@@ -4,6 +4,7 @@ import { callsPerSecond, elapsedMs, medianLatency } from '../measure.mjs'
 import { startAll, stopAll } from '../rounds.mjs'
 
 const group = 'gateway'
+const warmUpCalls = 8000
 const starts = { gateway: startGateway, bare: startBareHttp }
 
 /** The gateway beside node:http without anything behind it, and beside the calls of the host that it makes. */
@@ -77,8 +78,18 @@ function first() {
 function opened(measuresOf) {
   return async () => {
     const started = await startAll(starts)
+    await Promise.all(Object.values(started).map(warmUp))
     return { measures: measuresOf(started), close: () => stopAll(started) }
   }
+}
+
+/** What a round measures is less than it takes until all of it is compiled. */
+async function warmUp({ chat }) {
+  let left = warmUpCalls
+  const keepCalling = async () => {
+    while (left-- > 0) await chat()
+  }
+  await Promise.all(Array.from({ length: 64 }, keepCalling))
 }
 
 async function eventsPerSecond({ events }, streams, count) {

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import {
   indexOfSecret,
   isFromElsewhere,
@@ -7,6 +7,7 @@ import {
   soleHostOf,
 } from '@appfactory/host/internal'
 import { RequestError } from './errors.js'
+import type { Exchange } from './exchange.js'
 import type { Settings } from './options.js'
 
 /** Access control. Only the headers of a request are looked at, before any of its body is read. */
@@ -28,7 +29,8 @@ export class Gate {
   }
 
   /** Tells the browser of an allowed page that it may read the answer. Whether it was a preflight, which has its answer then. */
-  allowPage(request: IncomingMessage, response: ServerResponse): boolean {
+  allowPage(exchange: Exchange): boolean {
+    const { request, response } = exchange
     const { origin } = request.headers
     if (origin === undefined) return false
     response.setHeader('access-control-allow-origin', origin)
@@ -38,7 +40,7 @@ export class Gate {
       response.setHeader('access-control-expose-headers', exposed)
       return false
     }
-    response.writeHead(204, {
+    exchange.writeHead(204, {
       'access-control-allow-methods': 'GET, POST',
       'access-control-allow-headers': request.headers['access-control-request-headers'] ?? 'content-type',
       'access-control-max-age': '600',

@@ -71,9 +71,10 @@ export class Requests {
   }
 
   /** What answers a request that may be answered; undefined where it has its answer. @throws RequestError. */
-  #route({ request, response, path }: Exchange): Route | undefined {
+  #route(exchange: Exchange): Route | undefined {
+    const { request, path } = exchange
     this.#gate.refuseForeign(request)
-    if (this.#gate.allowPage(request, response)) return undefined
+    if (this.#gate.allowPage(exchange)) return undefined
     const found = routesAt(path)
     const method = request.method === 'HEAD' ? 'GET' : request.method
     const route = found.find((each) => each.method === method)

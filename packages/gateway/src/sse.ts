@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Exchange } from './exchange.js'
 import type { GatewayLimits } from './options.js'
 
 const headers = {
@@ -21,10 +22,12 @@ export class EventStream {
   #silence: NodeJS.Timeout | undefined
 
   /** Sends the headers. */
-  constructor(response: ServerResponse, limits: Pick<GatewayLimits, 'keepAliveMs' | 'unreadStreamMs'>) {
+  constructor(exchange: Exchange) {
+    const { response, settings } = exchange
+    const { limits } = settings
     this.#response = response
     this.#limits = limits
-    response.writeHead(200, headers)
+    exchange.writeHead(200, headers)
     response.once('close', () => this.#stop())
     this.#silence = setTimeout(() => this.#keepAlive(), Math.min(limits.keepAliveMs, 2 ** 31 - 1))
   }

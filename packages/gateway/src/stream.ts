@@ -24,7 +24,7 @@ export async function sendStream<Piece>(
   const { response, settings } = exchange
   const pieces = stream[Symbol.asyncIterator]()
   let result = await pieces.next()
-  const events = new EventStream(response, settings.limits)
+  const events = new EventStream(exchange)
   const send = (data: string): void => events.send(data)
   try {
     telling.begin(send)

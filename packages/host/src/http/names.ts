@@ -2,8 +2,10 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 
 /** The Host header of a request; undefined where there are none or several: parsers disagree on which of several counts. */
-export function soleHostOf({ headers, headersDistinct }: IncomingMessage): string | undefined {
-  return headersDistinct.host?.length === 1 ? headers.host : undefined
+export function soleHostOf({ headers, rawHeaders }: IncomingMessage): string | undefined {
+  // Names and values in turns. `headersDistinct` would tell it too, but makes lists of all headers for that.
+  const names = rawHeaders.filter((text, index) => index % 2 === 0 && text.length === 4)
+  return names.filter((name) => name.toLowerCase() === 'host').length === 1 ? headers.host : undefined
 }
 
 /** The name in a Host header or an authority: without its port, without the brackets of an IPv6 address, in lower case. */
