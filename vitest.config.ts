@@ -26,6 +26,8 @@ const sameOnEachNode = [
   '**/host/test/options.test.ts',
   '**/host/test/types/*.test.ts',
   '**/test/python/*.test.ts',
+  '**/gateway/test/bad-input.test.ts',
+  '**/gateway/test/command.test.ts',
   '**/config/*.test.ts',
   '**/instance/handshake.test.ts',
   '**/instance/long-errors.test.ts',

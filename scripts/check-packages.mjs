@@ -22,9 +22,9 @@ const ceilings = {
   },
   // Applications download it once; 75 of it are the page of the Plugin Tester, 10 the checks of schemas and answers. A file for each
   // job, with its declarations and comments, took 10; what operators need (settings, metrics, traces, logs), add and remove, the
-  // debugger, and documentation that editors show took 60.
+  // debugger, and documentation that editors show took 60; the command of the gateway 4.
   host: {
-    packed: 290,
+    packed: 300,
     files:
       /^(dist\/.*\.(js|d\.ts)|dist\/tester\/page\/.*\.(html|css|svg)|dist\/THIRD-PARTY-LICENSES|bin\/.*\.js|package\.json|README\.md|LICENSE)$/,
   },

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { jsonErrorPlace } from '@appfactory/host/internal'
-import { nameValue, parseJson } from '@appfactory/sdk/internal'
+import { maxTimerMs, nameValue, parseJson } from '@appfactory/sdk/internal'
 import { RequestError, reasonOf } from './errors.js'
 import type { GatewayLimits } from './options.js'
 
@@ -79,7 +79,7 @@ export function readBody(
 /** Looks each second, after a time of grace, whether a body comes fast enough. */
 function watchPace(graceMs: number, bytes: () => number, onSlow: () => void): { stop(): void } {
   const begun = performance.now()
-  let timer = setTimeout(look, Math.min(graceMs, 2 ** 31 - 1))
+  let timer = setTimeout(look, Math.min(graceMs, maxTimerMs))
   function look(): void {
     const seconds = (performance.now() - begun - graceMs) / 1000
     if (bytes() < seconds * leastBytesPerSecond) onSlow()

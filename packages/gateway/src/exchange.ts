@@ -42,7 +42,7 @@ export class Exchange {
     this.path = routePath(path)
     this.#query = query
     response.once('close', () => {
-      if (!response.writableFinished) this.cancel('The client has gone')
+      if (!response.writableFinished) this.cancel(new Error('The client has gone'))
     })
   }
 
@@ -56,8 +56,8 @@ export class Exchange {
   }
 
   /** Cancels what runs for it. */
-  cancel(reason: string): void {
-    if (!this.#abort.signal.aborted) this.#abort.abort(new Error(reason))
+  cancel(reason: Error): void {
+    if (!this.#abort.signal.aborted) this.#abort.abort(reason)
   }
 
   /** The body, where it is a JSON object. @throws RequestError. */
@@ -95,8 +95,9 @@ export class Exchange {
 
   /** Ends it because the gateway ends. */
   close(): void {
-    this.cancel('The gateway is being stopped')
-    if (!this.response.headersSent) this.sendFailure(gatewayClosing())
+    const reason = gatewayClosing()
+    this.cancel(reason)
+    if (!this.response.headersSent) this.sendFailure(reason)
   }
 
   /** Whether the rest of the body is long, of unknown length, or only sent when it is asked for. */

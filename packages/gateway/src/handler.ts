@@ -1,11 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { PluginHost } from '@appfactory/host'
+import { maxTimerMs } from '@appfactory/sdk/internal'
 import { failureOf, gatewayClosing, RequestError } from './errors.js'
 import { Exchange, type Shared } from './exchange.js'
 import { Gate } from './gate.js'
 import { Directory } from './models.js'
 import { type GatewayOptions, type Settings, settingsOf } from './options.js'
 import { type Route, routesAt } from './routes.js'
+
+/** How long clients of cancelled requests may take to read that they are. */
+const lastWordsMs = 500
 
 /** Answers requests of node:http. */
 export interface GatewayHandler {
@@ -56,8 +60,10 @@ export class Requests {
 
   async close(): Promise<void> {
     this.#isClosing = true
-    if (this.#underWay.size > 0) await this.#idle()
+    await this.#idle(this.settings.limits.drainTimeoutMs)
     for (const exchange of this.#underWay) exchange.close()
+    // Their clients are to read why.
+    await this.#idle(lastWordsMs)
     this.#shared.directory.close()
   }
 
@@ -91,7 +97,7 @@ export class Requests {
   #fail(exchange: Exchange, error: unknown): void {
     // The client has gone: nobody reads an answer.
     const isOver = exchange.response.destroyed
-    exchange.cancel('The request has failed')
+    exchange.cancel(new Error('The request has failed'))
     if (isOver) return
     const failure = failureOf(error)
     if (failure.status === 500) this.settings.onError(error, exchange.id)
@@ -104,9 +110,10 @@ export class Requests {
   }
 
   /** Resolves when no request is under way, or the time for that is up. */
-  #idle(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.min(this.settings.limits.drainTimeoutMs, 2 ** 31 - 1))
+  async #idle(ms: number): Promise<void> {
+    if (this.#underWay.size === 0) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.min(ms, maxTimerMs))
       this.#onIdle = () => {
         clearTimeout(timer)
         resolve()

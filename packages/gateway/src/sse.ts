@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { maxTimerMs } from '@appfactory/sdk/internal'
 import type { Exchange } from './exchange.js'
 import type { GatewayLimits } from './options.js'
 
@@ -29,7 +30,7 @@ export class EventStream {
     this.#limits = limits
     exchange.writeHead(200, headers)
     response.once('close', () => this.#stop())
-    this.#silence = setTimeout(() => this.#keepAlive(), Math.min(limits.keepAliveMs, 2 ** 31 - 1))
+    this.#silence = setTimeout(() => this.#keepAlive(), Math.min(limits.keepAliveMs, maxTimerMs))
   }
 
   /** Sends an event. @param data JSON, or `[DONE]`: without a line end. */
@@ -45,7 +46,7 @@ export class EventStream {
     return new Promise((resolve) => {
       const stalled = setTimeout(
         () => this.#response.destroy(),
-        Math.min(this.#limits.unreadStreamMs, 2 ** 31 - 1),
+        Math.min(this.#limits.unreadStreamMs, maxTimerMs),
       )
       const go = (): void => {
         clearTimeout(stalled)

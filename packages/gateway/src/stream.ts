@@ -36,7 +36,8 @@ export async function sendStream<Piece>(
     }
     telling.end(send)
   } catch (error) {
-    const failure = failureOf(error)
+    // What it was cancelled for says more than that it was.
+    const failure = failureOf(exchange.signal.aborted ? exchange.signal.reason : error)
     if (failure.status === 500 && !response.destroyed) settings.onError(error, exchange.id)
     send(JSON.stringify(errorBody(failure)))
     await pieces.return?.()
