@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { cpSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
@@ -55,4 +55,20 @@ test('gateway for others, without keys: exit status 2, and no plugin is started'
   expect(gateway.stderr).toMatch(/no key is set.*--key-file.*--allow-open/)
   expect(gateway.stderr).not.toContain('INITIALIZING')
   expect(gateway.garbage).toEqual([])
+})
+
+test('gateway without the package says how to install it', async () => {
+  const root = temporaryFolder()
+  const host = fileURLToPath(new URL('../../host', import.meta.url))
+  for (const part of ['bin', 'dist', 'package.json'])
+    cpSync(join(host, part), join(root, part), { recursive: true })
+  symlinkSync(join(host, 'node_modules'), join(root, 'node_modules'), 'junction')
+  // pnpm puts the folder of all packages there.
+  const env = { ...process.env, NODE_PATH: '' }
+  const gateway = new LinesProcess(join(root, 'bin/appfactory-host.js'), ['gateway', '--port', '0'], {
+    cwd: root,
+    env,
+  })
+  expect(await gateway.exited).toMatchObject({ code: 1 })
+  expect(gateway.stderr).toContain('npm install @appfactory/gateway')
 })
