@@ -15,7 +15,7 @@ export interface Shared {
 
 /** A request and its answer. What runs for it is cancelled when the client goes. */
 export class Exchange {
-  readonly id = `req_${randomUUID().replaceAll('-', '')}`
+  readonly id = requestId()
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly directory: Directory
@@ -107,6 +107,11 @@ export class Exchange {
     const isUnknown = headers['transfer-encoding'] !== undefined || this.#continueFirst
     return isUnknown || isTooLong(this.request, this.settings.limits.maxBodyBytes)
   }
+}
+
+/** What an operator finds a request by. */
+export function requestId(): string {
+  return `req_${randomUUID().replaceAll('-', '')}`
 }
 
 function splitUrl(url: string): [path: string, query: string] {

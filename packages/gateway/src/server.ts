@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { PluginHost } from '@appfactory/host'
 import { systemCodeOf } from '@appfactory/sdk/internal'
 import { errorBody, RequestError } from './errors.js'
+import { requestId } from './exchange.js'
 import { Requests } from './handler.js'
 import { type GatewayLimits, type ServeOptions, serveSettingsOf, settingsOf } from './options.js'
 
@@ -80,6 +81,7 @@ function refuse(error: Error, socket: Socket | Duplex): void {
   const head = [
     `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status]}`,
     'content-type: application/json',
+    `x-request-id: ${requestId()}`,
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',
   ]

@@ -313,7 +313,7 @@ describe('bodies', () => {
   it('of what is no HTTP: 400, and the next is served', async () => {
     const port = await start()
     expect(await sendRaw(port, 'nonsense\r\n\r\n', /\}\}/)).toMatch(
-      /^HTTP\/1\.1 400[\s\S]*"code":"invalid_http"/,
+      /^HTTP\/1\.1 400[\s\S]*x-request-id: req_[\s\S]*"code":"invalid_http"/,
     )
     expect(await sendRaw(port, `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, /\}\}/)).toMatch(
       /^HTTP\/1\.1 431/,
