@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import array
 import base64
+import io
 import struct
 from typing import Any, List
 
@@ -157,6 +158,7 @@ class Array:
         (memoryview(wav([1])), wav([1]), ("wav", 8000, 1, False)),
         (b"\1\0", b"\1\0", ("pcm_s16le", 24000, 1, True)),
         (b"", b"", ("pcm_s16le", 24000, 1, True)),
+        (io.BytesIO(wav([1])), wav([1]), ("wav", 8000, 1, False)),
         ({"audio": b"\1\0", "sample_rate": 16000, "format": "pcm"}, b"\1\0", ("pcm_s16le", 16000, 1, False)),
         ({"audio_data": base64.b64encode(wav([1])).decode()}, wav([1]), ("wav", 8000, 1, False)),
         ({"audio_b64": "AQA=", "channels": 2}, b"\1\0", ("pcm_s16le", 24000, 2, True)),

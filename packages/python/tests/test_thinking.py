@@ -201,6 +201,31 @@ def test_parts_go_to_plugins_that_take_them(plugins: Maker) -> None:
     }
 
 
+def test_the_name_of_the_method_tells_the_dialect_also_behind_a_decorator(plugins: Maker) -> None:
+    code = """
+    def logged(function):
+        async def wrapper(*args, **kwargs): return function(*args, **kwargs)
+        return wrapper
+    async def complete(self, prompt): return ""
+    def get_models(self): return []
+    def stream_chat(self, messages): return (each["content"] for each in messages)
+    @logged
+    def chat(self, messages, **options): return messages[0]["content"]
+    """
+    running = plugins.run_methods(code, "llm")
+    assert running.call("chat", messages=HI)["message"]["content"] == "Be kind"
+    assert running.stream("stream_chat", messages=HI) == [{"text": "Be kind"}, {"text": "Hi"}]
+
+
+def test_an_answer_whose_text_is_elsewhere_is_an_error_and_not_empty(plugins: Maker) -> None:
+    answer = {"choices": [{"message": {"content": "Hi"}}], "usage": None}
+    code = f"def complete(self, prompt):\n    return {answer}\n\ndef get_models(self):\n    return []"
+    running = plugins.run_methods(code, "llm")
+    for method, args in (("complete", {"prompt": "Hi"}), ("chat", {"messages": HI})):
+        with pytest.raises(TypeError, match="its text as text, content or message, but has choices, usage"):
+            running.call(method, **args)
+
+
 @pytest.mark.parametrize("answer", [7, b"x", object()], ids=repr)
 def test_what_is_no_answer_is_an_error(plugins: Maker, answer: Any) -> None:
     running = plugins.run_methods(

@@ -58,8 +58,11 @@ class Plan:
         known: Sequence[str],
         options: Optional[Callable[[Values, List[str], str], Any]] = None,
         defaults: Optional[Values] = None,
+        name: str = "",
     ) -> None:
         self.function = function
+        # Of the author's method: what a decorator returns may be called otherwise.
+        self.name = name
         self.parameters = parameters_of(function)
         self.names = {plain_name(wire) for wire in known} | set(positional)
         self.make_options = options

@@ -52,7 +52,7 @@ class Author:
         positional = [snake_case(each) for each in descriptor["parameters"] or ()]
         known = descriptor["args"]["properties"]
         defaults = {key: each["default"] for key, each in known.items() if "default" in each}
-        return Plan(getattr(self.instance, name), positional, list(known), options, defaults)
+        return Plan(getattr(self.instance, name), positional, list(known), options, defaults, name)
 
     def method(
         self,

@@ -177,7 +177,7 @@ def _shaped(values: Values, plan: Plan) -> Values:
     parameter = plan.parameter_of("messages")
     annotation = annotation_of(parameter) if parameter else ""
     options = annotation_of(plan.options) if plan.options else ""
-    wants_objects = "Message" in annotation or (not annotation and plan.function.__name__ != "chat")
+    wants_objects = "Message" in annotation or (not annotation and plan.name not in ("chat", "stream_chat"))
     if not wants_objects or takes_dicts(annotation) or takes_dicts(options):
         return values
     return {**values, "messages": [Message.from_dict(each) for each in values["messages"]]}
@@ -223,13 +223,20 @@ def text_of(content: Any) -> str:
     return "".join(part.get("text", "") for part in content or () if isinstance(part, dict))
 
 
+# What says something in an answer.
+_SAYING = {"content", "message", "role", "text", "tool_calls"}
+
+
 def _answer_of(result: Any, what: str) -> Values:
-    """What an answer holds, without what is empty."""
+    """What an answer holds, without what is empty. Pieces may hold anything."""
     if result is None or isinstance(result, str):
         return {"text": result or ""}
     values = members_of(result)
     if values is None:
         raise TypeError(f"{what} must be text, a dict or the contract's class, not a {type(result).__name__}")
+    if what != "a piece" and _SAYING.isdisjoint(values):
+        names = ", ".join(map(str, values)) or "nothing"
+        raise TypeError(f"{what} must have its text as text, content or message, but has {names}")
     calls = values.pop("tool_calls", None)
     if calls:
         values["tool_calls"] = [_tool_call(each) for each in calls]

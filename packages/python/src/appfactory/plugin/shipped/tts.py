@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from io import BytesIO
 from numbers import Real
 from typing import Any, AsyncIterator, Dict, List, Optional
 
@@ -209,6 +210,8 @@ def _audio_of(speech: Any) -> Optional[Values]:
     """What a result tells, with its audio as bytes; None where it has none."""
     if isinstance(speech, (bytes, bytearray, memoryview)):
         return {"audio_b64": bytes(speech)}
+    if isinstance(speech, BytesIO):
+        return {"audio_b64": speech.getvalue()}
     values = members_of(speech)
     if values is not None:
         return _audio_of_members(without_none(values))
