@@ -5,6 +5,11 @@ export function withBase64(result: unknown): unknown {
   return holdsBytes(result) ? encodeBytes(result) : result
 }
 
+/** The same for a result that was converted: of what its schema knows, the bytes are decoded, and stay as they are. */
+export function withBase64InOpen(converted: unknown, result: unknown): unknown {
+  return holdsBytes(result) ? encodeBytes(converted) : converted
+}
+
 function encodeBytes(value: unknown): unknown {
   if (value instanceof Bytes) return value.toJSON()
   if (Array.isArray(value)) {
@@ -19,5 +24,5 @@ function encodeBytes(value: unknown): unknown {
 }
 
 function mayHoldBytes(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
+  return typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)
 }

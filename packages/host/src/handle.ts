@@ -6,6 +6,7 @@ import {
   PluginError,
 } from '@appfactory/sdk'
 import { type Codec, issuesText, MethodCodecs, reservedNames } from '@appfactory/sdk/internal'
+import { withBase64InOpen } from './base64.js'
 import { noSuchMethod } from './errors.js'
 import { PieceStream } from './instance/pieces.js'
 import type { Requests } from './metrics/requests.js'
@@ -83,7 +84,7 @@ function caller(slot: Slot, method: MethodDescriptor, requests: Requests) {
     try {
       const { args, options } = prepare(given, method, codecs)
       const answer = await slot.call(method.wire, args, options)
-      const result = convert(codecs.decodeResult, answer, method, 'the result')
+      const result = decode(codecs.decodeResult, answer, method, 'the result')
       return method.unwrap ? (result as Record_)[method.unwrap] : result
     } catch (error) {
       return requests.fail(error, call)
@@ -103,7 +104,7 @@ function streamer(slot: Slot, method: MethodDescriptor, requests: Requests) {
         return slot.stream(method.wire, args, options)
       },
       onEnd: requests.end,
-      map: (piece) => convert(codecs.decodePiece, piece, method, 'a piece'),
+      map: (piece) => decode(codecs.decodePiece, piece, method, 'a piece'),
       isOutermost: true,
     })
 }
@@ -144,6 +145,11 @@ async function* encodeItems(
 ): AsyncGenerator<unknown> {
   for await (const item of items)
     yield convert(codecs.encodeInput, item, method, codecs.inputName ?? 'the input')
+}
+
+/** Large bytes must not be told from small ones where the schema says nothing of them. */
+function decode(codec: Codec, value: unknown, method: MethodDescriptor, what: string): unknown {
+  return withBase64InOpen(convert(codec, value, method, what), value)
 }
 
 function convert(codec: Codec, value: unknown, { name }: MethodDescriptor, what: string): unknown {
