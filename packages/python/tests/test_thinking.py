@@ -210,7 +210,7 @@ def test_the_name_of_the_method_tells_the_dialect_also_behind_a_decorator(plugin
     def get_models(self): return []
     def stream_chat(self, messages): return (each["content"] for each in messages)
     @logged
-    def chat(self, messages, **options): return messages[0]["content"]
+    def chat(self, messages): return messages[0]["content"]
     """
     running = plugins.run_methods(code, "llm")
     assert running.call("chat", messages=HI)["message"]["content"] == "Be kind"

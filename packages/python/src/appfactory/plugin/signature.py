@@ -69,6 +69,8 @@ class Plan:
         self.defaults = defaults or {}
         self.takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in self.parameters)
         self.takes_more = any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in self.parameters)
+        # A decorator's own function, which hands everything on to one that may not take it.
+        self.hides_signature = self.takes_all and self.takes_more and len(self.parameters) == 2
         # Where the code may be that of a decorator, which need not take arguments by name.
         self.by_position = (
             self.takes_more
@@ -132,6 +134,9 @@ class Plan:
             if rest or options.default is inspect.Parameter.empty:
                 values[options.name] = self.make_options(dict(rest), warnings, annotation_of(options))
             rest.clear()
+        elif self.hides_signature:
+            for name in [name for name, value in rest.items() if self.defaults.get(name) == value]:
+                del rest[name]
         elif not self.takes_all and not self.takes_more:
             warnings.extend(f"{name}: this plugin does not support it; it was ignored" for name in rest)
             rest.clear()
