@@ -267,6 +267,11 @@ def test_what_was_not_granted_is_refused_with_what_to_grant(tmp_path: Path) -> N
             def remove(self, path): os.remove(path)
             def run(self): subprocess.run([sys.executable, "--version"])
             def connect(self): socket.create_connection(("127.0.0.1", 9))
+            def database(self, path):
+                import sqlite3
+                sqlite3.connect(":memory:").close()
+                sqlite3.connect(path).execute("create table a (b)")
+                sqlite3.connect(f"file:{path}?mode=ro", uri=True).execute("select * from a")
             def late(self): import wave, zoneinfo; return wave.__name__
     """
     plugin = tmp_path / "plugin"
@@ -282,10 +287,12 @@ def test_what_was_not_granted_is_refused_with_what_to_grant(tmp_path: Path) -> N
         assert host.ask("late")["result"] == "wave"
         assert host.ask("write", {"path": str(allowed / "new.txt")}).get("error") is None
         assert host.ask("read", {"path": str(allowed / "new.txt")})["result"] == "x"
+        assert host.ask("database", {"path": str(allowed / "new.db")}).get("error") is None
         for method, path, grant in (
             ("read", secret, "fs_read"),
             ("write", plugin / "new.txt", "fs_write"),
             ("remove", secret, "fs_write"),
+            ("database", plugin / "new.txt", "fs_write"),
             ("run", None, "child_process"),
             ("connect", None, "network"),
         ):

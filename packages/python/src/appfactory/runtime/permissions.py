@@ -62,7 +62,10 @@ _WRITE_PATHS = {
 def restrict(permissions: Any, folder: str) -> None:
     """Refuses what `permissions` do not grant, from now on. Relative paths are in `folder`, the plugin's."""
     granted = Granted(permissions, folder)
-    checks: dict[str, Callable[[tuple[Any, ...]], None]] = {"open": granted.check_open}
+    checks: dict[str, Callable[[tuple[Any, ...]], None]] = {
+        "open": granted.check_open,
+        "sqlite3.connect": granted.check_database,
+    }
     checks.update((event, granted.check_child) for event in _CHILDREN)
     checks.update((event, granted.check_network) for event in _NETWORK)
     checks.update((event, granted.checker("fs_read", at)) for event, at in _READ_PATHS.items())
@@ -101,6 +104,14 @@ class Granted:
         if isinstance(flags, int) and flags & _WRITES:
             writes = True
         self._check_path("fs_write" if writes else "fs_read", path)
+
+    def check_database(self, args: tuple[Any, ...]) -> None:
+        """Event `sqlite3.connect`: the file, or a URI of it. SQLite opens it by itself."""
+        path, query = os.fsdecode(args[0]), ""
+        if path.startswith("file:"):
+            path, _, query = path[len("file:") :].partition("?")
+        if path not in ("", ":memory:"):
+            self._check_path("fs_read" if "mode=ro" in query else "fs_write", path)
 
     def checker(self, name: str, positions: tuple[int, ...]) -> Callable[[tuple[Any, ...]], None]:
         """Checks the paths that are at `positions` of an event's arguments."""
