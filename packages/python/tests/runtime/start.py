@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import select
 import sys
 
 for target, variable in ((3, "TEST_BYTES_FD"), (4, "TEST_MESSAGES_FD")):
@@ -14,6 +15,10 @@ for target, variable in ((3, "TEST_BYTES_FD"), (4, "TEST_MESSAGES_FD")):
         os.close(20 + target)
         if int(os.environ[variable]) not in (3, 4):
             os.close(int(os.environ[variable]))
+
+if "TEST_NO_POLL" in os.environ:
+    # As on Windows.
+    del select.poll
 
 here = os.path.dirname(os.path.abspath(__file__))
 source = os.path.join(here, "..", "..", "src")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 import warnings
 from collections import deque
 from contextvars import copy_context
@@ -18,12 +17,11 @@ from appfactory.runtime.calls import Call, Slots, start
 from appfactory.runtime.held import HeldMessages
 from appfactory.runtime.plugin_methods import PluginMethods
 from appfactory.runtime.raw_bytes import ByteReceiver, ByteSender
+from appfactory.runtime.reader import READ_BYTES, Reader
 from appfactory.runtime.replies import error_object
 from appfactory.runtime.streams import IncomingStream, read_credit
 from appfactory.runtime.wire import Encoder, Id, InvalidMessage, Lines, Writer, invalid_request, parse
 from appfactory.runtime.workers import Posts, Worker
-
-READ_BYTES = 256 * 1024
 
 # Longer lines are neither a ping nor a cancel.
 _URGENT_BYTES = 300
@@ -38,7 +36,7 @@ _CALLS_GRACE = 0.5
 
 
 class Server:
-    """Reads in a thread of its own, works on the loop of the main thread."""
+    """Works on the loop of the main thread."""
 
     def __init__(self, connection: process.Connection) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -59,6 +57,7 @@ class Server:
         # Which task works on the batch.
         self._turn = 0
         self._waiting_pings: list[Id] = []
+        self._reader: Reader | None = None
         self._held: HeldMessages | None = None
         self._sender: ByteSender | None = None
         self._is_leaving = False
@@ -95,8 +94,9 @@ class Server:
             self._max_bytes = self.lines.max_bytes = max_bytes
 
     def begin_reading(self) -> None:
-        """Reads in a thread from now on."""
-        threading.Thread(target=self._read, name="appfactory-read", daemon=True).start()
+        """Reads beside the main thread from now on."""
+        self._reader = Reader(self._connection.input, self.lines, self)
+        self._reader.begin()
 
     def _read_early(self, line: bytes | None) -> dict[str, Any] | None:
         try:
@@ -118,32 +118,30 @@ class Server:
         self._writer.flush()
         return None
 
-    # The thread that reads
+    # Where the reader reads: on the loop, or in its thread
 
-    def _read(self) -> None:
-        try:
-            while True:
-                chunk = os.read(self._connection.input, READ_BYTES)
-                if not chunk:
-                    break
-                self._hand_over(self.lines.push(chunk), chunk)
-        except OSError:
-            pass
-        self._hand_over(self.lines.end(), b"")
-        self._on_gone()
-
-    def _hand_over(self, lines: list[bytes | None], chunk: bytes) -> None:
+    def take_in(self, lines: list[bytes | None], chunk: bytes, turns: bool) -> bool:
         """Lines go to the loop; what may not wait for it is acted on here."""
         # The first line may have begun in an earlier chunk.
         looked_at = lines if _PING in chunk or _CANCEL in chunk else lines[:1]
-        left = [line for line in looked_at if not self._act_at_once(line)] + lines[len(looked_at) :]
+        left = [line for line in looked_at if not self._act_at_once(line, turns)] + lines[len(looked_at) :]
         if left:
             self._batches.append(left)
-            if len(self._batches) == 1:
-                self.posts.post(self.take_lines)
+        return len(self._batches) == 1 and bool(left)
 
-    def _act_at_once(self, line: bytes | None) -> bool:
-        """Notes a cancel, and answers a ping while a call runs that somebody waits for: returns True then."""
+    def take_lines_soon(self) -> None:
+        """Acts on the lines that have come. From any thread."""
+        self.posts.post(self.take_lines)
+
+    def take_end(self) -> None:
+        """The host has closed the connection. From any thread."""
+        self._on_gone()
+
+    def _act_at_once(self, line: bytes | None, turns: bool) -> bool:
+        """Notes a cancel; answers a ping where the loop turns, or a call that is not given up may block it.
+
+        Returns whether nothing is left to do.
+        """
         if line is None or len(line) > _URGENT_BYTES:
             return False
         is_ping = _PING in line
@@ -164,15 +162,16 @@ class Server:
             is_ping
             and type(message.get("id")) is int
             and message["method"] == "plugin/ping"
-            and self._works()
+            and self._is_well(turns)
         ):
             self._writer.write(b'{"jsonrpc":"2.0","id":%d,"result":"pong"}\n' % message["id"])
             return True
         return False
 
-    def _works(self) -> bool:
-        """Whether a call runs that nobody has given up: then it may block the loop."""
-        return not self.worker.is_stuck and any(not call.is_given_up for call in list(self.calls.values()))
+    def _is_well(self, turns: bool) -> bool:
+        if self.worker.is_stuck:
+            return False
+        return turns or any(not call.is_given_up for call in list(self.calls.values()))
 
     def _on_gone(self) -> None:
         """The host is gone, or asks to end by closing the connection."""
@@ -196,6 +195,8 @@ class Server:
         process.watch_terminate(self._on_terminate)
 
         self.methods.on_handshake = answer
+        if self._reader is not None:
+            self._reader.read_on(loop)
         loop.call_soon(self._act_alone, handshake)
         loop.call_soon(self.posts.run)
         loop.call_soon(self.take_lines)
