@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import asyncio
+import threading
 from pathlib import Path
 
 import pytest
-from process_host import START, ProcessHost
+from process_host import ProcessHost
+
+from appfactory.runtime.reader import Reader
+from appfactory.runtime.wire import Lines
 
 PLUGIN = """
     import threading, time
@@ -55,17 +57,33 @@ def test_a_thread_reads_where_the_loop_can_not(tmp_path: Path, monkeypatch: pyte
         assert host.result("plugin/ping") == "pong"
 
 
-def test_messages_may_come_from_a_file(tmp_path: Path) -> None:
-    (tmp_path / "main.py").write_text("class Plugin: pass\n", "utf-8")
-    manifest = {"name": "stand_in", "contract": "stand_in", "version": "1.0.0"}
-    params = {"protocol_versions": [1], "host_version": "0.0.0", "manifest": manifest}
-    handshake = {"jsonrpc": "2.0", "id": 1, "method": "plugin/handshake", "params": params}
-    messages = tmp_path / "messages"
-    messages.write_text(json.dumps(handshake) + "\n", "utf-8")
-    arguments = [str(tmp_path / "main.py"), "--dir", str(tmp_path), "--plugins-dir", str(tmp_path.parent)]
-    with messages.open("rb") as file:
-        ended = subprocess.run(
-            [sys.executable, "-I", str(START), *arguments], stdin=file, capture_output=True, timeout=30
-        )
-    assert json.loads(ended.stdout)["result"]["protocol_version"] == 1, ended.stderr
-    assert ended.returncode == 0
+class Collector:
+    """Takes what a Reader reads."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes | None] = []
+        self.end = threading.Event()
+
+    def take_in(self, lines: list[bytes | None], chunk: bytes, turns: bool) -> bool:
+        self.lines += lines
+        return False
+
+    def take_lines(self) -> None: ...
+
+    def take_lines_soon(self) -> None: ...
+
+    def take_end(self) -> None:
+        self.end.set()
+
+
+def test_a_thread_reads_a_file_for_which_no_loop_can_wait(tmp_path: Path) -> None:
+    (tmp_path / "messages").write_bytes(b"one\ntwo\nthree")
+    collector = Collector()
+    loop = asyncio.new_event_loop()
+    with (tmp_path / "messages").open("rb") as file:
+        reader = Reader(file.fileno(), Lines(), collector)
+        reader.read_on(loop)
+        reader.begin()
+        assert collector.end.wait(30)
+    loop.close()
+    assert collector.lines == [b"one", b"two", b"three"]
