@@ -128,13 +128,15 @@ function whyNot(error: unknown): string {
   if (error instanceof Error && Reflect.get(error, 'killed') === true)
     return `did not answer in ${askTimeoutMs} ms`
   const said = error instanceof Error ? String(Reflect.get(error, 'stderr') ?? '').trim() : ''
-  return `can’t be run: ${said === '' ? exitOf(error) : gistOf(said)}`
+  return `can’t be run: ${tellingLine(said) ?? exitOf(error)}`
 }
 
-/** The line that says what is wrong: the last one of a traceback, else the first, which help or hints may follow. */
-function gistOf(said: string): string {
-  const lines = said.split('\n').map((line) => line.trim())
-  return (said.startsWith('Traceback ') ? lines.at(-1) : lines[0]) ?? ''
+/** Of what a program said before it failed: shims begin with the reason, Python ends with it, and both add advice or stacks. */
+function tellingLine(said: string): string | undefined {
+  const lines = said.split('
+').filter((line) => line.trim() !== '')
+  const line = lines.findLast((one) => /error|not found/i.test(one)) ?? lines[0]
+  return line?.trim().replace(/\.$/, '')
 }
 
 /** How it failed, without the program that it was to run. */

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readlinkSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
 import { isPluginError, type PluginError } from '@appfactory/sdk'
@@ -165,7 +165,10 @@ function filesInPath(name: string): string[] {
   const file = process.platform === 'win32' ? `${name}.exe` : name
   // The Microsoft Store's alias opens the store where no Python is installed.
   const real = folders.filter((folder) => !/[\\/]Microsoft[\\/]WindowsApps[\\/]?$/i.test(folder))
-  return [...new Set(real)].map((folder) => join(folder, file)).filter((path) => isRegularFile(path))
+  const files = real.map((folder) => join(folder, file)).filter((path) => isRegularFile(path))
+  // Where /bin is a link to /usr/bin, each would be asked and listed twice.
+  const folderOf = (path: string): string => realpathSync(dirname(path))
+  return [...new Map(files.toReversed().map((path) => [folderOf(path), path])).values()].toReversed()
 }
 
 function isRegularFile(path: string): boolean {

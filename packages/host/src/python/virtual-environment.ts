@@ -145,6 +145,9 @@ class Installation {
   }
 
   #hint({ said = '' }: InstallFailure): string {
+    // pip then says that there is no such package.
+    if (/connection broken|failed to (connect|fetch)|error trying to connect/i.test(said))
+      return '. The package index did not answer: check the network and the proxy'
     if (this.#options.allowScripts || !/no matching distribution|no-build|no wheels|source dist/i.test(said))
       return ''
     return '. Only wheels are installed, because building a package runs its code: allowInstallScripts allows that'

@@ -139,6 +139,33 @@ describe.skipIf(python === undefined || process.platform === 'win32')('which Pyt
     expect(found).toMatchObject({ file: real, source: `${exact} in PATH` })
   })
 
+  test.each([
+    [
+      'pyenv',
+      "pyenv: python3.13: command not found\n\nThe `python3.13' command exists in these Python versions:\n  3.13.0\n\nNote: See 'pyenv help global' for tips on allowing multiple\n      Python versions to be found at the same time.",
+      'can’t be run: pyenv: python3.13: command not found. Name',
+    ],
+    [
+      'a Python without its library',
+      "Fatal Python error: init_fs_encoding: failed to get the Python codec\nPython runtime state: core initialized\nModuleNotFoundError: No module named 'encodings'\n\nCurrent thread 0x1 (most recent call first):\n  <no Python frame>",
+      "can’t be run: ModuleNotFoundError: No module named 'encodings'. Name",
+    ],
+    ['another', 'No version is set.\nRun the setup.', 'can’t be run: No version is set. Name'],
+  ])('of what %s says before it fails, the error has the reason', async (_who, said, message) => {
+    writeFileSync(join(root, 'said'), said)
+    const pythonPath = writeProgram(join(root, 'failing'), `/bin/cat '${join(root, 'said')}' >&2; exit 127`)
+    await expect(find({ pythonPath })).rejects.toMatchObject({ message: expect.stringContaining(message) })
+  })
+
+  test('a folder that PATH has twice, once by a link, is listed once', async () => {
+    symlinkSync(join(root, 'bin'), join(root, 'link'))
+    vi.stubEnv('PATH', [join(root, 'bin'), join(root, 'link')].join(delimiter))
+    const error = await find({ manifest: manifestOf({ python_requires: '>=3.99' }) }).catch(
+      (reason: unknown) => reason,
+    )
+    expect(error).toMatchObject({ data: { found: [expect.stringContaining('python3 in PATH')] } })
+  })
+
   test('without any Python the error says so', async () => {
     vi.stubEnv('PATH', join(root, 'empty'))
     await expect(find()).rejects.toMatchObject({ codeName: 'PLUGIN_LOAD_FAILED', data: { found: [] } })

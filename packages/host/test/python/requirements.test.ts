@@ -356,6 +356,19 @@ echo half > .venv/half; ${end}`,
       })
     })
 
+    test.each([
+      "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(refused)'\nERROR: No matching distribution found for alpha",
+      'error: Failed to fetch: `https://example.com/simple/alpha/`',
+    ])('an index that does not answer is not taken for a package without wheels: %s', async (said) => {
+      writeEnvironment(join(dir, '.venv'), real)
+      writeFiles(dir, { 'requirements.txt': 'alpha\n', '../said': said })
+      halfUv(`/bin/cat '${join(dir, '..', 'said')}' >&2; exit 1`)
+      await expect(check({}, { install: true })).rejects.toMatchObject({
+        codeName: 'DEPENDENCY_MISSING',
+        message: expect.stringMatching(/^(?!.*allowInstallScripts).*check the network/s),
+      })
+    })
+
     test('an installer sees none of the host’s secrets, and nothing of its environment', async () => {
       vi.stubEnv('HOST_SECRET', 'hunter2')
       vi.stubEnv('VIRTUAL_ENV', join(root, 'elsewhere'))
