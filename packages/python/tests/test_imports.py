@@ -198,6 +198,16 @@ def test_what_fails_at_import_is_told_with_its_line(
     assert str(error.data["place"]).endswith(f".py:{line}")
 
 
+@pytest.mark.parametrize("broken", ["1 / 0", "def broken(:"])
+def test_the_log_has_the_authors_stack_and_none_of_the_import(
+    plugins: Maker, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    code_of(plugins, {"main.py": f"\n{broken}"})
+    assert 'main.py", line 2' in caplog.text
+    assert "importlib" not in caplog.text
+    assert f"appfactory{os.sep}" not in caplog.text
+
+
 def test_bytes_that_are_no_text_are_told(plugins: Maker, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "helper.py").write_bytes(b"x = '\xff'\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from types import TracebackType
@@ -48,21 +49,23 @@ def log_thrown(error: BaseException) -> None:
     import logging
 
     try:
-        information = (type(error), error, _from_the_author(error.__traceback__))
+        information = (type(error), error, _from_the_author(error))
         logging.getLogger("appfactory").error("%s", describe(error), exc_info=information)
     except BaseException:
         logging.getLogger("appfactory").error("%s, whose stack can't be shown", type(error).__name__)
 
 
 _RUNTIME = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_BEFORE_THE_AUTHOR = (_RUNTIME, os.path.dirname(importlib.__file__) + os.sep, "<frozen ")
 
 
-def _from_the_author(trace: Optional[TracebackType]) -> Optional[TracebackType]:
-    """The stack without the runtime's own frames before the author's; all of it where there are no others."""
-    first = trace
-    while first is not None and first.tb_frame.f_code.co_filename.startswith((_RUNTIME, "<frozen ")):
+def _from_the_author(error: BaseException) -> Optional[TracebackType]:
+    """The stack without the frames of the runtime and of imports before the author's."""
+    first = error.__traceback__
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(_BEFORE_THE_AUTHOR):
         first = first.tb_next
-    return first or trace
+    # Without a frame of the author's, the error is the runtime's own, or names the author's line itself.
+    return first if first is not None or isinstance(error, SyntaxError) else error.__traceback__
 
 
 def place_of(error: BaseException, folder: str) -> Optional[str]:
