@@ -133,8 +133,7 @@ function whyNot(error: unknown): string {
 
 /** Of what a program said before it failed: shims begin with the reason, Python ends with it, and both add advice or stacks. */
 function tellingLine(said: string): string | undefined {
-  const lines = said.split('
-').filter((line) => line.trim() !== '')
+  const lines = said.split('\n').filter((line) => line.trim() !== '')
   const line = lines.findLast((one) => /error|not found/i.test(one)) ?? lines[0]
   return line?.trim().replace(/\.$/, '')
 }
