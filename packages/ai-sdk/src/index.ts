@@ -1,0 +1,2 @@
+export { type AppFactoryProvider, createAppFactory } from './provider.js'
+export type { AppFactoryProviderSettings } from './settings.js'
