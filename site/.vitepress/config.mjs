@@ -52,6 +52,7 @@ export default defineConfig({
         text: 'Use plugins',
         items: [
           page('Embed the host', 'embedding'),
+          page('In the AI SDK', 'ai-sdk'),
           page('Protocol', 'protocol'),
           page('Reliability', 'reliability'),
           page('Run it for others', 'operations'),
