@@ -1,3 +1,4 @@
+import { aiSdkSpeech, aiSdkText } from './ai-sdk.mjs'
 import { audio } from './audio.mjs'
 import { calls } from './calls.mjs'
 import { checks } from './checks.mjs'
@@ -27,6 +28,8 @@ export const scenarios = [
   longLine,
   checks,
   traces,
+  aiSdkText,
+  aiSdkSpeech,
   ...pythonScenarios,
   ...gatewayScenarios,
 ]

@@ -9,23 +9,18 @@ export interface PieceStreamOptions<Piece, Part> {
   end(): readonly Part[]
   /** Parts in place of an error. Where there are none, it throws what the stream fails with. */
   fail(error: unknown): readonly Part[]
-  /** Called once, however the stream ends: `reason` is undefined where it has ended by itself. */
+  /** Called however the stream ends: `reason` is undefined where it has ended by itself. */
   release?(reason: unknown): void
 }
 
 /** Reads a piece when the reader asks for one, so that a slow reader slows the plugin; a reader that leaves ends the plugin's work. */
 export function streamOfPieces<Piece, Part>(options: PieceStreamOptions<Piece, Part>): ReadableStream<Part> {
   const { pieces, begin, map, end, fail, release } = options
-  async function nextParts(): Promise<{ parts: readonly Part[]; isLast: boolean }> {
-    try {
-      const { done, value } = await pieces.next()
-      return done ? { parts: end(), isLast: true } : { parts: map(value), isLast: false }
-    } catch (error) {
-      // An error of map() or end() leaves the plugin at work.
-      pieces.return?.().catch(() => {})
-      release?.(error)
-      return { parts: fail(error), isLast: true }
-    }
+  const failed = (error: unknown): readonly Part[] => {
+    // An error of map() or end() leaves the plugin at work.
+    pieces.return?.().catch(() => {})
+    release?.(error)
+    return fail(error)
   }
   return new ReadableStream<Part>(
     {
@@ -33,14 +28,20 @@ export function streamOfPieces<Piece, Part>(options: PieceStreamOptions<Piece, P
         for (const part of begin) controller.enqueue(part)
       },
       async pull(controller) {
-        for (;;) {
-          const { parts, isLast } = await nextParts()
-          for (const part of parts) controller.enqueue(part)
-          if (isLast) {
-            release?.(undefined)
-            return controller.close()
+        try {
+          for (;;) {
+            const { done, value } = await pieces.next()
+            const parts = done ? end() : map(value)
+            for (const part of parts) controller.enqueue(part)
+            if (done) {
+              release?.(undefined)
+              return controller.close()
+            }
+            if (parts.length > 0) return
           }
-          if (parts.length > 0) return
+        } catch (error) {
+          for (const part of failed(error)) controller.enqueue(part)
+          controller.close()
         }
       },
       async cancel(reason) {
