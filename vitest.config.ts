@@ -15,6 +15,7 @@ const sameOnEachNode = [
   '**/llm_llama/test/*.test.ts',
   '**/vad_fvad/test/*.test.ts',
   '**/voice-assistant/test/*.test.ts',
+  '**/ai-sdk/test/engines.test.ts',
   // The checks for authors, and the command's answers to people.
   '**/testing/*.test.ts',
   '**/host/test/testing.test.ts',
