@@ -228,17 +228,28 @@ describe.concurrent.each(others)('with $title', ({ title, flags, args, config, a
   })
 })
 
-it('in Python it is created, tested, checked and called, without a step between', async () => {
-  const folder = join(root, 'python')
-  mkdirSync(folder)
-  const user = new User(folder, registry.url, join(root, 'caches'))
-  const flags = ['--contract', 'tts', '--language', 'python', '--yes']
-  await user.npm(['create', 'appfactory-plugin@latest', 'my_py_tts', '--', ...flags])
-  expect(await user.npm(['test'], 'my_py_tts')).toMatch(/^=+ \d+ passed/m)
-  await user.npm(['run', 'lint'], 'my_py_tts')
-  await user.npm(['run', 'typecheck'], 'my_py_tts')
-  const call = ['appfactory-host', 'call', 'my_py_tts', ...calls.tts.args, '--plugins-dir', '..']
-  expect(await user.npx(['--no-install', ...call], 'my_py_tts')).toMatch(calls.tts.answer)
+const pythonPlugins = [
+  { contract: 'tts', engine: 'sample' },
+  { contract: 'stt', engine: 'http' },
+  { contract: 'llm', engine: 'command' },
+  { contract: 'custom', engine: 'sample' },
+] as const
+
+describe.each(pythonPlugins)('$contract over its $engine in Python', ({ contract, engine }) => {
+  it('is created, tested, checked and called, without a step between', async () => {
+    const folder = join(root, `python-${contract}-${engine}`)
+    mkdirSync(folder)
+    const user = new User(folder, registry.url, join(root, 'caches'))
+    const flags = ['--contract', contract, '--engine', engine, '--language', 'python', '--yes']
+    await user.npm(['create', 'appfactory-plugin@latest', 'my_plugin', '--', ...flags])
+    expect(await user.npm(['test'], 'my_plugin')).toMatch(/^=+ \d+ passed/m)
+    await user.npm(['run', 'lint'], 'my_plugin')
+    await user.npm(['run', 'typecheck'], 'my_plugin')
+    if (engine !== 'sample') return
+    const { args, answer } = calls[contract]
+    const call = ['appfactory-host', 'call', 'my_plugin', ...args, '--plugins-dir', '..']
+    expect(await user.npx(['--no-install', ...call], 'my_plugin')).toMatch(answer)
+  })
 })
 
 /** Of those that the SDK names as peers, with the oldest Node that each runs on. */

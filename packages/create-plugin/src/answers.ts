@@ -53,8 +53,6 @@ export interface Question {
   default?: (known: Partial<Answers>, surroundings: Surroundings) => Answer
   /** The problem with a text, or with one of a list, if any. */
   problem?: (value: string) => string | undefined
-  /** The problem with a choice after the answers before it, if any. */
-  conflict?: (value: string, known: Partial<Answers>) => string | undefined
 }
 
 export const questions: readonly Question[] = [
@@ -105,13 +103,9 @@ export const questions: readonly Question[] = [
     choices: [
       { value: 'typescript', label: 'TypeScript', alias: 'ts' },
       { value: 'javascript', label: 'JavaScript, with types in comments and no build', alias: 'js' },
-      { value: 'python', label: 'Python 3.9 or newer, with pytest; for the sample engine', alias: 'py' },
+      { value: 'python', label: 'Python 3.9 or newer, with pytest', alias: 'py' },
     ],
     default: () => 'typescript',
-    conflict: (language, { engine = 'sample' }) =>
-      language === 'python' && engine !== 'sample'
-        ? `python is there for --engine sample only, not for ${engine}; leave out --engine, or choose typescript or javascript`
-        : undefined,
   },
   {
     key: 'displayName',

@@ -66,9 +66,7 @@ async function askOne(
       case 'choice':
         return prompts.select({
           message: prompt,
-          options: choices
-            .filter(({ value }) => wrong(question, value) === undefined)
-            .map(({ value, label }) => ({ value, label })),
+          options: choices.map(({ value, label }) => ({ value, label })),
           ...(typeof fallback === 'string' ? { initialValue: fallback } : {}),
         })
       default:

@@ -17,6 +17,8 @@ export interface EngineFacts {
   effect: string
   /** The file of the engine, without its extension. */
   file: string
+  /** In Python, where that name is one of its standard library. Default: the same. */
+  pythonFile?: string
   /** The purpose of that file. */
   fileDoes: string
   /** Other files: each without its extension, and its purpose. */
@@ -128,6 +130,7 @@ const baseUrl = 'http://127.0.0.1:8080/v1'
 
 const http = {
   file: 'http',
+  pythonFile: 'api',
   fileDoes: 'sends requests: with a deadline, cancelled with their call, repeated only where that is safe',
 }
 
@@ -193,6 +196,7 @@ export const httpEngines: Record<Contract, EngineFacts> = {
 
 const command = {
   file: 'command',
+  pythonFile: 'program',
   fileDoes: 'runs the program: with a deadline, killed with its call and with all that it started',
 }
 

@@ -70,13 +70,18 @@ function rendered(answers: Answers, folders: readonly string[]): PlannedFile[] {
 
 /** The folders of templates/ that make up a plugin. */
 function foldersOf({ contract, engine, language }: Answers): string[] {
-  if (language === 'python') return ['python/shared/', `python/${contract}/`]
+  if (language === 'python') return ['python/shared/', ...pythonFolders(contract, engine)]
   const ofEngine = ['shared', contract].flatMap((kind) => [
     `${engine}/${kind}/shared/`,
     `${engine}/${kind}/${language}/`,
   ])
   const ofContract = factsOf(contract, engine).contractFile ? [`contract/${language}/`] : []
   return ['shared/', ...ofContract, ...ofEngine]
+}
+
+function pythonFolders(contract: Answers['contract'], engine: Answers['engine']): string[] {
+  if (engine === 'sample') return [`python/${contract}/`]
+  return [`${engine}/shared/python/`, `${engine}/${contract}/python/`]
 }
 
 /** Strings for Handlebars. Only what can't hurt anywhere is printed without a helper: names, and what this code wrote. */
@@ -90,6 +95,7 @@ function contextOf(answers: Answers) {
     sample: answers.engine === 'sample',
     http: answers.engine === 'http',
     command: answers.engine === 'command',
+    file: (answers.language === 'python' && facts.pythonFile) || facts.file,
     otherFiles: facts.otherFiles ?? [],
     extension: answers.language === 'typescript' ? 'ts' : 'js',
     stt: answers.contract === 'stt',

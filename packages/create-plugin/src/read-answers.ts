@@ -50,8 +50,7 @@ export function checkGiven(given: Given): Given {
 export function problemOf(question: Question, answer: Answer, known: Given): string | undefined {
   if (known.from !== undefined && givenByExample.includes(question.key))
     return `${known.from} has one already; leave it out, or leave out --from`
-  if (question.kind === 'choice')
-    return choiceProblem(question, String(answer)) ?? question.conflict?.(String(answer), knownAnswers(known))
+  if (question.kind === 'choice') return choiceProblem(question, String(answer))
   const texts = typeof answer === 'boolean' ? [] : [answer].flat()
   const problem = texts.map((text) => question.problem?.(text)).find((found) => found !== undefined)
   return problem ?? (question.key === 'config' ? takenName(texts, knownAnswers(known)) : undefined)

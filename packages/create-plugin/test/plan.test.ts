@@ -126,21 +126,23 @@ describe.each(matrix)('$contract over $engine in $language', ({ contract, engine
   })
 })
 
-describe.each(contracts)('%s in Python', (contract) => {
-  const files = plan(answersOf({ contract, language: 'python' }))
+const pythonMatrix = contracts.flatMap((contract) => engines.map((engine) => ({ contract, engine })))
+
+describe.each(pythonMatrix)('$contract over $engine in Python', ({ contract, engine }) => {
+  const files = plan(answersOf({ contract, engine, language: 'python' }))
 
   it('is what it was', async () => {
-    await expect(asText(files)).toMatchFileSnapshot(`snapshots/${contract}-sample-python.txt`)
+    await expect(asText(files)).toMatchFileSnapshot(`snapshots/${contract}-${engine}-python.txt`)
   })
 
-  it('has at most 16 files, and nothing of another language’s tools', () => {
-    expect(files.length).toBeLessThanOrEqual(16)
+  it('has at most 18 files, and nothing of another language’s tools', () => {
+    expect(files.length).toBeLessThanOrEqual(engine === 'sample' ? 16 : 18)
     expect(files.map(({ path }) => path)).not.toContain('tsconfig.json')
     expect(asText(files)).not.toMatch(/zod|vitest|dist\/index/)
   })
 
   it('keeps hostile answers where they belong', () => {
-    const given = plan(answersOf({ contract, language: 'python', ...hostile }))
+    const given = plan(answersOf({ contract, engine, language: 'python', ...hostile }))
     const manifest: unknown = JSON.parse(textOf(given, 'manifest.json'))
     expect(checkManifest(manifest)).toMatchObject({ valid: true, warnings: [] })
     const { displayName, description, author } = hostile
@@ -151,7 +153,7 @@ describe.each(contracts)('%s in Python', (contract) => {
   })
 
   it('has what it makes formatted as the rest of this repository', () => {
-    expect(biomeSays(write(`python-${contract}`, files))).toMatchObject({ status: 0 })
+    expect(biomeSays(write(`python-${contract}-${engine}`, files))).toMatchObject({ status: 0 })
   })
 })
 

@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { pythonFolder, pythonWith } from '../../sdk/test/python/environment.js'
-import { contracts } from '../src/answers.js'
 import { plan } from '../src/plan.js'
 import { withDefaults } from '../src/read-answers.js'
 import { spawned } from './command.js'
@@ -20,9 +19,10 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** A new plugin in Python, and the packages that `npm install` would give it. */
-async function write(contract: string, name = `my_${contract}`): Promise<string> {
+async function write(contract: string, engine = 'sample'): Promise<string> {
+  const name = `my_${contract}_${engine}`
   const dir = join(folder, name)
-  const given = { name, contract, language: 'python' }
+  const given = { name, contract, engine, language: 'python' }
   for (const { path, content } of plan(withDefaults(given, { packageManager: 'npm' }))) {
     await mkdir(dirname(join(dir, path)), { recursive: true })
     await writeFile(join(dir, path), content)
@@ -34,13 +34,18 @@ async function write(contract: string, name = `my_${contract}`): Promise<string>
 }
 
 describe.skipIf(python === undefined)('in Python (skipped without Python 3.9 or newer)', () => {
-  it.each(contracts)('the tests of a new %s plugin pass', async (contract) => {
+  // Others are tested in e2e.
+  it.each([
+    ['tts', 'sample'],
+    ['llm', 'http'],
+    ['custom', 'command'],
+  ])('the tests of a new %s plugin over its %s pass', async (contract, engine) => {
     const env = { PYTHONPATH: pythonFolder, PYTHONDONTWRITEBYTECODE: '1' }
     const args = ['-m', 'pytest', '-q', '-p', 'appfactory.pytest_plugin', '-p', 'no:cacheprovider']
     // `appfactory-host test` has tests of its own, and takes seconds.
-    const own = ['-k', 'not test_contract']
+    const own = ['-k', engine === 'sample' ? 'not test_contract' : 'not test_contract and not application']
     const { status, out } = await spawned(python ?? '', [...args, ...own], {
-      cwd: await write(contract),
+      cwd: await write(contract, engine),
       env,
     })
     expect(out).toMatch(/^\d+ passed/m)
@@ -49,7 +54,7 @@ describe.skipIf(python === undefined)('in Python (skipped without Python 3.9 or 
 })
 
 it('says what to do where there is no Python', async () => {
-  const dir = await write('llm', 'my_unlucky_llm')
+  const dir = await write('llm')
   const env = { PYTHON: 'no-such-python', PATH: dirname(process.execPath) }
   const { status, error } = await spawned(process.execPath, ['scripts/python.mjs', '-V'], { cwd: dir, env })
   expect(status).toBe(1)
