@@ -56,6 +56,12 @@ class PluginFolders:
         return plugin is not None and "site-packages" not in file.relative_to(plugin).parts
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the option that leaves out what takes seconds."""
+    what = "skip the tests that contract_check makes: even their names need a run of the plugin"
+    parser.getgroup("appfactory").addoption("--no-contract-checks", action="store_true", help=what)
+
+
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Before the first conftest.py, which may import the plugin."""
     prepare_imports(early_config)
@@ -238,6 +244,10 @@ def plugin_of(test: Path) -> Path:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Makes a test of each check where a test asks for `contract_check`."""
     if "contract_check" not in metafunc.fixturenames:
+        return
+    if metafunc.config.getoption("--no-contract-checks"):
+        skipped = pytest.param(None, id="all", marks=pytest.mark.skip(reason="--no-contract-checks"))
+        metafunc.parametrize("contract_check", [skipped])
         return
     mark = metafunc.definition.get_closest_marker("contract_checks")
     options = mark.kwargs if mark else {}

@@ -15,8 +15,9 @@ const installed = mkdtempSync(join(tmpdir(), 'appfactory-pytest-'))
 afterAll(() => rmSync(installed, { recursive: true, force: true }))
 
 /** Runs pytest in a folder, as authors do; resolves to the outcome of each test by its name, and all that was printed. */
-function pytest(folder: string, env: Record<string, string> = {}) {
-  const { stdout, stderr } = spawnSync(python ?? '', ['-m', 'pytest', '-rA', '-p', 'no:cacheprovider'], {
+function pytest(folder: string, env: Record<string, string> = {}, ...more: string[]) {
+  const args = ['-m', 'pytest', '-rA', '-p', 'no:cacheprovider', ...more]
+  const { stdout, stderr } = spawnSync(python ?? '', args, {
     cwd: folder,
     encoding: 'utf8',
     env: { ...process.env, PYTHONPATH: installed, APPFACTORY_HOST: host, PYTEST_ADDOPTS: '', ...env },
@@ -318,21 +319,23 @@ def test_no_plugin(plugin_host):
   })
 
   it('makes a test of each check of the contract, and fails those that fail', () => {
-    const { outcomes, said } = pytest(
-      tempDir({
-        'mute/manifest.json': JSON.stringify({
-          name: 'mute',
-          version: '1.0.0',
-          contract: 'tts',
-          entry_point: 'index.cjs',
-        }),
-        'mute/index.cjs': 'throw new Error("no voice")',
-        'mute/test_contract.py': 'def test_contract(contract_check):\n    contract_check()\n',
+    const folder = tempDir({
+      'mute/manifest.json': JSON.stringify({
+        name: 'mute',
+        version: '1.0.0',
+        contract: 'tts',
+        entry_point: 'index.cjs',
       }),
-    )
+      'mute/index.cjs': 'throw new Error("no voice")',
+      'mute/test_contract.py': 'def test_contract(contract_check):\n    contract_check()\n',
+    })
+    const { outcomes, said } = pytest(folder)
     expect(outcomes).toMatchObject({ 'test_contract[lifecycle.load]': 'FAILED' })
     expect(said).toMatch(/no voice/)
     expect(said).toMatch(/SKIPPED .*blocked: /)
+    expect(pytest(folder, {}, '--no-contract-checks').said).toMatch(
+      /SKIPPED .*--no-contract-checks[\s\S]* 1 skipped/,
+    )
   })
 
   it('skips what needs a host where there is none, and says how to get one', () => {
