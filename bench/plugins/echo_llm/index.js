@@ -21,7 +21,4 @@ export default class Echo extends LLMContract {
   async *streamComplete(prompt, { maxTokens }) {
     for (let count = 0; count < maxTokens; count++) yield prompt
   }
-  async *streamChat(_messages, { maxTokens }) {
-    for (let count = 0; count < maxTokens; count++) yield 'hello'
-  }
 }

@@ -231,11 +231,9 @@ describe.concurrent.each(others)('with $title', ({ title, flags, args, config, a
 const pythonPlugins = [
   { contract: 'tts', engine: 'sample' },
   { contract: 'stt', engine: 'http' },
-  { contract: 'llm', engine: 'command' },
-  { contract: 'custom', engine: 'sample' },
 ] as const
 
-describe.each(pythonPlugins)('$contract over its $engine in Python', ({ contract, engine }) => {
+describe.concurrent.each(pythonPlugins)('$contract over its $engine in Python', ({ contract, engine }) => {
   it('is created, tested, checked and called, without a step between', async () => {
     const folder = join(root, `python-${contract}-${engine}`)
     mkdirSync(folder)

@@ -70,7 +70,7 @@ DESCRIPTIONS = {
     -32042: "The plugin’s process exited during the call.",
     -32043: "The plugin crashed too often; it is retried after a delay.",
     -32050: "A limit was reached.",
-    -32051: "The plugin needs npm packages that are missing.",
+    -32051: "The plugin needs packages that are missing.",
     -32052: "A model file is missing.",
     -32053: "A message is longer than the limit.",
     -32060: "Host and plugin have no protocol version in common.",
