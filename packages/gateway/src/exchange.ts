@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isTooLong, readJson } from './body.js'
+import { isTooLong, readBody, readJson } from './body.js'
 import { errorBody, type Failure, gatewayClosing } from './errors.js'
 import type { Directory } from './models.js'
 import type { Settings } from './options.js'
@@ -64,6 +64,12 @@ export class Exchange {
   readJson(): Promise<object> {
     if (this.#continueFirst) this.response.writeContinue()
     return readJson(this.request, this.settings.limits)
+  }
+
+  /** The body as it is. @throws RequestError 408 or 413. */
+  readBytes(maxBodyBytes: number): Promise<Buffer> {
+    if (this.#continueFirst) this.response.writeContinue()
+    return readBody(this.request, { ...this.settings.limits, maxBodyBytes })
   }
 
   /** Tells which members of the request mean nothing to plugins. */

@@ -2,6 +2,8 @@ import type { Exchange } from './exchange.js'
 import { completeChat } from './openai/chat.js'
 import { completeText } from './openai/completions.js'
 import { listModels, retrieveModel } from './openai/models.js'
+import { speak } from './openai/speech.js'
+import { transcribe } from './openai/transcriptions.js'
 import { listSpeechModels, listVoices } from './openai/voices.js'
 
 /** Something that clients may ask for. */
@@ -22,6 +24,8 @@ export const routes: readonly Route[] = [
   { method: 'GET', path: '/models/*', answer: retrieveModel },
   { method: 'POST', path: '/chat/completions', answer: completeChat },
   { method: 'POST', path: '/completions', answer: completeText },
+  { method: 'POST', path: '/audio/speech', answer: speak },
+  { method: 'POST', path: '/audio/transcriptions', answer: transcribe },
   { method: 'GET', path: '/audio/voices', needsKey: 'listing', answer: listVoices },
   { method: 'GET', path: '/voices', needsKey: 'listing', answer: listVoices },
   { method: 'GET', path: '/audio/models', needsKey: 'listing', answer: listSpeechModels },

@@ -1,0 +1,184 @@
+import { decodeWav, encodeWav } from '@appfactory/sdk'
+import CodecParser from 'codec-parser'
+import { describe, expect, it } from 'vitest'
+import type { Encoding } from '../../src/audio/encode.js'
+import { hear, SpeechJob } from '../../src/audio/jobs.js'
+import { OggWriter, packetsOf } from '../../src/audio/ogg.js'
+import { Resampler } from '../../src/audio/resample.js'
+import { closeWav, joinBytes } from '../../src/audio/samples.js'
+import { encodeFlac } from './flac.js'
+import { heard, soundOfPcm, tone } from './sound.js'
+
+const piece = (samples: Int16Array, sampleRate: number) => ({
+  audio: encodeWav(samples, { sampleRate }),
+  format: 'wav',
+  sampleRate,
+  channels: 1,
+})
+
+async function encode(encoding: Encoding, pieces: readonly ReturnType<typeof piece>[]): Promise<Uint8Array> {
+  const job = new SpeechJob(encoding)
+  const parts: Uint8Array[] = []
+  for (const each of pieces) parts.push(await job.push(each))
+  parts.push(await job.end())
+  job.free()
+  return joinBytes(parts)
+}
+
+async function listen(file: Uint8Array): Promise<ReturnType<typeof heard>> {
+  return heard(soundOfPcm(await hear(file, () => false), 16_000))
+}
+
+describe('Resampler', () => {
+  const float = (samples: Int16Array): Float32Array => Float32Array.from(samples, (sample) => sample / 0x8000)
+
+  it.each([8000, 11_025, 22_050, 24_000, 44_100, 48_000, 192_000])('keeps a tone from %i Hz', (rate) => {
+    const resampler = new Resampler(rate, 16_000)
+    const output = [...resampler.push(float(tone(rate, 1))), ...resampler.end()]
+    expect(Math.abs(output.length - 16_000)).toBeLessThanOrEqual(1)
+    const expected = float(tone(16_000, 1))
+    for (let index = 500; index < 15_500; index++)
+      expect(Math.abs((output[index] ?? 0) - (expected[index] ?? 0))).toBeLessThan(0.003)
+  })
+
+  it('takes away what is too high for the lower rate', () => {
+    const output = new Resampler(48_000, 16_000).push(float(tone(48_000, 1, 12_000))).subarray(1000)
+    expect(Math.max(...output.map(Math.abs))).toBeLessThan(0.002)
+  })
+
+  it('gives the same however its input is cut', () => {
+    const input = float(tone(44_100, 0.2))
+    const whole = new Resampler(44_100, 24_000)
+    const expected = [...whole.push(input), ...whole.end()]
+    const cut = new Resampler(44_100, 24_000)
+    const output: number[] = []
+    for (let start = 0, length = 0; start < input.length; start += length) {
+      length = (start % 701) + 1
+      output.push(...cut.push(input.subarray(start, start + length)))
+    }
+    expect([...output, ...cut.end()]).toEqual(expected)
+  })
+})
+
+describe('encoding', () => {
+  it.each(['mp3', 'opus', 'wav'] as const)('%s sounds as it did', async (encoding) => {
+    const pieces = [tone(16_000, 1), tone(16_000, 0.1234), tone(16_000, 1)].map((each) => piece(each, 16_000))
+    const { hertz, peak, seconds } = await listen(await encode(encoding, pieces))
+    expect(Math.abs(hertz - 440)).toBeLessThan(5)
+    expect(Math.abs(peak - 10_000 / 0x8000)).toBeLessThan(0.05)
+    expect(Math.abs(seconds - 2.1234)).toBeLessThan(encoding === 'mp3' ? 0.1 : 0.001)
+  })
+
+  it('pcm has 24,000 samples a second, whatever comes', async () => {
+    const pieces = [
+      piece(tone(16_000, 1), 16_000),
+      piece(tone(8000, 1), 8000),
+      piece(tone(24_000, 1), 24_000),
+    ]
+    const bytes = await encode('pcm', pieces)
+    expect(Math.abs(bytes.length - 3 * 48_000)).toBeLessThan(8)
+    expect(Math.abs(heard(soundOfPcm(bytes, 24_000)).hertz - 440)).toBeLessThan(2)
+  })
+
+  it('wav keeps each sample and the rate, with one header', async () => {
+    const [first, second] = [tone(22_050, 0.1), tone(22_050, 0.2)]
+    const file = closeWav(await encode('wav', [piece(first, 22_050), piece(second, 22_050)]))
+    const wav = decodeWav(file)
+    expect(wav).toMatchObject({ sampleRate: 22_050, channels: 1, bitsPerSample: 16 })
+    expect(Buffer.from(wav?.data ?? []).equals(Buffer.concat([bytesOf(first), bytesOf(second)]))).toBe(true)
+    expect(wav?.data.length).toBe(file.length - 44)
+  })
+
+  it('averages channels', async () => {
+    const stereo = Int16Array.from({ length: 3200 }, (_, index) => (index % 2 ? 1000 : 3000))
+    const audio = encodeWav(stereo, { sampleRate: 24_000, channels: 2 })
+    const bytes = await encode('pcm', [{ audio, format: 'wav', sampleRate: 24_000, channels: 2 }])
+    expect(new Int16Array(bytes.slice().buffer)).toEqual(new Int16Array(1600).fill(2000))
+  })
+
+  it('opus is what another reader takes for Opus', async () => {
+    const file = await encode('opus', [piece(tone(24_000, 1), 24_000), piece(tone(24_000, 0.5), 24_000)])
+    const pages = new CodecParser('application/ogg', { enableLogging: false }).parseAll(file)
+    const frames = pages.flatMap((page) => ('codecFrames' in page ? page.codecFrames : []))
+    expect(frames[0]?.header).toMatchObject({ channels: 1, preSkip: 312, inputSampleRate: 24_000 })
+    const ms = frames.reduce((sum, { duration }) => sum + duration, 0)
+    expect(ms).toBe(1500)
+    expect(pages.at(-1)).toMatchObject({ isLastPage: true, absoluteGranulePosition: 72_312n })
+  })
+
+  it('opus refuses more answers at once than its memory holds, and goes on after that', async () => {
+    const sound = piece(tone(24_000, 0.1), 24_000)
+    const jobs = Array.from({ length: 128 }, () => new SpeechJob('opus'))
+    for (const job of jobs) await job.push(sound)
+    await expect(new SpeechJob('opus').push(sound)).rejects.toMatchObject({ kind: 'too_busy' })
+    for (const job of jobs) job.free()
+    expect((await encode('opus', [sound])).length).toBeGreaterThan(500)
+  })
+})
+
+describe('reading', () => {
+  it('hears FLAC', async () => {
+    const blocks = [tone(16_000, 0.256), tone(16_000, 0.256)]
+    const { hertz, seconds } = await listen(encodeFlac(blocks))
+    expect(Math.abs(hertz - 440)).toBeLessThan(20)
+    expect(seconds).toBe(0.512)
+  })
+
+  it('hears 24 bits, floating point, stereo and a header without lengths', async () => {
+    const open = encodeWav(tone(16_000, 1), { sampleRate: 16_000 })
+    new DataView(open.buffer).setUint32(4, 0xffff_ffff, true)
+    new DataView(open.buffer).setUint32(40, 0xffff_ffff, true)
+    expect(await listen(open)).toMatchObject({ seconds: 1 })
+  })
+
+  it.each([
+    ['nothing', Buffer.alloc(0), 'invalid_audio'],
+    ['text', Buffer.from('hello, this is text'), 'invalid_audio'],
+    ['no samples', encodeWav(new Int16Array(), { sampleRate: 16_000 }), 'invalid_audio'],
+    ['a rate that no sound has', encodeWav(new Int16Array(9), { sampleRate: 2 ** 31 }), 'invalid_audio'],
+    ['the start of an MP3 file', Buffer.from([0xff, 0xfb, 0x90, 0xc4, 0, 0, 0]), 'invalid_audio'],
+    [
+      'the head of Opus alone',
+      new OggWriter(1).page([Buffer.from('OpusHead\x01\x01'.padEnd(19, '\0'))], 0),
+      'invalid_audio',
+    ],
+    [
+      'a broken head of Opus',
+      new OggWriter(1).page([Buffer.from('OpusHead\x01\x00'.padEnd(30, '\0'))], 0),
+      'invalid_audio',
+    ],
+    ['m4a', Buffer.from('\0\0\0\x20ftypM4A \0\0\0\0', 'latin1'), 'unsupported_format'],
+    ['WebM', Buffer.from([0x1a, 0x45, 0xdf, 0xa3, 1, 2, 3]), 'unsupported_format'],
+  ])('refuses %s', async (_, file, kind) => {
+    await expect(hear(file, () => false)).rejects.toMatchObject({ kind })
+  })
+
+  it('refuses hours of silence in a small file, before it has read all of them', async () => {
+    const blocks = Array.from({ length: 9000 }, () => ({ silence: 65_535 }))
+    const bomb = encodeFlac(blocks)
+    expect(bomb.length).toBeLessThan(200_000)
+    await expect(hear(bomb, () => false, 600)).rejects.toMatchObject({ kind: 'audio_too_long' })
+  })
+
+  it('stops where nobody waits any more', async () => {
+    const file = encodeWav(tone(16_000, 60), { sampleRate: 16_000 })
+    let asked = 0
+    expect(await hear(file, () => ++asked === 2)).toHaveLength(0)
+    expect(asked).toBe(2)
+  })
+})
+
+describe('Ogg', () => {
+  it('reads back packets of any length, over garbage and a cut', () => {
+    const packets = [0, 1, 254, 255, 256, 510, 5000].map((length) => Buffer.alloc(length, length % 251))
+    const writer = new OggWriter(7)
+    const pages = packets.map((packet, index) => writer.page([packet], index))
+    const file = Buffer.concat([Buffer.from('garbage'), ...pages, Buffer.from('OggS cut')])
+    expect([...packetsOf(file)].map(({ data }) => data.length)).toEqual(packets.map(({ length }) => length))
+    expect([...packetsOf(file.subarray(0, -3000))]).toHaveLength(6)
+  })
+})
+
+function bytesOf({ buffer, byteOffset, byteLength }: Int16Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
+}

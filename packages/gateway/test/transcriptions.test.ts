@@ -1,0 +1,241 @@
+import type { PluginHost } from '@appfactory/host'
+import { encodeWav } from '@appfactory/sdk'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Gateway, serveGateway } from '../src/index.js'
+import { encodeFlac } from './audio/flac.js'
+import { tone } from './audio/sound.js'
+import { type Answer, eventsIn, json, send, startHost } from './visitor.js'
+
+let host: PluginHost
+let gateway: Gateway
+beforeAll(async () => {
+  host = await startHost(['echo_stt', 'tone_tts'])
+  gateway = await serveGateway(host, { port: 0, limits: { drainTimeoutMs: 1, slowBodyMs: 300 } })
+})
+afterAll(async () => {
+  await gateway.close()
+  await host.close({ force: true })
+})
+
+const wav = encodeWav(tone(16_000, 0.5), { sampleRate: 16_000 })
+const boundary = 'b0undary'
+
+interface Part {
+  name: string
+  value: string | Uint8Array
+  fileName?: string
+}
+
+const file = (value: Uint8Array, fileName = 'a.wav'): Part => ({ name: 'file', value, fileName })
+
+function formOf(parts: readonly Part[]): Buffer {
+  const encoded = parts.map(({ name, value, fileName }) => {
+    const named = fileName === undefined ? '' : `; filename="${fileName}"\r\ncontent-type: audio/wav`
+    const head = `--${boundary}\r\ncontent-disposition: form-data; name="${name}"${named}\r\n\r\n`
+    return Buffer.concat([Buffer.from(head), Buffer.from(value), Buffer.from('\r\n')])
+  })
+  return Buffer.concat([...encoded, Buffer.from(`--${boundary}--\r\n`)])
+}
+
+const type = `multipart/form-data; boundary=${boundary}`
+
+function sendForm(body: Buffer, contentType = type): Promise<Answer> {
+  return send(gateway.port, {
+    method: 'POST',
+    path: '/v1/audio/transcriptions',
+    headers: { 'content-type': contentType },
+    body,
+  })
+}
+
+/** Fields as they are, with a file in front. */
+function listen(
+  fields: Readonly<Record<string, string | string[]>> = {},
+  sound: Uint8Array = wav,
+): Promise<Answer> {
+  const all = Object.entries({ model: 'echo_stt', ...fields })
+  const parts = all.flatMap(([name, values]) => [values].flat().map((value) => ({ name, value })))
+  return sendForm(formOf([file(sound), ...parts]))
+}
+
+async function heard(
+  fields: Readonly<Record<string, string | string[]>>,
+  sound: Uint8Array = wav,
+): Promise<object> {
+  return JSON.parse(String(json(await listen(fields, sound))['text']))
+}
+
+describe('POST /v1/audio/transcriptions', () => {
+  it('gives a plain WAV file to the plugin as it is', async () => {
+    const answer = await listen({ language: 'en' })
+    expect(json(answer)).toEqual({ text: expect.any(String), usage: { type: 'duration', seconds: 0.5 } })
+    expect(await heard({ language: 'en', temperature: '0.5', prompt: 'Names' })).toEqual({
+      ...{ bytes: wav.length, sampleRate: 16_000, channels: 1, samples: 8000, language: 'en' },
+      options: { temperature: 0.5, prompt: 'Names' },
+    })
+  })
+
+  it('makes 16 kHz mono of all else, whatever its name says', async () => {
+    const flac = encodeFlac([tone(16_000, 0.25), tone(16_000, 0.25)])
+    expect(await heard({}, flac)).toMatchObject({ sampleRate: 16_000, channels: 1, samples: 8000 })
+    const open = wav.slice()
+    new DataView(open.buffer).setUint32(4, 0xffff_ffff, true)
+    new DataView(open.buffer).setUint32(40, 0xffff_fff0, true)
+    expect(await heard({}, open)).toMatchObject({ bytes: wav.length, samples: 8000 })
+  })
+
+  it('answers in texts', async () => {
+    const ask = async (response_format: string): Promise<Answer> =>
+      listen({ prompt: '/segments', response_format })
+    const answers = await Promise.all(['text', 'srt', 'vtt'].map(ask))
+    for (const { headers } of answers) expect(headers['content-type']).toBe('text/plain; charset=utf-8')
+    expect(answers.map(({ body }) => body)).toEqual([
+      'one two\n',
+      '1\n00:00:00,000 --> 00:00:01,500\none\n\n2\n01:01:01,001 --> 01:01:02,000\ntwo\n->\n\n',
+      'WEBVTT\n\n00:00:00.000 --> 00:00:01.500\none\n\n01:01:01.001 --> 01:01:02.000\ntwo\n->\n\n',
+    ])
+  })
+
+  it('makes one cue of what has no times', async () => {
+    const { body } = await listen({ response_format: 'srt' })
+    expect(body).toMatch(/^1\n00:00:00,000 --> 00:00:00,500\n\{.*\}\n\n$/)
+  })
+
+  it.each([
+    [{}, ['segments']],
+    [{ 'timestamp_granularities[]': 'segment' }, ['segments']],
+    [{ 'timestamp_granularities[]': 'word' }, ['words']],
+    [{ timestamp_granularities: ['word', 'segment'] }, ['segments', 'words']],
+  ])('verbose_json with %j has %j', async (more, members) => {
+    const body = json(await listen({ prompt: '/segments', response_format: 'verbose_json', ...more }))
+    const { segments, words, ...rest } = body
+    expect(rest).toEqual({
+      ...{ task: 'transcribe', language: 'en-US', duration: 0.5, text: 'one two' },
+      usage: { type: 'duration', seconds: 0.5 },
+    })
+    expect(Object.keys({ ...(segments ? { segments } : {}), ...(words ? { words } : {}) })).toEqual(members)
+    if (segments)
+      expect(segments).toMatchObject([
+        { id: 0, seek: 0, start: 0, end: 1.5, text: 'one', tokens: [], temperature: 0, avg_logprob: 0 },
+        { id: 1, start: 3661.001, end: 3662, compression_ratio: 1, no_speech_prob: 0 },
+      ])
+    if (words) expect(words).toEqual([{ word: 'one', start: 0.25, end: 0.5 }])
+  })
+
+  it('tells speakers where the plugin does', async () => {
+    const response_format = 'diarized_json'
+    const told = json(await listen({ prompt: '/segments speakers', response_format }))
+    expect(told).toMatchObject({
+      segments: [{ speaker: 'A', start: 0, end: 1.5, id: 'seg_0' }, { speaker: 'B' }],
+    })
+    const answer = await listen({ prompt: '/segments', response_format })
+    expect([answer.status, json(answer)]).toMatchObject([400, { error: { param: 'response_format' } }])
+  })
+
+  it('streams what is heard for good', async () => {
+    const sound = encodeWav(tone(16_000, 5), { sampleRate: 16_000 })
+    const events = eventsIn(await listen({ stream: 'true' }, sound)).map((event) => JSON.parse(event))
+    expect(events).toEqual([
+      { type: 'transcript.text.delta', delta: 'one' },
+      { type: 'transcript.text.delta', delta: ' two' },
+      { type: 'transcript.text.delta', delta: ' 3' },
+      { type: 'transcript.text.done', text: 'one two 3' },
+    ])
+    const failed = eventsIn(await listen({ stream: 'true', prompt: '/fail' })).map((event) =>
+      JSON.parse(event),
+    )
+    expect(failed.at(-1)).toMatchObject({ error: { code: 'stt_transcription_failed' } })
+  })
+
+  it.each([
+    ['nothing', Buffer.alloc(0), 400, 'invalid_audio'],
+    ['text', Buffer.from('this is text'), 400, 'invalid_audio'],
+    ['no samples', encodeWav(new Int16Array(), { sampleRate: 16_000 }), 400, 'invalid_audio'],
+    ['the start of an MP3 file', Buffer.from([0xff, 0xfb, 0x90, 0xc4]), 400, 'invalid_audio'],
+    ['m4a', Buffer.from('\0\0\0\x20ftypM4A ', 'latin1'), 400, 'unsupported_format'],
+  ])('refuses %s', async (_, sound, status, code) => {
+    const answer = await listen({}, sound)
+    expect([answer.status, json(answer)]).toMatchObject([status, { error: { param: 'file', code } }])
+  })
+
+  it.each([
+    ['no file', [{ name: 'model', value: 'echo_stt' }], 400, 'file'],
+    [
+      'a file that is a text',
+      [
+        { name: 'model', value: 'echo_stt' },
+        { name: 'file', value: 'x' },
+      ],
+      400,
+      'file',
+    ],
+    ['two files', [file(wav), file(wav), { name: 'model', value: 'echo_stt' }], 400, 'file'],
+    [
+      'another file',
+      [
+        { ...file(wav), name: 'prompt' },
+        { name: 'model', value: 'echo_stt' },
+      ],
+      400,
+      'prompt',
+    ],
+    ['no model', [file(wav)], 400, 'model'],
+    [
+      '10,000 fields',
+      [file(wav), ...Array.from({ length: 10_000 }, () => ({ name: 'a', value: 'b' }))],
+      413,
+      null,
+    ],
+    ['a long field', [file(wav), { name: 'prompt', value: 'x'.repeat(70_000) }], 413, null],
+    ['a long file', [file(Buffer.alloc(25 * 1024 * 1024 + 1))], 413, 'file'],
+    ['a longer body', [file(Buffer.alloc(28 * 1024 * 1024))], 413, 'file'],
+  ] satisfies [string, Part[], number, string | null][])('refuses %s', async (_, parts, status, param) => {
+    const answer = await sendForm(formOf(parts))
+    expect([answer.status, json(answer)]).toMatchObject([status, { error: { param } }])
+  })
+
+  it.each([
+    [{ response_format: 'xml' }, 'response_format'],
+    [{ temperature: '2' }, 'temperature'],
+    [{ temperature: 'hot' }, 'temperature'],
+    [{ stream: 'maybe' }, 'stream'],
+    [{ timestamp_granularities: 'hour' }, 'timestamp_granularities[0]'],
+    [{ 'include[]': 'logprobs' }, 'include'],
+    [{ model: 'tone_tts' }, 'model'],
+  ])('%j: 400 at %s', async (fields, param) => {
+    const answer = await listen(fields)
+    expect([answer.status, json(answer)]).toMatchObject([400, { error: { param } }])
+  })
+
+  it('refuses forms that can’t be read', async () => {
+    const whole = formOf([file(wav), { name: 'model', value: 'echo_stt' }])
+    const [missing, other, cut, plain] = await Promise.all([
+      sendForm(whole, 'multipart/form-data'),
+      sendForm(whole, 'multipart/form-data; boundary=other'),
+      sendForm(whole.subarray(0, 2000)),
+      sendForm(whole, 'application/json'),
+    ])
+    expect([missing?.status, other?.status, cut?.status, plain?.status]).toEqual([400, 400, 400, 415])
+  })
+
+  it('refuses a form that never ends', async () => {
+    const answer = await send(gateway.port, {
+      method: 'POST',
+      path: '/v1/audio/transcriptions',
+      headers: { 'content-type': type, 'content-length': 100_000 },
+    })
+    expect(answer.status).toBe(408)
+  })
+
+  it('never uses the name of a file', async () => {
+    for (const name of ['../../etc/passwd', 'a\r\nx-evil: 1', '', 'x.m4a'])
+      expect(await sendForm(formOf([file(wav, name), { name: 'model', value: 'echo_stt' }]))).toMatchObject({
+        status: name.includes('\n') ? expect.any(Number) : 200,
+      })
+  })
+
+  it('passes errors of the plugin on', async () => {
+    const answer = await listen({ prompt: '/fail STT_LANGUAGE_NOT_SUPPORTED' })
+    expect([answer.status, json(answer)]).toMatchObject([400, { error: { code: 'unsupported_language' } }])
+  })
+})
