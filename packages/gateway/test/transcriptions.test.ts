@@ -1,10 +1,18 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import type { PluginHost } from '@appfactory/host'
 import { encodeWav } from '@appfactory/sdk'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { type Gateway, serveGateway } from '../src/index.js'
 import { encodeFlac } from './audio/flac.js'
 import { tone } from './audio/sound.js'
 import { type Answer, eventsIn, json, send, startHost } from './visitor.js'
+
+const run = promisify(execFile)
 
 let host: PluginHost
 let gateway: Gateway
@@ -237,5 +245,38 @@ describe('POST /v1/audio/transcriptions', () => {
   it('passes errors of the plugin on', async () => {
     const answer = await listen({ prompt: '/fail STT_LANGUAGE_NOT_SUPPORTED' })
     expect([answer.status, json(answer)]).toMatchObject([400, { error: { code: 'unsupported_language' } }])
+  })
+})
+
+describe('a codec that is not installed', () => {
+  it('is named, with what to do', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'gateway-audio-'))
+    onTestFinished(() => rm(folder, { recursive: true, force: true }))
+    const here = fileURLToPath(new URL('..', import.meta.url))
+    await cp(join(here, 'dist', 'audio'), join(folder, 'audio'), { recursive: true })
+    await writeFile(join(folder, 'package.json'), '{"type":"module"}')
+    await mkdir(join(folder, 'node_modules'))
+    await symlink(
+      join(here, 'node_modules', '@appfactory'),
+      join(folder, 'node_modules', '@appfactory'),
+      'junction',
+    )
+    const code = `
+      import { hear, SpeechJob } from './audio/jobs.js'
+      const piece = { audio: new Uint8Array(960), format: 'pcm_s16le', sampleRate: 24000, channels: 1 }
+      for (const format of ['mp3', 'opus'])
+        await new SpeechJob(format).push(piece).catch(({ kind, message }) => console.log(kind, message))
+      const flac = Buffer.from('fLaC'.padEnd(18, '\\0') + '\\x03\\xe8\\x00' + '\\0'.repeat(40), 'latin1')
+      await hear(flac, () => false).catch(({ kind, message }) => console.log(kind, message))
+      console.log((await new SpeechJob('pcm').push(piece)).length)`
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', code], { cwd: folder })
+    const told = (what: string, name: string): string =>
+      `unsupported_format ${what} needs the package ${name}, which is not installed where the gateway runs: npm install ${name}`
+    expect(stdout.trim().split('\n')).toEqual([
+      told('Making MP3', 'wasm-media-encoders'),
+      told('Making Opus', 'opusscript'),
+      told('Reading FLAC', '@wasm-audio-decoders/flac'),
+      '960',
+    ])
   })
 })
