@@ -196,6 +196,8 @@ describe('routes', () => {
       'GET /models/*',
       'POST /chat/completions',
       'POST /completions',
+      'POST /audio/speech',
+      'POST /audio/transcriptions',
       'GET /audio/voices',
       'GET /voices',
       'GET /audio/models',
