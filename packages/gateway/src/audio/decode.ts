@@ -25,11 +25,16 @@ export type OpusRate = 16_000 | 24_000
  */
 export async function* decode(file: Uint8Array, opusRate: OpusRate): Sounds {
   let isSilent = true
-  for await (const sound of decoderOf(file, opusRate)) {
-    if (sound.samples.length === 0) continue
-    if (!isRate(sound.sampleRate)) throw invalid(`It has ${sound.sampleRate} samples a second`)
-    isSilent = false
-    yield sound
+  try {
+    for await (const sound of decoderOf(file, opusRate)) {
+      if (sound.samples.length === 0) continue
+      if (!isRate(sound.sampleRate)) throw invalid(`It has ${sound.sampleRate} samples a second`)
+      isSilent = false
+      yield sound
+    }
+  } catch (error) {
+    // Codecs throw what they like at damaged files.
+    throw error instanceof AudioProblem ? error : invalid('It is damaged')
   }
   if (isSilent) throw invalid('There is no sound in it')
 }

@@ -69,7 +69,11 @@ class AudioThread {
 
   #start(): Worker {
     // From src too, as tests have it: a thread runs only what is built.
-    const worker = new Worker(new URL('../../dist/audio/worker.js', import.meta.url))
+    const file = new URL('../../dist/audio/worker.js', import.meta.url)
+    const worker = new Worker(file, { stdout: true, stderr: true })
+    // Codecs print a line for each packet that is damaged.
+    worker.stdout.resume()
+    worker.stderr.resume()
     worker.on('message', (answer: Answer) => this.#take(answer))
     worker.on('error', (error) => this.#fail(worker, error))
     worker.on('exit', () => this.#fail(worker, new Error('The thread of sound has ended')))

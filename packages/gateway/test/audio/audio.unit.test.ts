@@ -1,9 +1,10 @@
 import { decodeWav, encodeWav } from '@appfactory/sdk'
 import CodecParser from 'codec-parser'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { Encoding } from '../../src/audio/encode.js'
 import { hear, SpeechJob } from '../../src/audio/jobs.js'
 import { OggWriter, packetsOf } from '../../src/audio/ogg.js'
+import { AudioProblem } from '../../src/audio/problem.js'
 import { Resampler } from '../../src/audio/resample.js'
 import { closeWav, joinBytes } from '../../src/audio/samples.js'
 import { encodeFlac } from './flac.js'
@@ -160,6 +161,28 @@ describe('reading', () => {
     await expect(hear(bomb, () => false, 600)).rejects.toMatchObject({ kind: 'audio_too_long' })
   })
 
+  it.each([1, 3])('takes files that are damaged by seed %i for sound, or refuses them', async (seed) => {
+    vi.spyOn(console, 'error').mockImplementation(() => {})
+    onTestFinished(() => void vi.restoreAllMocks())
+    const random = randomOf(seed)
+    const sound = piece(tone(24_000, 0.2), 24_000)
+    const files = [
+      await encode('mp3', [sound]),
+      await encode('opus', [sound]),
+      encodeFlac([tone(16_000, 0.1)]),
+      encodeWav(tone(16_000, 0.1), { sampleRate: 16_000 }),
+    ]
+    for (let round = 0; round < 80; round++) {
+      const file = files[round % files.length]?.slice() ?? new Uint8Array()
+      for (let change = 0; change < 1 + random() * 8; change++)
+        file[Math.floor(random() * file.length * random())] = Math.floor(random() * 256)
+      const cut = file.subarray(0, random() < 0.3 ? Math.floor(random() * file.length) : file.length)
+      const heard: unknown = await hear(cut, () => false).catch((error: unknown) => error)
+      if (!(heard instanceof Uint8Array)) expect(heard).toBeInstanceOf(AudioProblem)
+    }
+    expect((await listen(files[0] ?? new Uint8Array())).seconds).toBeGreaterThan(0.2)
+  })
+
   it('stops where nobody waits any more', async () => {
     const file = encodeWav(tone(16_000, 60), { sampleRate: 16_000 })
     let asked = 0
@@ -178,6 +201,15 @@ describe('Ogg', () => {
     expect([...packetsOf(file.subarray(0, -3000))]).toHaveLength(6)
   })
 })
+
+/** Numbers from 0 to 1 that are the same for the same seed. */
+function randomOf(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32
+    return state / 2 ** 32
+  }
+}
 
 function bytesOf({ buffer, byteOffset, byteLength }: Int16Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength)
