@@ -129,7 +129,7 @@ class ProcessHost:
         """Calls a method of the plugin; returns the answer."""
         return self.answer(self.call(method, args, **params))
 
-    def answer(self, id: int | None) -> dict[str, Any]:
+    def answer(self, id: int | str | None) -> dict[str, Any]:
         return self.message(lambda message: "method" not in message and message.get("id") == id)
 
     def piece(self, id: int) -> dict[str, Any]:

@@ -125,6 +125,9 @@ def test_a_blocked_loop_answers_pings_until_its_call_is_cancelled(host: ProcessH
     assert host.is_silent(0.1)
     host.write_raw(b'ng"}\n')
     assert host.answer(77)["result"] == "pong"
+    # The ids of a host on stdin and stdout are strings.
+    host.write_raw(b'{"jsonrpc":"2.0","id":"a:1","method":"plugin/ping"}\n')
+    assert host.answer("a:1")["result"] == "pong"
     host.notify("$/cancelRequest", id=blocked)
     host.send("plugin/ping")
     # The loop owes this answer, and does not turn.

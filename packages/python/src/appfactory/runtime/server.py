@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import warnings
 from collections import deque
@@ -160,11 +161,13 @@ class Server:
                 call.is_given_up = True
         elif (
             is_ping
-            and type(message.get("id")) is int
+            and type(message.get("id")) in (int, str)
             and message["method"] == "plugin/ping"
             and self._is_well(turns)
         ):
-            self._writer.write(b'{"jsonrpc":"2.0","id":%d,"result":"pong"}\n' % message["id"])
+            # Not with the encoder, which is the loop's.
+            text = json.dumps(message["id"])
+            self._writer.write(f'{{"jsonrpc":"2.0","id":{text},"result":"pong"}}\n'.encode())
             return True
         return False
 
