@@ -42,23 +42,22 @@ export function defaultsOf(plugin: Plugin): JsonObject {
 
 /** The configuration that a plugin runs with, whoever loaded it; undefined while nobody knows it. */
 export function useRunningConfig(plugin: Plugin): JsonObject | undefined {
-  const [config, setConfig] = useState<JsonObject>()
+  const [answer, setAnswer] = useState<{ path: string; config: JsonObject | undefined }>()
   const { name, path } = plugin
   const isLoaded = plugin.valid && isRunning(plugin) && plugin.status !== 'INITIALIZING'
   const start = starts.value
   useEffect(() => {
-    setConfig(undefined)
     if (!isLoaded) return
     let isOld = false
     askRunningConfig(name).then(
-      (found) => isOld || setConfig(found),
+      (config) => isOld || setAnswer({ path, config }),
       () => {},
     )
     return () => {
       isOld = true
     }
   }, [name, path, isLoaded, start])
-  return config
+  return isLoaded && answer?.path === path ? answer.config : undefined
 }
 
 /** @throws CallError where no plugin of that name is loaded. */

@@ -22,6 +22,7 @@ export function Running({ plugin }: { plugin: Plugin }) {
   const [told, setTold] = useState<string>()
   const [keepsState, setKeepsState] = useState(true)
   const running = useRunningConfig(plugin)
+  const [isOpen, setOpen] = useState(false)
   const swapTo = ({ name, config }: Swap): void =>
     run(name === plugin.name ? 'reload' : 'swap', async () => {
       setTold(undefined)
@@ -59,7 +60,7 @@ export function Running({ plugin }: { plugin: Plugin }) {
       </div>
       <p class="hint">Reload starts the plugin anew from its files; calls go on meanwhile.</p>
       {running && (
-        <details class="fold">
+        <details class="fold" open={isOpen} onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
           <summary>Configuration that it runs with</summary>
           <Reconfigure
             key={JSON.stringify(running)}
