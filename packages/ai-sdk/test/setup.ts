@@ -3,6 +3,9 @@ import { afterAll, beforeAll } from 'vitest'
 import { makeFolder } from '../../host/test/fixtures/plugins.js'
 import { writePlugins } from './plugins.js'
 
+// Warnings are looked at in results.
+globalThis.AI_SDK_LOG_WARNINGS = false
+
 /** A host with the plugins of these tests, for all tests of a file. */
 export function hostOfTests(load: readonly string[]): { host(): PluginHost } {
   const folder = makeFolder()

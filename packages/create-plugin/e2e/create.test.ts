@@ -230,7 +230,7 @@ describe.concurrent.each(others)('with $title', ({ title, flags, args, config, a
 
 const pythonPlugins = [
   { contract: 'tts', engine: 'sample' },
-  { contract: 'stt', engine: 'http' },
+  { contract: 'custom', engine: 'command' },
 ] as const
 
 describe.concurrent.each(pythonPlugins)('$contract over its $engine in Python', ({ contract, engine }) => {
