@@ -17,7 +17,8 @@ import {
 } from './environments.js'
 
 const python = findTestPython()
-const realUv = pathOf('uv')
+// Not in PATH in CI: nothing else there is to take it.
+const realUv = process.env['APPFACTORY_TEST_UV'] ?? pathOf('uv')
 
 function pathOf(program: string): string | undefined {
   const folders = (process.env['PATH'] ?? '').split(delimiter)
