@@ -4,7 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 /** Processes whose working folder lies in `dir`: those of plugins, and what they have started. Linux only. */
 export function processesIn(dir) {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
-  return pids.filter((pid) => workingFolder(pid).startsWith(dir) && runs(pid)).map(Number)
+  return pids.filter((pid) => isIn(dir, workingFolder(pid)) && runs(pid)).map(Number)
+}
+
+/** The folder itself, or one inside; not its neighbour whose name only begins as its own. */
+function isIn(dir, folder) {
+  return folder === dir || folder.startsWith(`${dir}/`)
 }
 
 /** The processes in `dir` that are still there after `ms`; it resolves as soon as there are none. */
