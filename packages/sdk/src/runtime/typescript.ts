@@ -69,7 +69,8 @@ async function importByJiti(file: string, { jiti, provideSdk }: TypeScriptOption
 function sdkFiles(): Record<string, string> {
   const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
   const { exports }: { exports: object } = JSON.parse(manifest)
-  const paths = Object.keys(exports).filter((path) => !path.endsWith('.json'))
+  // Neither data nor Python: jiti never comes to an end with a star.
+  const paths = Object.keys(exports).filter((path) => !path.endsWith('.json') && !path.includes('*'))
   const names = paths.map((path) => `@appfactory/sdk${path.slice(1)}`)
   return Object.fromEntries(names.map((name) => [name, fileURLToPath(import.meta.resolve(name))]))
 }
