@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findTestPython } from '../../../host/test/python-for-tests.js'
@@ -29,11 +29,40 @@ export function pythonWith(packageName: 'pytest' | 'debugpy'): string | undefine
     folder,
     ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python']),
   )
-  if (existsSync(join(folder, 'complete'))) return interpreter
   mkdirSync(caches, { recursive: true })
-  rmSync(folder, { recursive: true, force: true })
-  execFileSync(python, ['-m', 'venv', folder])
-  execFileSync(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', packageName])
-  writeFileSync(join(folder, 'complete'), '')
+  makeOnce(folder, () => {
+    execFileSync(python, ['-m', 'venv', folder])
+    execFileSync(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', packageName])
+  })
   return interpreter
+}
+
+const patienceMs = 120_000
+
+/** Makes a folder once, whichever of several test files comes first; the others wait for it. */
+function makeOnce(folder: string, make: () => void): void {
+  const isComplete = (): boolean => existsSync(join(folder, 'complete'))
+  const lock = `${folder}.lock`
+  for (const end = Date.now() + patienceMs; !isComplete(); ) {
+    if (tryLock(lock)) {
+      try {
+        if (isComplete()) return
+        rmSync(folder, { recursive: true, force: true })
+        make()
+        writeFileSync(join(folder, 'complete'), '')
+      } finally {
+        rmdirSync(lock)
+      }
+    } else if (Date.now() > end) throw new Error(`${lock} is left of a run that was killed: delete it`)
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+  }
+}
+
+function tryLock(lock: string): boolean {
+  try {
+    mkdirSync(lock)
+    return true
+  } catch {
+    return false
+  }
 }
