@@ -104,6 +104,7 @@ const answers: Partial<Record<ErrorName, Answer>> = {
 const members: Readonly<Record<string, string>> = {
   stop_sequences: 'stop',
   text: 'input',
+  texts: 'input',
   prompt: 'prompt',
   voice_id: 'voice',
   format: 'response_format',

@@ -2,6 +2,7 @@ import type { PluginHandle, PluginHost, PluginSummary } from '@appfactory/host'
 import {
   type ContractClass,
   contractBindingOf,
+  EmbeddingContract,
   isPluginError,
   LLMContract,
   type Model,
@@ -44,6 +45,7 @@ export class Directory {
   readonly llm: Handles<typeof LLMContract>
   readonly tts: Handles<typeof TTSContract>
   readonly stt: Handles<typeof STTContract>
+  readonly embedding: Handles<typeof EmbeddingContract>
   /** In seconds of Unix time: what the lists of models say. */
   readonly created = Math.floor(Date.now() / 1000)
   readonly #host: PluginHost
@@ -56,6 +58,7 @@ export class Directory {
     this.llm = new Handles(host, settings, LLMContract)
     this.tts = new Handles(host, settings, TTSContract)
     this.stt = new Handles(host, settings, STTContract)
+    this.embedding = new Handles(host, settings, EmbeddingContract)
     host.on('status', this.#forget).on('swap', this.#forget)
   }
 
@@ -65,7 +68,8 @@ export class Directory {
     const own = await Promise.all(
       plugins.map(async ({ name, contract, author }): Promise<ListedModel[]> => {
         const common = { owner: author ?? 'appfactory', contract: contract ?? 'unknown' }
-        const models = contract === 'llm' ? await this.llm.modelsOf(name) : []
+        const models =
+          contract === 'llm' || contract === 'embedding' ? await this[contract].modelsOf(name) : []
         return [{ id: name, ...common }, ...models.map(({ id }) => ({ id: `${name}/${id}`, ...common }))]
       }),
     )
@@ -95,7 +99,7 @@ export class Directory {
   }
 
   readonly #forget = (): void => {
-    for (const handles of [this.llm, this.tts, this.stt]) handles.forget()
+    for (const handles of [this.llm, this.tts, this.stt, this.embedding]) handles.forget()
   }
 }
 

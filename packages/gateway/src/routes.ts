@@ -1,6 +1,7 @@
 import type { Exchange } from './exchange.js'
 import { completeChat } from './openai/chat.js'
 import { completeText } from './openai/completions.js'
+import { embed } from './openai/embeddings.js'
 import { listModels, retrieveModel } from './openai/models.js'
 import { speak } from './openai/speech.js'
 import { transcribe } from './openai/transcriptions.js'
@@ -24,6 +25,7 @@ export const routes: readonly Route[] = [
   { method: 'GET', path: '/models/*', answer: retrieveModel },
   { method: 'POST', path: '/chat/completions', answer: completeChat },
   { method: 'POST', path: '/completions', answer: completeText },
+  { method: 'POST', path: '/embeddings', answer: embed },
   { method: 'POST', path: '/audio/speech', answer: speak },
   { method: 'POST', path: '/audio/transcriptions', answer: transcribe },
   { method: 'GET', path: '/audio/voices', needsKey: 'listing', answer: listVoices },

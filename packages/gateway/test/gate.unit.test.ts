@@ -196,6 +196,7 @@ describe('routes', () => {
       'GET /models/*',
       'POST /chat/completions',
       'POST /completions',
+      'POST /embeddings',
       'POST /audio/speech',
       'POST /audio/transcriptions',
       'GET /audio/voices',
