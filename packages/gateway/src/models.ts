@@ -142,6 +142,11 @@ export class Directory {
     )
   }
 
+  /** The words of what a plugin can do beyond its contract, and its optional methods. */
+  async capabilitiesOf(plugin: string): Promise<readonly string[]> {
+    return (await this.plugins()).find(({ name }) => name === plugin)?.capabilities ?? []
+  }
+
   readonly #forget = (): void => {
     for (const handles of [this.llm, this.tts, this.stt, this.embedding]) handles.forget()
     // Keys may have been replaced: those that are left make theirs again.
