@@ -1,6 +1,7 @@
 import type { PluginHandle, PluginHost, PluginSummary } from '@appfactory/host'
 import {
   type ContractClass,
+  type ContractDescriptor,
   contractBindingOf,
   EmbeddingContract,
   isPluginError,
@@ -50,6 +51,11 @@ export interface ListedModel {
   contract: string
 }
 
+/** A loaded plugin and the methods of its contract. */
+export interface PluginDescription extends Omit<PluginSummary, 'contract'> {
+  contract: ContractDescriptor
+}
+
 /** Names of plugins, as manifests may have them: nothing else is looked up. */
 const pluginName = /^[a-z][a-z0-9]*([_-][a-z0-9]+)*$/
 const longestName = 214
@@ -68,14 +74,15 @@ export class Directory {
   readonly embedding: Handles<typeof EmbeddingContract>
   /** In seconds of Unix time: what the lists of models say. */
   readonly created = Math.floor(Date.now() / 1000)
-  readonly #host: PluginHost
+  readonly host: PluginHost
+  readonly #descriptions = new Map<string, Promise<PluginDescription | undefined>>()
   readonly #settings: Settings
   readonly #access: Access
   readonly #views = new Map<Access, Directory>()
   #listing: Promise<PluginSummary[]> | undefined
 
   constructor(host: PluginHost, settings: Settings, access = everything) {
-    this.#host = host
+    this.host = host
     this.#settings = settings
     this.#access = access
     this.llm = new Handles(host, settings, LLMContract, access)
@@ -86,7 +93,7 @@ export class Directory {
 
   /** Listens to the host, until it is closed. */
   open(): this {
-    this.#host.on('status', this.#forget).on('swap', this.#forget)
+    this.host.on('status', this.#forget).on('swap', this.#forget)
     return this
   }
 
@@ -94,7 +101,7 @@ export class Directory {
   seenWith(access: Access): Directory {
     const known = this.#views.get(access)
     if (known) return known
-    const view = new Directory(this.#host, this.#settings, access)
+    const view = new Directory(this.host, this.#settings, access)
     this.#views.set(access, view)
     return view
   }
@@ -129,12 +136,12 @@ export class Directory {
 
   /** Stops listening to the host. */
   close(): void {
-    this.#host.off('status', this.#forget).off('swap', this.#forget)
+    this.host.off('status', this.#forget).off('swap', this.#forget)
   }
 
   /** Who asks meanwhile gets the same answer. */
   async #loaded(): Promise<PluginSummary[]> {
-    this.#listing ??= this.#host.list().finally(() => {
+    this.#listing ??= this.host.list().finally(() => {
       this.#listing = undefined
     })
     return (await this.#listing).filter(
@@ -147,7 +154,27 @@ export class Directory {
     return (await this.plugins()).find(({ name }) => name === plugin)?.capabilities ?? []
   }
 
+  /** What a plugin is and what it can do. Undefined: no such plugin is loaded. One that is being started is waited for. */
+  describe(plugin: string): Promise<PluginDescription | undefined> {
+    const known = this.#descriptions.get(plugin)
+    if (known || !isPluginName(plugin)) return known ?? Promise.resolve(undefined)
+    const asked = this.#describe(plugin)
+    this.#descriptions.set(plugin, asked)
+    // Only what was found is kept.
+    const forget = (): void => void this.#descriptions.delete(plugin)
+    asked.then((found) => found ?? forget(), forget)
+    return asked
+  }
+
+  async #describe(plugin: string): Promise<PluginDescription | undefined> {
+    // Only this tells that it is loaded: `describe` would start it.
+    if (!(await ifLoaded(this.host, plugin, this.host.get(plugin)))) return undefined
+    const summary = (await this.plugins()).find(({ name }) => name === plugin)
+    return summary && { ...summary, contract: (await this.host.describe(plugin)).contract }
+  }
+
   readonly #forget = (): void => {
+    this.#descriptions.clear()
     for (const handles of [this.llm, this.tts, this.stt, this.embedding]) handles.forget()
     // Keys may have been replaced: those that are left make theirs again.
     this.#views.clear()
@@ -220,23 +247,19 @@ export class Handles<Contract extends ContractClass> {
 
   /** Undefined: no such plugin is loaded. */
   async #handle(plugin: string, id: string): Promise<PluginHandle<InstanceType<Contract>> | undefined> {
-    if (plugin.length > longestName || !pluginName.test(plugin)) return undefined
+    if (!isPluginName(plugin)) return undefined
     const known = this.#handles.get(plugin)
     const handle = known ?? this.#host.get(this.#contract, plugin)
-    if (!known) this.#handles.set(plugin, handle)
+    if (!known) {
+      this.#handles.set(plugin, handle)
+      handle.catch(() => this.#handles.delete(plugin))
+    }
     try {
-      return await handle
+      return await ifLoaded(this.#host, plugin, handle)
     } catch (error) {
-      this.#handles.delete(plugin)
       if (isPluginError(error, 'CONTRACT_MISMATCH')) throw await this.#otherContract(plugin, id)
-      if (isPluginError(error, 'PLUGIN_NOT_FOUND')) return undefined
-      if (isPluginError(error, 'PLUGIN_NOT_READY') && (await this.#isUnloaded(plugin))) return undefined
       throw error
     }
-  }
-
-  async #isUnloaded(plugin: string): Promise<boolean> {
-    return (await this.#host.health(plugin)).status === PluginStatus.UNLOADED
   }
 
   async #otherContract(plugin: string, id: string): Promise<RequestError> {
@@ -251,6 +274,29 @@ export class Handles<Contract extends ContractClass> {
 function namesOf(id: string, { aliases }: Settings): string[] {
   const name = aliases.get(id)?.name ?? id
   return [id, name, split(name)[0]]
+}
+
+function isPluginName(name: string): boolean {
+  return name.length <= longestName && pluginName.test(name)
+}
+
+/** The handle of a plugin; undefined where it is not loaded. */
+async function ifLoaded<Handle>(
+  host: PluginHost,
+  plugin: string,
+  handle: Promise<Handle>,
+): Promise<Handle | undefined> {
+  try {
+    return await handle
+  } catch (error) {
+    if (isPluginError(error, 'PLUGIN_NOT_FOUND')) return undefined
+    if (isPluginError(error, 'PLUGIN_NOT_READY') && (await isUnloaded(host, plugin))) return undefined
+    throw error
+  }
+}
+
+async function isUnloaded(host: PluginHost, plugin: string): Promise<boolean> {
+  return (await host.health(plugin)).status === PluginStatus.UNLOADED
 }
 
 function split(id: string): [plugin: string, model: string | undefined] {

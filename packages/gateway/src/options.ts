@@ -78,6 +78,8 @@ export interface GatewayOptions {
   publicListings?: boolean
   /** Whether `x-appfactory-…` headers are left out of answers. Default: false. */
   quietHeaders?: boolean
+  /** Whether nothing is served that OpenAI does not: neither the plugins’ methods at `/plugins/…`, nor `/openapi.json`. Default: false. */
+  openaiOnly?: boolean
   /** What clients may do. */
   limits?: Partial<GatewayLimits>
   /** Told of what the gateway could not foresee, with the request’s id and the name of its key. Default: nobody. */
@@ -106,6 +108,7 @@ export interface Settings {
   origins: ReadonlySet<string>
   publicListings: boolean
   quietHeaders: boolean
+  rest: boolean
   limits: GatewayLimits
   onError: (error: unknown, requestId: string, keyName?: string) => void
 }
@@ -130,6 +133,7 @@ const gatewayRules: Record<keyof GatewayOptions, Rule> = {
   },
   publicListings: flag,
   quietHeaders: flag,
+  openaiOnly: flag,
   limits: { takes: 'an object', fits: isObject },
   onError: { takes: 'a function', fits: (value) => typeof value === 'function' },
 }
@@ -157,6 +161,7 @@ export function settingsOf(options: GatewayOptions): Settings {
     origins: new Set(options.cors ?? []),
     publicListings: options.publicListings ?? false,
     quietHeaders: options.quietHeaders ?? false,
+    rest: !(options.openaiOnly ?? false),
     limits: limitsOf(options.limits ?? {}),
     onError: options.onError ?? (() => {}),
   }

@@ -69,6 +69,7 @@ const rows: Readonly<Record<string, Row>> = {
   cors: { ...list, describe: 'Origin of pages that may ask: https://app.example (repeatable)' },
   publicListings: { ...flag, describe: 'List voices and speech models without a key' },
   quietHeaders: { ...flag, describe: 'Send no x-appfactory-… headers' },
+  openaiOnly: { ...flag, describe: 'Serve no methods of plugins at /plugins, and no /openapi.json' },
   limits: {
     kind: 'map',
     flag: 'limit',
