@@ -1,5 +1,6 @@
 import type { JsonSchema } from '@appfactory/sdk'
 import type { z } from 'zod'
+import { embeddingTable } from '../openai/embeddings.table.js'
 import { chatTable, completionTable } from '../openai/generation.table.js'
 import { speechTable } from '../openai/speech.table.js'
 import { transcriptionTable } from '../openai/transcriptions.table.js'
@@ -34,10 +35,11 @@ export const operations: Readonly<Record<string, Operation>> = {
     answers: [json, events],
   },
   'POST /completions': { summary: 'Goes on with a text.', json: completionTable, answers: [json, events] },
+  'POST /embeddings': { summary: 'Turns texts into vectors.', json: embeddingTable },
   'POST /audio/speech': {
     summary: 'Converts text to audio.',
     json: speechTable,
-    answers: ['audio/mpeg', 'audio/ogg', 'audio/wav', 'audio/pcm', events],
+    answers: ['audio/mpeg', 'audio/ogg', 'audio/aac', 'audio/flac', 'audio/wav', 'audio/pcm', events],
   },
   'POST /audio/transcriptions': {
     summary: 'Converts audio to text.',

@@ -79,7 +79,7 @@ test('options of the gateway come from flags and from the file', async () => {
   const { gateway, host, holdings } = await resolve(file, args)
   expect(gateway).toEqual({
     ...{ port: 1, address: '127.0.0.1', allowOpen: false, strictModels: false, hostNames: [] },
-    ...{ publicListings: false, quietHeaders: false, cors: ['https://a.example'] },
+    ...{ publicListings: false, quietHeaders: false, openaiOnly: false, cors: ['https://a.example'] },
     keyFile: expect.stringMatching(/^(\/|\w:).*keys$/),
     models: { 'gpt-4o': 'llm', a: 'llm/org/x=y', b: 'tts?voice=slt' },
     voices: { alloy: ['slt', 'af'], onyx: 'rms' },
