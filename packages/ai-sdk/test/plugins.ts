@@ -135,6 +135,7 @@ export function writePlugins(root: string): void {
   writePlugin(root, 'tool_llm', toolLlm, { contract: 'llm' })
   writePlugin(root, 'eyes_llm', toolLlm, { contract: 'llm', capabilities: ['image_input', 'audio_input'] })
   writePlugin(root, 'quick_tts', quickTts)
+  writePlugin(root, 'acting_tts', quickTts, { capabilities: ['instructions'] })
   writePlugin(root, 'counting_stt', countingStt, { contract: 'stt' })
   writePlugin(root, 'counting_embedder', countingEmbedder, { contract: 'embedding' })
 }

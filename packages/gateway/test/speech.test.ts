@@ -9,7 +9,7 @@ import { type Answer, eventsIn, json, post, startHost } from './visitor.js'
 let host: PluginHost
 let gateway: Gateway
 beforeAll(async () => {
-  host = await startHost(['tone_tts', 'echo_stt'])
+  host = await startHost(['tone_tts', 'wave_tts', 'echo_stt'])
   gateway = await serveGateway(host, { port: 0, limits: { drainTimeoutMs: 1 } })
 })
 afterAll(async () => {
@@ -124,14 +124,13 @@ describe('POST /v1/audio/speech', () => {
     }
     expect(await told({ voice: 'low', speed: 2 })).toEqual({ voiceId: 'low', speed: 2 })
     expect(await told({ voice: { id: 'low' } })).toEqual({ voiceId: 'low' })
-    expect(await told({ voice: 'alloy', instructions: 'Whisper' })).toEqual({
-      providerOptions: { openai: { instructions: 'Whisper' } },
-    })
+    expect(await told({ voice: 'alloy', instructions: 'Whisper' })).toEqual({ instructions: 'Whisper' })
     expect(await told({ language: 'en-GB' })).toEqual({ language: 'en-GB' })
     expect(await told({ lang_code: 'b', stream: false })).toEqual({ language: 'b' })
     const ignored = async (more: object): Promise<unknown> =>
       (await say('x', more)).headers['x-appfactory-ignored']
-    expect(await ignored({ instructions: 'Whisper' })).toBe('instructions')
+    expect(await ignored({ instructions: 'Whisper' })).toBeUndefined()
+    expect(await ignored({ model: 'wave_tts', instructions: 'Whisper' })).toBe('instructions')
     expect(await ignored({ response_format: 'opus', sample_rate: 8000, speed: 2 })).toBe('speed, sample_rate')
     expect(await ignored({ speed: 1 })).toBeUndefined()
   })

@@ -200,11 +200,16 @@ describe('arguments', () => {
       text: 'Hello',
       voice_id: 'ann',
       sample_rate: 8000,
+      instructions: 'Whisper.',
       provider_options: { some_key: 1 },
     })
     const [seen] = (plugin as LeastTts).seen
     expect(seen).toMatchObject({ text: 'Hello', voiceId: 'ann' })
-    expect(seen?.options).toMatchObject({ sampleRate: 8000, providerOptions: { some_key: 1 } })
+    expect(seen?.options).toMatchObject({
+      sampleRate: 8000,
+      instructions: 'Whisper.',
+      providerOptions: { some_key: 1 },
+    })
     expect(seen?.options?.signal).toBeInstanceOf(AbortSignal)
   })
 
@@ -221,6 +226,7 @@ describe('arguments', () => {
     [LeastTts, 'synthesize', { text: 5 }, 'text'],
     [LeastTts, 'synthesize', { text: 'x', speed: 'fast' }, 'speed'],
     [LeastTts, 'synthesize', { text: 'x', text_type: 'html' }, 'text_type'],
+    [LeastTts, 'synthesize', { text: 'x', instructions: ['loud'] }, 'instructions'],
     [LeastTts, 'synthesize', { text: 'x', voiceId: 'ann' }, 'voiceId'],
     [LeastTts, 'get_voices', { x: 1 }, 'x'],
     [LeastStt, 'transcribe', {}, 'audio_b64'],

@@ -81,9 +81,10 @@ async function optionsOf(
 ): Promise<SynthesisOptions> {
   const { speed, instructions, sampleRate, responseFormat = 'mp3', language = request.langCode } = request
   const isChanged = speed !== undefined && speed !== 1
-  const can = isChanged || sampleRate !== undefined ? await exchange.directory.capabilitiesOf(plugin) : []
+  const asksMore = isChanged || sampleRate !== undefined || instructions !== undefined
+  const can = asksMore ? await exchange.directory.capabilitiesOf(plugin) : []
   exchange.tellIgnored([
-    ...(instructions === undefined ? [] : ['instructions']),
+    ...(instructions === undefined || can.includes('instructions') ? [] : ['instructions']),
     ...(isChanged && !can.includes('speed') ? ['speed'] : []),
     ...(sampleRate === undefined || hasRate(responseFormat) ? [] : ['sample_rate']),
   ])
@@ -92,7 +93,7 @@ async function optionsOf(
     ...(speed === undefined ? {} : { speed }),
     ...(language === undefined ? {} : { language }),
     ...(sampleRate !== undefined && can.includes('sample_rate') ? { sampleRate } : {}),
-    ...(instructions === undefined ? {} : { providerOptions: { openai: { instructions } } }),
+    ...(instructions === undefined ? {} : { instructions }),
   }
 }
 
