@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { Busboy, type BusboyConfig, type BusboyInstance } from '@fastify/busboy'
+import { Busboy, type BusboyInstance } from '@fastify/busboy'
+import { refuseCompressed } from './body.js'
 import { RequestError, wrongMember } from './errors.js'
 import type { Exchange } from './exchange.js'
 
@@ -28,39 +29,31 @@ export function isForm({ headers }: IncomingMessage): boolean {
  * @throws RequestError 400, 408, 413 or 415.
  */
 export async function readForm(exchange: Exchange, fileNames: readonly string[] = ['file']): Promise<Form> {
-  const headers = formHeaders(exchange.request)
+  const parser = parserOf(formType(exchange.request), Math.max(1, fileNames.length))
   const body = await exchange.readBytes(mostFileBytes + 2 * 1024 * 1024).catch((error: unknown) => {
     throw error instanceof RequestError && error.status === 413 ? fileTooLong() : error
   })
-  return parse(headers, body, fileNames)
+  return parse(parser, body, fileNames)
 }
 
-function formHeaders(request: IncomingMessage): BusboyConfig['headers'] {
-  const { headers } = request
-  const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = headers
-  const code = encoding.toLowerCase() === 'identity' ? 'unsupported_media_type' : 'unsupported_encoding'
-  if (code === 'unsupported_encoding')
-    throw new RequestError(415, 'Bodies must not be compressed: leave content-encoding out', { code })
+function formType(request: IncomingMessage): string {
+  refuseCompressed(request)
+  const { 'content-type': type = '' } = request.headers
   if (!isForm(request))
     throw new RequestError(
       415,
       'The body must be a form, with the header "content-type: multipart/form-data"',
       {
-        code,
+        code: 'unsupported_media_type',
       },
     )
-  return { 'content-type': type }
+  return type
 }
 
 /** What is parsed at once, in bytes: what is wrong early ends it early. */
 const parseAtOnce = 16_384
 
-async function parse(
-  headers: BusboyConfig['headers'],
-  body: Buffer,
-  fileNames: readonly string[],
-): Promise<Form> {
-  const parser = parserOf(headers, Math.max(1, fileNames.length))
+async function parse(parser: BusboyInstance, body: Buffer, fileNames: readonly string[]): Promise<Form> {
   const form = collect(parser, fileNames)
   let isSettled = false
   const settled = form.then(
@@ -102,10 +95,10 @@ function collect(parser: BusboyInstance, fileNames: readonly string[]): Promise<
   })
 }
 
-function parserOf(headers: BusboyConfig['headers'], files: number): BusboyInstance {
+function parserOf(type: string, files: number): BusboyInstance {
   const limits = { files, fileSize: mostFileBytes, fields: mostFields, fieldSize: mostFieldBytes }
   try {
-    return new Busboy({ headers, limits })
+    return new Busboy({ headers: { 'content-type': type }, limits })
   } catch {
     throw brokenForm()
   }
@@ -123,6 +116,13 @@ function brokenForm(): RequestError {
       code: 'invalid_form',
     },
   )
+}
+
+/** A part may come without any name. */
+function otherFile(name: string | undefined): RequestError {
+  return name
+    ? wrongMember(name.slice(0, 100), 'must not be a file')
+    : wrongMember('file', 'is the name that the file must have, and it has none')
 }
 
 function fileTooLong(): RequestError {
