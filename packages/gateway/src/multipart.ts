@@ -76,7 +76,7 @@ function collect(parser: BusboyInstance, fileNames: readonly string[]): Promise<
     const files = new Map<string, Buffer[]>()
     parser.on('file', (name, stream) => {
       const parts: Buffer[] = []
-      if (!fileNames.includes(name)) reject(wrongMember(name.slice(0, 100), 'must not be a file'))
+      if (!fileNames.includes(name)) reject(otherFile(name))
       if (files.has(name)) reject(severalFiles(name))
       files.set(name, parts)
       stream.on('limit', () => reject(fileTooLong())).on('error', () => reject(brokenForm()))
