@@ -25,15 +25,17 @@ export interface Piece {
 export class SpeechJob {
   readonly #encoding: Encoding
   #encoder: Encoder | undefined
-  #target = speechRate
+  #target: number
   #resampler: Resampler | undefined
   #rate: number | undefined
   /** Of samples without a header: what is left of a frame that goes on in the next piece. */
   #rest = new Uint8Array()
   #seconds = 0
 
-  constructor(encoding: Encoding) {
+  /** @param rate Of the samples that are made, in Hz; a WAV file has the rate of its first piece. */
+  constructor(encoding: Encoding, rate = speechRate) {
     this.#encoding = encoding
+    this.#target = rate
   }
 
   async push(piece: Piece): Promise<Uint8Array<ArrayBuffer>> {
@@ -68,7 +70,7 @@ export class SpeechJob {
   }
 
   async #encode({ samples, sampleRate }: Sound): Promise<Uint8Array[]> {
-    this.#seconds = bounded(this.#seconds + samples.length / sampleRate)
+    this.#seconds = boundedSeconds(this.#seconds + samples.length / sampleRate)
     // A header tells the rate, so a WAV file keeps that of the plugin.
     if (!this.#encoder && this.#encoding === 'wav') this.#target = sampleRate
     this.#encoder ??= await encoderOf(this.#encoding, this.#target)
@@ -98,7 +100,7 @@ export async function hear(
     parts.push(part)
   }
   for await (const { samples, sampleRate } of decode(file, hearingRate)) {
-    seconds = bounded(seconds + samples.length / sampleRate, mostSeconds)
+    seconds = boundedSeconds(seconds + samples.length / sampleRate, mostSeconds)
     if (sampleRate !== rate && resampler) add(resampler.end())
     if (!resampler || sampleRate !== rate) resampler = new Resampler(sampleRate, hearingRate)
     rate = sampleRate
@@ -110,7 +112,8 @@ export async function hear(
   return joinBytes(parts)
 }
 
-function bounded(seconds: number, most = longestSeconds): number {
+/** Seconds that sound may have. @throws AudioProblem. */
+export function boundedSeconds(seconds: number, most = longestSeconds): number {
   if (seconds > most) throw tooLong()
   return seconds
 }

@@ -6,8 +6,8 @@ import { AudioProblem, type ProblemKind } from './problem.js'
 /** What the thread is asked for. A job is asked for one thing at a time, and dropped at its end. */
 export type Ask =
   | { op: 'hear'; job: number; file: Uint8Array }
-  | { op: 'speak'; job: number; encoding: Encoding; piece: Piece }
-  | { op: 'end'; job: number; encoding: Encoding }
+  | { op: 'speak'; job: number; encoding: Encoding; rate: number | undefined; piece: Piece }
+  | { op: 'end'; job: number; encoding: Encoding; rate: number | undefined }
   | { op: 'drop'; job: number }
 
 export type Answer =
@@ -122,21 +122,23 @@ export async function hearFile(file: Uint8Array, signal: AbortSignal): Promise<U
 /**
  * Speech in an encoding, as its pieces come. The next piece is asked for only when this one has been taken.
  *
+ * @param rate Of `pcm`, in Hz. Default: `speechRate`.
  * @throws AudioProblem, and what the pieces throw.
  */
 export async function* encodeSpeech(
   pieces: AsyncIterable<Piece>,
   encoding: Encoding,
   signal: AbortSignal,
+  rate?: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const job = thread.begin()
   try {
     for await (const { audio, format, sampleRate, channels } of pieces) {
       const piece = { audio, format, sampleRate, channels }
-      const bytes = await thread.ask({ op: 'speak', job, encoding, piece }, signal)
+      const bytes = await thread.ask({ op: 'speak', job, encoding, rate, piece }, signal)
       if (bytes.length > 0) yield bytes
     }
-    const last = await thread.ask({ op: 'end', job, encoding }, signal)
+    const last = await thread.ask({ op: 'end', job, encoding, rate }, signal)
     if (last.length > 0) yield last
   } finally {
     thread.drop(job)

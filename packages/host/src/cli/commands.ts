@@ -169,6 +169,15 @@ export const commands: readonly Command[] = [
       cors: { kind: 'list', describe: 'Origin of pages that may ask: https://app.example (repeatable)' },
       'public-listings': { kind: 'flag', describe: 'List voices and speech models without a key' },
       'quiet-headers': { kind: 'flag', describe: 'Send no x-appfactory-… headers' },
+      wyoming: {
+        kind: 'list',
+        describe: 'Port for Home Assistant: PORT for all plugins, PLUGIN=PORT for one (repeatable)',
+      },
+      'wyoming-address': {
+        kind: 'text',
+        default: '127.0.0.1',
+        describe: 'Address of those ports; any but 127.0.0.1 needs --allow-open',
+      },
       json: jsonConfig,
     },
     settings: [...hostSettings, ...loadSettings],

@@ -19,6 +19,14 @@ export interface GatewayFlags {
   cors: string[] | undefined
   publicListings: boolean
   quietHeaders: boolean
+  wyoming: string[] | undefined
+  wyomingAddress: string
+}
+
+/** Which plugins are there from the start. */
+interface Loading {
+  load: readonly string[]
+  autoLoad: boolean
 }
 
 /**
@@ -29,6 +37,7 @@ export interface GatewayFlags {
 export async function gatewayOptions(
   flags: GatewayFlags,
   env: Readonly<Record<string, string | undefined>>,
+  loading: Loading = { load: [], autoLoad: false },
 ): Promise<object> {
   const { port, host: address, allowOpen, strictModels, publicListings, quietHeaders } = flags
   const fallbackModel = flags.fallbackModel
@@ -39,7 +48,22 @@ export async function gatewayOptions(
     models: Object.fromEntries((flags.model ?? []).map(aliasOf)),
     hostNames: flags.hostName ?? [],
     cors: flags.cors ?? [],
+    wyoming: (flags.wyoming ?? []).map((text) => wyomingPortOf(text, loading)),
+    wyomingAddress: flags.wyomingAddress,
   }
+}
+
+/** `10300` or `tts_flite=10200` */
+function wyomingPortOf(text: string, { load, autoLoad }: Loading): { port: number; plugin?: string } {
+  const [, plugin, digits = ''] = /^(?:([^=]+)=)?(\d+)$/.exec(text.trim()) ?? []
+  const port = Number(digits)
+  if (digits === '' || port > 65_535)
+    throw new UsageError(`--wyoming takes PORT or PLUGIN=PORT, not ${text.slice(0, 80)}`)
+  if (plugin === undefined) return { port }
+  // Who asks there would find nothing.
+  if (!autoLoad && !load.includes(plugin))
+    throw new UsageError(`--wyoming ${text}: ${plugin} is not loaded; add --load ${plugin}`)
+  return { port, plugin }
 }
 
 /** `gpt-4o-mini=llm_llama/small` */

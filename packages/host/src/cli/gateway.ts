@@ -15,25 +15,32 @@ const packageName = '@appfactory/gateway'
 
 /** What this command uses of the package, which depends on this one. */
 interface GatewayModule {
-  serveGateway(host: PluginHost, options: object): Promise<{ url: string; close(): Promise<void> }>
+  serveGateway(host: PluginHost, options: object): Promise<Served>
+}
+
+interface Served {
+  url: string
+  wyoming: readonly { port: number; plugin?: string }[]
+  close(): Promise<void>
 }
 
 /** `appfactory-host gateway`: serves plugins over HTTP until it is interrupted. */
 export async function gateway(streams: Streams, options: CommonOptions & GatewayFlags): Promise<number> {
-  const { port, host: address } = options
-  checkPort(port)
-  const serveOptions = { ...(await gatewayOptions(options, process.env)), onError: tellErrors(streams) }
+  checkPort(options.port)
+  const serveOptions = {
+    ...(await gatewayOptions(options, process.env, options.settings)),
+    onError: tellErrors(streams),
+  }
   const { serveGateway } = await importGateway()
   const stop = streams.stop.takeOver()
   await using serving = await startServing(streams, options)
   const server = await serveGateway(serving.host, serveOptions).catch((error: unknown) => {
     if (error instanceof TypeError) throw new UsageError(error.message)
-    const flags = { port: '--port', address: '--host' }
-    throw new Error(whyNotListening(error, { port, address, flags }), { cause: error })
+    throw new Error(whyNotListening(error, placeOf(error, options)), { cause: error })
   })
   // Requests wait for plugins that are loading.
   await serving.load()
-  print(streams, welcome(server.url))
+  print(streams, welcome(server, options.wyomingAddress))
   if (!stop.aborted) await once(stop, 'abort')
   await server.close()
   return exitCodes.done
@@ -67,12 +74,28 @@ function tellErrors(streams: Streams): (error: unknown, requestId: string) => vo
   return (error, requestId) => complain(streams, `${requestId}: ${describeThrown(error).message}`)
 }
 
+/** Which of its ports could not be opened. */
+function placeOf(error: unknown, { port, host, wyomingAddress, wyoming = [] }: GatewayFlags) {
+  const failed: unknown = error instanceof Error ? Reflect.get(error, 'port') : undefined
+  const isWyoming = wyoming.some((each) => each.split('=').at(-1) === String(failed))
+  return isWyoming && failed !== port
+    ? {
+        port: Number(failed),
+        address: wyomingAddress,
+        flags: { port: '--wyoming', address: '--wyoming-address' },
+      }
+    : { port, address: host, flags: { port: '--port', address: '--host' } }
+}
+
 /** The first line is for programs, the others are for people. */
-function welcome(url: string): string {
+function welcome({ url, wyoming }: Served, wyomingAddress: string): string {
   return [
     `Gateway: ${url}`,
     `  curl ${url}/models`,
     `  new OpenAI({ baseURL: '${url}', apiKey: 'none' })`,
     `  OPENAI_API_BASE_URL=${url}`,
+    ...wyoming.map(
+      ({ port, plugin = 'all plugins' }) => `  Home Assistant: ${wyomingAddress}, port ${port} (${plugin})`,
+    ),
   ].join('\n')
 }

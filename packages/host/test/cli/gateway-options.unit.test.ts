@@ -16,6 +16,8 @@ const flags: GatewayFlags = {
   cors: undefined,
   publicListings: false,
   quietHeaders: false,
+  wyoming: undefined,
+  wyomingAddress: '127.0.0.1',
 }
 
 function keyFile(text: string, mode = 0o600): string {
@@ -59,5 +61,20 @@ test('aliases of models', async () => {
   for (const model of ['llm', '=llm', 'a=', ''])
     await expect(gatewayOptions({ ...flags, model: [model] }, {})).rejects.toThrow(
       '--model takes ALIAS=PLUGIN',
+    )
+})
+
+test('ports for Home Assistant, of all plugins or of one that is loaded', async () => {
+  const given = { ...flags, wyoming: ['10300', 'tts_flite=10200'] }
+  const wyoming = [{ port: 10_300 }, { port: 10_200, plugin: 'tts_flite' }]
+  for (const loading of [
+    { load: ['tts_flite'], autoLoad: false },
+    { load: [], autoLoad: true },
+  ])
+    expect(await gatewayOptions(given, {}, loading)).toMatchObject({ wyoming })
+  await expect(gatewayOptions(given, {})).rejects.toThrow('tts_flite is not loaded; add --load tts_flite')
+  for (const text of ['', 'x', '-1', '65536', '=1', 'tts_flite=', 'tts_flite:1'])
+    await expect(gatewayOptions({ ...flags, wyoming: [text] }, {})).rejects.toThrow(
+      `--wyoming takes PORT or PLUGIN=PORT, not ${text}`,
     )
 })
