@@ -346,11 +346,14 @@ describe('a client that goes', () => {
       return String((await client.until('handled')).at(-1)?.data['text'])
     }
     const before = Number(await aborts())
-    const client = await enter(gateway)
+    const [client, silent] = [await enter(gateway), await enter(gateway)]
     client.send('transcript', { text: '/paced 1000 20' })
     await client.until('handled-chunk')
+    silent.send('transcript', { text: '/hang' })
+    await expect.poll(async () => (await host.health('tool_llm')).details).toMatchObject({ open_streams: 2 })
     client.socket.destroy()
-    await expect.poll(aborts).toBe(String(before + 1))
+    silent.socket.destroy()
+    await expect.poll(aborts).toBe(String(before + 2))
     const other = await enter(gateway)
     other.send('describe')
     other.socket.end()
