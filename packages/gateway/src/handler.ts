@@ -45,7 +45,7 @@ export function gatewayHandler(host: PluginHost, options: GatewayOptions = {}): 
 /** The requests of one gateway. */
 export class Requests {
   readonly settings: Settings
-  readonly #shared: Shared
+  readonly shared: Shared
   readonly #gate: Gate
   readonly #underWay = new Set<Exchange>()
   #isClosing = false
@@ -53,13 +53,13 @@ export class Requests {
 
   constructor(host: PluginHost, settings: Settings) {
     this.settings = settings
-    this.#shared = { settings, directory: new Directory(host, settings).open() }
+    this.shared = { settings, directory: new Directory(host, settings).open() }
     this.#gate = new Gate(settings)
   }
 
   /** @param continueFirst The client waits for `100 Continue` before it sends its body. */
   answer(request: IncomingMessage, response: ServerResponse, continueFirst = false): void {
-    const exchange = new Exchange(this.#shared, request, response, continueFirst)
+    const exchange = new Exchange(this.shared, request, response, continueFirst)
     this.#underWay.add(exchange)
     response.once('close', () => this.#ended(exchange))
     void this.#answer(exchange)
@@ -78,7 +78,7 @@ export class Requests {
     for (const exchange of this.#underWay) exchange.close()
     // Their clients are to read why.
     await this.#idle(lastWordsMs)
-    this.#shared.directory.close()
+    this.shared.directory.close()
   }
 
   async #answer(exchange: Exchange): Promise<void> {

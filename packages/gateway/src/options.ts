@@ -86,6 +86,14 @@ export interface GatewayOptions {
   onError?: (error: unknown, requestId: string, keyName?: string) => void
 }
 
+/** A port for clients of the Wyoming protocol, such as Home Assistant. */
+export interface WyomingPort {
+  /** 0: any free port. */
+  port: number
+  /** The plugin that answers there. Default: the active one of each contract. */
+  plugin?: string
+}
+
 /** How a gateway is served. */
 export interface ServeOptions extends GatewayOptions {
   /** 0: any free port. Default: 8080. */
@@ -94,6 +102,10 @@ export interface ServeOptions extends GatewayOptions {
   address?: string
   /** Whether an address that others can reach may be served without keys. Default: false. */
   allowOpen?: boolean
+  /** Ports for clients of the Wyoming protocol, such as Home Assistant. Default: none. */
+  wyoming?: readonly WyomingPort[]
+  /** Where those are served; on any address but the loopback interface’s, `allowOpen` is needed: the protocol has no keys. Default: 127.0.0.1. */
+  wyomingAddress?: string
 }
 
 /** What holds for a gateway. */
@@ -142,10 +154,15 @@ const serveRules: Record<keyof ServeOptions, Rule> = {
   ...gatewayRules,
   port: {
     takes: 'a whole number from 0 to 65535',
-    fits: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535,
+    fits: isPort,
   },
   address: { takes: 'an address of this machine', fits: isText },
   allowOpen: flag,
+  wyoming: {
+    takes: 'an array of { port, plugin? }',
+    fits: (value) => Array.isArray(value) && value.every(isWyomingPort),
+  },
+  wyomingAddress: { takes: 'an address of this machine', fits: isText },
 }
 
 /** @throws TypeError that names the option. */
@@ -178,13 +195,26 @@ function aliasOf([id, text]: [string, string]): [string, AliasTarget][] {
 export function serveSettingsOf(options: ServeOptions): {
   port: number
   address: string
+  wyoming: readonly WyomingPort[]
+  wyomingAddress: string
   rest: GatewayOptions
 } {
   checkOptions('serveGateway()', options, serveRules)
-  const { port = 8080, address = '127.0.0.1', allowOpen = false, ...rest } = options
-  const isOpen = !isLoopback(address) && address !== 'localhost'
-  if (isOpen && !allowOpen && (rest.keys ?? []).length === 0) throw new TypeError(openWithoutKeys(address))
-  return { port, address, rest }
+  const { port = 8080, address = '127.0.0.1', allowOpen = false, wyoming = [], ...others } = options
+  const { wyomingAddress = '127.0.0.1', ...rest } = others
+  if (isOpen(address) && !allowOpen && (rest.keys ?? []).length === 0)
+    throw new TypeError(openWithoutKeys(address))
+  if (isOpen(wyomingAddress) && !allowOpen) throw new TypeError(openWyoming(wyomingAddress))
+  return { port, address, wyoming, wyomingAddress, rest }
+}
+
+/** Whether others can reach an address. */
+function isOpen(address: string): boolean {
+  return !isLoopback(address) && address !== 'localhost'
+}
+
+function openWyoming(address: string): string {
+  return `Others can reach ${address}, and the Wyoming protocol has no keys: anybody there could use the plugins. Keep to 127.0.0.1, or allow it with --allow-open (allowOpen)`
 }
 
 function openWithoutKeys(address: string): string {
@@ -194,6 +224,16 @@ function openWithoutKeys(address: string): string {
 function limitsOf(limits: Partial<GatewayLimits>): GatewayLimits {
   refuseUnknown('limits', limits, Object.keys(limitRules))
   return { ...defaultLimits, ...checkedNumbers(limits, limitRules, 'limits.') }
+}
+
+function isPort(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535
+}
+
+function isWyomingPort(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const plugin: unknown = Reflect.get(value, 'plugin')
+  return isPort(Reflect.get(value, 'port')) && (plugin === undefined || isText(plugin))
 }
 
 function isOrigin(value: unknown): boolean {

@@ -8,13 +8,22 @@ import { errorBody, RequestError } from './errors.js'
 import { requestId } from './exchange.js'
 import { Requests } from './handler.js'
 import type { GatewayKey } from './keys.js'
-import { type GatewayLimits, type ServeOptions, serveSettingsOf, settingsOf } from './options.js'
+import {
+  type GatewayLimits,
+  type ServeOptions,
+  serveSettingsOf,
+  settingsOf,
+  type WyomingPort,
+} from './options.js'
+import { WyomingServer } from './wyoming/server.js'
 
 /** A gateway that is being served. */
 export interface Gateway extends AsyncDisposable {
   readonly port: number
   /** What clients take as their base URL: http://127.0.0.1:8080/v1 */
   readonly url: string
+  /** The ports for clients of the Wyoming protocol, in the order of the option. */
+  readonly wyoming: readonly WyomingPort[]
   /** Waits for requests under way, at most `limits.drainTimeoutMs`, then ends them and the server. The host goes on. */
   close(): Promise<void>
   /**
@@ -33,14 +42,16 @@ export interface Gateway extends AsyncDisposable {
  * @example await using gateway = await serveGateway(host, { port: 8080, models: { 'gpt-4o-mini': 'llm_llama' } })
  */
 export async function serveGateway(host: PluginHost, options: ServeOptions = {}): Promise<Gateway> {
-  const { port, address, rest } = serveSettingsOf(options)
+  const { port, address, wyoming, wyomingAddress, rest } = serveSettingsOf(options)
   const requests = new Requests(host, settingsOf(rest))
   const server = makeServer(requests)
+  const voices = new WyomingServer(host, requests.shared)
   try {
     server.listen(port, address)
     await once(server, 'listening')
+    for (const each of wyoming) await voices.listen(each, wyomingAddress)
   } catch (error) {
-    await requests.close()
+    await Promise.all([server.listening ? end(server, requests) : requests.close(), voices.close()])
     throw error
   }
   // A client that can’t be accepted, for want of files say, is no reason to end.
@@ -49,12 +60,13 @@ export async function serveGateway(host: PluginHost, options: ServeOptions = {})
   const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => {
-    closed ??= end(server, requests)
+    closed ??= Promise.all([end(server, requests), voices.close()]).then(() => {})
     return closed
   }
   return {
     port: bound.port,
     url: `http://${name}:${bound.port}/v1`,
+    wyoming: voices.ports,
     close,
     setKeys: (keys) => requests.settings.keys.replace(keys),
     [Symbol.asyncDispose]: close,

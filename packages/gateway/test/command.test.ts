@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { temporaryFolder } from '../../host/test/fixtures/plugins.js'
 import { LinesProcess } from '../../sdk/test/lines-process.js'
 import { chat, post, send, textIn } from './visitor.js'
+import { WyomingVisitor } from './wyoming-visitor.js'
 
 const command = fileURLToPath(new URL('../../host/bin/appfactory-host.js', import.meta.url))
 const plugins = fileURLToPath(new URL('plugins', import.meta.url))
@@ -119,6 +120,29 @@ test('gateway for others, without keys: exit status 2, and no plugin is started'
   expect(gateway.stderr).toMatch(/no key is set.*--key-file.*--allow-open/)
   expect(gateway.stderr).not.toContain('INITIALIZING')
   expect(gateway.garbage).toEqual([])
+})
+
+test('gateway for Home Assistant: a port for all, and one for a plugin that is loaded', async () => {
+  const load = ['--port', '0', '--load', 'tool_llm', '--load', 'wave_tts']
+  const gateway = run([...load, '--wyoming', '0', '--wyoming', 'wave_tts=0'])
+  await portOf(gateway)
+  await expect.poll(() => gateway.garbage.at(-1)).toMatch(/wave_tts\)$/)
+  const ports = gateway.garbage.flatMap(
+    (line) => /Home Assistant: 127.0.0.1, port (\d+) \(/.exec(line)?.[1] ?? [],
+  )
+  expect(ports).toHaveLength(2)
+  for (const port of ports) {
+    const client = await WyomingVisitor.enter(Number(port))
+    client.send('ping')
+    expect(await client.next()).toMatchObject({ type: 'pong' })
+  }
+  const inUse = run(['--port', '0', '--wyoming', String(ports[0])])
+  expect(await inUse.exited).toMatchObject({ code: 1 })
+  expect(inUse.stderr).toMatch(
+    new RegExp(`Port ${ports[0]} on 127.0.0.1 is in use; choose another --wyoming`),
+  )
+  gateway.child.kill('SIGTERM')
+  expect(await gateway.exited).toEqual({ code: 143, signal: null })
 })
 
 test('gateway without the package says how to install it', async () => {

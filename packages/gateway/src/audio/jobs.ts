@@ -82,7 +82,7 @@ export class SpeechJob {
   }
 
   async #encode({ samples, sampleRate }: Sound): Promise<Uint8Array[]> {
-    this.#seconds = bounded(this.#seconds + samples.length / sampleRate, this.#making.mostSeconds)
+    this.#seconds = boundedSeconds(this.#seconds + samples.length / sampleRate, this.#making.mostSeconds)
     if (!this.#encoder) {
       this.#target = rateOf(this.#making, sampleRate)
       this.#encoder = await encoderOf(this.#making.encoding, this.#target)
@@ -113,7 +113,7 @@ export async function hear(
     parts.push(part)
   }
   for await (const { samples, sampleRate } of decode(file, hearingRate)) {
-    seconds = bounded(seconds + samples.length / sampleRate, mostSeconds)
+    seconds = boundedSeconds(seconds + samples.length / sampleRate, mostSeconds)
     if (sampleRate !== rate && resampler) add(resampler.end())
     if (!resampler || sampleRate !== rate) resampler = new Resampler(sampleRate, hearingRate)
     rate = sampleRate
@@ -125,7 +125,8 @@ export async function hear(
   return joinBytes(parts)
 }
 
-function bounded(seconds: number, mostSeconds: number): number {
+/** Seconds that sound may have. @throws AudioProblem. */
+export function boundedSeconds(seconds: number, mostSeconds = longestSeconds): number {
   const most = Math.min(mostSeconds, longestSeconds)
   if (seconds > most) throw tooLong(most)
   return seconds

@@ -43,8 +43,8 @@ export function nthOptions(options: GenerationOptions, index: number): Generatio
 }
 
 /** So that no answer is cut in silence where the client names no limit. Undefined where the plugin does not tell. */
-async function contextLength(
-  { directory }: Exchange,
+export async function contextLength(
+  { directory }: Pick<Exchange, 'directory'>,
   plugin: string,
   model: string | undefined,
 ): Promise<number | undefined> {

@@ -112,7 +112,7 @@ async function* explained(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
 }
 
 /** Sound that can’t be read is the plugin’s here. */
-function speechFailure(error: unknown): unknown {
+export function speechFailure(error: unknown): unknown {
   if (!(error instanceof AudioProblem)) return error
   if (error.kind !== 'invalid_audio')
     return audioFailure(error, error.kind === 'audio_too_long' ? 'input' : 'response_format')

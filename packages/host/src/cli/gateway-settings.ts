@@ -70,6 +70,15 @@ const rows: Readonly<Record<string, Row>> = {
   publicListings: { ...flag, describe: 'List voices and speech models without a key' },
   quietHeaders: { ...flag, describe: 'Send no x-appfactory-… headers' },
   openaiOnly: { ...flag, describe: 'Serve no methods of plugins at /plugins, and no /openapi.json' },
+  wyoming: {
+    ...list,
+    describe: 'Port for Home Assistant: PORT for all plugins, PLUGIN=PORT for one (repeatable)',
+  },
+  wyomingAddress: {
+    ...text,
+    default: '127.0.0.1',
+    describe: 'Address of those ports; any but 127.0.0.1 needs --allow-open',
+  },
   limits: {
     kind: 'map',
     flag: 'limit',

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describeThrown } from '@appfactory/sdk/internal'
 import type { PluginHost } from '../host.js'
-import { gatewayOptions, readKeys } from './gateway-options.js'
+import { gatewayOptions, readKeys, type Values } from './gateway-options.js'
 import { whyNotListening } from './listening.js'
 import { type CommonOptions, complain, exitCodes, print, type Streams } from './output.js'
 import { startServing } from './serve.js'
@@ -19,6 +19,7 @@ interface GatewayModule {
 
 interface Server {
   url: string
+  wyoming: readonly { port: number; plugin?: string }[]
   setKeys(keys: readonly unknown[]): void
   close(): Promise<void>
 }
@@ -26,7 +27,10 @@ interface Server {
 /** `appfactory-host gateway`: serves plugins over HTTP until it is interrupted. */
 export async function gateway(streams: Streams, options: CommonOptions): Promise<number> {
   const { gateway: values } = options.settings
-  const serveOptions = { ...(await gatewayOptions(values, process.env)), onError: tellErrors(streams) }
+  const serveOptions = {
+    ...(await gatewayOptions(values, process.env, options.settings)),
+    onError: tellErrors(streams),
+  }
   const { serveGateway } = await importGateway()
   const stop = streams.stop.takeOver()
   let server: Server | undefined
@@ -34,13 +38,11 @@ export async function gateway(streams: Streams, options: CommonOptions): Promise
   await using serving = await startServing(streams, options, takeKeys)
   server = await serveGateway(serving.host, serveOptions).catch((error: unknown) => {
     if (error instanceof TypeError) throw new UsageError(error.message)
-    const [port, address] = [Number(values['port']), String(values['address'])]
-    const flags = { port: '--port', address: '--host' }
-    throw new Error(whyNotListening(error, { port, address, flags }), { cause: error })
+    throw new Error(whyNotListening(error, placeOf(error, values)), { cause: error })
   })
   // Requests wait for plugins that are loading.
   await serving.load()
-  print(streams, welcome(server.url))
+  print(streams, welcome(server, String(values['wyomingAddress'])))
   if (!stop.aborted) await once(stop, 'abort')
   await server.close()
   return exitCodes.done
@@ -77,12 +79,29 @@ function tellErrors(streams: Streams): (error: unknown, requestId: string, keyNa
   }
 }
 
+/** Which of its ports could not be opened. */
+function placeOf(error: unknown, { address, wyomingAddress, wyoming = [], ...values }: Values) {
+  const failed: unknown = error instanceof Error ? Reflect.get(error, 'port') : undefined
+  const port = Number(values['port'])
+  const isWyoming = [wyoming].flat().some((each) => String(each).split('=').at(-1) === String(failed))
+  return isWyoming && failed !== port
+    ? {
+        port: Number(failed),
+        address: String(wyomingAddress),
+        flags: { port: '--wyoming', address: '--wyoming-address' },
+      }
+    : { port, address: String(address), flags: { port: '--port', address: '--host' } }
+}
+
 /** The first line is for programs, the others are for people. */
-function welcome(url: string): string {
+function welcome({ url, wyoming }: Server, wyomingAddress: string): string {
   return [
     `Gateway: ${url}`,
     `  curl ${url}/models`,
     `  new OpenAI({ baseURL: '${url}', apiKey: 'none' })`,
     `  OPENAI_API_BASE_URL=${url}`,
+    ...wyoming.map(
+      ({ port, plugin = 'all plugins' }) => `  Home Assistant: ${wyomingAddress}, port ${port} (${plugin})`,
+    ),
   ].join('\n')
 }

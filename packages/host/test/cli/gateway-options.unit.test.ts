@@ -54,6 +54,22 @@ test('limits are numbers, as text or not', async () => {
   expect(options).toEqual({
     port: 1,
     limits: { maxBodyBytes: 1000, slowBodyMs: Number.POSITIVE_INFINITY, drainTimeoutMs: 5 },
+    wyoming: [],
     keys: [],
   })
+})
+
+test('ports for Home Assistant, of all plugins or of one that is loaded', async () => {
+  const given = { wyoming: ['10300', 'tts_flite=10200'] }
+  const wyoming = [{ port: 10_300 }, { port: 10_200, plugin: 'tts_flite' }]
+  for (const loading of [
+    { load: ['tts_flite'], autoLoad: false },
+    { load: [], autoLoad: true },
+  ])
+    expect(await gatewayOptions(given, {}, loading)).toMatchObject({ wyoming })
+  await expect(gatewayOptions(given, {})).rejects.toThrow('tts_flite is not loaded; add --load tts_flite')
+  for (const text of ['', 'x', '-1', '65536', '=1', 'tts_flite=', 'tts_flite:1'])
+    await expect(gatewayOptions({ wyoming: [text] }, {})).rejects.toThrow(
+      `--wyoming takes PORT or PLUGIN=PORT, not ${text}`,
+    )
 })

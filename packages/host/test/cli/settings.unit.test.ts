@@ -84,6 +84,7 @@ test('options of the gateway come from flags and from the file', async () => {
     models: { 'gpt-4o': 'llm', a: 'llm/org/x=y', b: 'tts?voice=slt' },
     voices: { alloy: ['slt', 'af'], onyx: 'rms' },
     limits: { maxBodyBytes: '1000' },
+    ...{ wyoming: [], wyomingAddress: '127.0.0.1' },
   })
   expect(host).not.toHaveProperty('gateway')
   expect(held(holdings, 'gateway.port')?.origin).toMatch(/settings\.json$/)
