@@ -16,9 +16,14 @@ export async function readJson(
   limits: Pick<GatewayLimits, 'maxBodyBytes' | 'slowBodyMs'>,
 ): Promise<object> {
   refuseOtherTypes(request)
-  const value = parse(textOf(await readBody(request, limits)))
+  return parseObject(textOf(await readBody(request, limits)), 'The body')
+}
+
+/** A text that is a JSON object. @param subject What it is, as messages begin. @throws RequestError 400. */
+export function parseObject(text: string, subject: string): object {
+  const value = parse(text, subject)
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-  throw invalidJson(`The body must be a JSON object, not ${nameValue(value)}`)
+  throw invalidJson(`${subject} must be a JSON object, not ${nameValue(value)}`)
 }
 
 /** Whether a body would be too long, as far as its headers tell. */
@@ -96,12 +101,14 @@ function textOf(body: Buffer): string {
   }
 }
 
-function parse(text: string): unknown {
+function parse(text: string, subject: string): unknown {
   try {
     return parseJson(text)
   } catch (error) {
     throw invalidJson(
-      isJson(text) ? `The body can’t be taken: ${reasonOf(error)}` : `The body is not JSON: ${placeIn(text)}`,
+      isJson(text)
+        ? `${subject} can’t be taken: ${reasonOf(error)}`
+        : `${subject} is not JSON: ${placeIn(text)}`,
     )
   }
 }

@@ -49,12 +49,12 @@ export class Gate {
     return true
   }
 
-  /** Refuses who has no key, if there are any. @throws RequestError 401. */
-  refuseStranger({ headers }: IncomingMessage): void {
+  /** Refuses who has no key, if there are any. @param others Where else keys may stand. @throws RequestError 401. */
+  refuseStranger({ headers }: IncomingMessage, others: readonly string[] = []): void {
     const { keys } = this.#settings
     if (keys.length === 0) return
     const [, bearer] = /^bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? []
-    const given = [bearer, headers['x-api-key']].filter((key) => typeof key === 'string')
+    const given = [bearer, headers['x-api-key'], ...others].filter((key) => typeof key === 'string')
     if (given.some((key) => indexOfSecret(keys, key) >= 0)) return
     throw new RequestError(401, noKey, { code: 'invalid_api_key', headers: { 'www-authenticate': 'Bearer' } })
   }

@@ -29,6 +29,10 @@ export interface GatewayLimits {
   drainTimeoutMs: number
   /** Connections at once. Default: 1,024. */
   maxConnections: number
+  /** Longest message over a WebSocket, in bytes. A whole number. Default: 1,048,576 (1 MiB). */
+  maxFrameBytes: number
+  /** WebSockets of `/realtime` at once. Default: 64. */
+  maxRealtimeSessions: number
 }
 
 export const defaultLimits: GatewayLimits = {
@@ -41,6 +45,8 @@ export const defaultLimits: GatewayLimits = {
   keepAliveMs: 15_000,
   drainTimeoutMs: 5000,
   maxConnections: 1024,
+  maxFrameBytes: 1024 * 1024,
+  maxRealtimeSessions: 64,
 }
 
 const limitRules: Record<keyof GatewayLimits, NumberRule> = {
@@ -53,6 +59,8 @@ const limitRules: Record<keyof GatewayLimits, NumberRule> = {
   keepAliveMs: time,
   drainTimeoutMs: time,
   maxConnections: count,
+  maxFrameBytes: size,
+  maxRealtimeSessions: count,
 }
 
 /** Who may ask a gateway, and for what. Each has a default. */
@@ -67,6 +75,10 @@ export interface GatewayOptions {
   fallbackModel?: string
   /** Whether OpenAI’s names for speech and transcription, such as tts-1 and whisper-1, are unknown. Default: false, they mean the active plugin. */
   strictModels?: boolean
+  /** The plugin that listens in `/realtime`, where the client names none. Default: the active one. */
+  ears?: string
+  /** The plugin that speaks in `/realtime`. Default: the active one. */
+  voice?: string
   /** Keys of clients: one of them has to come with each request. Only their digests are kept. Default: none, everybody may ask. */
   keys?: readonly string[]
   /** Further names under which clients may address the gateway, without ports. Default: those of this machine’s loopback and the address that it is reached at. */
@@ -98,6 +110,8 @@ export interface Settings {
   aliases: ReadonlyMap<string, string>
   fallbackModel: string | undefined
   strictModels: boolean
+  ears: string | undefined
+  voice: string | undefined
   keys: readonly Buffer[]
   hostNames: ReadonlySet<string>
   origins: ReadonlySet<string>
@@ -125,6 +139,8 @@ const gatewayRules: Record<keyof GatewayOptions, Rule> = {
   },
   fallbackModel: { takes: 'the name of a model', fits: isText },
   strictModels: { takes: 'true or false', fits: isFlag },
+  ears: { takes: 'the name of a plugin', fits: isText },
+  voice: { takes: 'the name of a plugin', fits: isText },
   keys: { takes: 'an array of texts that are not empty', fits: areTexts },
   hostNames: { takes: 'an array of names', fits: areTexts },
   cors: {
@@ -154,6 +170,8 @@ export function settingsOf(options: GatewayOptions): Settings {
     aliases: new Map(Object.entries(options.models ?? {})),
     fallbackModel: options.fallbackModel,
     strictModels: options.strictModels ?? false,
+    ears: options.ears,
+    voice: options.voice,
     keys: (options.keys ?? []).map(digestOf),
     hostNames: new Set((options.hostNames ?? []).map((name) => name.toLowerCase())),
     origins: new Set(options.cors ?? []),

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type Server, STATUS_CODES } from 'node:http'
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { PluginHost } from '@appfactory/host'
@@ -60,8 +60,23 @@ function makeServer(requests: Requests): Server {
   server.on('request', (request, response) => requests.answer(request, response))
   // Without this, Node asks for the body before it is known who sends it.
   server.on('checkContinue', (request, response) => requests.answer(request, response, true))
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (request.headers.upgrade?.toLowerCase() === 'websocket') requests.upgrade(request, head)
+    else answerPlainly(server, request, socket, head)
+  })
   server.on('clientError', (error: Error, socket: Socket | Duplex) => refuse(error, socket))
   return server
+}
+
+/** Some clients offer HTTP/2 with each request, as Java’s does. What they ask is answered as if they had not. */
+function answerPlainly(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const { method, url, httpVersion, rawHeaders } = request
+  const lines = [`${method} ${url} HTTP/${httpVersion}`]
+  for (let at = 0; at < rawHeaders.length; at += 2)
+    if (!/^(upgrade|connection|http2-settings)$/i.test(rawHeaders[at] ?? ''))
+      lines.push(`${rawHeaders[at]}: ${rawHeaders[at + 1]}`)
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]))
+  server.emit('connection', socket)
 }
 
 function patience({ headersTimeoutMs, requestTimeoutMs }: GatewayLimits): number[] {

@@ -198,6 +198,7 @@ describe('routes', () => {
       'POST /completions',
       'POST /audio/speech',
       'POST /audio/transcriptions',
+      'GET /realtime',
       'GET /audio/voices',
       'GET /voices',
       'GET /audio/models',

@@ -37,7 +37,8 @@ export async function speak(exchange: Exchange): Promise<void> {
   if (!/[\p{L}\p{N}]/u.test(request.input)) throw wrongMember('input', 'must have something that can be said')
   const { handle, model } = await exchange.directory.tts.find(request.model)
   if (model !== undefined) throw modelNotFound(request.model)
-  const voice = await voiceOf(exchange, handle, request)
+  const asked = typeof request.voice === 'object' ? request.voice.id : request.voice
+  const voice = await voiceOf(handle, asked, exchange.signal)
   const usage = new Usage()
   const pieces = usage.of(handle.synthesizeStream(request.input, voice, optionsOf(exchange, request)))
   const bytes = explained(encodeSpeech(pieces, encoding, exchange.signal))
@@ -53,12 +54,11 @@ function encodingOf({ responseFormat = 'mp3' }: SpeechRequest): Encoding {
 }
 
 /** The voice of the plugin; undefined: its own choice. @throws RequestError where the plugin has no such voice. */
-async function voiceOf(
-  { signal }: Exchange,
+export async function voiceOf(
   handle: PluginHandle<TTSContract>,
-  { voice }: SpeechRequest,
+  asked: string | undefined,
+  signal: AbortSignal,
 ): Promise<string | undefined> {
-  const asked = typeof voice === 'object' ? voice.id : voice
   if (asked === undefined) return undefined
   const known = (await handle.getVoices({ signal })).map(({ id }) => id)
   if (known.includes(asked)) return asked
