@@ -101,6 +101,8 @@ export interface ServeOptions extends GatewayOptions {
   port?: number
   /** Default: 127.0.0.1, which is for this machine only. */
   address?: string
+  /** A certificate and its key in PEM: HTTPS is served, and wss. Default: none, HTTP is served. */
+  tls?: { cert: string | Buffer; key: string | Buffer }
   /** Whether an address that others can reach may be served without keys. Default: false. */
   allowOpen?: boolean
 }
@@ -161,6 +163,7 @@ const serveRules: Record<keyof ServeOptions, Rule> = {
   },
   address: { takes: 'an address of this machine', fits: isText },
   allowOpen: { takes: 'true or false', fits: isFlag },
+  tls: { takes: '{ cert, key } in PEM', fits: isCertificate },
 }
 
 /** @throws TypeError that names the option. */
@@ -186,13 +189,14 @@ export function settingsOf(options: GatewayOptions): Settings {
 export function serveSettingsOf(options: ServeOptions): {
   port: number
   address: string
+  tls: ServeOptions['tls']
   rest: GatewayOptions
 } {
   check('serveGateway()', options, serveRules)
-  const { port = 8080, address = '127.0.0.1', allowOpen = false, ...rest } = options
+  const { port = 8080, address = '127.0.0.1', allowOpen = false, tls, ...rest } = options
   const isOpen = !isLoopback(address) && address !== 'localhost'
   if (isOpen && !allowOpen && (rest.keys ?? []).length === 0) throw new TypeError(openWithoutKeys(address))
-  return { port, address, rest }
+  return { port, address, tls, rest }
 }
 
 function openWithoutKeys(address: string): string {
@@ -216,7 +220,7 @@ function check(what: string, options: object, rules: Readonly<Record<string, Rul
 }
 
 function shown(name: string, value: unknown): string {
-  return name === 'keys' ? 'what it was given' : nameValue(value)
+  return name === 'keys' || name === 'tls' ? 'what it was given' : nameValue(value)
 }
 
 function refuseUnknown(what: string, options: object, known: readonly string[]): void {
@@ -225,6 +229,12 @@ function refuseUnknown(what: string, options: object, known: readonly string[]):
   const meant = closest(unknown, known)
   const hint = meant === undefined ? `Its options are ${known.join(', ')}` : `Did you mean ${meant}?`
   throw new TypeError(`${what} has no option ${quoted(unknown)}. ${hint}`)
+}
+
+function isCertificate(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const parts: unknown[] = [Reflect.get(value, 'cert'), Reflect.get(value, 'key')]
+  return parts.every((part) => isText(part) || Buffer.isBuffer(part))
 }
 
 function isOrigin(value: unknown): boolean {

@@ -1,9 +1,13 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { createOpenAI } from '@ai-sdk/openai'
 import { PluginHost } from '@appfactory/host'
 import { decodeWav, TTSContract, toMono16 } from '@appfactory/sdk'
 import { RealtimeAgent, RealtimeSession } from '@openai/agents-realtime'
 import { experimental_streamTranscribe as streamTranscribe } from 'ai'
+import OpenAI from 'openai'
+import { OpenAIRealtimeWS } from 'openai/realtime/ws'
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { Resampler } from '../../src/audio/resample.js'
@@ -56,6 +60,27 @@ it('ai and @ai-sdk/openai: streamTranscribe hears what a plugin says', async () 
   })
   const heard = (await result.text).split(' ')
   expect(heard.filter((word) => sentence.split(' ').includes(word)).length).toBeGreaterThanOrEqual(7)
+})
+
+it('openai: a socket over TLS speaks', async () => {
+  const [cert = '', key = ''] = ['cert', 'key'].map((part) =>
+    readFileSync(fileURLToPath(new URL(`../fixtures/localhost-${part}.pem`, import.meta.url)), 'utf8'),
+  )
+  const { url } = await serve(host, { tls: { cert, key }, keys: ['secret'] })
+  expect(url).toMatch(/^https:/)
+  const openai = new OpenAI({ baseURL: url, apiKey: 'secret' })
+  const socket = new OpenAIRealtimeWS({ model: 'tool_llm', options: { ca: cert } }, openai)
+  onTestFinished(() => socket.close())
+  const text = new Promise<string>((resolve, reject) => {
+    socket.on('response.output_text.done', (event) => resolve(event.text))
+    socket.on('error', reject)
+  })
+  await once(socket.socket, 'open')
+  socket.send({ type: 'session.update', session: { type: 'realtime', output_modalities: ['text'] } })
+  const content = [{ type: 'input_text' as const, text: 'hello' }]
+  socket.send({ type: 'conversation.item.create', item: { type: 'message', role: 'user', content } })
+  socket.send({ type: 'response.create' })
+  expect(await text).toBe('hello')
 })
 
 it('@openai/agents-realtime: a session hears an answer, and has its text', async () => {

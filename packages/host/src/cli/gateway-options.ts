@@ -3,7 +3,7 @@ import { describeThrown, systemCodeOf } from '@appfactory/sdk/internal'
 import { readSmallFile } from '../small-file.js'
 import { UsageError } from './usage-error.js'
 
-/** Longest file of keys, in bytes. */
+/** Longest file of keys, or of a certificate, in bytes. */
 const maxKeyFileBytes = 1024 * 1024
 
 /** Flags of `appfactory-host gateway`. */
@@ -19,6 +19,10 @@ export interface GatewayFlags {
   cors: string[] | undefined
   publicListings: boolean
   quietHeaders: boolean
+  ears: string | undefined
+  voice: string | undefined
+  tlsCert: string | undefined
+  tlsKey: string | undefined
 }
 
 /**
@@ -31,10 +35,14 @@ export async function gatewayOptions(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<object> {
   const { port, host: address, allowOpen, strictModels, publicListings, quietHeaders } = flags
-  const fallbackModel = flags.fallbackModel
+  const { fallbackModel, ears, voice } = flags
+  const tls = await tlsOf(flags)
   return {
     ...{ port, address, allowOpen, strictModels, publicListings, quietHeaders },
     ...(fallbackModel === undefined ? {} : { fallbackModel }),
+    ...(ears === undefined ? {} : { ears }),
+    ...(voice === undefined ? {} : { voice }),
+    ...(tls ? { tls } : {}),
     keys: [...(await keysOf(flags.keyFile)), ...wordsOf(env['APPFACTORY_GATEWAY_KEYS'])],
     models: Object.fromEntries((flags.model ?? []).map(aliasOf)),
     hostNames: flags.hostName ?? [],
@@ -62,9 +70,25 @@ async function keysOf(file: string | undefined): Promise<string[]> {
       throw new UsageError('a key must not hold spaces; write one a line')
     return keys
   } catch (error) {
-    const reason = systemCodeOf(error) === 'ENOENT' ? 'there is no such file' : describeThrown(error).message
-    throw new UsageError(`--key-file ${file}: ${reason}`)
+    throw unreadable('--key-file', file, error)
   }
+}
+
+/** A certificate and its key, as PEM. */
+async function tlsOf({ tlsCert, tlsKey }: GatewayFlags): Promise<{ cert: string; key: string } | undefined> {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new UsageError('--tls-cert and --tls-key need each other')
+  const read = (flag: string, file: string): Promise<string> =>
+    readSmallFile(file, maxKeyFileBytes).catch((error: unknown) => {
+      throw unreadable(flag, file, error)
+    })
+  return { cert: await read('--tls-cert', tlsCert), key: await read('--tls-key', tlsKey) }
+}
+
+function unreadable(flag: string, file: string, error: unknown): UsageError {
+  const reason = systemCodeOf(error) === 'ENOENT' ? 'there is no such file' : describeThrown(error).message
+  return new UsageError(`${flag} ${file}: ${reason}`)
 }
 
 /** Windows has no such bits. */

@@ -16,6 +16,10 @@ const flags: GatewayFlags = {
   cors: undefined,
   publicListings: false,
   quietHeaders: false,
+  ears: undefined,
+  voice: undefined,
+  tlsCert: undefined,
+  tlsKey: undefined,
 }
 
 function keyFile(text: string, mode = 0o600): string {
@@ -60,4 +64,23 @@ test('aliases of models', async () => {
     await expect(gatewayOptions({ ...flags, model: [model] }, {})).rejects.toThrow(
       '--model takes ALIAS=PLUGIN',
     )
+})
+
+test('the plugins of a conversation', async () => {
+  expect(await gatewayOptions({ ...flags, ears: 'stt', voice: 'tts' }, {})).toMatchObject({
+    ears: 'stt',
+    voice: 'tts',
+  })
+  expect(await gatewayOptions(flags, {})).not.toHaveProperty('ears')
+})
+
+test('a certificate and its key, both or none', async () => {
+  const [tlsCert, tlsKey] = [keyFile('a certificate'), keyFile('a key')]
+  expect(await gatewayOptions({ ...flags, tlsCert, tlsKey }, {})).toMatchObject({
+    tls: { cert: 'a certificate', key: 'a key' },
+  })
+  await expect(gatewayOptions({ ...flags, tlsCert }, {})).rejects.toThrow('need each other')
+  await expect(gatewayOptions({ ...flags, tlsCert, tlsKey: 'nowhere' }, {})).rejects.toThrow(
+    '--tls-key nowhere: there is no such file',
+  )
 })
