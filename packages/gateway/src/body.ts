@@ -12,9 +12,14 @@ const longestSearched = 65_536
 
 /** The object of a body of JSON. @throws RequestError 400. */
 export function jsonObjectOf(body: Buffer): object {
-  const value = parse(textOf(body))
+  return parseObject(textOf(body), 'The body')
+}
+
+/** A text that is a JSON object. @param subject What it is, as messages begin. @throws RequestError 400. */
+export function parseObject(text: string, subject: string): object {
+  const value = parse(text, subject)
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-  throw invalidJson(`The body must be a JSON object, not ${nameValue(value)}`)
+  throw invalidJson(`${subject} must be a JSON object, not ${nameValue(value)}`)
 }
 
 /** Whether a body would be too long, as far as its headers tell. */
@@ -100,12 +105,14 @@ function textOf(body: Buffer): string {
   }
 }
 
-function parse(text: string): unknown {
+function parse(text: string, subject: string): unknown {
   try {
     return parseJson(text)
   } catch (error) {
     throw invalidJson(
-      isJson(text) ? `The body can’t be taken: ${reasonOf(error)}` : `The body is not JSON: ${placeIn(text)}`,
+      isJson(text)
+        ? `${subject} can’t be taken: ${reasonOf(error)}`
+        : `${subject} is not JSON: ${placeIn(text)}`,
     )
   }
 }

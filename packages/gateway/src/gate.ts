@@ -44,12 +44,18 @@ export class Gate {
     return true
   }
 
-  /** The key of a request. @param needed Whether a request without one is refused, if there are keys. @throws RequestError 401. */
-  keyOf({ headers }: IncomingMessage, needed: boolean): Key | undefined {
+  /**
+   * The key of a request.
+   *
+   * @param needed Whether a request without one is refused, if there are keys.
+   * @param others Where else keys may stand.
+   * @throws RequestError 401.
+   */
+  keyOf({ headers }: IncomingMessage, needed: boolean, others: readonly string[] = []): Key | undefined {
     const { keys } = this.#settings
     if (keys.isEmpty) return undefined
     const [, bearer] = /^bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? []
-    for (const sent of [bearer, headers['x-api-key']]) {
+    for (const sent of [bearer, headers['x-api-key'], ...others]) {
       const key = typeof sent === 'string' ? keys.find(sent) : undefined
       if (key) return key
     }

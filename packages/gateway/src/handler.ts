@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { PluginHost } from '@appfactory/host'
 import { maxTimerMs } from '@appfactory/sdk/internal'
@@ -8,6 +8,8 @@ import { Gate } from './gate.js'
 import type { GatewayKey } from './keys.js'
 import { Directory } from './models.js'
 import { type GatewayOptions, type Settings, settingsOf } from './options.js'
+import { keysInProtocols } from './realtime/protocols.js'
+import type { RealtimeServer } from './realtime/serve.js'
 import { type Route, routesAt } from './routes.js'
 
 /** How long clients of cancelled requests may take to read that they are. */
@@ -16,6 +18,8 @@ const lastWordsMs = 500
 /** Answers requests of node:http. */
 export interface GatewayHandler {
   (request: IncomingMessage, response: ServerResponse): void
+  /** For the event `upgrade` of the server: WebSockets. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
   /** Waits for requests under way, at most `limits.drainTimeoutMs`, then cancels them. New ones get 503. The host goes on. */
   close(): Promise<void>
   /** Takes other keys; see `Gateway.setKeys`. */
@@ -29,13 +33,14 @@ export interface GatewayHandler {
  * @throws TypeError that names the option.
  * @example
  * const handler = gatewayHandler(host, { keys: [process.env.MY_KEY] })
- * createServer(handler).listen(8080, '127.0.0.1')
+ * createServer(handler).on('upgrade', handler.upgrade).listen(8080, '127.0.0.1')
  */
 export function gatewayHandler(host: PluginHost, options: GatewayOptions = {}): GatewayHandler {
   const requests = new Requests(host, settingsOf(options))
   return Object.assign(
     (request: IncomingMessage, response: ServerResponse): void => requests.answer(request, response),
     {
+      upgrade: (request: IncomingMessage, _socket: Duplex, head: Buffer) => requests.upgrade(request, head),
       close: () => requests.close(),
       setKeys: (keys: readonly (string | GatewayKey)[]) => requests.settings.keys.replace(keys),
     },
@@ -50,6 +55,7 @@ export class Requests {
   readonly #underWay = new Set<Exchange>()
   #isClosing = false
   #onIdle: (() => void) | undefined
+  #realtime: RealtimeServer | undefined
 
   constructor(host: PluginHost, settings: Settings) {
     this.settings = settings
@@ -72,13 +78,49 @@ export class Requests {
     )
   }
 
+  /** Answers a request for a WebSocket. @param head What came behind it already. */
+  upgrade(request: IncomingMessage, head: Buffer): void {
+    const { socket } = request
+    // From here on, it is nobody else’s.
+    socket.on('error', () => {})
+    const response = new ServerResponse(request)
+    response.shouldKeepAlive = false
+    response.assignSocket(socket)
+    response.once('finish', () => socket.end())
+    const exchange = new Exchange(this.shared, request, response, false)
+    this.#underWay.add(exchange)
+    socket.once('close', () => {
+      exchange.cancel(new Error('The client has gone'))
+      this.#ended(exchange)
+    })
+    void this.#upgrade(exchange, head)
+  }
+
   async close(): Promise<void> {
     this.#isClosing = true
+    this.#realtime?.finish()
     await this.#idle(this.settings.limits.drainTimeoutMs)
     for (const exchange of this.#underWay) exchange.close()
+    this.#realtime?.close()
     // Their clients are to read why.
     await this.#idle(lastWordsMs)
+    this.#realtime?.terminate()
     this.shared.directory.close()
+  }
+
+  async #upgrade(exchange: Exchange, head: Buffer): Promise<void> {
+    try {
+      if (this.#isClosing) throw gatewayClosing()
+      const route = this.#route(exchange, keysInProtocols(exchange.request))
+      if (!route?.isSocket) throw noSocket()
+      const { RealtimeServer } = await import('./realtime/serve.js')
+      this.#realtime ??= new RealtimeServer(this.settings.limits)
+      if (exchange.response.destroyed || exchange.request.socket.destroyed) return
+      exchange.response.detachSocket(exchange.request.socket)
+      this.#realtime.accept(exchange, head)
+    } catch (error) {
+      this.#fail(exchange, error)
+    }
   }
 
   async #answer(exchange: Exchange): Promise<void> {
@@ -91,14 +133,14 @@ export class Requests {
   }
 
   /** What answers a request that may be answered; undefined where it has its answer. @throws RequestError. */
-  #route(exchange: Exchange): Route | undefined {
+  #route(exchange: Exchange, keys: readonly string[] = []): Route | undefined {
     const { request, path } = exchange
     this.#gate.refuseForeign(request)
     if (this.#gate.allowPage(exchange)) return undefined
     const found = routesAt(path).filter(({ option }) => !option || this.settings[option])
     const method = request.method === 'HEAD' ? 'GET' : request.method
     const route = found.find((each) => each.method === method)
-    if (route?.needsKey !== false) exchange.takeKey(this.#gate.keyOf(request, this.#needsKey(route)))
+    if (route?.needsKey !== false) exchange.takeKey(this.#gate.keyOf(request, this.#needsKey(route), keys))
     if (route) return route
     throw found.length === 0 ? noSuchRoute(request) : wrongMethod(request, found)
   }
@@ -134,6 +176,12 @@ export class Requests {
       }
     })
   }
+}
+
+function noSocket(): RequestError {
+  return new RequestError(400, 'There is no WebSocket here. The only one is /v1/realtime', {
+    code: 'not_found',
+  })
 }
 
 function noSuchRoute({ method, url = '' }: IncomingMessage): RequestError {

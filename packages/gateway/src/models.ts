@@ -11,6 +11,7 @@ import {
   STTContract,
   TTSContract,
 } from '@appfactory/sdk'
+import { z } from 'zod'
 import { modelNotFound, RequestError } from './errors.js'
 import { type Access, everything, mayUse, mayUseContract } from './keys.js'
 import type { Settings } from './options.js'
@@ -65,6 +66,9 @@ const wellKnown: Readonly<Record<string, readonly string[]>> = {
   tts: ['tts-1', 'tts-1-hd', 'gpt-4o-mini-tts'],
   stt: ['whisper-1', 'gpt-4o-transcribe', 'gpt-4o-mini-transcribe'],
 }
+
+/** What a plugin of the contract `vad` answers, on the wire. */
+const speechTable = z.looseObject({ segments: z.array(z.looseObject({ end_ms: z.number() })) })
 
 /** Finds plugins by the names of models: aliases, `PLUGIN` and `PLUGIN/MODEL`. A name stays the same over a swap. */
 export class Directory {
@@ -149,6 +153,19 @@ export class Directory {
     )
   }
 
+  /** Whether there is a plugin that tells speech from silence: one of the contract `vad`. */
+  hasSpeechDetector(): boolean {
+    return this.host.active('vad') !== undefined
+  }
+
+  /** Where the last speech of a WAV file ends, in ms; 0 where nobody speaks. @throws Where the plugin fails, or is of another contract of that name. */
+  async lastSpeechMs(wav: Uint8Array): Promise<number> {
+    const plugin = this.host.active('vad') ?? ''
+    const audio = Buffer.from(wav.buffer, wav.byteOffset, wav.length).toString('base64')
+    const { segments } = speechTable.parse(await this.host.call(plugin, 'detect', { audio_b64: audio }))
+    return Math.max(0, ...segments.map(({ end_ms }) => end_ms))
+  }
+
   /** The words of what a plugin can do beyond its contract, and its optional methods. */
   async capabilitiesOf(plugin: string): Promise<readonly string[]> {
     return (await this.plugins()).find(({ name }) => name === plugin)?.capabilities ?? []
@@ -212,6 +229,11 @@ export class Handles<Contract extends ContractClass> {
     return { ...(await this.find(fallbackModel)), id }
   }
 
+  /** The plugin that answers for the contract: the one of its plugins that was loaded last. */
+  active(): string | undefined {
+    return this.#host.active(this.#name)
+  }
+
   /** The models of a plugin that has such; none where it can’t tell. */
   modelsOf(plugin: string): Promise<readonly Model[]> {
     const known = this.#models.get(plugin)
@@ -235,7 +257,7 @@ export class Handles<Contract extends ContractClass> {
     const alias = this.#settings.aliases.get(id)
     if (alias) return alias
     const isWellKnown = !this.#settings.strictModels && wellKnown[this.#name]?.includes(id)
-    return { name: (isWellKnown ? this.#host.active(this.#name) : undefined) ?? id, voice: undefined }
+    return { name: (isWellKnown ? this.active() : undefined) ?? id, voice: undefined }
   }
 
   async #askModels(plugin: string): Promise<readonly Model[]> {

@@ -23,6 +23,10 @@ export interface GatewayLimits {
   drainTimeoutMs: number
   /** Connections at once. Default: 1,024. */
   maxConnections: number
+  /** Longest message over a WebSocket, in bytes. A whole number. Default: 1,048,576 (1 MiB). */
+  maxFrameBytes: number
+  /** WebSockets of `/realtime` at once. Default: 64. */
+  maxRealtimeSessions: number
 }
 
 export const defaultLimits: GatewayLimits = {
@@ -35,6 +39,8 @@ export const defaultLimits: GatewayLimits = {
   keepAliveMs: 15_000,
   drainTimeoutMs: 5000,
   maxConnections: 1024,
+  maxFrameBytes: 1024 * 1024,
+  maxRealtimeSessions: 64,
 }
 
 const limitRules: Record<keyof GatewayLimits, NumberRule> = {
@@ -47,6 +53,8 @@ const limitRules: Record<keyof GatewayLimits, NumberRule> = {
   keepAliveMs: time,
   drainTimeoutMs: time,
   maxConnections: count,
+  maxFrameBytes: size,
+  maxRealtimeSessions: count,
 }
 
 /** Who may ask a gateway, and for what. Each has a default. */
@@ -68,6 +76,10 @@ export interface GatewayOptions {
   fallbackModel?: string
   /** Whether OpenAI’s names for speech and transcription, such as tts-1 and whisper-1, are unknown. Default: false, they mean the active plugin. */
   strictModels?: boolean
+  /** The plugin that listens in `/realtime`, where the client names none. Default: the active one. */
+  realtimeEars?: string
+  /** The plugin that speaks in `/realtime`. Default: the active one. */
+  realtimeVoice?: string
   /** Keys of clients: one of them has to come with each request. Only their digests are kept. Default: none, everybody may ask. */
   keys?: readonly (string | GatewayKey)[]
   /** Further names under which clients may address the gateway, without ports. Default: those of this machine’s loopback and the address that it is reached at. */
@@ -100,6 +112,8 @@ export interface ServeOptions extends GatewayOptions {
   port?: number
   /** Default: 127.0.0.1, which is for this machine only. */
   address?: string
+  /** A certificate and its key in PEM: HTTPS is served, and wss. Default: none, HTTP is served. */
+  tls?: { cert: string | Buffer; key: string | Buffer }
   /** Whether an address that others can reach may be served without keys. Default: false. */
   allowOpen?: boolean
   /** Ports for clients of the Wyoming protocol, such as Home Assistant. Default: none. */
@@ -115,6 +129,8 @@ export interface Settings {
   voices: ReadonlyMap<string, readonly string[]>
   fallbackModel: string | undefined
   strictModels: boolean
+  realtimeEars: string | undefined
+  realtimeVoice: string | undefined
   keys: KeyRing
   hostNames: ReadonlySet<string>
   origins: ReadonlySet<string>
@@ -137,6 +153,8 @@ const gatewayRules: Record<keyof GatewayOptions, Rule> = {
   },
   fallbackModel: { takes: 'the name of a model', fits: isText },
   strictModels: flag,
+  realtimeEars: { takes: 'the name of a plugin', fits: isText },
+  realtimeVoice: { takes: 'the name of a plugin', fits: isText },
   keys: { takes: 'an array of keys, which are texts or objects', fits: Array.isArray, isSecret: true },
   hostNames: { takes: 'an array of names', fits: areTexts },
   cors: {
@@ -163,6 +181,7 @@ const serveRules: Record<keyof ServeOptions, Rule> = {
     fits: (value) => Array.isArray(value) && value.every(isWyomingPort),
   },
   wyomingAddress: { takes: 'an address of this machine', fits: isText },
+  tls: { takes: '{ cert, key } in PEM', fits: isCertificate, isSecret: true },
 }
 
 /** @throws TypeError that names the option. */
@@ -173,6 +192,8 @@ export function settingsOf(options: GatewayOptions): Settings {
     voices: new Map(Object.entries(options.voices ?? {}).map(([name, voices]) => [name, [voices].flat()])),
     fallbackModel: options.fallbackModel,
     strictModels: options.strictModels ?? false,
+    realtimeEars: options.realtimeEars,
+    realtimeVoice: options.realtimeVoice,
     keys: new KeyRing(options.keys ?? []),
     hostNames: new Set((options.hostNames ?? []).map((name) => name.toLowerCase())),
     origins: new Set(options.cors ?? []),
@@ -197,15 +218,16 @@ export function serveSettingsOf(options: ServeOptions): {
   address: string
   wyoming: readonly WyomingPort[]
   wyomingAddress: string
+  tls: ServeOptions['tls']
   rest: GatewayOptions
 } {
   checkOptions('serveGateway()', options, serveRules)
-  const { port = 8080, address = '127.0.0.1', allowOpen = false, wyoming = [], ...others } = options
+  const { port = 8080, address = '127.0.0.1', allowOpen = false, wyoming = [], tls, ...others } = options
   const { wyomingAddress = '127.0.0.1', ...rest } = others
   if (isOpen(address) && !allowOpen && (rest.keys ?? []).length === 0)
     throw new TypeError(openWithoutKeys(address))
   if (isOpen(wyomingAddress) && !allowOpen) throw new TypeError(openWyoming(wyomingAddress))
-  return { port, address, wyoming, wyomingAddress, rest }
+  return { port, address, wyoming, wyomingAddress, tls, rest }
 }
 
 /** Whether others can reach an address. */
@@ -234,6 +256,12 @@ function isWyomingPort(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   const plugin: unknown = Reflect.get(value, 'plugin')
   return isPort(Reflect.get(value, 'port')) && (plugin === undefined || isText(plugin))
+}
+
+function isCertificate(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const parts: unknown[] = [Reflect.get(value, 'cert'), Reflect.get(value, 'key')]
+  return parts.every((part) => isText(part) || Buffer.isBuffer(part))
 }
 
 function isOrigin(value: unknown): boolean {

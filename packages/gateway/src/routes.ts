@@ -1,3 +1,4 @@
+import { RequestError } from './errors.js'
 import type { Exchange } from './exchange.js'
 import { completeChat } from './openai/chat.js'
 import { completeText } from './openai/completions.js'
@@ -19,6 +20,8 @@ export interface Route {
   /** The option without which it is not there. Default: it always is. */
   option?: 'rest'
   answer(exchange: Exchange): Promise<void> | void
+  /** Whether it is for a WebSocket; `answer` is for who asks without. */
+  isSocket?: boolean
 }
 
 /** All that a gateway answers. There is no route that loads, swaps or configures plugins. */
@@ -32,6 +35,7 @@ export const routes: readonly Route[] = [
   { method: 'POST', path: '/embeddings', answer: embed },
   { method: 'POST', path: '/audio/speech', answer: speak },
   { method: 'POST', path: '/audio/transcriptions', answer: transcribe },
+  { method: 'GET', path: '/realtime', isSocket: true, answer: askForSocket },
   { method: 'GET', path: '/audio/voices', needsKey: 'listing', answer: listVoices },
   { method: 'GET', path: '/voices', needsKey: 'listing', answer: listVoices },
   { method: 'GET', path: '/audio/models', needsKey: 'listing', answer: listSpeechModels },
@@ -40,6 +44,13 @@ export const routes: readonly Route[] = [
   { method: 'POST', path: '/plugins/{plugin}/{method}', option: 'rest', answer: callMethod },
   { method: 'GET', path: '/openapi.json', option: 'rest', answer: tellApi },
 ]
+
+function askForSocket(): never {
+  throw new RequestError(426, 'This is for a WebSocket. Connect to it as ws://…/v1/realtime', {
+    code: 'upgrade_required',
+    headers: { upgrade: 'websocket' },
+  })
+}
 
 /** That the gateway is there. Nothing else: who asks has shown no key. */
 function tellHealth(exchange: Exchange): void {

@@ -71,6 +71,15 @@ describe('the name that a gateway is addressed by', () => {
   })
 })
 
+it('a certificate that is none is refused, and not shown', async () => {
+  const host = new PluginHost({ pluginsDir: import.meta.dirname, projectDir: false })
+  onTestFinished(() => host.close())
+  const tls = { cert: 'secret', key: 'secret' }
+  await expect(serveGateway(host, { port: 0, tls })).rejects.toThrow(
+    /^tls \(--tls-cert, --tls-key\): (?!.*secret)/,
+  )
+})
+
 describe('pages', () => {
   it.each(['https://evil.example', 'null', '', 'http://127.0.0.1', 'https://app.example:444'])(
     'of %j may not ask, and are not told more',
@@ -199,6 +208,7 @@ describe('routes', () => {
       'POST /embeddings',
       'POST /audio/speech',
       'POST /audio/transcriptions',
+      'GET /realtime',
       'GET /audio/voices',
       'GET /voices',
       'GET /audio/models',

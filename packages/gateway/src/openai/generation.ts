@@ -4,7 +4,7 @@ import { toSnakeCase } from '@appfactory/sdk/internal'
 import type { OpenAI } from 'openai'
 import { unsupported } from '../errors.js'
 import type { Exchange } from '../exchange.js'
-import type { Target } from '../models.js'
+import type { Directory, Target } from '../models.js'
 import { type ChatRequest, type CompletionRequest, hintNames } from './generation.table.js'
 
 type Request = ChatRequest | CompletionRequest
@@ -18,7 +18,7 @@ export async function generationOptions(
 ): Promise<GenerationOptions> {
   const hints = hintsOf(request)
   exchange.tellIgnored(Object.keys(hints))
-  const most = maxTokens ?? (await contextLength(exchange, handle.name, model))
+  const most = maxTokens ?? (await contextLength(exchange.directory, handle.name, model))
   const { temperature, topP, stop, seed } = request
   return {
     signal: exchange.signal,
@@ -44,7 +44,7 @@ export function nthOptions(options: GenerationOptions, index: number): Generatio
 
 /** So that no answer is cut in silence where the client names no limit. Undefined where the plugin does not tell. */
 export async function contextLength(
-  { directory }: Pick<Exchange, 'directory'>,
+  directory: Directory,
   plugin: string,
   model: string | undefined,
 ): Promise<number | undefined> {

@@ -111,7 +111,7 @@ function callOf(id: string, { name, arguments: text }: { name: string; arguments
 }
 
 /** What a model once wrote may be no object: history is not refused for that. */
-function argumentsOf(text: string): Record<string, unknown> {
+export function argumentsOf(text: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text)
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}

@@ -39,7 +39,8 @@ export async function speak(exchange: Exchange): Promise<void> {
   const target = await exchange.directory.tts.find(request.model)
   if (target.model !== undefined) throw modelNotFound(request.model)
   const { handle } = target
-  const voice = await voiceOf(exchange, target, request)
+  const asked = typeof request.voice === 'object' ? request.voice.id : request.voice
+  const voice = await voiceOf(target, asked, exchange)
   const options = await optionsOf(exchange, handle.name, request)
   const usage = new Usage()
   const pieces = usage.of(handle.synthesizeStream(request.input, voice, options))
@@ -58,12 +59,11 @@ function makingOf(
 }
 
 /** The voice of the plugin; undefined: its own choice. @throws RequestError where the plugin has no such voice. */
-async function voiceOf(
-  { signal, settings }: Exchange,
+export async function voiceOf(
   { handle, voice: preset }: Target<TTSContract>,
-  { voice }: SpeechRequest,
+  asked: string | undefined,
+  { signal, settings }: Pick<Exchange, 'signal' | 'settings'>,
 ): Promise<string | undefined> {
-  const asked = typeof voice === 'object' ? voice.id : voice
   if (asked === undefined) return preset
   const known = (await handle.getVoices({ signal })).map(({ id }) => id)
   const meant = [...(settings.voices.get(asked) ?? []), asked].find((name) => known.includes(name))

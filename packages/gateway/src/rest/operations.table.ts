@@ -49,6 +49,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   'GET /audio/voices': { summary: 'Lists voices.', query: 'model' },
   'GET /voices': { summary: 'Lists voices.', query: 'model' },
   'GET /audio/models': { summary: 'Lists the plugins that speak.' },
+  'GET /realtime': { summary: 'Opens a WebSocket on which one speaks with plugins.', query: 'model' },
   'GET /plugins': { summary: 'Lists the loaded plugins.' },
   'GET /plugins/{plugin}': { summary: 'Shows a plugin and its methods.', path: 'plugin' },
   'GET /openapi.json': { summary: 'Describes all this.' },

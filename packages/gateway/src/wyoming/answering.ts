@@ -18,7 +18,7 @@ export async function answerText(talk: Talk, text: string): Promise<void> {
 async function sendAnswer(talk: Talk, text: string): Promise<void> {
   const { plugin } = await talk.programs.find('llm', [talk.selected])
   const { handle } = await talk.directory.llm.find(plugin.name)
-  const maxTokens = await contextLength(talk, plugin.name, undefined)
+  const maxTokens = await contextLength(talk.directory, plugin.name, undefined)
   const options = { signal: talk.signal, ...(maxTokens === undefined ? {} : { maxTokens }) }
   let answer = ''
   for await (const piece of handle.streamChat([{ role: 'user', content: text }], options)) {

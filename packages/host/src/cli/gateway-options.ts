@@ -1,5 +1,9 @@
-import { readKeyFile } from './key-file.js'
+import { readSmallFile } from '../small-file.js'
+import { readKeyFile, unreadable } from './key-file.js'
 import { UsageError } from './usage-error.js'
+
+/** Longest file of a certificate, in bytes. */
+const maxPemBytes = 1024 * 1024
 
 type Env = Readonly<Record<string, string | undefined>>
 /** What `gateway` has in the settings. */
@@ -17,13 +21,15 @@ interface Loading {
  * @throws UsageError that names the file of keys, or the flag.
  */
 export async function gatewayOptions(
-  { keyFile, limits = {}, wyoming = [], ...options }: Values,
+  { keyFile, limits = {}, wyoming = [], tlsCert, tlsKey, ...options }: Values,
   env: Env,
   loading: Loading = { load: [], autoLoad: false },
 ): Promise<Record<string, unknown>> {
   const numbers = Object.entries(Object(limits)).map(([name, value]) => [name, Number(value)])
+  const tls = await tlsOf(tlsCert, tlsKey)
   return {
     ...options,
+    ...(tls ? { tls } : {}),
     limits: Object.fromEntries(numbers),
     wyoming: [wyoming].flat().map((text) => wyomingPortOf(String(text), loading)),
     keys: await readKeys(keyFile, env),
@@ -47,6 +53,23 @@ function wyomingPortOf(text: string, { load, autoLoad }: Loading): { port: numbe
 export async function readKeys(keyFile: unknown, env: Env): Promise<unknown[]> {
   const ofFile = keyFile === undefined ? [] : await readKeyFile(String(keyFile))
   return [...ofFile, ...wordsOf(env['APPFACTORY_GATEWAY_KEYS'])]
+}
+
+/** A certificate and its key, as PEM. */
+async function tlsOf(
+  certFile: unknown,
+  keyFile: unknown,
+): Promise<{ cert: string; key: string } | undefined> {
+  if (certFile === undefined && keyFile === undefined) return undefined
+  if (certFile === undefined || keyFile === undefined)
+    throw new UsageError('--tls-cert and --tls-key need each other')
+  return { cert: await readPem('--tls-cert', certFile), key: await readPem('--tls-key', keyFile) }
+}
+
+function readPem(flag: string, file: unknown): Promise<string> {
+  return readSmallFile(String(file), maxPemBytes).catch((error: unknown) => {
+    throw unreadable(flag, String(file), error)
+  })
 }
 
 function wordsOf(text = ''): string[] {

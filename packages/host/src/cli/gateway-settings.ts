@@ -70,6 +70,10 @@ const rows: Readonly<Record<string, Row>> = {
   publicListings: { ...flag, describe: 'List voices and speech models without a key' },
   quietHeaders: { ...flag, describe: 'Send no x-appfactory-… headers' },
   openaiOnly: { ...flag, describe: 'Serve no methods of plugins at /plugins, and no /openapi.json' },
+  realtimeEars: { ...text, describe: 'Plugin that listens in /realtime; the active one by default' },
+  realtimeVoice: { ...text, describe: 'Plugin that speaks in /realtime; the active one by default' },
+  tlsCert: { ...text, isPath: true, describe: 'FILE of a certificate in PEM: serve HTTPS' },
+  tlsKey: { ...text, isPath: true, describe: 'FILE of the certificate’s key in PEM' },
   wyoming: {
     ...list,
     describe: 'Port for Home Assistant: PORT for all plugins, PLUGIN=PORT for one (repeatable)',

@@ -18,9 +18,14 @@ export async function readKeyFile(file: string): Promise<unknown[]> {
     const text = await readSmallFile(file, maxBytes)
     return text.trimStart().startsWith('[') ? keysOfJson(text) : keysOfLines(text)
   } catch (error) {
-    const reason = systemCodeOf(error) === 'ENOENT' ? 'there is no such file' : describeThrown(error).message
-    throw new UsageError(`--key-file ${file}: ${reason}`)
+    throw unreadable('--key-file', file, error)
   }
+}
+
+/** Why the file of a flag can’t be used. */
+export function unreadable(flag: string, file: string, error: unknown): UsageError {
+  const reason = systemCodeOf(error) === 'ENOENT' ? 'there is no such file' : describeThrown(error).message
+  return new UsageError(`${flag} ${file}: ${reason}`)
 }
 
 /** Windows has no such bits. */

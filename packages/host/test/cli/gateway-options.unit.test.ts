@@ -73,3 +73,14 @@ test('ports for Home Assistant, of all plugins or of one that is loaded', async 
       `--wyoming takes PORT or PLUGIN=PORT, not ${text}`,
     )
 })
+
+test('a certificate and its key, both or none', async () => {
+  const [tlsCert, tlsKey] = [keyFile('a certificate'), keyFile('a key')]
+  expect(await gatewayOptions({ tlsCert, tlsKey }, {})).toMatchObject({
+    tls: { cert: 'a certificate', key: 'a key' },
+  })
+  await expect(gatewayOptions({ tlsCert }, {})).rejects.toThrow('need each other')
+  await expect(gatewayOptions({ tlsCert, tlsKey: 'nowhere' }, {})).rejects.toThrow(
+    '--tls-key nowhere: there is no such file',
+  )
+})
