@@ -64,7 +64,7 @@ class SynthesisResult:
 class SynthesisOptions:
     """How to speak. `speed` and `volume` are factors, 1 is normal; `sample_rate` is in Hz.
 
-    `instructions` says in words how to speak. A plugin that follows it lists it in the manifest's `capabilities`.
+    `instructions` says in words how to speak. Those that follow it list it in the manifest's `capabilities`.
     """
 
     speed: float = 1.0
