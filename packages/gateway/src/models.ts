@@ -89,6 +89,11 @@ export class Directory {
     )
   }
 
+  /** The words of what a plugin can do beyond its contract, and its optional methods. */
+  async capabilitiesOf(plugin: string): Promise<readonly string[]> {
+    return (await this.plugins()).find(({ name }) => name === plugin)?.capabilities ?? []
+  }
+
   /** Stops listening to the host. */
   close(): void {
     this.#host.off('status', this.#forget).off('swap', this.#forget)

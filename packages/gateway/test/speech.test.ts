@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { PluginHost } from '@appfactory/host'
-import { decodeWav } from '@appfactory/sdk'
+import { decodeWav, sniffAudio } from '@appfactory/sdk'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, serveGateway } from '../src/index.js'
 import { type Answer, eventsIn, json, post, startHost } from './visitor.js'
@@ -51,6 +51,7 @@ describe('POST /v1/audio/speech', () => {
   it.each([
     ['mp3', 'audio/mpeg'],
     ['opus', 'audio/ogg'],
+    ['aac', 'audio/aac'],
     ['pcm', 'audio/pcm'],
   ])('%s is sent as %s, without a length', async (response_format, type) => {
     const { head, data } = await bytes({ input: 'one two three', response_format })
@@ -72,6 +73,28 @@ describe('POST /v1/audio/speech', () => {
     expect(data).toHaveLength(44 + 2 * 3200)
     expect([data.readUInt32LE(4), data.readUInt32LE(40)]).toEqual([data.length - 8, data.length - 44])
     expect(decodeWav(data)).toMatchObject({ sampleRate: 16_000, channels: 1, bitsPerSample: 16 })
+  })
+
+  it('flac comes whole, with its length', async () => {
+    const { head, data } = await bytes({ input: 'one two', response_format: 'flac' })
+    expect(head.headers).toMatchObject({
+      'content-type': 'audio/flac',
+      'content-length': String(data.length),
+    })
+    expect(sniffAudio(data)).toEqual({ format: 'flac', sampleRate: 16_000, channels: 1, durationMs: 200 })
+  })
+
+  it('flac comes piece by piece where that is asked for', async () => {
+    const { head, data } = await bytes({ input: 'one', response_format: 'flac', stream_format: 'audio' })
+    expect(head.headers['transfer-encoding']).toBe('chunked')
+    expect(sniffAudio(data)).toEqual({ format: 'flac', sampleRate: 16_000, channels: 1 })
+  })
+
+  it.each(['wav', 'flac', 'pcm'])('%s has the rate that was asked for', async (response_format) => {
+    const { head, data } = await bytes({ input: 'one two', response_format, sample_rate: 8000 })
+    expect(head.headers['x-appfactory-ignored']).toBeUndefined()
+    if (response_format === 'pcm') expect(data).toHaveLength(3200)
+    else expect(sniffAudio(data)).toMatchObject({ sampleRate: 8000, durationMs: 200 })
   })
 
   it('wav comes piece by piece where that is asked for', async () => {
@@ -104,7 +127,13 @@ describe('POST /v1/audio/speech', () => {
     expect(await told({ voice: 'alloy', instructions: 'Whisper' })).toEqual({
       providerOptions: { openai: { instructions: 'Whisper' } },
     })
-    expect((await say('x', { instructions: 'Whisper' })).headers['x-appfactory-ignored']).toBe('instructions')
+    expect(await told({ language: 'en-GB' })).toEqual({ language: 'en-GB' })
+    expect(await told({ lang_code: 'b', stream: false })).toEqual({ language: 'b' })
+    const ignored = async (more: object): Promise<unknown> =>
+      (await say('x', more)).headers['x-appfactory-ignored']
+    expect(await ignored({ instructions: 'Whisper' })).toBe('instructions')
+    expect(await ignored({ response_format: 'opus', sample_rate: 8000, speed: 2 })).toBe('speed, sample_rate')
+    expect(await ignored({ speed: 1 })).toBeUndefined()
   })
 
   it('takes OpenAI’s names of models for the active plugin', async () => {
@@ -163,7 +192,8 @@ describe('POST /v1/audio/speech', () => {
     [{ voice: 7 }, 'voice', 'invalid_value'],
     [{ voice: {} }, 'voice.id', 'missing_required_parameter'],
     [{ response_format: 'ogg' }, 'response_format', 'invalid_value'],
-    [{ response_format: 'flac' }, 'response_format', 'unsupported_format'],
+    [{ response_format: 'pcm', sample_rate: 0 }, 'sample_rate', 'invalid_value'],
+    [{ stream: 'yes' }, 'stream', 'invalid_value'],
     [{ speed: 9 }, 'speed', 'invalid_value'],
     [{ speed: 'NaN' }, 'speed', 'invalid_value'],
     [{ stream_format: 'x' }, 'stream_format', 'invalid_value'],

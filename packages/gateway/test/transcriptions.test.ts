@@ -264,17 +264,18 @@ describe('a codec that is not installed', () => {
     const code = `
       import { hear, SpeechJob } from './audio/jobs.js'
       const piece = { audio: new Uint8Array(960), format: 'pcm_s16le', sampleRate: 24000, channels: 1 }
-      for (const format of ['mp3', 'opus'])
-        await new SpeechJob(format).push(piece).catch(({ kind, message }) => console.log(kind, message))
+      for (const encoding of ['mp3', 'opus', 'aac'])
+        await new SpeechJob({ encoding, isStreamed: true }).push(piece).catch(({ kind, message }) => console.log(kind, message))
       const flac = Buffer.from('fLaC'.padEnd(18, '\\0') + '\\x03\\xe8\\x00' + '\\0'.repeat(40), 'latin1')
       await hear(flac, () => false).catch(({ kind, message }) => console.log(kind, message))
-      console.log((await new SpeechJob('pcm').push(piece)).length)`
+      console.log((await new SpeechJob({ encoding: 'pcm', isStreamed: true }).push(piece)).length)`
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', code], { cwd: folder })
     const told = (what: string, name: string): string =>
-      `unsupported_format ${what} needs the package ${name}, which is not installed where the gateway runs: npm install ${name}`
+      `unsupported_format ${what} needs what is not installed where the gateway runs: npm install ${name}`
     expect(stdout.trim().split('\n')).toEqual([
       told('Making MP3', 'wasm-media-encoders'),
       told('Making Opus', 'opusscript'),
+      told('Making AAC', '@mediabunny/aac-encoder mediabunny'),
       told('Reading FLAC', '@wasm-audio-decoders/flac'),
       '960',
     ])

@@ -1,7 +1,7 @@
 import { setImmediate as letOthersRun } from 'node:timers/promises'
 import { decodeWav } from '@appfactory/sdk'
 import { decode, plainSounds } from './decode.js'
-import { type Encoder, type Encoding, encoderOf, speechRate } from './encode.js'
+import { type Encoder, encoderOf, type Making, rateOf, speechRate } from './encode.js'
 import { AudioProblem } from './problem.js'
 import { Resampler } from './resample.js'
 import { joinBytes, type Sound, toPcm } from './samples.js'
@@ -23,7 +23,7 @@ export interface Piece {
 
 /** Speech that is being encoded. */
 export class SpeechJob {
-  readonly #encoding: Encoding
+  readonly #making: Making
   #encoder: Encoder | undefined
   #target = speechRate
   #resampler: Resampler | undefined
@@ -31,9 +31,12 @@ export class SpeechJob {
   /** Of samples without a header: what is left of a frame that goes on in the next piece. */
   #rest = new Uint8Array()
   #seconds = 0
+  /** Of a file that is sent whole. */
+  #file: Uint8Array[] = []
+  #fileBytes = 0
 
-  constructor(encoding: Encoding) {
-    this.#encoding = encoding
+  constructor(making: Making) {
+    this.#making = making
   }
 
   async push(piece: Piece): Promise<Uint8Array<ArrayBuffer>> {
@@ -43,18 +46,29 @@ export class SpeechJob {
       // Other jobs have their turn.
       await letOthersRun()
     }
-    return joinBytes(parts)
+    return this.#making.isStreamed ? joinBytes(parts) : this.#keep(parts)
   }
 
   async end(): Promise<Uint8Array<ArrayBuffer>> {
     if (!this.#encoder) return new Uint8Array()
     const rest = this.#resampler?.end() ?? new Float32Array()
-    return joinBytes([...this.#encoder.push(rest), ...this.#encoder.end()])
+    const parts = [...(await this.#encoder.push(rest)), ...(await this.#encoder.end())]
+    if (this.#making.isStreamed) return joinBytes(parts)
+    const file = joinBytes([...this.#file.splice(0), ...parts])
+    this.#encoder.seal?.(file)
+    return file
   }
 
   free(): void {
     this.#encoder?.free()
     this.#encoder = undefined
+  }
+
+  #keep(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+    this.#file.push(...parts)
+    for (const { length } of parts) this.#fileBytes += length
+    if (this.#fileBytes > mostBytes) throw tooLong()
+    return new Uint8Array()
   }
 
   async *#soundsOf({ audio, format, sampleRate, channels }: Piece): AsyncGenerator<Sound> {
@@ -69,14 +83,15 @@ export class SpeechJob {
 
   async #encode({ samples, sampleRate }: Sound): Promise<Uint8Array[]> {
     this.#seconds = bounded(this.#seconds + samples.length / sampleRate)
-    // A header tells the rate, so a WAV file keeps that of the plugin.
-    if (!this.#encoder && this.#encoding === 'wav') this.#target = sampleRate
-    this.#encoder ??= await encoderOf(this.#encoding, this.#target)
+    if (!this.#encoder) {
+      this.#target = rateOf(this.#making, sampleRate)
+      this.#encoder = await encoderOf(this.#making.encoding, this.#target)
+    }
     const before = sampleRate === this.#rate ? undefined : this.#resampler?.end()
     if (sampleRate !== this.#rate) this.#resampler = new Resampler(sampleRate, this.#target)
     this.#rate = sampleRate
     const resampled = this.#resampler?.push(samples) ?? samples
-    return [...(before ? this.#encoder.push(before) : []), ...this.#encoder.push(resampled)]
+    return [...(before ? await this.#encoder.push(before) : []), ...(await this.#encoder.push(resampled))]
   }
 }
 

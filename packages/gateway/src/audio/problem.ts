@@ -12,10 +12,14 @@ export class AudioProblem extends Error {
   }
 }
 
-/** Loads a codec, each of which is an optional package. */
+/**
+ * Loads a codec, each of which is an optional package.
+ *
+ * @param packages Their names, as npm installs them.
+ */
 export async function loadCodec<Codec>(
   what: string,
-  packageName: string,
+  packages: string,
   load: () => Promise<Codec>,
 ): Promise<Codec> {
   try {
@@ -25,7 +29,7 @@ export async function loadCodec<Codec>(
     if (!isMissing) throw error
     throw new AudioProblem(
       'unsupported_format',
-      `${what} needs the package ${packageName}, which is not installed where the gateway runs: npm install ${packageName}`,
+      `${what} needs what is not installed where the gateway runs: npm install ${packages}`,
     )
   }
 }

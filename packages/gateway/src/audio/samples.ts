@@ -50,7 +50,7 @@ export function openWavHeader(sampleRate: number): Uint8Array {
   return setWavLength(header, 0xffff_ffff, 0xffff_ffff)
 }
 
-/** Tells a WAV file that is whole how long it is. */
+/** Tells a WAV file of 16-bit samples that is whole how long it is. */
 export function closeWav(file: Uint8Array): Uint8Array {
   return setWavLength(file, file.length - 8, file.length - 44)
 }

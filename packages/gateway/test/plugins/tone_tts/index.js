@@ -21,14 +21,14 @@ export default class Tone extends TTSContract {
     throw new PluginError('TTS_SYNTHESIS_FAILED', 'Only as a stream')
   }
 
-  async *synthesizeStream(text, voiceId, { signal, speed, providerOptions } = {}) {
+  async *synthesizeStream(text, voiceId, { signal, ...options } = {}) {
     const [command, ...words] = text.split(' ')
     const act = commands[command]
     signal?.addEventListener('abort', () => {
       aborts += 1
     })
     if (command === '/count') throw told({ aborts, made })
-    if (command === '/options') throw told({ voiceId, speed, providerOptions })
+    if (command === '/options') throw told({ voiceId, ...options })
     if (act) yield* act(words)
     else for (const _ of [command, ...words]) yield tone(16_000)
   }
