@@ -60,6 +60,19 @@ describe('POST /v1/audio/speech', () => {
     expect(data.length).toBeGreaterThan(1000)
   })
 
+  it.each(['mp3', 'opus', 'aac', 'pcm', 'wav', 'flac'])(
+    '%s comes while the plugin speaks',
+    async (response_format) => {
+      const head = await open({ input: '/held 4', response_format, stream_format: 'audio' })
+      const parts = head[Symbol.asyncIterator]()
+      for (let part = 0; part < 3; part++) {
+        expect((await parts.next()).value.length).toBeGreaterThan(200)
+        await say('/go')
+      }
+      head.destroy()
+    },
+  )
+
   it('pcm has 24,000 samples a second, of whatever pieces', async () => {
     expect((await bytes({ input: '/rates 16000 8000 24000', response_format: 'pcm' })).data).toHaveLength(
       14_400,

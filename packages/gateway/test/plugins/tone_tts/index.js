@@ -5,6 +5,9 @@ let aborts = 0
 /** How many pieces of `/endless` were made. */
 let made = 0
 
+/** Lets `/held` go on. */
+let go = () => {}
+
 /** Says each word as a tenth of a second of a tone; a text that begins with a slash is a command. */
 export default class Tone extends TTSContract {
   async initialize() {}
@@ -51,6 +54,19 @@ const commands = {
   '/nothing': async function* () {},
   '/garbage': async function* () {
     yield { audio: Buffer.from('no sound at all'), format: 'mp3', sampleRate: 24_000, channels: 1 }
+  },
+  /** A second of sound each time that somebody says `/go`. */
+  '/held': async function* ([seconds]) {
+    for (let index = 0; index < Number(seconds); index++) {
+      yield tone(24_000, 1)
+      await new Promise((resolve) => {
+        go = resolve
+      })
+    }
+  },
+  '/go': async function* () {
+    go()
+    yield tone(24_000)
   },
   '/endless': async function* () {
     for (made = 0; ; made++) yield tone(24_000, 2)
