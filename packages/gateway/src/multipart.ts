@@ -42,7 +42,7 @@ function formHeaders({ headers }: IncomingMessage): BusboyConfig['headers'] {
 }
 
 /** What is parsed at once, in bytes: what is wrong early ends it early. */
-const parseAtOnce = 16_384
+const parseAtOnce = 262_144
 
 async function parse(headers: BusboyConfig['headers'], body: Buffer): Promise<Form> {
   const parser = parserOf(headers)

@@ -112,7 +112,7 @@ describe('openai in Node, with real engines', () => {
     const response = await openai().audio.speech.create({ model: 'tts_flite', voice: 'rms', input })
     const reader = response.body?.getReader()
     const first = await reader?.read()
-    expect(first?.value?.length).toBeGreaterThan(1000)
+    expect(first?.value?.length).toBeGreaterThan(0)
     await reader?.cancel()
     expect((await speak('pcm')).length).toBeGreaterThan(1000)
   })
