@@ -16,7 +16,7 @@ export async function readJson(
   limits: Pick<GatewayLimits, 'maxBodyBytes' | 'slowBodyMs'>,
 ): Promise<object> {
   refuseOtherTypes(request)
-  const value = parse(textOf(await readBody(request, limits)))
+  const value = parse(textOf(Buffer.concat(await readBody(request, limits))))
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
   throw invalidJson(`The body must be a JSON object, not ${nameValue(value)}`)
 }
@@ -43,11 +43,11 @@ function refuseOtherTypes({ headers }: IncomingMessage): void {
   )
 }
 
-/** All bytes of a body. @throws RequestError 408 or 413. */
+/** All bytes of a body, in the parts that they came in. @throws RequestError 408 or 413. */
 export function readBody(
   request: IncomingMessage,
   { maxBodyBytes, slowBodyMs }: Pick<GatewayLimits, 'maxBodyBytes' | 'slowBodyMs'>,
-): Promise<Buffer> {
+): Promise<Buffer[]> {
   if (isTooLong(request, maxBodyBytes)) return Promise.reject(tooLong(maxBodyBytes))
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
@@ -62,8 +62,7 @@ export function readBody(
       length += chunk.length
       if (length > maxBodyBytes) settle(() => reject(tooLong(maxBodyBytes)))
     }
-    const onEnd = (): void =>
-      settle(() => resolve(chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks)))
+    const onEnd = (): void => settle(() => resolve(chunks))
     const onClose = (): void => settle(() => reject(new RequestError(400, 'The body ended too early')))
     function settle(tell: () => void): void {
       pace.stop()

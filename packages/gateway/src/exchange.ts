@@ -66,8 +66,8 @@ export class Exchange {
     return readJson(this.request, this.settings.limits)
   }
 
-  /** The body as it is. @throws RequestError 408 or 413. */
-  readBytes(maxBodyBytes: number): Promise<Buffer> {
+  /** The body as it is, in the parts that it came in. @throws RequestError 408 or 413. */
+  readBytes(maxBodyBytes: number): Promise<Buffer[]> {
     if (this.#continueFirst) this.response.writeContinue()
     return readBody(this.request, { ...this.settings.limits, maxBodyBytes })
   }

@@ -41,10 +41,8 @@ function formHeaders({ headers }: IncomingMessage): BusboyConfig['headers'] {
   return { 'content-type': type }
 }
 
-/** What is parsed at once, in bytes: what is wrong early ends it early. */
-const parseAtOnce = 262_144
-
-async function parse(headers: BusboyConfig['headers'], body: Buffer): Promise<Form> {
+/** Part by part: what is wrong early ends it early. */
+async function parse(headers: BusboyConfig['headers'], body: readonly Buffer[]): Promise<Form> {
   const parser = parserOf(headers)
   const form = collect(parser)
   let isSettled = false
@@ -54,8 +52,8 @@ async function parse(headers: BusboyConfig['headers'], body: Buffer): Promise<Fo
       isSettled = true
     },
   )
-  for (let start = 0; start < body.length && !isSettled; start += parseAtOnce) {
-    const part = body.subarray(start, start + parseAtOnce)
+  for (const part of body) {
+    if (isSettled) break
     await Promise.race([settled, new Promise<unknown>((resolve) => parser.write(part, resolve))])
   }
   if (!isSettled) parser.end()
