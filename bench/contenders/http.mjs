@@ -59,3 +59,64 @@ function lineEndsIn(bytes) {
   for (let at = bytes.indexOf(10); at !== -1; at = bytes.indexOf(10, at + 1)) count += 1
   return count
 }
+
+/** The gateway with plugins that speak and listen. */
+export async function startAudioGateway() {
+  const { post, ...started } = await startSound('../children/gateway-audio.mjs')
+  return {
+    ...started,
+    /** An answer with speech. */
+    speak: (response_format, input) => {
+      const body = JSON.stringify({ model: 'speech_tts', input, response_format })
+      return post('/v1/audio/speech', { 'content-type': 'application/json' }, [Buffer.from(body)])
+    },
+    /** Has a file heard. */
+    upload: (file) => post('/v1/audio/transcriptions', { 'content-type': formType }, formOf(file)),
+  }
+}
+
+/** What node:http does with as many bytes. */
+export async function startBareSound() {
+  const { post, ...started } = await startSound('../children/http.mjs')
+  return {
+    ...started,
+    bytes: () => post('/bytes', {}, []),
+    upload: (file) => post('/upload', { 'content-type': formType }, formOf(file)),
+  }
+}
+
+const boundary = 'boundary-of-the-form'
+const formType = `multipart/form-data; boundary=${boundary}`
+
+function formOf(file) {
+  const part = (name) => `--${boundary}\r\ncontent-disposition: form-data; name="${name}"`
+  const head = `${part('model')}\r\n\r\nlength_stt\r\n${part('file')}; filename="a.wav"\r\n\r\n`
+  return [Buffer.from(head), file, Buffer.from(`\r\n--${boundary}--\r\n`)]
+}
+
+async function startSound(file) {
+  const child = await startChild(fileURLToPath(new URL(file, import.meta.url)), [])
+  const agent = new Agent({ keepAlive: true, maxSockets: 64 })
+  const port = await child.ask('port')
+  return {
+    ...child,
+    post: (path, headers, parts) => postBytes({ agent, port, path, host: '127.0.0.1' }, headers, parts),
+    stop: async () => {
+      agent.destroy()
+      await child.stop()
+    },
+  }
+}
+
+function postBytes(to, headers, parts) {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  return new Promise((resolve, reject) => {
+    const sent = request(
+      { ...to, method: 'POST', headers: { ...headers, 'content-length': length } },
+      resolve,
+    )
+    sent.on('error', reject)
+    for (const part of parts) sent.write(part)
+    sent.end()
+  })
+}

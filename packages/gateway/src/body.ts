@@ -11,8 +11,8 @@ const leastBytesPerSecond = 1024
 const longestSearched = 65_536
 
 /** The object of a body of JSON. @throws RequestError 400. */
-export function jsonObjectOf(body: Buffer): object {
-  return parseObject(textOf(body), 'The body')
+export function jsonObjectOf(body: readonly Buffer[]): object {
+  return parseObject(textOf(Buffer.concat(body)), 'The body')
 }
 
 /** A text that is a JSON object. @param subject What it is, as messages begin. @throws RequestError 400. */
@@ -50,12 +50,12 @@ export function refuseAllButJson(request: IncomingMessage): void {
   )
 }
 
-/** All bytes of a body. @param ask Asks for it, once it is known that it may come. @throws RequestError 408 or 413. */
+/** All bytes of a body, in the parts that they came in. @param ask Asks for it, once it is known that it may come. @throws RequestError 408 or 413. */
 export function readBody(
   request: IncomingMessage,
   { maxBodyBytes, slowBodyMs }: Pick<GatewayLimits, 'maxBodyBytes' | 'slowBodyMs'>,
   ask: () => void,
-): Promise<Buffer> {
+): Promise<Buffer[]> {
   if (isTooLong(request, maxBodyBytes)) return Promise.reject(tooLong(maxBodyBytes))
   ask()
   return new Promise((resolve, reject) => {
@@ -71,8 +71,7 @@ export function readBody(
       length += chunk.length
       if (length > maxBodyBytes) settle(() => reject(tooLong(maxBodyBytes)))
     }
-    const onEnd = (): void =>
-      settle(() => resolve(chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks)))
+    const onEnd = (): void => settle(() => resolve(chunks))
     const onClose = (): void => settle(() => reject(new RequestError(400, 'The body ended too early')))
     function settle(tell: () => void): void {
       pace.stop()

@@ -85,8 +85,8 @@ export class Exchange {
     return jsonObjectOf(await this.readBytes(this.settings.limits.maxBodyBytes))
   }
 
-  /** The body as it is. @throws RequestError 408 or 413. */
-  readBytes(maxBodyBytes: number): Promise<Buffer> {
+  /** The body as it is, in the parts that it came in. @throws RequestError 408 or 413. */
+  readBytes(maxBodyBytes: number): Promise<Buffer[]> {
     const { slowBodyMs } = this.settings.limits
     return readBody(this.request, { maxBodyBytes, slowBodyMs }, () => {
       if (this.#continueFirst) this.response.writeContinue()

@@ -50,10 +50,12 @@ function formType(request: IncomingMessage): string {
   return type
 }
 
-/** What is parsed at once, in bytes: what is wrong early ends it early. */
-const parseAtOnce = 16_384
-
-async function parse(parser: BusboyInstance, body: Buffer, fileNames: readonly string[]): Promise<Form> {
+/** Part by part: what is wrong early ends it early. */
+async function parse(
+  parser: BusboyInstance,
+  body: readonly Buffer[],
+  fileNames: readonly string[],
+): Promise<Form> {
   const form = collect(parser, fileNames)
   let isSettled = false
   const settled = form.then(
@@ -62,8 +64,8 @@ async function parse(parser: BusboyInstance, body: Buffer, fileNames: readonly s
       isSettled = true
     },
   )
-  for (let start = 0; start < body.length && !isSettled; start += parseAtOnce) {
-    const part = body.subarray(start, start + parseAtOnce)
+  for (const part of body) {
+    if (isSettled) break
     await Promise.race([settled, new Promise<unknown>((resolve) => parser.write(part, resolve))])
   }
   if (!isSettled) parser.end()
@@ -82,7 +84,8 @@ function collect(parser: BusboyInstance, fileNames: readonly string[]): Promise<
       stream.on('limit', () => reject(fileTooLong())).on('error', () => reject(brokenForm()))
       stream.on('data', (part: Buffer) => parts.push(part))
     })
-    parser.on('field', (name, value, _, isCut) => {
+    parser.on('field', (name: string | undefined, value, _, isCut) => {
+      if (name === undefined) return reject(namelessField())
       if (isCut) reject(tooMuch(`A field has at most ${mostFieldBytes} bytes`))
       fields.set(name, [...(fields.get(name) ?? []), value])
     })
@@ -116,6 +119,10 @@ function brokenForm(): RequestError {
       code: 'invalid_form',
     },
   )
+}
+
+function namelessField(): RequestError {
+  return new RequestError(400, 'Each field of the form needs a name', { code: 'invalid_form' })
 }
 
 /** A part may come without any name. */

@@ -4,6 +4,7 @@ import type { PluginHost } from '@appfactory/host'
 import { decodeWav, sniffAudio } from '@appfactory/sdk'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, serveGateway } from '../src/index.js'
+import { tone } from './audio/sound.js'
 import { type Answer, eventsIn, json, post, startHost } from './visitor.js'
 
 let host: PluginHost
@@ -60,11 +61,31 @@ describe('POST /v1/audio/speech', () => {
     expect(data.length).toBeGreaterThan(1000)
   })
 
+  it.each(['mp3', 'opus', 'aac', 'pcm', 'wav', 'flac'])(
+    '%s comes while the plugin speaks',
+    async (response_format) => {
+      const head = await open({ input: '/held 4', response_format, stream_format: 'audio' })
+      const parts = head[Symbol.asyncIterator]()
+      for (let part = 0; part < 3; part++) {
+        expect((await parts.next()).value.length).toBeGreaterThan(0)
+        await say('/go')
+      }
+      head.destroy()
+    },
+  )
+
   it('pcm has 24,000 samples a second, of whatever pieces', async () => {
     expect((await bytes({ input: '/rates 16000 8000 24000', response_format: 'pcm' })).data).toHaveLength(
       14_400,
     )
     expect((await bytes({ input: '/raw', response_format: 'pcm' })).data).toHaveLength(4800)
+    const { data } = await bytes({ input: '/mixed', response_format: 'pcm' })
+    expect(data).toHaveLength(14_400)
+    // The first piece goes as it is, and as the codecs would have it.
+    const first = (await bytes({ input: 'x', response_format: 'pcm', sample_rate: 16_000 })).data
+    expect(first).toHaveLength(3200)
+    const samples = Int16Array.from({ length: 100 }, (_, at) => data.readInt16LE(2 * at))
+    expect(samples).toEqual(tone(24_000, 100 / 24_000))
   })
 
   it('wav comes whole, with its length and one header', async () => {
@@ -144,6 +165,7 @@ describe('POST /v1/audio/speech', () => {
     ['/fail 0 RESOURCE_EXHAUSTED', 429, 'rate_limit_exceeded'],
     ['/fail 0 TTS_SYNTHESIS_FAILED', 500, 'tts_synthesis_failed'],
     ['/nothing', 500, 'no_audio'],
+    ['/empty', 500, 'no_audio'],
   ])('%s has the status %i', async (input, status, code) => {
     for (const more of [{}, { response_format: 'wav' }, { stream_format: 'sse' }]) {
       const answer = await say(input, more)
@@ -152,8 +174,9 @@ describe('POST /v1/audio/speech', () => {
   })
 
   it('cuts the connection where the plugin fails later, so that nobody takes it for the whole', async () => {
+    // Before the headers have gone out, or after that.
     await expect(bytes({ input: '/fail 2 TTS_SYNTHESIS_FAILED', response_format: 'pcm' })).rejects.toThrow(
-      'aborted',
+      /aborted|socket hang up/,
     )
     const events = eventsIn(await say('/fail 2 TTS_SYNTHESIS_FAILED', { stream_format: 'sse' }))
     expect(JSON.parse(events.at(-1) ?? '')).toMatchObject({ error: { code: 'tts_synthesis_failed' } })

@@ -3,6 +3,7 @@ import { loadCodec } from './problem.js'
 
 /** In Hz. A frame is 21 ms long, and the encoder puts one in front. */
 export const aacRate = 48_000
+const frameSamples = 1024
 const bitrate = 96_000
 
 /** AAC in ADTS frames. The codec is no dependency of the gateway: it takes 17 MB. */
@@ -21,13 +22,16 @@ export async function aacEncoder(): Promise<Encoder> {
   await output.start()
   let heard = 0
   return {
-    async push(data) {
-      if (data.length === 0) return []
-      const place = { sampleRate: aacRate, timestamp: heard / aacRate }
-      const sample = new bunny.AudioSample({ data, format: 'f32', numberOfChannels: 1, ...place })
-      heard += data.length
-      await source.add(sample)
-      sample.close()
+    async push(samples) {
+      // The codec may be a few pushes behind: short ones are the less sound that it holds back.
+      for (let start = 0; start < samples.length; start += frameSamples) {
+        const data = samples.subarray(start, start + frameSamples)
+        const place = { sampleRate: aacRate, timestamp: heard / aacRate }
+        const sample = new bunny.AudioSample({ data, format: 'f32', numberOfChannels: 1, ...place })
+        heard += data.length
+        await source.add(sample)
+        sample.close()
+      }
       return made.splice(0)
     },
     async end() {

@@ -63,16 +63,22 @@ export function encoderOf(encoding: Encoding, sampleRate: number): Encoder | Pro
   }
 }
 
+/** Encoders of MP3 that wait for the next answer: to make one takes longer than a second of speech. */
+const spareMp3: Mp3Codec[] = []
+const mostSpare = 4
+
+type Mp3Codec = Awaited<ReturnType<typeof import('wasm-media-encoders')['createMp3Encoder']>>
+
 async function mp3Encoder(sampleRate: number): Promise<Encoder> {
   const name = 'wasm-media-encoders'
   const { createMp3Encoder } = await loadCodec('Making MP3', name, () => import('wasm-media-encoders'))
-  const encoder = await createMp3Encoder()
-  encoder.configure({ sampleRate, channels: 1, bitrate: 96 })
+  const codec = spareMp3.pop() ?? (await createMp3Encoder())
+  codec.configure({ sampleRate, channels: 1, bitrate: 96 })
   return {
     // What it gives is overwritten by the next call.
-    push: (samples) => [encoder.encode([samples]).slice()],
-    end: () => [encoder.finalize().slice()],
-    free: () => {},
+    push: (samples) => [codec.encode([samples]).slice()],
+    end: () => [codec.finalize().slice()],
+    free: () => void (spareMp3.length < mostSpare && spareMp3.push(codec)),
   }
 }
 

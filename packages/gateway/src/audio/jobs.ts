@@ -6,9 +6,11 @@ import { tooLong } from './problem.js'
 import { Resampler } from './resample.js'
 import { joinBytes, type Sound, toPcm } from './samples.js'
 
-/** Bounds of sound: a small file may hold days of silence. */
+/** Bounds of sound as 16-bit mono at its own rate: a small file may hold days of silence. */
 const longestSeconds = 2 * 3600
 const mostBytes = 512 * 1024 * 1024
+/** How long a program that reads a file may take. */
+export const programMs = 120_000
 
 /** What plugins listen to, in Hz. */
 export const hearingRate = 16_000
@@ -31,6 +33,7 @@ export class SpeechJob {
   /** Of samples without a header: what is left of a frame that goes on in the next piece. */
   #rest = new Uint8Array()
   #seconds = 0
+  readonly #abort = new AbortController()
   /** Of a file that is sent whole. */
   #file: Uint8Array[] = []
   #fileBytes = 0
@@ -60,6 +63,7 @@ export class SpeechJob {
   }
 
   free(): void {
+    this.#abort.abort()
     this.#encoder?.free()
     this.#encoder = undefined
   }
@@ -73,7 +77,8 @@ export class SpeechJob {
 
   async *#soundsOf({ audio, format, sampleRate, channels }: Piece): AsyncGenerator<Sound> {
     const isHeaderless = format === 'pcm_s16le' || (format === 'wav' && !decodeWav(audio))
-    if (!isHeaderless) return yield* decode(audio, speechRate)
+    if (!isHeaderless)
+      return yield* decode(audio, { rate: speechRate, signal: this.#abort.signal, programMs })
     const all = joinBytes([this.#rest, audio])
     const whole = all.length - (all.length % (2 * channels))
     this.#rest = all.slice(whole)
@@ -95,33 +100,36 @@ export class SpeechJob {
   }
 }
 
-/** A file as 16-bit mono at `hearingRate`, without a header; nothing if `isGone`. @throws AudioProblem. */
+/** What bounds the reading of a file. */
+export interface HearLimits {
+  seconds: number
+  programMs: number
+}
+
+/** A file as 16-bit mono at `hearingRate`, without a header; nothing once `signal` is aborted. @throws AudioProblem. */
 export async function hear(
   file: Uint8Array,
-  isGone: () => boolean,
-  mostSeconds = longestSeconds,
+  signal: AbortSignal,
+  limits: HearLimits = { seconds: longestSeconds, programMs },
 ): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = []
   let resampler: Resampler | undefined
   let rate = 0
   let bytes = 0
   let seconds = 0
-  const add = (samples: Float32Array): void => {
-    const part = toPcm(samples)
-    bytes += part.length
+  const reading = { rate: hearingRate, signal, programMs: limits.programMs } as const
+  for await (const { samples, sampleRate } of decode(file, reading)) {
+    seconds = boundedSeconds(seconds + samples.length / sampleRate, limits.seconds)
+    bytes += samples.length * 2
     if (bytes > mostBytes) throw tooLong(longestSeconds)
-    parts.push(part)
-  }
-  for await (const { samples, sampleRate } of decode(file, hearingRate)) {
-    seconds = boundedSeconds(seconds + samples.length / sampleRate, mostSeconds)
-    if (sampleRate !== rate && resampler) add(resampler.end())
+    if (sampleRate !== rate && resampler) parts.push(toPcm(resampler.end()))
     if (!resampler || sampleRate !== rate) resampler = new Resampler(sampleRate, hearingRate)
     rate = sampleRate
-    add(resampler.push(samples))
+    parts.push(toPcm(resampler.push(samples)))
     await letOthersRun()
-    if (isGone()) return new Uint8Array()
+    if (signal.aborted) return new Uint8Array()
   }
-  if (resampler) add(resampler.end())
+  if (resampler) parts.push(toPcm(resampler.end()))
   return joinBytes(parts)
 }
 

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { Making } from './encode.js'
 import type { Piece } from './jobs.js'
+import { samplesToSend, slicesOf } from './plain.js'
 import { AudioProblem, type ProblemKind } from './problem.js'
 
 /** What the thread is asked for. A job is asked for one thing at a time, and dropped at its end. */
@@ -135,11 +136,21 @@ export async function* encodeSpeech(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const job = thread.begin()
   try {
+    let isUntouched = true
     for await (const { audio, format, sampleRate, channels } of pieces) {
-      const piece = { audio, format, sampleRate, channels }
-      const bytes = await thread.ask({ op: 'speak', job, making, piece }, signal)
-      if (bytes.length > 0) yield bytes
+      const whole = { audio, format, sampleRate, channels }
+      const samples = isUntouched ? samplesToSend(whole, making) : undefined
+      if (samples) {
+        if (samples.length > 0) yield samples
+        continue
+      }
+      isUntouched = false
+      for (const piece of slicesOf(whole)) {
+        const bytes = await thread.ask({ op: 'speak', job, making, piece }, signal)
+        if (bytes.length > 0) yield bytes
+      }
     }
+    if (isUntouched) return
     const last = await thread.ask({ op: 'end', job, making }, signal)
     if (last.length > 0) yield last
   } finally {

@@ -16,12 +16,12 @@ export default class Echo extends STTContract {
     const [command, code] = (options.prompt ?? '').split(' ')
     if (command === '/fail') throw new PluginError(code, `It failed with ${code}`)
     if (command === '/segments') return segmented(code, options)
-    const { sampleRate, channels, data } = decodeWav(audio)
+    const { sampleRate, channels, data } = decodeWav(audio) ?? {}
     return JSON.stringify({
       bytes: audio.length,
       sampleRate,
       channels,
-      samples: data.length / 2,
+      samples: data && data.length / 2,
       language,
       options,
     })
