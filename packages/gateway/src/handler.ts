@@ -81,7 +81,7 @@ export class Requests {
     const { request, path } = exchange
     this.#gate.refuseForeign(request)
     if (this.#gate.allowPage(exchange)) return undefined
-    const found = routesAt(path)
+    const found = routesAt(path).filter(({ option }) => !option || this.settings[option])
     const method = request.method === 'HEAD' ? 'GET' : request.method
     const route = found.find((each) => each.method === method)
     if (this.#needsKey(route)) this.#gate.refuseStranger(request)

@@ -1,6 +1,7 @@
 import type { PluginHandle, PluginHost, PluginSummary } from '@appfactory/host'
 import {
   type ContractClass,
+  type ContractDescriptor,
   contractBindingOf,
   isPluginError,
   LLMContract,
@@ -29,6 +30,11 @@ export interface ListedModel {
   contract: string
 }
 
+/** A loaded plugin and the methods of its contract. */
+export interface PluginDescription extends Omit<PluginSummary, 'contract'> {
+  contract: ContractDescriptor
+}
+
 /** Names of plugins, as manifests may have them: nothing else is looked up. */
 const pluginName = /^[a-z][a-z0-9]*([_-][a-z0-9]+)*$/
 const longestName = 214
@@ -46,12 +52,13 @@ export class Directory {
   readonly stt: Handles<typeof STTContract>
   /** In seconds of Unix time: what the lists of models say. */
   readonly created = Math.floor(Date.now() / 1000)
-  readonly #host: PluginHost
+  readonly host: PluginHost
+  readonly #descriptions = new Map<string, Promise<PluginDescription | undefined>>()
   readonly #settings: Settings
   #listing: Promise<PluginSummary[]> | undefined
 
   constructor(host: PluginHost, settings: Settings) {
-    this.#host = host
+    this.host = host
     this.#settings = settings
     this.llm = new Handles(host, settings, LLMContract)
     this.tts = new Handles(host, settings, TTSContract)
@@ -81,7 +88,7 @@ export class Directory {
 
   /** The plugins that are loaded, or being started. Who asks meanwhile gets the same answer. */
   async plugins(): Promise<PluginSummary[]> {
-    this.#listing ??= this.#host.list().finally(() => {
+    this.#listing ??= this.host.list().finally(() => {
       this.#listing = undefined
     })
     return (await this.#listing).filter(
@@ -89,12 +96,32 @@ export class Directory {
     )
   }
 
+  /** What a plugin is and what it can do. Undefined: no such plugin is loaded. One that is being started is waited for. */
+  describe(plugin: string): Promise<PluginDescription | undefined> {
+    const known = this.#descriptions.get(plugin)
+    if (known || !isPluginName(plugin)) return known ?? Promise.resolve(undefined)
+    const asked = this.#describe(plugin)
+    this.#descriptions.set(plugin, asked)
+    // Only what was found is kept.
+    const forget = (): void => void this.#descriptions.delete(plugin)
+    asked.then((found) => found ?? forget(), forget)
+    return asked
+  }
+
   /** Stops listening to the host. */
   close(): void {
-    this.#host.off('status', this.#forget).off('swap', this.#forget)
+    this.host.off('status', this.#forget).off('swap', this.#forget)
+  }
+
+  async #describe(plugin: string): Promise<PluginDescription | undefined> {
+    // Only this tells that it is loaded: `describe` would start it.
+    if (!(await ifLoaded(this.host, plugin, this.host.get(plugin)))) return undefined
+    const summary = (await this.plugins()).find(({ name }) => name === plugin)
+    return summary && { ...summary, contract: (await this.host.describe(plugin)).contract }
   }
 
   readonly #forget = (): void => {
+    this.#descriptions.clear()
     for (const handles of [this.llm, this.tts, this.stt]) handles.forget()
   }
 }
@@ -161,23 +188,19 @@ export class Handles<Contract extends ContractClass> {
 
   /** Undefined: no such plugin is loaded. */
   async #handle(plugin: string, id: string): Promise<PluginHandle<InstanceType<Contract>> | undefined> {
-    if (plugin.length > longestName || !pluginName.test(plugin)) return undefined
+    if (!isPluginName(plugin)) return undefined
     const known = this.#handles.get(plugin)
     const handle = known ?? this.#host.get(this.#contract, plugin)
-    if (!known) this.#handles.set(plugin, handle)
+    if (!known) {
+      this.#handles.set(plugin, handle)
+      handle.catch(() => this.#handles.delete(plugin))
+    }
     try {
-      return await handle
+      return await ifLoaded(this.#host, plugin, handle)
     } catch (error) {
-      this.#handles.delete(plugin)
       if (isPluginError(error, 'CONTRACT_MISMATCH')) throw await this.#otherContract(plugin, id)
-      if (isPluginError(error, 'PLUGIN_NOT_FOUND')) return undefined
-      if (isPluginError(error, 'PLUGIN_NOT_READY') && (await this.#isUnloaded(plugin))) return undefined
       throw error
     }
-  }
-
-  async #isUnloaded(plugin: string): Promise<boolean> {
-    return (await this.#host.health(plugin)).status === PluginStatus.UNLOADED
   }
 
   async #otherContract(plugin: string, id: string): Promise<RequestError> {
@@ -185,6 +208,29 @@ export class Handles<Contract extends ContractClass> {
     const message = `The model ${JSON.stringify(id)} is of contract ${contract}, and this needs one of ${this.#name}`
     return new RequestError(400, message, { param: 'model', code: 'model_not_supported' })
   }
+}
+
+function isPluginName(name: string): boolean {
+  return name.length <= longestName && pluginName.test(name)
+}
+
+/** The handle of a plugin; undefined where it is not loaded. */
+async function ifLoaded<Handle>(
+  host: PluginHost,
+  plugin: string,
+  handle: Promise<Handle>,
+): Promise<Handle | undefined> {
+  try {
+    return await handle
+  } catch (error) {
+    if (isPluginError(error, 'PLUGIN_NOT_FOUND')) return undefined
+    if (isPluginError(error, 'PLUGIN_NOT_READY') && (await isUnloaded(host, plugin))) return undefined
+    throw error
+  }
+}
+
+async function isUnloaded(host: PluginHost, plugin: string): Promise<boolean> {
+  return (await host.health(plugin)).status === PluginStatus.UNLOADED
 }
 
 function split(id: string): [plugin: string, model: string | undefined] {

@@ -77,6 +77,8 @@ export interface GatewayOptions {
   publicListings?: boolean
   /** Whether `x-appfactory-…` headers are left out of answers. Default: false. */
   quietHeaders?: boolean
+  /** Whether clients may call each method of each loaded plugin, at `/plugins/…`, and read `/openapi.json`. Default: true. */
+  rest?: boolean
   /** What clients may do. */
   limits?: Partial<GatewayLimits>
   /** Told of what the gateway could not foresee, with the request’s id. Default: nobody. */
@@ -103,6 +105,7 @@ export interface Settings {
   origins: ReadonlySet<string>
   publicListings: boolean
   quietHeaders: boolean
+  rest: boolean
   limits: GatewayLimits
   onError: (error: unknown, requestId: string) => void
 }
@@ -133,6 +136,7 @@ const gatewayRules: Record<keyof GatewayOptions, Rule> = {
   },
   publicListings: { takes: 'true or false', fits: isFlag },
   quietHeaders: { takes: 'true or false', fits: isFlag },
+  rest: { takes: 'true or false', fits: isFlag },
   limits: { takes: 'an object', fits: isObject },
   onError: { takes: 'a function', fits: isFunction },
 }
@@ -159,6 +163,7 @@ export function settingsOf(options: GatewayOptions): Settings {
     origins: new Set(options.cors ?? []),
     publicListings: options.publicListings ?? false,
     quietHeaders: options.quietHeaders ?? false,
+    rest: options.rest ?? true,
     limits: limitsOf(options.limits ?? {}),
     onError: options.onError ?? (() => {}),
   }

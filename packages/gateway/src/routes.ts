@@ -5,14 +5,18 @@ import { listModels, retrieveModel } from './openai/models.js'
 import { speak } from './openai/speech.js'
 import { transcribe } from './openai/transcriptions.js'
 import { listSpeechModels, listVoices } from './openai/voices.js'
+import { describeApi } from './rest/openapi.js'
+import { callMethod, describePlugin, listPlugins } from './rest/plugins.js'
 
 /** Something that clients may ask for. */
 export interface Route {
   method: 'GET' | 'POST'
-  /** Without `/v1`. One that ends in `/*` takes any path below it. */
+  /** Without `/v1`. `{name}` takes one part of a path; `/*` at the end, any path below. */
   path: string
   /** Whether it needs a key, if there are any; `listing`: unless lists are public. Default: true. */
   needsKey?: boolean | 'listing'
+  /** The option without which it is not there. Default: it always is. */
+  option?: 'rest'
   answer(exchange: Exchange): Promise<void> | void
 }
 
@@ -29,6 +33,10 @@ export const routes: readonly Route[] = [
   { method: 'GET', path: '/audio/voices', needsKey: 'listing', answer: listVoices },
   { method: 'GET', path: '/voices', needsKey: 'listing', answer: listVoices },
   { method: 'GET', path: '/audio/models', needsKey: 'listing', answer: listSpeechModels },
+  { method: 'GET', path: '/plugins', option: 'rest', answer: listPlugins },
+  { method: 'GET', path: '/plugins/{plugin}', option: 'rest', answer: describePlugin },
+  { method: 'POST', path: '/plugins/{plugin}/{method}', option: 'rest', answer: callMethod },
+  { method: 'GET', path: '/openapi.json', option: 'rest', answer: tellApi },
 ]
 
 /** That the gateway is there. Nothing else: who asks has shown no key. */
@@ -36,13 +44,22 @@ function tellHealth(exchange: Exchange): void {
   exchange.sendJson({ status: 'ok' })
 }
 
-const exact = groupByPath(routes.filter(({ path }) => !path.endsWith('/*')))
-const below = groupByPath(routes.filter(({ path }) => path.endsWith('/*')))
+function tellApi(exchange: Exchange): Promise<void> {
+  return describeApi(exchange, routes)
+}
+
+const byPath = groupByPath(routes)
+const patterns = [...byPath].flatMap(([path, all]) =>
+  /[*{]/.test(path) ? [{ path: patternOf(path), all }] : [],
+)
 
 /** The routes of a path, one for each method. */
 export function routesAt(path: string): readonly Route[] {
-  const [, first = ''] = path.split('/', 2)
-  return exact.get(path) ?? (path.length > first.length + 2 ? below.get(`/${first}/*`) : undefined) ?? []
+  return byPath.get(path) ?? patterns.find((each) => each.path.test(path))?.all ?? []
+}
+
+function patternOf(path: string): RegExp {
+  return new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+').replace(/\*$/, '.+')}$`)
 }
 
 function groupByPath(all: readonly Route[]): ReadonlyMap<string, Route[]> {

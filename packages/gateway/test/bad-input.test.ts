@@ -1,6 +1,7 @@
 import type { PluginHost } from '@appfactory/host'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, serveGateway } from '../src/index.js'
+import { randomOf } from './random.js'
 import { chat, json, post, startHost, textIn } from './visitor.js'
 
 let host: PluginHost
@@ -147,15 +148,6 @@ describe('POST /v1/chat/completions', () => {
     expect(textIn(await chat(gateway.port, 'x', { some_day: 1, logprobs: false, n: 1 }))).toBe('x')
   })
 })
-
-/** Numbers from 0 to 1 that are the same for the same seed. */
-function randomOf(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32
-    return state / 2 ** 32
-  }
-}
 
 const strange: unknown[] = [
   ...[null, true, 0, -1, 1.5, 1e308, '', 'x', '\u0000', '\ud800', '/pieces 2', [], [[]], {}],

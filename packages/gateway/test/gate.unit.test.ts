@@ -163,7 +163,7 @@ describe('keys', () => {
     const port = await start({ keys: ['one'] })
     const open = await Promise.all(
       routes.map(async ({ method, path }) => {
-        const { status } = await send(port, { method, path: `/v1${path.replace('*', 'x')}` })
+        const { status } = await send(port, { method, path: `/v1${path.replace(/\*|\{\w+\}/g, 'x')}` })
         return status === 401 ? [] : [path]
       }),
     )
@@ -201,6 +201,10 @@ describe('routes', () => {
       'GET /audio/voices',
       'GET /voices',
       'GET /audio/models',
+      'GET /plugins',
+      'GET /plugins/{plugin}',
+      'POST /plugins/{plugin}/{method}',
+      'GET /openapi.json',
     ])
   })
 

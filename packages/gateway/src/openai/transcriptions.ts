@@ -52,7 +52,8 @@ function valuesOf({ fields }: Form): object {
   return Object.fromEntries(names.map((name) => [name, value(name)]))
 }
 
-function fileOf({ file }: Form): Buffer {
+function fileOf({ files }: Form): Buffer {
+  const file = files.get('file')
   if (file) return file
   throw new RequestError(400, 'file: is required', { param: 'file', code: 'missing_required_parameter' })
 }

@@ -169,6 +169,10 @@ export const commands: readonly Command[] = [
       cors: { kind: 'list', describe: 'Origin of pages that may ask: https://app.example (repeatable)' },
       'public-listings': { kind: 'flag', describe: 'List voices and speech models without a key' },
       'quiet-headers': { kind: 'flag', describe: 'Send no x-appfactory-… headers' },
+      'openai-only': {
+        kind: 'flag',
+        describe: 'Serve no methods of plugins at /plugins, and no /openapi.json',
+      },
       json: jsonConfig,
     },
     settings: [...hostSettings, ...loadSettings],

@@ -19,6 +19,7 @@ export interface GatewayFlags {
   cors: string[] | undefined
   publicListings: boolean
   quietHeaders: boolean
+  openaiOnly: boolean
 }
 
 /**
@@ -34,6 +35,7 @@ export async function gatewayOptions(
   const fallbackModel = flags.fallbackModel
   return {
     ...{ port, address, allowOpen, strictModels, publicListings, quietHeaders },
+    rest: !flags.openaiOnly,
     ...(fallbackModel === undefined ? {} : { fallbackModel }),
     keys: [...(await keysOf(flags.keyFile)), ...wordsOf(env['APPFACTORY_GATEWAY_KEYS'])],
     models: Object.fromEntries((flags.model ?? []).map(aliasOf)),

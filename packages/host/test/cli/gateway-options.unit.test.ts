@@ -16,6 +16,7 @@ const flags: GatewayFlags = {
   cors: undefined,
   publicListings: false,
   quietHeaders: false,
+  openaiOnly: false,
 }
 
 function keyFile(text: string, mode = 0o600): string {
