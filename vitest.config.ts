@@ -29,7 +29,7 @@ const sameOnEachNode = [
   '**/test/python/*.test.ts',
   '**/gateway/test/bad-input.test.ts',
   '**/gateway/test/command.test.ts',
-  '**/gateway/test/{speech,transcriptions}.test.ts',
+  '**/gateway/test/{speech,transcriptions,rest,mcp}.test.ts',
   '**/gateway/test/clients/*.test.ts',
   '**/config/*.test.ts',
   '**/instance/handshake.test.ts',

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isTooLong, readBody, readJson } from './body.js'
 import { errorBody, type Failure, gatewayClosing } from './errors.js'
+import type { McpRoute } from './mcp/route.js'
 import type { Directory } from './models.js'
 import type { Settings } from './options.js'
 
@@ -11,6 +12,7 @@ const jsonHeaders = { 'content-type': 'application/json', 'cache-control': 'no-s
 export interface Shared {
   readonly settings: Settings
   readonly directory: Directory
+  readonly mcp: McpRoute
 }
 
 /** A request and its answer. What runs for it is cancelled when the client goes. */
@@ -20,6 +22,9 @@ export class Exchange {
   readonly response: ServerResponse
   readonly directory: Directory
   readonly settings: Settings
+  readonly mcp: McpRoute
+  /** Whether it stays open without any work: nobody who closes the gateway waits for its end. */
+  isStandby = false
   /** Without `/v1`, doubled slashes and a slash at the end: `/models/llm_llama`. */
   readonly path: string
   readonly #query: string
@@ -28,7 +33,7 @@ export class Exchange {
   readonly #continueFirst: boolean
 
   constructor(
-    { settings, directory }: Shared,
+    { settings, directory, mcp }: Shared,
     request: IncomingMessage,
     response: ServerResponse,
     continueFirst: boolean,
@@ -37,6 +42,7 @@ export class Exchange {
     this.response = response
     this.settings = settings
     this.directory = directory
+    this.mcp = mcp
     this.#continueFirst = continueFirst
     const [path = '', query = ''] = splitUrl(request.url ?? '/')
     this.path = routePath(path)

@@ -41,7 +41,7 @@ export class Gate {
       return false
     }
     exchange.writeHead(204, {
-      'access-control-allow-methods': 'GET, POST',
+      'access-control-allow-methods': 'GET, POST, DELETE',
       'access-control-allow-headers': request.headers['access-control-request-headers'] ?? 'content-type',
       'access-control-max-age': '600',
     })
@@ -67,7 +67,7 @@ export class Gate {
   }
 }
 
-const exposed = 'x-request-id, retry-after, x-should-retry, x-appfactory-ignored'
+const exposed = 'x-request-id, retry-after, x-should-retry, x-appfactory-ignored, mcp-session-id'
 const noKey = 'A key is needed: send it as "Authorization: Bearer KEY", or as x-api-key'
 
 /** An address that was reached over IPv4, as clients write it. */

@@ -4,6 +4,7 @@ import { maxTimerMs } from '@appfactory/sdk/internal'
 import { failureOf, gatewayClosing, RequestError } from './errors.js'
 import { Exchange, type Shared } from './exchange.js'
 import { Gate } from './gate.js'
+import { McpRoute } from './mcp/route.js'
 import { Directory } from './models.js'
 import { type GatewayOptions, type Settings, settingsOf } from './options.js'
 import { type Route, routesAt } from './routes.js'
@@ -46,7 +47,8 @@ export class Requests {
 
   constructor(host: PluginHost, settings: Settings) {
     this.settings = settings
-    this.#shared = { settings, directory: new Directory(host, settings) }
+    const directory = new Directory(host, settings)
+    this.#shared = { settings, directory, mcp: new McpRoute(directory, settings) }
     this.#gate = new Gate(settings)
   }
 
@@ -61,6 +63,7 @@ export class Requests {
   async close(): Promise<void> {
     this.#isClosing = true
     await this.#idle(this.settings.limits.drainTimeoutMs)
+    await this.#shared.mcp.close()
     for (const exchange of this.#underWay) exchange.close()
     // Their clients are to read why.
     await this.#idle(lastWordsMs)
@@ -106,12 +109,17 @@ export class Requests {
 
   #ended(exchange: Exchange): void {
     this.#underWay.delete(exchange)
-    if (this.#underWay.size === 0) this.#onIdle?.()
+    if (this.#isIdle()) this.#onIdle?.()
+  }
+
+  #isIdle(): boolean {
+    for (const { isStandby } of this.#underWay) if (!isStandby) return false
+    return true
   }
 
   /** Resolves when no request is under way, or the time for that is up. */
   async #idle(ms: number): Promise<void> {
-    if (this.#underWay.size === 0) return
+    if (this.#isIdle()) return
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, Math.min(ms, maxTimerMs))
       this.#onIdle = () => {

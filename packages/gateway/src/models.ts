@@ -108,6 +108,13 @@ export class Directory {
     return asked
   }
 
+  /** All plugins that are loaded. One that can’t be described, because it is in quarantine say, is left out. */
+  async descriptions(): Promise<PluginDescription[]> {
+    const names = (await this.plugins()).map(({ name }) => name)
+    const found = await Promise.all(names.map((name) => this.describe(name).catch(() => undefined)))
+    return found.filter((plugin) => plugin !== undefined)
+  }
+
   /** Stops listening to the host. */
   close(): void {
     this.host.off('status', this.#forget).off('swap', this.#forget)

@@ -79,6 +79,10 @@ export interface GatewayOptions {
   quietHeaders?: boolean
   /** Whether clients may call each method of each loaded plugin, at `/plugins/…`, and read `/openapi.json`. Default: true. */
   rest?: boolean
+  /** Whether clients of MCP may use the methods of plugins as tools, at `/mcp`. Default: false. */
+  mcp?: boolean
+  /** Folder whose files clients of MCP may name in place of bytes. Default: none. */
+  mcpRoot?: string
   /** What clients may do. */
   limits?: Partial<GatewayLimits>
   /** Told of what the gateway could not foresee, with the request’s id. Default: nobody. */
@@ -106,6 +110,8 @@ export interface Settings {
   publicListings: boolean
   quietHeaders: boolean
   rest: boolean
+  mcp: boolean
+  mcpRoot: string | undefined
   limits: GatewayLimits
   onError: (error: unknown, requestId: string) => void
 }
@@ -137,6 +143,8 @@ const gatewayRules: Record<keyof GatewayOptions, Rule> = {
   publicListings: { takes: 'true or false', fits: isFlag },
   quietHeaders: { takes: 'true or false', fits: isFlag },
   rest: { takes: 'true or false', fits: isFlag },
+  mcp: { takes: 'true or false', fits: isFlag },
+  mcpRoot: { takes: 'the path of a folder', fits: isText },
   limits: { takes: 'an object', fits: isObject },
   onError: { takes: 'a function', fits: isFunction },
 }
@@ -164,6 +172,8 @@ export function settingsOf(options: GatewayOptions): Settings {
     publicListings: options.publicListings ?? false,
     quietHeaders: options.quietHeaders ?? false,
     rest: options.rest ?? true,
+    mcp: options.mcp ?? false,
+    mcpRoot: options.mcpRoot,
     limits: limitsOf(options.limits ?? {}),
     onError: options.onError ?? (() => {}),
   }

@@ -109,7 +109,7 @@ describe('pages', () => {
       status: 204,
       headers: {
         'access-control-allow-origin': origin,
-        'access-control-allow-methods': 'GET, POST',
+        'access-control-allow-methods': 'GET, POST, DELETE',
         'access-control-allow-headers': 'x-a, x-b',
         vary: 'origin',
       },
@@ -205,6 +205,9 @@ describe('routes', () => {
       'GET /plugins/{plugin}',
       'POST /plugins/{plugin}/{method}',
       'GET /openapi.json',
+      'GET /mcp',
+      'POST /mcp',
+      'DELETE /mcp',
     ])
   })
 

@@ -12,11 +12,7 @@ import { errorSchema, type Operation, operations } from './operations.table.js'
 /** `GET /openapi.json`: all routes, and each method of each loaded plugin. */
 export async function describeApi(exchange: Exchange, routes: readonly Route[]): Promise<void> {
   const { directory, settings } = exchange
-  const names = (await directory.plugins()).map(({ name }) => name)
-  // One that is in quarantine keeps nobody from the others.
-  const plugins = await Promise.all(names.map((name) => directory.describe(name).catch(() => undefined)))
-  const known = plugins.filter((plugin) => plugin !== undefined)
-  exchange.sendJson(apiDocument(known, routes, settings))
+  exchange.sendJson(apiDocument(await directory.descriptions(), routes, settings))
 }
 
 /** The document, by OpenAPI 3.1. */

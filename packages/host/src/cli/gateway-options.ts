@@ -20,6 +20,8 @@ export interface GatewayFlags {
   publicListings: boolean
   quietHeaders: boolean
   openaiOnly: boolean
+  mcp: boolean
+  mcpRoot: string | undefined
 }
 
 /**
@@ -32,16 +34,26 @@ export async function gatewayOptions(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<object> {
   const { port, host: address, allowOpen, strictModels, publicListings, quietHeaders } = flags
-  const fallbackModel = flags.fallbackModel
+  const { fallbackModel, mcp, mcpRoot } = flags
+  await checkFolder('--mcp-root', mcpRoot)
   return {
     ...{ port, address, allowOpen, strictModels, publicListings, quietHeaders },
     rest: !flags.openaiOnly,
+    mcp,
+    ...(mcpRoot === undefined ? {} : { mcpRoot }),
     ...(fallbackModel === undefined ? {} : { fallbackModel }),
     keys: [...(await keysOf(flags.keyFile)), ...wordsOf(env['APPFACTORY_GATEWAY_KEYS'])],
     models: Object.fromEntries((flags.model ?? []).map(aliasOf)),
     hostNames: flags.hostName ?? [],
     cors: flags.cors ?? [],
   }
+}
+
+/** @throws UsageError where a flag names no folder. */
+export async function checkFolder(flag: string, path: string | undefined): Promise<void> {
+  if (path === undefined) return
+  const stats = await stat(path).catch(() => undefined)
+  if (!stats?.isDirectory()) throw new UsageError(`${flag} ${path}: there is no such folder`)
 }
 
 /** `gpt-4o-mini=llm_llama/small` */

@@ -1,17 +1,13 @@
 import { once } from 'node:events'
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { describeThrown } from '@appfactory/sdk/internal'
 import type { PluginHost } from '../host.js'
 import { type GatewayFlags, gatewayOptions } from './gateway-options.js'
+import { importGateway } from './gateway-package.js'
 import { whyNotListening } from './listening.js'
 import { type CommonOptions, complain, exitCodes, print, type Streams } from './output.js'
 import { startServing } from './serve.js'
 import { checkPort } from './tester.js'
 import { UsageError } from './usage-error.js'
-
-const packageName = '@appfactory/gateway'
 
 /** What this command uses of the package, which depends on this one. */
 interface GatewayModule {
@@ -23,7 +19,7 @@ export async function gateway(streams: Streams, options: CommonOptions & Gateway
   const { port, host: address } = options
   checkPort(port)
   const serveOptions = { ...(await gatewayOptions(options, process.env)), onError: tellErrors(streams) }
-  const { serveGateway } = await importGateway()
+  const { serveGateway } = await importGateway('', isGatewayModule)
   const stop = streams.stop.takeOver()
   await using serving = await startServing(streams, options)
   const server = await serveGateway(serving.host, serveOptions).catch((error: unknown) => {
@@ -33,30 +29,10 @@ export async function gateway(streams: Streams, options: CommonOptions & Gateway
   })
   // Requests wait for plugins that are loading.
   await serving.load()
-  print(streams, welcome(server.url))
+  print(streams, welcome(server.url, options.mcp))
   if (!stop.aborted) await once(stop, 'abort')
   await server.close()
   return exitCodes.done
-}
-
-/** The package of the working directory's project, or the one beside this package. */
-async function importGateway(): Promise<GatewayModule> {
-  for (const from of [join(process.cwd(), 'package.json'), import.meta.url]) {
-    const path = resolved(from)
-    const loaded: unknown = path === undefined ? undefined : await import(pathToFileURL(path).href)
-    if (isGatewayModule(loaded)) return loaded
-  }
-  throw new Error(
-    `The gateway is a package of its own, which is not installed here. Install it: npm install ${packageName}`,
-  )
-}
-
-function resolved(from: string): string | undefined {
-  try {
-    return createRequire(from).resolve(packageName)
-  } catch {
-    return undefined
-  }
 }
 
 function isGatewayModule(loaded: unknown): loaded is GatewayModule {
@@ -68,11 +44,12 @@ function tellErrors(streams: Streams): (error: unknown, requestId: string) => vo
 }
 
 /** The first line is for programs, the others are for people. */
-function welcome(url: string): string {
+function welcome(url: string, mcp: boolean): string {
   return [
     `Gateway: ${url}`,
     `  curl ${url}/models`,
     `  new OpenAI({ baseURL: '${url}', apiKey: 'none' })`,
     `  OPENAI_API_BASE_URL=${url}`,
+    ...(mcp ? [`  MCP: ${url.replace(/\/v1$/, '/mcp')}`] : []),
   ].join('\n')
 }

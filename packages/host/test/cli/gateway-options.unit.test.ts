@@ -17,6 +17,8 @@ const flags: GatewayFlags = {
   publicListings: false,
   quietHeaders: false,
   openaiOnly: false,
+  mcp: false,
+  mcpRoot: undefined,
 }
 
 function keyFile(text: string, mode = 0o600): string {
