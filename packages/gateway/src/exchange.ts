@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isTooLong, readBody, readJson } from './body.js'
 import { errorBody, type Failure, gatewayClosing } from './errors.js'
 import type { McpRoute } from './mcp/route.js'
+import type { GatewayMetrics } from './metrics.js'
 import type { Directory } from './models.js'
 import type { Settings } from './options.js'
 
@@ -13,6 +14,8 @@ export interface Shared {
   readonly settings: Settings
   readonly directory: Directory
   readonly mcp: McpRoute
+  /** Undefined: nothing is counted. */
+  readonly metrics: GatewayMetrics | undefined
 }
 
 /** A request and its answer. What runs for it is cancelled when the client goes. */
@@ -23,6 +26,13 @@ export class Exchange {
   readonly directory: Directory
   readonly settings: Settings
   readonly mcp: McpRoute
+  readonly metrics: GatewayMetrics | undefined
+  /** What answers it, as the table of routes has it. */
+  route: string | undefined
+  /** The name of the plugin that answers it. */
+  plugin: string | undefined
+  /** When its answer began, by `performance.now()`. */
+  answeredAt: number | undefined
   /** Whether it stays open without any work: nobody who closes the gateway waits for its end. */
   isStandby = false
   /** Without `/v1`, doubled slashes and a slash at the end: `/models/llm_llama`. */
@@ -33,7 +43,7 @@ export class Exchange {
   readonly #continueFirst: boolean
 
   constructor(
-    { settings, directory, mcp }: Shared,
+    { settings, directory, mcp, metrics }: Shared,
     request: IncomingMessage,
     response: ServerResponse,
     continueFirst: boolean,
@@ -43,6 +53,7 @@ export class Exchange {
     this.settings = settings
     this.directory = directory
     this.mcp = mcp
+    this.metrics = metrics
     this.#continueFirst = continueFirst
     const [path = '', query = ''] = splitUrl(request.url ?? '/')
     this.path = routePath(path)
@@ -86,6 +97,7 @@ export class Exchange {
 
   /** Begins the answer. */
   writeHead(status: number, headers: Readonly<Record<string, string | number>>): void {
+    this.answeredAt = performance.now()
     // Faster than setHeader(), which this would be the only use of.
     this.response.writeHead(status, { 'x-request-id': this.id, ...headers })
   }

@@ -5,6 +5,7 @@ import { failureOf, gatewayClosing, RequestError } from './errors.js'
 import { Exchange, type Shared } from './exchange.js'
 import { Gate } from './gate.js'
 import { McpRoute } from './mcp/route.js'
+import { GatewayMetrics } from './metrics.js'
 import { Directory } from './models.js'
 import { type GatewayOptions, type Settings, settingsOf } from './options.js'
 import { type Route, routesAt } from './routes.js'
@@ -48,7 +49,8 @@ export class Requests {
   constructor(host: PluginHost, settings: Settings) {
     this.settings = settings
     const directory = new Directory(host, settings)
-    this.#shared = { settings, directory, mcp: new McpRoute(directory, settings) }
+    const metrics = settings.metrics ? new GatewayMetrics(host) : undefined
+    this.#shared = { settings, directory, metrics, mcp: new McpRoute(directory, settings) }
     this.#gate = new Gate(settings)
   }
 
@@ -56,6 +58,7 @@ export class Requests {
   answer(request: IncomingMessage, response: ServerResponse, continueFirst = false): void {
     const exchange = new Exchange(this.#shared, request, response, continueFirst)
     this.#underWay.add(exchange)
+    this.#shared.metrics?.watch(exchange)
     response.once('close', () => this.#ended(exchange))
     void this.#answer(exchange)
   }
@@ -87,6 +90,7 @@ export class Requests {
     const found = routesAt(path).filter(({ option }) => !option || this.settings[option])
     const method = request.method === 'HEAD' ? 'GET' : request.method
     const route = found.find((each) => each.method === method)
+    exchange.route = route?.path
     if (this.#needsKey(route)) this.#gate.refuseStranger(request)
     if (route) return route
     throw found.length === 0 ? noSuchRoute(request) : wrongMethod(request, found)
@@ -94,6 +98,7 @@ export class Requests {
 
   #needsKey(route: Route | undefined): boolean {
     const { needsKey = true } = route ?? {}
+    if (needsKey === 'metrics') return !this.settings.publicMetrics
     return needsKey === 'listing' ? !this.settings.publicListings : needsKey
   }
 

@@ -83,6 +83,10 @@ export interface GatewayOptions {
   mcp?: boolean
   /** Folder whose files clients of MCP may name in place of bytes. Default: none. */
   mcpRoot?: string
+  /** Whether `/metrics` tells Prometheus what the gateway and its host have done. Default: false. */
+  metrics?: boolean
+  /** Whether `/metrics` needs no key. Default: false. */
+  publicMetrics?: boolean
   /** What clients may do. */
   limits?: Partial<GatewayLimits>
   /** Told of what the gateway could not foresee, with the request’s id. Default: nobody. */
@@ -112,6 +116,8 @@ export interface Settings {
   rest: boolean
   mcp: boolean
   mcpRoot: string | undefined
+  metrics: boolean
+  publicMetrics: boolean
   limits: GatewayLimits
   onError: (error: unknown, requestId: string) => void
 }
@@ -145,6 +151,8 @@ const gatewayRules: Record<keyof GatewayOptions, Rule> = {
   rest: { takes: 'true or false', fits: isFlag },
   mcp: { takes: 'true or false', fits: isFlag },
   mcpRoot: { takes: 'the path of a folder', fits: isText },
+  metrics: { takes: 'true or false', fits: isFlag },
+  publicMetrics: { takes: 'true or false', fits: isFlag },
   limits: { takes: 'an object', fits: isObject },
   onError: { takes: 'a function', fits: isFunction },
 }
@@ -174,6 +182,8 @@ export function settingsOf(options: GatewayOptions): Settings {
     rest: options.rest ?? true,
     mcp: options.mcp ?? false,
     mcpRoot: options.mcpRoot,
+    metrics: options.metrics ?? false,
+    publicMetrics: options.publicMetrics ?? false,
     limits: limitsOf(options.limits ?? {}),
     onError: options.onError ?? (() => {}),
   }

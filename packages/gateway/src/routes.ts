@@ -13,10 +13,10 @@ export interface Route {
   method: 'GET' | 'POST' | 'DELETE'
   /** Without `/v1`. `{name}` takes one part of a path; `/*` at the end, any path below. */
   path: string
-  /** Whether it needs a key, if there are any; `listing`: unless lists are public. Default: true. */
-  needsKey?: boolean | 'listing'
+  /** Whether it needs a key, if there are any; `listing`, `metrics`: unless these are public. Default: true. */
+  needsKey?: boolean | 'listing' | 'metrics'
   /** The option without which it is not there. Default: it always is. */
-  option?: 'rest' | 'mcp'
+  option?: 'rest' | 'mcp' | 'metrics'
   answer(exchange: Exchange): Promise<void> | void
 }
 
@@ -40,11 +40,16 @@ export const routes: readonly Route[] = [
   { method: 'GET', path: '/mcp', option: 'mcp', answer: answerMcp },
   { method: 'POST', path: '/mcp', option: 'mcp', answer: answerMcp },
   { method: 'DELETE', path: '/mcp', option: 'mcp', answer: answerMcp },
+  { method: 'GET', path: '/metrics', needsKey: 'metrics', option: 'metrics', answer: sendMetrics },
 ]
 
 /** That the gateway is there. Nothing else: who asks has shown no key. */
 function tellHealth(exchange: Exchange): void {
   exchange.sendJson({ status: 'ok' })
+}
+
+function sendMetrics(exchange: Exchange): void {
+  exchange.metrics?.send(exchange)
 }
 
 function answerMcp(exchange: Exchange): Promise<void> {

@@ -208,6 +208,7 @@ describe('routes', () => {
       'GET /mcp',
       'POST /mcp',
       'DELETE /mcp',
+      'GET /metrics',
     ])
   })
 

@@ -5,5 +5,8 @@
 export { jsonErrorPlace } from './cli/json-error.js'
 export { isFromElsewhere, isLocalName, isLoopback, nameOfHost, soleHostOf } from './http/names.js'
 export { digestOf, indexOfSecret } from './http/secrets.js'
+export { Durations, histogramSamples } from './metrics/durations.js'
+export { type Family, prometheusText, prometheusType } from './metrics/prometheus.js'
+export { withRests } from './metrics/serve.js'
 export { checkedNumbers, count, type NumberRule, size, time } from './numbers.js'
 export { readSmallBytes } from './small-file.js'

@@ -36,6 +36,7 @@ export async function speak(exchange: Exchange): Promise<void> {
   const encoding = encodingOf(request)
   if (!/[\p{L}\p{N}]/u.test(request.input)) throw wrongMember('input', 'must have something that can be said')
   const { handle, model } = await exchange.directory.tts.find(request.model)
+  exchange.plugin = handle.name
   if (model !== undefined) throw modelNotFound(request.model)
   const voice = await voiceOf(exchange, handle, request)
   const usage = new Usage()

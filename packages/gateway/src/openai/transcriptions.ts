@@ -28,6 +28,7 @@ export async function transcribe(exchange: Exchange): Promise<void> {
   const file = fileOf(form)
   if (request.include?.includes('logprobs')) throw unsupported('include', 'plugins do not tell logprobs')
   const { handle, model } = await exchange.directory.stt.find(request.model)
+  exchange.plugin = handle.name
   if (model !== undefined) throw modelNotFound(request.model)
   const recording = await recordingOf(file, exchange.signal).catch((error: unknown) => {
     throw audioFailure(error, 'file')

@@ -68,7 +68,8 @@ function routePaths(routes: readonly Route[], settings: Settings): PathEntry[] {
   return routes.flatMap(({ method, path, needsKey = true, option }): PathEntry[] => {
     const operation = operations[`${method} ${path}`]
     if (!operation || (option && !settings[option])) return []
-    const isOpen = !needsKey || (needsKey === 'listing' && settings.publicListings)
+    const isPublic = { listing: settings.publicListings, metrics: settings.publicMetrics }
+    const isOpen = typeof needsKey === 'string' ? isPublic[needsKey] : !needsKey
     const open = isOpen && settings.keys.length > 0 ? { security: [] } : {}
     const named = path.replace(/\*$/, `{${operation.path}}`)
     return [[named, method.toLowerCase(), { ...routeOperation(method, named, operation), ...open }]]

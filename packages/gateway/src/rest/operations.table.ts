@@ -52,6 +52,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   'GET /openapi.json': { summary: 'Describes all this.' },
   'GET /mcp': { summary: 'Tells a client of MCP what changes.', answers: [events] },
   'POST /mcp': { summary: 'Answers a client of MCP.', json: z.looseObject({}), answers: [json, events] },
+  'GET /metrics': { summary: 'Tells Prometheus what was done.', answers: ['text/plain'] },
   'DELETE /mcp': { summary: 'Ends the session of a client of MCP.' },
 }
 

@@ -179,6 +179,11 @@ export const commands: readonly Command[] = [
       },
       mcp: { kind: 'flag', describe: 'Serve the methods of plugins as tools of MCP, at /mcp' },
       'mcp-root': mcpRoot,
+      metrics: {
+        kind: 'flag',
+        describe: 'Serve Prometheus’ metrics of the gateway and its host, at /metrics',
+      },
+      'public-metrics': { kind: 'flag', describe: 'Serve /metrics without a key' },
       json: jsonConfig,
     },
     settings: [...hostSettings, ...loadSettings],

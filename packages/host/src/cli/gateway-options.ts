@@ -22,6 +22,8 @@ export interface GatewayFlags {
   openaiOnly: boolean
   mcp: boolean
   mcpRoot: string | undefined
+  metrics: boolean
+  publicMetrics: boolean
 }
 
 /**
@@ -34,12 +36,12 @@ export async function gatewayOptions(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<object> {
   const { port, host: address, allowOpen, strictModels, publicListings, quietHeaders } = flags
-  const { fallbackModel, mcp, mcpRoot } = flags
+  const { fallbackModel, mcp, mcpRoot, metrics, publicMetrics } = flags
   await checkFolder('--mcp-root', mcpRoot)
   return {
     ...{ port, address, allowOpen, strictModels, publicListings, quietHeaders },
     rest: !flags.openaiOnly,
-    mcp,
+    ...{ mcp, metrics, publicMetrics },
     ...(mcpRoot === undefined ? {} : { mcpRoot }),
     ...(fallbackModel === undefined ? {} : { fallbackModel }),
     keys: [...(await keysOf(flags.keyFile)), ...wordsOf(env['APPFACTORY_GATEWAY_KEYS'])],

@@ -19,6 +19,8 @@ const flags: GatewayFlags = {
   openaiOnly: false,
   mcp: false,
   mcpRoot: undefined,
+  metrics: false,
+  publicMetrics: false,
 }
 
 function keyFile(text: string, mode = 0o600): string {
