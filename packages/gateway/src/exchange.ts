@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isTooLong, jsonObjectOf, readBody, refuseAllButJson } from './body.js'
 import { errorBody, type Failure, gatewayClosing } from './errors.js'
-import type { Key } from './keys.js'
+import type { Access, Key } from './keys.js'
+import type { McpRoute } from './mcp/route.js'
+import type { GatewayMetrics } from './metrics.js'
 import type { Directory } from './models.js'
 import type { Settings } from './options.js'
 
@@ -12,6 +14,9 @@ const jsonHeaders = { 'content-type': 'application/json', 'cache-control': 'no-s
 export interface Shared {
   readonly settings: Settings
   readonly directory: Directory
+  readonly mcp: McpRoute
+  /** Undefined: nothing is counted. */
+  readonly metrics: GatewayMetrics | undefined
 }
 
 /** A request and its answer. What runs for it is cancelled when the client goes. */
@@ -20,6 +25,16 @@ export class Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly settings: Settings
+  readonly mcp: McpRoute
+  readonly metrics: GatewayMetrics | undefined
+  /** What answers it, as the table of routes has it. */
+  route: string | undefined
+  /** The name of the plugin that answers it. */
+  plugin: string | undefined
+  /** When its answer began, by `performance.now()`. */
+  answeredAt: number | undefined
+  /** Whether it stays open without any work: nobody who closes the gateway waits for its end. */
+  isStandby = false
   /** Without `/v1`, doubled slashes and a slash at the end: `/models/llm_llama`. */
   readonly path: string
   readonly #query: string
@@ -30,7 +45,7 @@ export class Exchange {
   readonly #continueFirst: boolean
 
   constructor(
-    { settings, directory }: Shared,
+    { settings, directory, mcp, metrics }: Shared,
     request: IncomingMessage,
     response: ServerResponse,
     continueFirst: boolean,
@@ -39,6 +54,8 @@ export class Exchange {
     this.response = response
     this.settings = settings
     this.#directory = directory
+    this.mcp = mcp
+    this.metrics = metrics
     this.#continueFirst = continueFirst
     const [path = '', query = ''] = splitUrl(request.url ?? '/')
     this.path = routePath(path)
@@ -56,6 +73,11 @@ export class Exchange {
   /** The plugins, as far as the request’s key may use them. */
   get directory(): Directory {
     return this.#directory
+  }
+
+  /** What its key may use; undefined: all. */
+  get access(): Access | undefined {
+    return this.#key?.access
   }
 
   /** How long its sound may be, in seconds. */
@@ -106,6 +128,7 @@ export class Exchange {
 
   /** Begins the answer. */
   writeHead(status: number, headers: Readonly<Record<string, string | number>>): void {
+    this.answeredAt = performance.now()
     // Faster than setHeader(), which this would be the only use of.
     this.response.writeHead(status, { 'x-request-id': this.id, ...headers })
   }

@@ -36,7 +36,7 @@ export class Gate {
       return false
     }
     exchange.writeHead(204, {
-      'access-control-allow-methods': 'GET, POST',
+      'access-control-allow-methods': 'GET, POST, DELETE',
       'access-control-allow-headers': request.headers['access-control-request-headers'] ?? 'content-type',
       'access-control-max-age': '600',
     })
@@ -72,7 +72,7 @@ export class Gate {
 }
 
 const exposed = [
-  ...['x-request-id', 'retry-after', 'x-should-retry', 'x-appfactory-ignored'],
+  ...['x-request-id', 'retry-after', 'x-should-retry', 'x-appfactory-ignored', 'mcp-session-id'],
   ...['x-ratelimit-limit-requests', 'x-ratelimit-remaining-requests', 'x-ratelimit-reset-requests'],
 ].join(', ')
 const noKey = 'A key is needed: send it as "Authorization: Bearer KEY", or as x-api-key'

@@ -6,6 +6,8 @@ import { failureOf, gatewayClosing, RequestError } from './errors.js'
 import { Exchange, type Shared } from './exchange.js'
 import { Gate } from './gate.js'
 import type { GatewayKey } from './keys.js'
+import { McpRoute } from './mcp/route.js'
+import { GatewayMetrics } from './metrics.js'
 import { Directory } from './models.js'
 import { type GatewayOptions, type Settings, settingsOf } from './options.js'
 import { keysInProtocols } from './realtime/protocols.js'
@@ -59,7 +61,9 @@ export class Requests {
 
   constructor(host: PluginHost, settings: Settings) {
     this.settings = settings
-    this.shared = { settings, directory: new Directory(host, settings).open() }
+    const directory = new Directory(host, settings).open()
+    const metrics = settings.metrics ? new GatewayMetrics(host) : undefined
+    this.shared = { settings, directory, metrics, mcp: new McpRoute(directory, settings) }
     this.#gate = new Gate(settings)
   }
 
@@ -67,6 +71,7 @@ export class Requests {
   answer(request: IncomingMessage, response: ServerResponse, continueFirst = false): void {
     const exchange = new Exchange(this.shared, request, response, continueFirst)
     this.#underWay.add(exchange)
+    this.shared.metrics?.watch(exchange)
     response.once('close', () => this.#ended(exchange))
     void this.#answer(exchange)
   }
@@ -100,6 +105,7 @@ export class Requests {
     this.#isClosing = true
     this.#realtime?.finish()
     await this.#idle(this.settings.limits.drainTimeoutMs)
+    await this.shared.mcp.close()
     for (const exchange of this.#underWay) exchange.close()
     this.#realtime?.close()
     // Their clients are to read why.
@@ -140,6 +146,7 @@ export class Requests {
     const found = routesAt(path).filter(({ option }) => !option || this.settings[option])
     const method = request.method === 'HEAD' ? 'GET' : request.method
     const route = found.find((each) => each.method === method)
+    exchange.route = route?.path
     if (route?.needsKey !== false) exchange.takeKey(this.#gate.keyOf(request, this.#needsKey(route), keys))
     if (route) return route
     throw found.length === 0 ? noSuchRoute(request) : wrongMethod(request, found)
@@ -147,6 +154,7 @@ export class Requests {
 
   #needsKey(route: Route | undefined): boolean {
     const { needsKey = true } = route ?? {}
+    if (needsKey === 'metrics') return !this.settings.publicMetrics
     return needsKey === 'listing' ? !this.settings.publicListings : needsKey
   }
 
@@ -162,12 +170,17 @@ export class Requests {
 
   #ended(exchange: Exchange): void {
     this.#underWay.delete(exchange)
-    if (this.#underWay.size === 0) this.#onIdle?.()
+    if (this.#isIdle()) this.#onIdle?.()
+  }
+
+  #isIdle(): boolean {
+    for (const { isStandby } of this.#underWay) if (!isStandby) return false
+    return true
   }
 
   /** Resolves when no request is under way, or the time for that is up. */
   async #idle(ms: number): Promise<void> {
-    if (this.#underWay.size === 0) return
+    if (this.#isIdle()) return
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, Math.min(ms, maxTimerMs))
       this.#onIdle = () => {

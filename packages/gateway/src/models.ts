@@ -183,6 +183,13 @@ export class Directory {
     return asked
   }
 
+  /** All plugins that are loaded. One that can’t be described, because it is in quarantine say, is left out. */
+  async descriptions(): Promise<PluginDescription[]> {
+    const names = (await this.plugins()).map(({ name }) => name)
+    const found = await Promise.all(names.map((name) => this.describe(name).catch(() => undefined)))
+    return found.filter((plugin) => plugin !== undefined)
+  }
+
   async #describe(plugin: string): Promise<PluginDescription | undefined> {
     // Only this tells that it is loaded: `describe` would start it.
     if (!(await ifLoaded(this.host, plugin, this.host.get(plugin)))) return undefined

@@ -92,6 +92,14 @@ export interface GatewayOptions {
   quietHeaders?: boolean
   /** Whether nothing is served that OpenAI does not: neither the plugins’ methods at `/plugins/…`, nor `/openapi.json`. Default: false. */
   openaiOnly?: boolean
+  /** Whether clients of MCP may use the methods of plugins as tools, at `/mcp`. Default: false. */
+  mcp?: boolean
+  /** Folder whose files clients of MCP may name in place of bytes. Default: none. */
+  mcpRoot?: string
+  /** Whether `/metrics` tells Prometheus what the gateway and its host have done. Default: false. */
+  metrics?: boolean
+  /** Whether `/metrics` needs no key. Default: false. */
+  publicMetrics?: boolean
   /** What clients may do. */
   limits?: Partial<GatewayLimits>
   /** Told of what the gateway could not foresee, with the request’s id and the name of its key. Default: nobody. */
@@ -137,6 +145,10 @@ export interface Settings {
   publicListings: boolean
   quietHeaders: boolean
   rest: boolean
+  mcp: boolean
+  mcpRoot: string | undefined
+  metrics: boolean
+  publicMetrics: boolean
   limits: GatewayLimits
   onError: (error: unknown, requestId: string, keyName?: string) => void
 }
@@ -164,6 +176,10 @@ const gatewayRules: Record<keyof GatewayOptions, Rule> = {
   publicListings: flag,
   quietHeaders: flag,
   openaiOnly: flag,
+  mcp: flag,
+  mcpRoot: { takes: 'the path of a folder', fits: isText },
+  metrics: flag,
+  publicMetrics: flag,
   limits: { takes: 'an object', fits: isObject },
   onError: { takes: 'a function', fits: (value) => typeof value === 'function' },
 }
@@ -200,6 +216,10 @@ export function settingsOf(options: GatewayOptions): Settings {
     publicListings: options.publicListings ?? false,
     quietHeaders: options.quietHeaders ?? false,
     rest: !(options.openaiOnly ?? false),
+    mcp: options.mcp ?? false,
+    mcpRoot: options.mcpRoot,
+    metrics: options.metrics ?? false,
+    publicMetrics: options.publicMetrics ?? false,
     limits: limitsOf(options.limits ?? {}),
     onError: options.onError ?? (() => {}),
   }

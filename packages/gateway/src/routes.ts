@@ -12,13 +12,13 @@ import { callMethod, describePlugin, listPlugins } from './rest/plugins.js'
 
 /** Something that clients may ask for. */
 export interface Route {
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'DELETE'
   /** Without `/v1`. `{name}` takes one part of a path; `/*` at the end, any path below. */
   path: string
-  /** Whether it needs a key, if there are any; `listing`: unless lists are public. Default: true. */
-  needsKey?: boolean | 'listing'
+  /** Whether it needs a key, if there are any; `listing`, `metrics`: unless these are public. Default: true. */
+  needsKey?: boolean | 'listing' | 'metrics'
   /** The option without which it is not there. Default: it always is. */
-  option?: 'rest'
+  option?: 'rest' | 'mcp' | 'metrics'
   answer(exchange: Exchange): Promise<void> | void
   /** Whether it is for a WebSocket; `answer` is for who asks without. */
   isSocket?: boolean
@@ -43,6 +43,10 @@ export const routes: readonly Route[] = [
   { method: 'GET', path: '/plugins/{plugin}', option: 'rest', answer: describePlugin },
   { method: 'POST', path: '/plugins/{plugin}/{method}', option: 'rest', answer: callMethod },
   { method: 'GET', path: '/openapi.json', option: 'rest', answer: tellApi },
+  { method: 'GET', path: '/mcp', option: 'mcp', answer: answerMcp },
+  { method: 'POST', path: '/mcp', option: 'mcp', answer: answerMcp },
+  { method: 'DELETE', path: '/mcp', option: 'mcp', answer: answerMcp },
+  { method: 'GET', path: '/metrics', needsKey: 'metrics', option: 'metrics', answer: sendMetrics },
 ]
 
 function askForSocket(): never {
@@ -55,6 +59,14 @@ function askForSocket(): never {
 /** That the gateway is there. Nothing else: who asks has shown no key. */
 function tellHealth(exchange: Exchange): void {
   exchange.sendJson({ status: 'ok' })
+}
+
+function sendMetrics(exchange: Exchange): void {
+  exchange.metrics?.send(exchange)
+}
+
+function answerMcp(exchange: Exchange): Promise<void> {
+  return exchange.mcp.answer(exchange)
 }
 
 function tellApi(exchange: Exchange): Promise<void> {

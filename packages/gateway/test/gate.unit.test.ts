@@ -118,7 +118,7 @@ describe('pages', () => {
       status: 204,
       headers: {
         'access-control-allow-origin': origin,
-        'access-control-allow-methods': 'GET, POST',
+        'access-control-allow-methods': 'GET, POST, DELETE',
         'access-control-allow-headers': 'x-a, x-b',
         vary: 'origin',
       },
@@ -216,6 +216,10 @@ describe('routes', () => {
       'GET /plugins/{plugin}',
       'POST /plugins/{plugin}/{method}',
       'GET /openapi.json',
+      'GET /mcp',
+      'POST /mcp',
+      'DELETE /mcp',
+      'GET /metrics',
     ])
   })
 

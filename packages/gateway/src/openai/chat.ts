@@ -36,6 +36,7 @@ export async function completeChat(exchange: Exchange): Promise<void> {
   const messages = messagesOf(request.messages)
   const own = { ...toolsOf(request), ...responseFormatOf(request) }
   const target = await exchange.directory.llm.find(request.model)
+  exchange.plugin = target.handle.name
   const maxTokens = request.maxCompletionTokens ?? request.maxTokens
   const options = { ...(await generationOptions(exchange, request, target, maxTokens)), ...own }
   if (request.stream) {

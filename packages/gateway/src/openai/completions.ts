@@ -25,6 +25,7 @@ export async function completeText(exchange: Exchange): Promise<void> {
   refuseOtherShapes(request)
   const [prompt = ''] = [request.prompt].flat()
   const target = await exchange.directory.llm.find(request.model)
+  exchange.plugin = target.handle.name
   const options = await generationOptions(exchange, request, target, request.maxTokens)
   const { handle } = target
   if (request.stream)

@@ -37,8 +37,9 @@ export async function speak(exchange: Exchange): Promise<void> {
   const making = makingOf(request, exchange.audioSeconds)
   if (!/[\p{L}\p{N}]/u.test(request.input)) throw wrongMember('input', 'must have something that can be said')
   const target = await exchange.directory.tts.find(request.model)
-  if (target.model !== undefined) throw modelNotFound(request.model)
   const { handle } = target
+  exchange.plugin = handle.name
+  if (target.model !== undefined) throw modelNotFound(request.model)
   const asked = typeof request.voice === 'object' ? request.voice.id : request.voice
   const voice = await voiceOf(target, asked, exchange)
   const options = await optionsOf(exchange, handle.name, request)

@@ -36,6 +36,7 @@ export async function transcribe(exchange: Exchange): Promise<void> {
   const file = fileOf(form)
   if (request.include?.includes('logprobs')) throw unsupported('include', 'plugins do not tell logprobs')
   const { handle, model } = await directory.stt.find(request.model)
+  exchange.plugin = handle.name
   if (model !== undefined) throw modelNotFound(request.model)
   const capabilities = (): Promise<readonly string[]> => directory.capabilitiesOf(handle.name)
   const recording = await recordingOf(file, capabilities, exchange).catch((error: unknown) => {

@@ -12,11 +12,7 @@ import { errorSchema, type Operation, operations } from './operations.table.js'
 /** `GET /openapi.json`: all routes, and each method of each loaded plugin. */
 export async function describeApi(exchange: Exchange, routes: readonly Route[]): Promise<void> {
   const { directory, settings } = exchange
-  const names = (await directory.plugins()).map(({ name }) => name)
-  // One that is in quarantine keeps nobody from the others.
-  const plugins = await Promise.all(names.map((name) => directory.describe(name).catch(() => undefined)))
-  const known = plugins.filter((plugin) => plugin !== undefined)
-  exchange.sendJson(apiDocument(known, routes, settings))
+  exchange.sendJson(apiDocument(await directory.descriptions(), routes, settings))
 }
 
 /** The document, by OpenAPI 3.1. */
@@ -72,7 +68,8 @@ function routePaths(routes: readonly Route[], settings: Settings): PathEntry[] {
   return routes.flatMap(({ method, path, needsKey = true, option }): PathEntry[] => {
     const operation = operations[`${method} ${path}`]
     if (!operation || (option && !settings[option])) return []
-    const isOpen = !needsKey || (needsKey === 'listing' && settings.publicListings)
+    const isPublic = { listing: settings.publicListings, metrics: settings.publicMetrics }
+    const isOpen = typeof needsKey === 'string' ? isPublic[needsKey] : !needsKey
     const open = isOpen && !settings.keys.isEmpty ? { security: [] } : {}
     const named = path.replace(/\*$/, `{${operation.path}}`)
     return [[named, method.toLowerCase(), { ...routeOperation(method, named, operation), ...open }]]

@@ -1,5 +1,5 @@
 import type { JsonSchema } from '@appfactory/sdk'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { embeddingTable } from '../openai/embeddings.table.js'
 import { chatTable, completionTable } from '../openai/generation.table.js'
 import { speechTable } from '../openai/speech.table.js'
@@ -53,6 +53,10 @@ export const operations: Readonly<Record<string, Operation>> = {
   'GET /plugins': { summary: 'Lists the loaded plugins.' },
   'GET /plugins/{plugin}': { summary: 'Shows a plugin and its methods.', path: 'plugin' },
   'GET /openapi.json': { summary: 'Describes all this.' },
+  'GET /mcp': { summary: 'Tells a client of MCP what changes.', answers: [events] },
+  'POST /mcp': { summary: 'Answers a client of MCP.', json: z.looseObject({}), answers: [json, events] },
+  'GET /metrics': { summary: 'Tells Prometheus what was done.', answers: ['text/plain'] },
+  'DELETE /mcp': { summary: 'Ends the session of a client of MCP.' },
 }
 
 /** The body of every answer that is an error. */

@@ -58,9 +58,10 @@ function methodBody({ wire, description, kind, idempotent, args, result, piece }
 }
 
 /** The plugin that the path names. @throws RequestError 404. */
-async function pluginOf({ directory, path }: Exchange): Promise<PluginDescription> {
-  const [, , name = ''] = path.split('/')
-  const plugin = await directory.describe(name)
+async function pluginOf(exchange: Exchange): Promise<PluginDescription> {
+  const [, , name = ''] = exchange.path.split('/')
+  const plugin = await exchange.directory.describe(name)
+  exchange.plugin = plugin?.name
   if (plugin) return plugin
   throw new RequestError(
     404,

@@ -44,6 +44,10 @@ const config: Option = {
   kind: 'list',
   describe: 'Configuration of the plugin as a JSON object, or the FILE of settings (repeatable: one of each)',
 }
+const mcpRoot: Option = {
+  kind: 'text',
+  describe: 'FOLDER whose files clients of MCP may name in place of bytes [default: none]',
+}
 const pluginDir: Positional = { describe: 'Folder of the plugin' }
 
 /** Options of every command that takes settings. */
@@ -154,6 +158,14 @@ export const commands: readonly Command[] = [
     options: { json: jsonConfig },
     settings: [...hostSettings, ...loadSettings, ...gatewaySettings],
     run: async (streams, args) => (await import('./gateway.js')).gateway(streams, args),
+  },
+  {
+    name: 'mcp',
+    description: 'Serve plugins as tools of MCP on stdin and stdout, with @appfactory/gateway',
+    positionals: {},
+    options: { 'mcp-root': mcpRoot, json: jsonConfig },
+    settings: [...hostSettings, ...loadSettings],
+    run: async (streams, args) => (await import('./mcp.js')).mcp(streams, args),
   },
   {
     name: 'validate',

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { readSmallFile } from '../small-file.js'
 import { readKeyFile, unreadable } from './key-file.js'
 import { UsageError } from './usage-error.js'
@@ -27,6 +28,7 @@ export async function gatewayOptions(
 ): Promise<Record<string, unknown>> {
   const numbers = Object.entries(Object(limits)).map(([name, value]) => [name, Number(value)])
   const tls = await tlsOf(tlsCert, tlsKey)
+  await checkFolder('--mcp-root', options['mcpRoot'])
   return {
     ...options,
     ...(tls ? { tls } : {}),
@@ -47,6 +49,13 @@ function wyomingPortOf(text: string, { load, autoLoad }: Loading): { port: numbe
   if (!autoLoad && !load.includes(plugin))
     throw new UsageError(`--wyoming ${text}: ${plugin} is not loaded; add --load ${plugin}`)
   return { port, plugin }
+}
+
+/** @throws UsageError where a flag names no folder. */
+export async function checkFolder(flag: string, path: unknown): Promise<void> {
+  if (path === undefined) return
+  const stats = await stat(String(path)).catch(() => undefined)
+  if (!stats?.isDirectory()) throw new UsageError(`${flag} ${path}: there is no such folder`)
 }
 
 /** The keys of the file, and those of the environment. @throws UsageError that names the file. */

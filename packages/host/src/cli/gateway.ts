@@ -1,16 +1,12 @@
 import { once } from 'node:events'
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { describeThrown } from '@appfactory/sdk/internal'
 import type { PluginHost } from '../host.js'
 import { gatewayOptions, readKeys, type Values } from './gateway-options.js'
+import { importGateway } from './gateway-package.js'
 import { whyNotListening } from './listening.js'
 import { type CommonOptions, complain, exitCodes, print, type Streams } from './output.js'
 import { startServing } from './serve.js'
 import { UsageError } from './usage-error.js'
-
-const packageName = '@appfactory/gateway'
 
 /** What this command uses of the package, which depends on this one. */
 interface GatewayModule {
@@ -31,7 +27,7 @@ export async function gateway(streams: Streams, options: CommonOptions): Promise
     ...(await gatewayOptions(values, process.env, options.settings)),
     onError: tellErrors(streams),
   }
-  const { serveGateway } = await importGateway()
+  const { serveGateway } = await importGateway('', isGatewayModule)
   const stop = streams.stop.takeOver()
   let server: Server | undefined
   const takeKeys = async (): Promise<void> => server?.setKeys(await readKeys(values['keyFile'], process.env))
@@ -42,30 +38,10 @@ export async function gateway(streams: Streams, options: CommonOptions): Promise
   })
   // Requests wait for plugins that are loading.
   await serving.load()
-  print(streams, welcome(server, String(values['wyomingAddress'])))
+  print(streams, welcome(server, values))
   if (!stop.aborted) await once(stop, 'abort')
   await server.close()
   return exitCodes.done
-}
-
-/** The package of the working directory's project, or the one beside this package. */
-async function importGateway(): Promise<GatewayModule> {
-  for (const from of [join(process.cwd(), 'package.json'), import.meta.url]) {
-    const path = resolved(from)
-    const loaded: unknown = path === undefined ? undefined : await import(pathToFileURL(path).href)
-    if (isGatewayModule(loaded)) return loaded
-  }
-  throw new Error(
-    `The gateway is a package of its own, which is not installed here. Install it: npm install ${packageName}`,
-  )
-}
-
-function resolved(from: string): string | undefined {
-  try {
-    return createRequire(from).resolve(packageName)
-  } catch {
-    return undefined
-  }
 }
 
 function isGatewayModule(loaded: unknown): loaded is GatewayModule {
@@ -94,12 +70,13 @@ function placeOf(error: unknown, { address, wyomingAddress, wyoming = [], ...val
 }
 
 /** The first line is for programs, the others are for people. */
-function welcome({ url, wyoming }: Server, wyomingAddress: string): string {
+function welcome({ url, wyoming }: Server, { wyomingAddress, mcp }: Values): string {
   return [
     `Gateway: ${url}`,
     `  curl ${url}/models`,
     `  new OpenAI({ baseURL: '${url}', apiKey: 'none' })`,
     `  OPENAI_API_BASE_URL=${url}`,
+    ...(mcp ? [`  MCP: ${url.replace(/\/v1$/, '/mcp')}`] : []),
     ...wyoming.map(
       ({ port, plugin = 'all plugins' }) => `  Home Assistant: ${wyomingAddress}, port ${port} (${plugin})`,
     ),

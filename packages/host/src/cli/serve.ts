@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { describeThrown } from '@appfactory/sdk/internal'
 import { type HostOptions, internalsOf, PluginHost } from '../host.js'
 import { Readiness } from '../metrics/readiness.js'
@@ -80,16 +80,22 @@ export async function serveClient(
   { input, sequential, begin }: ServeOptions,
 ): Promise<number> {
   const stop = streams.stop.takeOver()
-  const output = process.stdout
-  // Output of a library must not reach the client.
-  Object.defineProperty(process, 'stdout', { configurable: true, get: () => process.stderr })
-  try {
+  await withStdoutTaken(async (output) => {
     await begin()
     streams.flushMs = await serveStdio(host, { input, output, sequential, stop })
+  })
+  return exitCodes.done
+}
+
+/** Runs what writes messages to stdout. Output of a library goes to stderr meanwhile: it must not reach the client. */
+export async function withStdoutTaken(run: (output: Writable) => Promise<void>): Promise<void> {
+  const output = process.stdout
+  Object.defineProperty(process, 'stdout', { configurable: true, get: () => process.stderr })
+  try {
+    await run(output)
   } finally {
     Object.defineProperty(process, 'stdout', { configurable: true, get: () => output })
   }
-  return exitCodes.done
 }
 
 /** Tells on stderr what takes long before a plugin can start, except where the log is there already. */

@@ -48,6 +48,11 @@ const ThingsContract = defineContract({
       args: z.strictObject({ code: z.union([z.string(), z.int()]).optional() }),
       result: z.null(),
     },
+    exit: {
+      description: 'Ends its process.',
+      args: z.strictObject({}),
+      result: z.null(),
+    },
     hang: {
       description: 'Waits until it is cancelled.',
       args: z.strictObject({}),
@@ -104,6 +109,10 @@ export default class Things extends ThingsContract {
   async fail({ code }) {
     if (code === undefined) throw new Error(`secret ${import.meta.dirname}`)
     throw new PluginError(code, `It failed with ${code}`)
+  }
+
+  async exit() {
+    process.exit(1)
   }
 
   hang(_, { signal }) {
