@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { fileURLToPath } from 'node:url'
+import { WebSocket } from 'ws'
 import { startChild } from './child.mjs'
 
 /** The gateway: a host, a plugin and HTTP, in a process of their own. */
@@ -36,10 +38,37 @@ async function start(file, path) {
         while (!(await iterator.next()).done);
       }
     },
+    /** Opens a socket of /realtime on a plugin that hears a word in each piece of sound. */
+    openEars: () => openEars(port),
     stop: async () => {
       agent.destroy()
       await child.stop()
     },
+  }
+}
+
+async function openEars(port) {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/realtime?model=words_stt`)
+  const next = async (type) => {
+    for (;;) {
+      const [data] = await once(socket, 'message')
+      if (JSON.parse(data).type === type) return
+    }
+  }
+  await next('session.created')
+  const session = { type: 'transcription', audio: { input: { turn_detection: null } } }
+  socket.send(JSON.stringify({ type: 'session.update', session }))
+  await next('session.updated')
+  // 40 ms at 24 kHz.
+  const append = JSON.stringify({ type: 'input_audio_buffer.append', audio: 'A'.repeat(2560) })
+  return {
+    /** Sends a piece of sound; resolves when its word is there. */
+    hear: () => {
+      const heard = next('conversation.item.input_audio_transcription.delta')
+      socket.send(append)
+      return heard
+    },
+    close: () => socket.close(),
   }
 }
 

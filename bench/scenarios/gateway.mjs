@@ -8,7 +8,7 @@ const warmUpCalls = 8000
 const starts = { gateway: startGateway, bare: startBareHttp }
 
 /** The gateway beside node:http without anything behind it, and beside the calls of the host that it makes. */
-export const gatewayScenarios = [latency(), calls(), chunks(), first()]
+export const gatewayScenarios = [latency(), calls(), chunks(), first(), words()]
 
 function latency() {
   return {
@@ -75,6 +75,20 @@ function first() {
   }
 }
 
+function words() {
+  return {
+    group,
+    name: 'gateway-words',
+    title: 'gateway: from a piece of sound to its word over a WebSocket, p50',
+    unit: 'ms',
+    targets: [{ of: 'realtime', against: 'transcribeStream', difference: true, atMost: 5 }],
+    open: opened(({ gateway }) => ({
+      transcribeStream: () => gateway.ask('firstWord'),
+      realtime: () => firstWord(gateway),
+    })),
+  }
+}
+
 function opened(measuresOf) {
   return async () => {
     const started = await startAll(starts)
@@ -100,6 +114,14 @@ async function eventsPerSecond({ events }, streams, count) {
   })
   if (got < streams * count) throw new Error(`${got} events came, not ${streams * count}`)
   return got / (ms / 1000)
+}
+
+async function firstWord({ openEars }) {
+  const ears = await openEars()
+  const times = []
+  for (let count = 0; count < 300; count++) times.push(await elapsedMs(ears.hear))
+  ears.close()
+  return percentile(times, 0.5)
 }
 
 async function firstEvent({ firstEvent: begin }) {

@@ -2,6 +2,7 @@ import {
   type AudioChunk,
   type ChatMessage,
   type GenerationOptions,
+  isPluginError,
   sentencesOf,
   type TextChunk,
   type ToolCall,
@@ -140,8 +141,9 @@ export class Answer {
     if (name === undefined) throw noPlugin('answers', 'llm')
     const { handle, model: own } = await directory.llm.find(name)
     const options = await this.#options(handle.name, own)
-    const texts = this.#texts(handle.streamChat([...instructions, ...said], options))
-    const first = await texts.next()
+    const begin = (messages: readonly ChatMessage[]): Promise<Begun> =>
+      begunOf(this.#texts(handle.streamChat([...instructions, ...messages], options)))
+    const { first, texts } = await begin(said).catch((error: unknown) => forgetting(error, said, begin))
     if (!first.done) await this.#say(chained(first.value, texts))
     for (const call of this.#calls) this.#call(call)
   }
@@ -318,6 +320,26 @@ export class Answer {
       },
     }
   }
+}
+
+interface Begun {
+  first: IteratorResult<string, void>
+  texts: AsyncGenerator<string, void, undefined>
+}
+
+async function begunOf(texts: Begun['texts']): Promise<Begun> {
+  return { first: await texts.next(), texts }
+}
+
+/** Answers with less and less of what was said, if it is too long for the model. The last message stays. */
+async function forgetting(
+  error: unknown,
+  said: readonly ChatMessage[],
+  begin: (messages: readonly ChatMessage[]) => Promise<Begun>,
+): Promise<Begun> {
+  if (!isPluginError(error, 'LLM_CONTEXT_TOO_LONG') || said.length < 2) throw error
+  const rest = said.slice(Math.ceil(said.length / 2))
+  return begin(rest).catch((again: unknown) => forgetting(again, rest, begin))
 }
 
 /** Where in an answer something stands. */

@@ -12,6 +12,7 @@ import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { Resampler } from '../../src/audio/resample.js'
 import { soundOf, toPcm } from '../../src/audio/samples.js'
+import { Talker } from '../realtime/talker.js'
 import { serve, startHost } from '../visitor.js'
 
 const sentence = 'please tell me a story about a little bear'
@@ -60,6 +61,22 @@ it('ai and @ai-sdk/openai: streamTranscribe hears what a plugin says', async () 
   })
   const heard = (await result.text).split(' ')
   expect(heard.filter((word) => sentence.split(' ').includes(word)).length).toBeGreaterThanOrEqual(7)
+})
+
+it('ws: a plugin tells speech from silence, and another one hears it', async () => {
+  await engines.load('vad_fvad')
+  onTestFinished(() => engines.unload('vad_fvad'))
+  const { port } = await serve(engines)
+  const client = await new Talker(port, '?intent=transcription').opened()
+  for (const part of [Buffer.alloc(24_000), speech, Buffer.alloc(48_000)])
+    for (let at = 0; at < part.length; at += 48_000) client.append(part.subarray(at, at + 48_000))
+  const { audio_start_ms } = await client.next('input_audio_buffer.speech_started')
+  // The sentence begins behind half a second of silence, of which 300 ms belong to it.
+  expect(audio_start_ms).toBeGreaterThanOrEqual(100)
+  expect(audio_start_ms).toBeLessThan(500)
+  const { transcript } = await client.next('conversation.item.input_audio_transcription.completed')
+  expect(transcript).toContain('tell me a story')
+  expect((await engines.health('vad_fvad')).details).toMatchObject({ engine_loaded: true })
 })
 
 it('openai: a socket over TLS speaks', async () => {

@@ -132,6 +132,23 @@ describe('a session that transcribes', () => {
   })
 })
 
+describe('a client that goes', () => {
+  it('while it speaks, or waits for the text: the plugin hears no more', async () => {
+    const { port } = await serve(host)
+    const open = async (): Promise<unknown> => (await host.health('echo_stt')).details?.['open_streams']
+    for (const isCommitted of [false, true]) {
+      const client = await new Talker(port, '?intent=transcription&model=echo_stt').opened()
+      const input = { transcription: { prompt: '/hang' }, turn_detection: null }
+      client.send({ type: 'session.update', session: { audio: { input } } })
+      client.append(tone(100))
+      if (isCommitted) client.send({ type: 'input_audio_buffer.commit' })
+      await expect.poll(open).toBe(1)
+      client.socket.terminate()
+      await expect.poll(open).toBe(0)
+    }
+  })
+})
+
 describe('who may connect', () => {
   it('has a key: in a header, or as a protocol, which is not echoed', async () => {
     const { port } = await serve(host, { keys: ['secret'] })

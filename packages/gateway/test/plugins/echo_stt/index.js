@@ -30,6 +30,8 @@ export default class Echo extends STTContract {
   async *transcribeStream(audio, options) {
     let pieces = 0
     for await (const _ of audio) pieces++
+    if (options.prompt === '/hang')
+      await new Promise((resolve) => options.signal.addEventListener('abort', resolve))
     yield { partial: 'one t', final: null }
     yield { partial: 'two', final: 'one' }
     if (options.prompt === '/fail') throw new PluginError('STT_TRANSCRIPTION_FAILED', 'It failed')
