@@ -25,7 +25,7 @@ async function portOf({ garbage }: LinesProcess): Promise<number> {
 test('gateway serves until SIGTERM, and waits for plugins that are loading', async () => {
   const root = temporaryFolder()
   const keys = join(root, 'keys')
-  writeFileSync(keys, '# ours\n\none\n', { mode: 0o600 })
+  writeFileSync(keys, '# ours\n\nfirst-key\n', { mode: 0o600 })
   const args = [
     '--port',
     '0',
@@ -39,12 +39,12 @@ test('gateway serves until SIGTERM, and waits for plugins that are loading', asy
   const gateway = run(args, root, { APPFACTORY_GATEWAY_KEYS: 'two, three' })
   const port = await portOf(gateway)
   expect(await chat(port, 'hello')).toMatchObject({ status: 401 })
-  for (const key of ['one', 'two', 'three']) {
+  for (const key of ['first-key', 'two', 'three']) {
     const body = { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'hello' }] }
     const answer = await post(port, '/v1/chat/completions', body, { authorization: `Bearer ${key}` })
     expect(textIn(answer)).toBe('hello')
   }
-  expect(gateway.stderr).not.toContain('one')
+  expect(gateway.stderr).not.toContain('first-key')
   gateway.child.kill('SIGTERM')
   expect(await gateway.exited).toEqual({ code: 143, signal: null })
   await expect(send(port, {})).rejects.toThrow()

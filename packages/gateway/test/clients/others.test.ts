@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, serveGateway } from '../../src/index.js'
 import { startHost } from '../visitor.js'
 
-// What applications send that can’t be run here: each request as its source or its traffic has it.
+// What applications send that can’t be run here, as their users and sources describe it.
 
 let host: PluginHost
 let gateway: Gateway
