@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, it } from 'vitest'
+import { keyRules } from '../../packages/gateway/dist/keys.js'
 import { defaultLimits } from '../../packages/gateway/dist/options.js'
 import { routes } from '../../packages/gateway/dist/routes.js'
 import { testDocument } from './document.js'
@@ -18,6 +19,10 @@ const { text } = testDocument('docs/gateway.md', () => {
   it('lists every route', () => {
     const known = routes.map(({ method, path }) => `${method} ${path}`)
     expect(tableOf(text, 'Routes').map(([route]) => route)).toEqual(known)
+  })
+
+  it('lists every member of a key', () => {
+    expect(tableOf(text, 'Who may ask').map(([member]) => member)).toEqual(Object.keys(keyRules))
   })
 
   it('lists every limit with its default', () => {

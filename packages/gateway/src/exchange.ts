@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isTooLong, readBody, readJson } from './body.js'
 import { errorBody, type Failure, gatewayClosing } from './errors.js'
+import type { Key } from './keys.js'
 import type { Directory } from './models.js'
 import type { Settings } from './options.js'
 
@@ -18,11 +19,12 @@ export class Exchange {
   readonly id = requestId()
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly directory: Directory
   readonly settings: Settings
   /** Without `/v1`, doubled slashes and a slash at the end: `/models/llm_llama`. */
   readonly path: string
   readonly #query: string
+  #directory: Directory
+  #key: Key | undefined
   readonly #abort = new AbortController()
   /** The client waits for `100 Continue` before it sends the body. */
   readonly #continueFirst: boolean
@@ -36,7 +38,7 @@ export class Exchange {
     this.request = request
     this.response = response
     this.settings = settings
-    this.directory = directory
+    this.#directory = directory
     this.#continueFirst = continueFirst
     const [path = '', query = ''] = splitUrl(request.url ?? '/')
     this.path = routePath(path)
@@ -49,6 +51,23 @@ export class Exchange {
   /** Aborted when nobody waits for the answer any more. */
   get signal(): AbortSignal {
     return this.#abort.signal
+  }
+
+  /** The plugins, as far as the request’s key may use them. */
+  get directory(): Directory {
+    return this.#directory
+  }
+
+  /** How long its sound may be, in seconds. */
+  get audioSeconds(): number {
+    return this.#key?.audioSeconds ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Lets the key that came with it bound what it may do. @throws RequestError 429. */
+  takeKey(key: Key | undefined): void {
+    this.#key = key
+    if (key?.access) this.#directory = this.#directory.seenWith(key.access)
+    key?.admit(this)
   }
 
   get query(): URLSearchParams {
@@ -70,6 +89,11 @@ export class Exchange {
   readBytes(maxBodyBytes: number): Promise<Buffer> {
     if (this.#continueFirst) this.response.writeContinue()
     return readBody(this.request, { ...this.settings.limits, maxBodyBytes })
+  }
+
+  /** Tells the operator of an error that could not be foreseen. */
+  report(error: unknown): void {
+    this.settings.onError(error, this.id, this.#key?.name)
   }
 
   /** Tells which members of the request mean nothing to plugins. */

@@ -1,13 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import {
-  indexOfSecret,
-  isFromElsewhere,
-  isLocalName,
-  nameOfHost,
-  soleHostOf,
-} from '@appfactory/host/internal'
+import { isFromElsewhere, isLocalName, nameOfHost, soleHostOf } from '@appfactory/host/internal'
 import { RequestError } from './errors.js'
 import type { Exchange } from './exchange.js'
+import type { Key } from './keys.js'
 import type { Settings } from './options.js'
 
 /** Access control. Only the headers of a request are looked at, before any of its body is read. */
@@ -49,13 +44,16 @@ export class Gate {
     return true
   }
 
-  /** Refuses who has no key, if there are any. @throws RequestError 401. */
-  refuseStranger({ headers }: IncomingMessage): void {
+  /** The key of a request. @param needed Whether a request without one is refused, if there are keys. @throws RequestError 401. */
+  keyOf({ headers }: IncomingMessage, needed: boolean): Key | undefined {
     const { keys } = this.#settings
-    if (keys.length === 0) return
+    if (keys.isEmpty) return undefined
     const [, bearer] = /^bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? []
-    const given = [bearer, headers['x-api-key']].filter((key) => typeof key === 'string')
-    if (given.some((key) => indexOfSecret(keys, key) >= 0)) return
+    for (const sent of [bearer, headers['x-api-key']]) {
+      const key = typeof sent === 'string' ? keys.find(sent) : undefined
+      if (key) return key
+    }
+    if (!needed) return undefined
     throw new RequestError(401, noKey, { code: 'invalid_api_key', headers: { 'www-authenticate': 'Bearer' } })
   }
 
@@ -67,7 +65,10 @@ export class Gate {
   }
 }
 
-const exposed = 'x-request-id, retry-after, x-should-retry, x-appfactory-ignored'
+const exposed = [
+  ...['x-request-id', 'retry-after', 'x-should-retry', 'x-appfactory-ignored'],
+  ...['x-ratelimit-limit-requests', 'x-ratelimit-remaining-requests', 'x-ratelimit-reset-requests'],
+].join(', ')
 const noKey = 'A key is needed: send it as "Authorization: Bearer KEY", or as x-api-key'
 
 /** An address that was reached over IPv4, as clients write it. */

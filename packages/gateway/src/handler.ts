@@ -4,6 +4,7 @@ import { maxTimerMs } from '@appfactory/sdk/internal'
 import { failureOf, gatewayClosing, RequestError } from './errors.js'
 import { Exchange, type Shared } from './exchange.js'
 import { Gate } from './gate.js'
+import type { GatewayKey } from './keys.js'
 import { Directory } from './models.js'
 import { type GatewayOptions, type Settings, settingsOf } from './options.js'
 import { type Route, routesAt } from './routes.js'
@@ -16,6 +17,8 @@ export interface GatewayHandler {
   (request: IncomingMessage, response: ServerResponse): void
   /** Waits for requests under way, at most `limits.drainTimeoutMs`, then cancels them. New ones get 503. The host goes on. */
   close(): Promise<void>
+  /** Takes other keys; see `Gateway.setKeys`. */
+  setKeys(keys: readonly (string | GatewayKey)[]): void
 }
 
 /**
@@ -31,7 +34,10 @@ export function gatewayHandler(host: PluginHost, options: GatewayOptions = {}): 
   const requests = new Requests(host, settingsOf(options))
   return Object.assign(
     (request: IncomingMessage, response: ServerResponse): void => requests.answer(request, response),
-    { close: () => requests.close() },
+    {
+      close: () => requests.close(),
+      setKeys: (keys: readonly (string | GatewayKey)[]) => requests.settings.keys.replace(keys),
+    },
   )
 }
 
@@ -46,7 +52,7 @@ export class Requests {
 
   constructor(host: PluginHost, settings: Settings) {
     this.settings = settings
-    this.#shared = { settings, directory: new Directory(host, settings) }
+    this.#shared = { settings, directory: new Directory(host, settings).open() }
     this.#gate = new Gate(settings)
   }
 
@@ -84,7 +90,7 @@ export class Requests {
     const found = routesAt(path)
     const method = request.method === 'HEAD' ? 'GET' : request.method
     const route = found.find((each) => each.method === method)
-    if (this.#needsKey(route)) this.#gate.refuseStranger(request)
+    if (route?.needsKey !== false) exchange.takeKey(this.#gate.keyOf(request, this.#needsKey(route)))
     if (route) return route
     throw found.length === 0 ? noSuchRoute(request) : wrongMethod(request, found)
   }
@@ -100,7 +106,7 @@ export class Requests {
     exchange.cancel(new Error('The request has failed'))
     if (isOver) return
     const failure = failureOf(error)
-    if (failure.status === 500) this.settings.onError(error, exchange.id)
+    if (failure.status === 500) exchange.report(error)
     exchange.sendFailure(failure)
   }
 

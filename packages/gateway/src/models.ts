@@ -10,6 +10,7 @@ import {
   TTSContract,
 } from '@appfactory/sdk'
 import { modelNotFound, RequestError } from './errors.js'
+import { type Access, everything, mayUse, mayUseContract } from './keys.js'
 import type { Settings } from './options.js'
 
 /** What the name of a model stands for. */
@@ -19,6 +20,25 @@ export interface Target<Contract> {
   handle: PluginHandle<Contract>
   /** One of those that the plugin has. Default: its own choice. */
   model: string | undefined
+  /** What speaks where the client asks for no voice of the plugin. Default: its own choice. */
+  voice: string | undefined
+}
+
+/** What an alias stands for. */
+export interface AliasTarget {
+  /** `PLUGIN` or `PLUGIN/MODEL` */
+  name: string
+  voice: string | undefined
+}
+
+/** Reads `PLUGIN`, `PLUGIN/MODEL` and `PLUGIN?voice=NAME`; undefined: it is none of these. */
+export function aliasTarget(text: string): AliasTarget | undefined {
+  const [name = '', query] = text.split(/\?(.*)/s, 2)
+  const given = [...new URLSearchParams(query)]
+  const [[key, voice] = []] = given
+  if (name === '' || given.length > 1) return undefined
+  if (query === undefined) return { name, voice: undefined }
+  return key === 'voice' && voice ? { name, voice } : undefined
 }
 
 /** A model as a list shows it. */
@@ -48,20 +68,37 @@ export class Directory {
   readonly created = Math.floor(Date.now() / 1000)
   readonly #host: PluginHost
   readonly #settings: Settings
+  readonly #access: Access
+  readonly #views = new Map<Access, Directory>()
   #listing: Promise<PluginSummary[]> | undefined
 
-  constructor(host: PluginHost, settings: Settings) {
+  constructor(host: PluginHost, settings: Settings, access = everything) {
     this.#host = host
     this.#settings = settings
-    this.llm = new Handles(host, settings, LLMContract)
-    this.tts = new Handles(host, settings, TTSContract)
-    this.stt = new Handles(host, settings, STTContract)
-    host.on('status', this.#forget).on('swap', this.#forget)
+    this.#access = access
+    this.llm = new Handles(host, settings, LLMContract, access)
+    this.tts = new Handles(host, settings, TTSContract, access)
+    this.stt = new Handles(host, settings, STTContract, access)
+  }
+
+  /** Listens to the host, until it is closed. */
+  open(): this {
+    this.#host.on('status', this.#forget).on('swap', this.#forget)
+    return this
+  }
+
+  /** The same, for who may use only some of it: the rest is not there. */
+  seenWith(access: Access): Directory {
+    const known = this.#views.get(access)
+    if (known) return known
+    const view = new Directory(this.#host, this.#settings, access)
+    this.#views.set(access, view)
+    return view
   }
 
   /** All names of models: those of loaded plugins, of their models, and the aliases. */
   async list(): Promise<ListedModel[]> {
-    const plugins = await this.plugins()
+    const plugins = await this.#loaded()
     const own = await Promise.all(
       plugins.map(async ({ name, contract, author }): Promise<ListedModel[]> => {
         const common = { owner: author ?? 'appfactory', contract: contract ?? 'unknown' }
@@ -70,17 +107,29 @@ export class Directory {
       }),
     )
     const known = own.flat()
-    const aliases = [...this.#settings.aliases].flatMap(([id, target]) => {
-      const [plugin = ''] = target.split('/', 1)
-      const model = known.find((each) => each.id === target) ?? known.find((each) => each.id === plugin)
+    const aliases = [...this.#settings.aliases].flatMap(([id, { name }]) => {
+      const [plugin] = split(name)
+      const model = known.find((each) => each.id === name) ?? known.find((each) => each.id === plugin)
       return model ? [{ ...model, id }] : []
     })
     const names = new Set(aliases.map(({ id }) => id))
-    return [...known.filter(({ id }) => !names.has(id)), ...aliases]
+    const all = [...known.filter(({ id }) => !names.has(id)), ...aliases]
+    return all.filter(({ id, contract }) => mayUse(this.#access, namesOf(id, this.#settings), contract))
   }
 
-  /** The plugins that are loaded, or being started. Who asks meanwhile gets the same answer. */
+  /** The plugins that are loaded, or being started. */
   async plugins(): Promise<PluginSummary[]> {
+    const loaded = await this.#loaded()
+    return loaded.filter(({ name, contract }) => mayUse(this.#access, [name], contract))
+  }
+
+  /** Stops listening to the host. */
+  close(): void {
+    this.#host.off('status', this.#forget).off('swap', this.#forget)
+  }
+
+  /** Who asks meanwhile gets the same answer. */
+  async #loaded(): Promise<PluginSummary[]> {
     this.#listing ??= this.#host.list().finally(() => {
       this.#listing = undefined
     })
@@ -89,13 +138,10 @@ export class Directory {
     )
   }
 
-  /** Stops listening to the host. */
-  close(): void {
-    this.#host.off('status', this.#forget).off('swap', this.#forget)
-  }
-
   readonly #forget = (): void => {
     for (const handles of [this.llm, this.tts, this.stt]) handles.forget()
+    // Keys may have been replaced: those that are left make theirs again.
+    this.#views.clear()
   }
 }
 
@@ -104,22 +150,26 @@ export class Handles<Contract extends ContractClass> {
   readonly #host: PluginHost
   readonly #settings: Settings
   readonly #contract: Contract
+  readonly #access: Access
   readonly #name: string
   readonly #handles = new Map<string, Promise<PluginHandle<InstanceType<Contract>>>>()
   readonly #models = new Map<string, Promise<readonly Model[]>>()
 
-  constructor(host: PluginHost, settings: Settings, contract: Contract) {
+  constructor(host: PluginHost, settings: Settings, contract: Contract, access: Access) {
     this.#host = host
     this.#settings = settings
     this.#contract = contract
+    this.#access = access
     this.#name = contractBindingOf(contract)?.name ?? ''
   }
 
   /** What answers for a model. @throws RequestError 404 where there is none, 400 where it is of another contract. */
   async find(id: string): Promise<Target<InstanceType<Contract>>> {
-    const [plugin, model] = split(this.#named(id) ?? id)
-    const found = await this.#handle(plugin, id)
-    if (found) return { id, handle: found, model }
+    const { name, voice } = this.#named(id)
+    const [plugin, model] = split(name)
+    const isThere = mayUse(this.#access, [id, name, plugin], this.#name)
+    const found = isThere ? await this.#handle(plugin, id) : undefined
+    if (found) return { id, handle: found, model, voice }
     const { fallbackModel } = this.#settings
     const isFallback = this.#name === 'llm' && fallbackModel !== undefined && fallbackModel !== id
     if (!isFallback) throw modelNotFound(id)
@@ -144,12 +194,12 @@ export class Handles<Contract extends ContractClass> {
     this.#models.clear()
   }
 
-  /** `PLUGIN` or `PLUGIN/MODEL` that stands for another name. */
-  #named(id: string): string | undefined {
+  /** What a name stands for; by itself, for itself. */
+  #named(id: string): AliasTarget {
     const alias = this.#settings.aliases.get(id)
-    if (alias !== undefined) return alias
+    if (alias) return alias
     const isWellKnown = !this.#settings.strictModels && wellKnown[this.#name]?.includes(id)
-    return isWellKnown ? this.#host.active(this.#name) : undefined
+    return { name: (isWellKnown ? this.#host.active(this.#name) : undefined) ?? id, voice: undefined }
   }
 
   async #askModels(plugin: string): Promise<readonly Model[]> {
@@ -182,9 +232,16 @@ export class Handles<Contract extends ContractClass> {
 
   async #otherContract(plugin: string, id: string): Promise<RequestError> {
     const { contract } = await this.#host.get(plugin)
+    if (!mayUseContract(this.#access, contract)) return modelNotFound(id)
     const message = `The model ${JSON.stringify(id)} is of contract ${contract}, and this needs one of ${this.#name}`
     return new RequestError(400, message, { param: 'model', code: 'model_not_supported' })
   }
+}
+
+/** A model, what it stands for, and their plugin: who may use one of them may use it. */
+function namesOf(id: string, { aliases }: Settings): string[] {
+  const name = aliases.get(id)?.name ?? id
+  return [id, name, split(name)[0]]
 }
 
 function split(id: string): [plugin: string, model: string | undefined] {

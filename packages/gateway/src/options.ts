@@ -1,13 +1,7 @@
-import {
-  checkedNumbers,
-  count,
-  digestOf,
-  isLoopback,
-  type NumberRule,
-  size,
-  time,
-} from '@appfactory/host/internal'
-import { closest, nameValue, quoted } from '@appfactory/sdk/internal'
+import { checkedNumbers, count, isLoopback, type NumberRule, size, time } from '@appfactory/host/internal'
+import { type GatewayKey, KeyRing } from './keys.js'
+import { type AliasTarget, aliasTarget } from './models.js'
+import { areTexts, checkOptions, flag, isObject, isText, type Rule, refuseUnknown } from './rules.js'
 
 /** Limits of what clients may do. Names ending in `Ms` are in ms; Infinity: never. */
 export interface GatewayLimits {
@@ -58,17 +52,24 @@ const limitRules: Record<keyof GatewayLimits, NumberRule> = {
 /** Who may ask a gateway, and for what. Each has a default. */
 export interface GatewayOptions {
   /**
-   * Further names of models: `PLUGIN` or `PLUGIN/MODEL` by alias. Default: none.
+   * Further names of models: `PLUGIN` or `PLUGIN/MODEL` by alias. `?voice=NAME` behind it says what speaks where the client asks for
+   * no voice of the plugin. Default: none.
    *
-   * @example { 'gpt-4o-mini': 'llm_llama' }
+   * @example { 'gpt-4o-mini': 'llm_llama', 'tts-1': 'tts_flite?voice=slt' }
    */
   models?: Readonly<Record<string, string>>
+  /**
+   * Further names of voices: that of a plugin, or several, of which the first counts that the plugin has. Default: none.
+   *
+   * @example { alloy: 'slt', onyx: ['rms', 'en_male'] }
+   */
+  voices?: Readonly<Record<string, string | readonly string[]>>
   /** What answers for chat models that nobody knows: a model or an alias. Default: none, they are not found. */
   fallbackModel?: string
   /** Whether OpenAI’s names for speech and transcription, such as tts-1 and whisper-1, are unknown. Default: false, they mean the active plugin. */
   strictModels?: boolean
   /** Keys of clients: one of them has to come with each request. Only their digests are kept. Default: none, everybody may ask. */
-  keys?: readonly string[]
+  keys?: readonly (string | GatewayKey)[]
   /** Further names under which clients may address the gateway, without ports. Default: those of this machine’s loopback and the address that it is reached at. */
   hostNames?: readonly string[]
   /** Origins of web pages that may ask, such as https://app.example. Default: none. */
@@ -79,8 +80,8 @@ export interface GatewayOptions {
   quietHeaders?: boolean
   /** What clients may do. */
   limits?: Partial<GatewayLimits>
-  /** Told of what the gateway could not foresee, with the request’s id. Default: nobody. */
-  onError?: (error: unknown, requestId: string) => void
+  /** Told of what the gateway could not foresee, with the request’s id and the name of its key. Default: nobody. */
+  onError?: (error: unknown, requestId: string, keyName?: string) => void
 }
 
 /** How a gateway is served. */
@@ -95,46 +96,42 @@ export interface ServeOptions extends GatewayOptions {
 
 /** What holds for a gateway. */
 export interface Settings {
-  aliases: ReadonlyMap<string, string>
+  aliases: ReadonlyMap<string, AliasTarget>
+  /** The plugins’ names of voices, by those of clients. */
+  voices: ReadonlyMap<string, readonly string[]>
   fallbackModel: string | undefined
   strictModels: boolean
-  keys: readonly Buffer[]
+  keys: KeyRing
   hostNames: ReadonlySet<string>
   origins: ReadonlySet<string>
   publicListings: boolean
   quietHeaders: boolean
   limits: GatewayLimits
-  onError: (error: unknown, requestId: string) => void
-}
-
-const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
-const isFlag = (value: unknown): boolean => typeof value === 'boolean'
-const areTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText)
-const isFunction = (value: unknown): boolean => typeof value === 'function'
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
-
-interface Rule {
-  takes: string
-  fits(value: unknown): boolean
+  onError: (error: unknown, requestId: string, keyName?: string) => void
 }
 
 const gatewayRules: Record<keyof GatewayOptions, Rule> = {
   models: {
-    takes: 'an object of PLUGIN or PLUGIN/MODEL by alias',
-    fits: (value) => typeof value === 'object' && value !== null && Object.values(value).every(isText),
+    takes: 'an object of PLUGIN, PLUGIN/MODEL or PLUGIN?voice=NAME by alias',
+    fits: (value) => isObject(value) && Object.values(value).every(isTarget),
+  },
+  voices: {
+    takes: 'an object of voices of plugins, or of arrays of them, by name',
+    fits: (value) =>
+      isObject(value) && Object.values(value).every((voice) => isText(voice) || areTexts(voice)),
   },
   fallbackModel: { takes: 'the name of a model', fits: isText },
-  strictModels: { takes: 'true or false', fits: isFlag },
-  keys: { takes: 'an array of texts that are not empty', fits: areTexts },
+  strictModels: flag,
+  keys: { takes: 'an array of keys, which are texts or objects', fits: Array.isArray, isSecret: true },
   hostNames: { takes: 'an array of names', fits: areTexts },
   cors: {
     takes: 'an array of origins, such as https://app.example (no "*": name each of them)',
     fits: (value) => Array.isArray(value) && value.every(isOrigin),
   },
-  publicListings: { takes: 'true or false', fits: isFlag },
-  quietHeaders: { takes: 'true or false', fits: isFlag },
+  publicListings: flag,
+  quietHeaders: flag,
   limits: { takes: 'an object', fits: isObject },
-  onError: { takes: 'a function', fits: isFunction },
+  onError: { takes: 'a function', fits: (value) => typeof value === 'function' },
 }
 
 const serveRules: Record<keyof ServeOptions, Rule> = {
@@ -144,17 +141,18 @@ const serveRules: Record<keyof ServeOptions, Rule> = {
     fits: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535,
   },
   address: { takes: 'an address of this machine', fits: isText },
-  allowOpen: { takes: 'true or false', fits: isFlag },
+  allowOpen: flag,
 }
 
 /** @throws TypeError that names the option. */
 export function settingsOf(options: GatewayOptions): Settings {
-  check('gatewayHandler()', options, gatewayRules)
+  checkOptions('gatewayHandler()', options, gatewayRules)
   return {
-    aliases: new Map(Object.entries(options.models ?? {})),
+    aliases: new Map(Object.entries(options.models ?? {}).flatMap(aliasOf)),
+    voices: new Map(Object.entries(options.voices ?? {}).map(([name, voices]) => [name, [voices].flat()])),
     fallbackModel: options.fallbackModel,
     strictModels: options.strictModels ?? false,
-    keys: (options.keys ?? []).map(digestOf),
+    keys: new KeyRing(options.keys ?? []),
     hostNames: new Set((options.hostNames ?? []).map((name) => name.toLowerCase())),
     origins: new Set(options.cors ?? []),
     publicListings: options.publicListings ?? false,
@@ -164,13 +162,20 @@ export function settingsOf(options: GatewayOptions): Settings {
   }
 }
 
+const isTarget = (value: unknown): boolean => isText(value) && aliasTarget(value) !== undefined
+
+function aliasOf([id, text]: [string, string]): [string, AliasTarget][] {
+  const target = aliasTarget(text)
+  return target ? [[id, target]] : []
+}
+
 /** Where a gateway listens, and what holds there. @throws TypeError that names the option. */
 export function serveSettingsOf(options: ServeOptions): {
   port: number
   address: string
   rest: GatewayOptions
 } {
-  check('serveGateway()', options, serveRules)
+  checkOptions('serveGateway()', options, serveRules)
   const { port = 8080, address = '127.0.0.1', allowOpen = false, ...rest } = options
   const isOpen = !isLoopback(address) && address !== 'localhost'
   if (isOpen && !allowOpen && (rest.keys ?? []).length === 0) throw new TypeError(openWithoutKeys(address))
@@ -184,29 +189,6 @@ function openWithoutKeys(address: string): string {
 function limitsOf(limits: Partial<GatewayLimits>): GatewayLimits {
   refuseUnknown('limits', limits, Object.keys(limitRules))
   return { ...defaultLimits, ...checkedNumbers(limits, limitRules, 'limits.') }
-}
-
-function check(what: string, options: object, rules: Readonly<Record<string, Rule>>): void {
-  if (!isObject(options)) throw new TypeError(`${what} takes options as an object, not ${nameValue(options)}`)
-  refuseUnknown(what, options, Object.keys(rules))
-  for (const [name, { takes, fits }] of Object.entries(rules)) {
-    const value: unknown = Reflect.get(options, name)
-    // A key is a secret, so the value is not shown.
-    if (value !== undefined && !fits(value))
-      throw new TypeError(`${name} takes ${takes}, not ${shown(name, value)}`)
-  }
-}
-
-function shown(name: string, value: unknown): string {
-  return name === 'keys' ? 'what it was given' : nameValue(value)
-}
-
-function refuseUnknown(what: string, options: object, known: readonly string[]): void {
-  const unknown = Object.keys(options).find((name) => !known.includes(name))
-  if (unknown === undefined) return
-  const meant = closest(unknown, known)
-  const hint = meant === undefined ? `Its options are ${known.join(', ')}` : `Did you mean ${meant}?`
-  throw new TypeError(`${what} has no option ${quoted(unknown)}. ${hint}`)
 }
 
 function isOrigin(value: unknown): boolean {

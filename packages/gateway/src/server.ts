@@ -7,6 +7,7 @@ import { systemCodeOf } from '@appfactory/sdk/internal'
 import { errorBody, RequestError } from './errors.js'
 import { requestId } from './exchange.js'
 import { Requests } from './handler.js'
+import type { GatewayKey } from './keys.js'
 import { type GatewayLimits, type ServeOptions, serveSettingsOf, settingsOf } from './options.js'
 
 /** A gateway that is being served. */
@@ -16,6 +17,12 @@ export interface Gateway extends AsyncDisposable {
   readonly url: string
   /** Waits for requests under way, at most `limits.drainTimeoutMs`, then ends them and the server. The host goes on. */
   close(): Promise<void>
+  /**
+   * Takes other keys from the next request on. A key that stays has used of its limits what it had used.
+   *
+   * @throws TypeError where one is wrong, or where there were keys and are none now: nothing has changed then.
+   */
+  setKeys(keys: readonly (string | GatewayKey)[]): void
 }
 
 /**
@@ -45,7 +52,13 @@ export async function serveGateway(host: PluginHost, options: ServeOptions = {})
     closed ??= end(server, requests)
     return closed
   }
-  return { port: bound.port, url: `http://${name}:${bound.port}/v1`, close, [Symbol.asyncDispose]: close }
+  return {
+    port: bound.port,
+    url: `http://${name}:${bound.port}/v1`,
+    close,
+    setKeys: (keys) => requests.settings.keys.replace(keys),
+    [Symbol.asyncDispose]: close,
+  }
 }
 
 function makeServer(requests: Requests): Server {

@@ -21,7 +21,7 @@ export async function sendStream<Piece>(
   stream: AsyncIterable<Piece>,
   telling: Telling<Piece>,
 ): Promise<void> {
-  const { response, settings } = exchange
+  const { response } = exchange
   const pieces = stream[Symbol.asyncIterator]()
   let result = await pieces.next()
   const events = new EventStream(exchange)
@@ -38,7 +38,7 @@ export async function sendStream<Piece>(
   } catch (error) {
     // What it was cancelled for says more than that it was.
     const failure = failureOf(exchange.signal.aborted ? exchange.signal.reason : error)
-    if (failure.status === 500 && !response.destroyed) settings.onError(error, exchange.id)
+    if (failure.status === 500 && !response.destroyed) exchange.report(error)
     send(JSON.stringify(errorBody(failure)))
     await pieces.return?.()
   }

@@ -49,6 +49,51 @@ test('gateway serves until SIGTERM, and waits for plugins that are loading', asy
   await expect(send(port, {})).rejects.toThrow()
 })
 
+test.skipIf(process.platform === 'win32')('gateway reads its keys again on SIGHUP', async () => {
+  const root = temporaryFolder()
+  const file = join(root, 'keys.json')
+  const write = (keys: unknown): void => writeFileSync(file, JSON.stringify(keys), { mode: 0o600 })
+  write([{ key: 'first', name: 'kitchen' }])
+  const gateway = run(['--port', '0', '--key-file', file], root)
+  const port = await portOf(gateway)
+  const statuses = async (): Promise<number[]> => {
+    const sent = ['first', 'second'].map((key) =>
+      send(port, { path: '/v1/models', headers: { 'x-api-key': key } }),
+    )
+    return (await Promise.all(sent)).map(({ status }) => status)
+  }
+  expect(await statuses()).toEqual([200, 401])
+  // What is wrong changes nothing, and is told without the key.
+  write([{ key: 'second', contract: 'tts' }])
+  gateway.child.kill('SIGHUP')
+  await expect.poll(() => gateway.stderr).toMatch(/nothing has changed: keys\[0\] has no option/)
+  expect(await statuses()).toEqual([200, 401])
+  write([{ key: 'second' }])
+  gateway.child.kill('SIGHUP')
+  await expect.poll(statuses).toEqual([401, 200])
+  expect(gateway.stderr).not.toMatch(/first|second/)
+  gateway.child.kill('SIGTERM')
+  await gateway.exited
+})
+
+// Windows has no such bits.
+test.skipIf(process.platform === 'win32').each([
+  ['others can read', 0o644, '[{"key":"secret"}]', /others can read it; run chmod 600/],
+  [
+    'has a wrong limit',
+    0o600,
+    '[{"key":"secret","requestsPerMinute":-1}]',
+    /keys\[0\]\.requestsPerMinute takes/,
+  ],
+])('gateway with a file of keys that %s: exit status 2', async (_what, mode, text, says) => {
+  const file = join(temporaryFolder(), 'keys.json')
+  writeFileSync(file, text, { mode })
+  const gateway = run(['--port', '0', '--key-file', file])
+  expect(await gateway.exited).toMatchObject({ code: 2 })
+  expect(gateway.stderr).toMatch(says)
+  expect(gateway.stderr).not.toContain('secret')
+})
+
 test('gateway for others, without keys: exit status 2, and no plugin is started', async () => {
   const gateway = run(['--host', '0.0.0.0', '--load', 'tool_llm'])
   expect(await gateway.exited).toMatchObject({ code: 2 })

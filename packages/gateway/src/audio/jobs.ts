@@ -2,7 +2,7 @@ import { setImmediate as letOthersRun } from 'node:timers/promises'
 import { decodeWav } from '@appfactory/sdk'
 import { decode, plainSounds } from './decode.js'
 import { type Encoder, type Encoding, encoderOf, speechRate } from './encode.js'
-import { AudioProblem } from './problem.js'
+import { tooLong } from './problem.js'
 import { Resampler } from './resample.js'
 import { joinBytes, type Sound, toPcm } from './samples.js'
 
@@ -30,10 +30,12 @@ export class SpeechJob {
   #rate: number | undefined
   /** Of samples without a header: what is left of a frame that goes on in the next piece. */
   #rest = new Uint8Array()
+  readonly #mostSeconds: number
   #seconds = 0
 
-  constructor(encoding: Encoding) {
+  constructor(encoding: Encoding, mostSeconds = longestSeconds) {
     this.#encoding = encoding
+    this.#mostSeconds = mostSeconds
   }
 
   async push(piece: Piece): Promise<Uint8Array<ArrayBuffer>> {
@@ -68,7 +70,7 @@ export class SpeechJob {
   }
 
   async #encode({ samples, sampleRate }: Sound): Promise<Uint8Array[]> {
-    this.#seconds = bounded(this.#seconds + samples.length / sampleRate)
+    this.#seconds = bounded(this.#seconds + samples.length / sampleRate, this.#mostSeconds)
     // A header tells the rate, so a WAV file keeps that of the plugin.
     if (!this.#encoder && this.#encoding === 'wav') this.#target = sampleRate
     this.#encoder ??= await encoderOf(this.#encoding, this.#target)
@@ -94,7 +96,7 @@ export async function hear(
   const add = (samples: Float32Array): void => {
     const part = toPcm(samples)
     bytes += part.length
-    if (bytes > mostBytes) throw tooLong()
+    if (bytes > mostBytes) throw tooLong(longestSeconds)
     parts.push(part)
   }
   for await (const { samples, sampleRate } of decode(file, hearingRate)) {
@@ -110,14 +112,8 @@ export async function hear(
   return joinBytes(parts)
 }
 
-function bounded(seconds: number, most = longestSeconds): number {
-  if (seconds > most) throw tooLong()
+function bounded(seconds: number, mostSeconds: number): number {
+  const most = Math.min(mostSeconds, longestSeconds)
+  if (seconds > most) throw tooLong(most)
   return seconds
-}
-
-function tooLong(): AudioProblem {
-  return new AudioProblem(
-    'audio_too_long',
-    `Sound may be ${longestSeconds / 3600} hours long. Send it in parts`,
-  )
 }

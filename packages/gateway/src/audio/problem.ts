@@ -12,6 +12,12 @@ export class AudioProblem extends Error {
   }
 }
 
+/** Sound that is longer than it may be, in seconds. */
+export function tooLong(mostSeconds: number): AudioProblem {
+  const time = mostSeconds >= 3600 ? `${mostSeconds / 3600} hours` : `${mostSeconds} seconds`
+  return new AudioProblem('audio_too_long', `Sound may be ${time} long. Send it in parts`)
+}
+
 /** Loads a codec, each of which is an optional package. */
 export async function loadCodec<Codec>(
   what: string,

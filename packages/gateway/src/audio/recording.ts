@@ -1,5 +1,6 @@
 import { decodeWav, encodeWav } from '@appfactory/sdk'
 import { hearingRate } from './jobs.js'
+import { tooLong } from './problem.js'
 import { isRate } from './samples.js'
 import { hearFile } from './thread.js'
 
@@ -11,10 +12,15 @@ export interface Recording {
 }
 
 /** What a client has sent, as every plugin can read it. Its name and type count for nothing. @throws AudioProblem. */
-export async function recordingOf(file: Uint8Array, signal: AbortSignal): Promise<Recording> {
+export async function recordingOf(
+  file: Uint8Array,
+  signal: AbortSignal,
+  mostSeconds: number,
+): Promise<Recording> {
   const seconds = plainSeconds(file)
+  if (seconds !== undefined && seconds > mostSeconds) throw tooLong(mostSeconds)
   if (seconds !== undefined) return { wav: file, seconds }
-  const { buffer } = await hearFile(file, signal)
+  const { buffer } = await hearFile(file, signal, mostSeconds)
   const samples = new Int16Array(buffer)
   return { wav: encodeWav(samples, { sampleRate: hearingRate }), seconds: samples.length / hearingRate }
 }

@@ -5,9 +5,9 @@ import { AudioProblem, type ProblemKind } from './problem.js'
 
 /** What the thread is asked for. A job is asked for one thing at a time, and dropped at its end. */
 export type Ask =
-  | { op: 'hear'; job: number; file: Uint8Array }
-  | { op: 'speak'; job: number; encoding: Encoding; piece: Piece }
-  | { op: 'end'; job: number; encoding: Encoding }
+  | { op: 'hear'; job: number; file: Uint8Array; mostSeconds: number }
+  | { op: 'speak'; job: number; encoding: Encoding; piece: Piece; mostSeconds: number }
+  | { op: 'end'; job: number; encoding: Encoding; mostSeconds: number }
   | { op: 'drop'; job: number }
 
 export type Answer =
@@ -110,10 +110,14 @@ const thread = new AudioThread()
  *
  * @throws AudioProblem.
  */
-export async function hearFile(file: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+export async function hearFile(
+  file: Uint8Array,
+  signal: AbortSignal,
+  mostSeconds: number,
+): Promise<Uint8Array> {
   const job = thread.begin()
   try {
-    return await thread.ask({ op: 'hear', job, file }, signal)
+    return await thread.ask({ op: 'hear', job, file, mostSeconds }, signal)
   } finally {
     thread.drop(job)
   }
@@ -128,15 +132,16 @@ export async function* encodeSpeech(
   pieces: AsyncIterable<Piece>,
   encoding: Encoding,
   signal: AbortSignal,
+  mostSeconds: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const job = thread.begin()
   try {
     for await (const { audio, format, sampleRate, channels } of pieces) {
       const piece = { audio, format, sampleRate, channels }
-      const bytes = await thread.ask({ op: 'speak', job, encoding, piece }, signal)
+      const bytes = await thread.ask({ op: 'speak', job, encoding, piece, mostSeconds }, signal)
       if (bytes.length > 0) yield bytes
     }
-    const last = await thread.ask({ op: 'end', job, encoding }, signal)
+    const last = await thread.ask({ op: 'end', job, encoding, mostSeconds }, signal)
     if (last.length > 0) yield last
   } finally {
     thread.drop(job)

@@ -27,9 +27,9 @@ async function answer(ask: Ask): Promise<void> {
 }
 
 async function bytesOf(ask: Exclude<Ask, { op: 'drop' }>): Promise<Uint8Array<ArrayBuffer>> {
-  if (ask.op === 'hear') return hear(ask.file, () => gone.has(ask.job))
+  if (ask.op === 'hear') return hear(ask.file, () => gone.has(ask.job), ask.mostSeconds)
   const known = jobs.get(ask.job)
-  const job = known ?? new SpeechJob(ask.encoding)
+  const job = known ?? new SpeechJob(ask.encoding, ask.mostSeconds)
   if (!known) jobs.set(ask.job, job)
   return ask.op === 'speak' ? job.push(ask.piece) : job.end()
 }

@@ -1,4 +1,3 @@
-import type { PluginHandle } from '@appfactory/host'
 import type { AudioChunk, SynthesisOptions, TTSContract } from '@appfactory/sdk'
 import type { Encoding } from '../audio/encode.js'
 import { audioFailure } from '../audio/failure.js'
@@ -7,6 +6,7 @@ import { closeWav, joinBytes } from '../audio/samples.js'
 import { encodeSpeech } from '../audio/thread.js'
 import { modelNotFound, RequestError, wrongMember } from '../errors.js'
 import type { Exchange } from '../exchange.js'
+import type { Target } from '../models.js'
 import { bodyReader } from '../schema.js'
 import { sendBytes } from '../send-bytes.js'
 import { sendStream } from '../stream.js'
@@ -35,12 +35,13 @@ export async function speak(exchange: Exchange): Promise<void> {
   const request = readSpeech(await exchange.readJson())
   const encoding = encodingOf(request)
   if (!/[\p{L}\p{N}]/u.test(request.input)) throw wrongMember('input', 'must have something that can be said')
-  const { handle, model } = await exchange.directory.tts.find(request.model)
-  if (model !== undefined) throw modelNotFound(request.model)
-  const voice = await voiceOf(exchange, handle, request)
+  const target = await exchange.directory.tts.find(request.model)
+  if (target.model !== undefined) throw modelNotFound(request.model)
+  const { handle } = target
+  const voice = await voiceOf(exchange, target, request)
   const usage = new Usage()
   const pieces = usage.of(handle.synthesizeStream(request.input, voice, optionsOf(exchange, request)))
-  const bytes = explained(encodeSpeech(pieces, encoding, exchange.signal))
+  const bytes = explained(encodeSpeech(pieces, encoding, exchange.signal, exchange.audioSeconds))
   if (request.streamFormat === 'sse') return sendEvents(exchange, bytes, usage)
   if (encoding === 'wav' && request.streamFormat === undefined) return sendFile(exchange, bytes)
   await sendBytes(exchange, { 'content-type': mediaTypes[encoding] }, bytes)
@@ -54,15 +55,16 @@ function encodingOf({ responseFormat = 'mp3' }: SpeechRequest): Encoding {
 
 /** The voice of the plugin; undefined: its own choice. @throws RequestError where the plugin has no such voice. */
 async function voiceOf(
-  { signal }: Exchange,
-  handle: PluginHandle<TTSContract>,
+  { signal, settings }: Exchange,
+  { handle, voice: preset }: Target<TTSContract>,
   { voice }: SpeechRequest,
 ): Promise<string | undefined> {
   const asked = typeof voice === 'object' ? voice.id : voice
-  if (asked === undefined) return undefined
+  if (asked === undefined) return preset
   const known = (await handle.getVoices({ signal })).map(({ id }) => id)
-  if (known.includes(asked)) return asked
-  if (openaiVoices.has(asked)) return undefined
+  const meant = [...(settings.voices.get(asked) ?? []), asked].find((name) => known.includes(name))
+  if (meant !== undefined) return meant
+  if (openaiVoices.has(asked)) return preset
   const message = `voice: there is no voice ${JSON.stringify(asked.slice(0, 100))}; there is ${known.slice(0, 20).join(', ')}`
   throw new RequestError(400, message, { param: 'voice', code: 'voice_not_found' })
 }

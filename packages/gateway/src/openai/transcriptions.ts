@@ -29,9 +29,11 @@ export async function transcribe(exchange: Exchange): Promise<void> {
   if (request.include?.includes('logprobs')) throw unsupported('include', 'plugins do not tell logprobs')
   const { handle, model } = await exchange.directory.stt.find(request.model)
   if (model !== undefined) throw modelNotFound(request.model)
-  const recording = await recordingOf(file, exchange.signal).catch((error: unknown) => {
-    throw audioFailure(error, 'file')
-  })
+  const recording = await recordingOf(file, exchange.signal, exchange.audioSeconds).catch(
+    (error: unknown) => {
+      throw audioFailure(error, 'file')
+    },
+  )
   if (request.stream) return sendUpdates(exchange, handle, request, recording)
   const options = optionsOf(exchange, request)
   const transcript = await handle.transcribe(recording.wav, request.language, options)

@@ -159,10 +159,14 @@ export const commands: readonly Command[] = [
       },
       'key-file': {
         kind: 'text',
-        describe: 'FILE of keys, one a line; further ones may be in APPFACTORY_GATEWAY_KEYS',
+        describe: 'FILE of keys: one a line, or JSON; further ones may be in APPFACTORY_GATEWAY_KEYS',
       },
       'allow-open': { kind: 'flag', describe: 'Serve other machines without keys' },
-      model: { kind: 'list', describe: 'Another name for a model: ALIAS=PLUGIN[/MODEL] (repeatable)' },
+      model: {
+        kind: 'list',
+        describe: 'Another name for a model: ALIAS=PLUGIN[/MODEL][?voice=NAME] (repeatable)',
+      },
+      voice: { kind: 'list', describe: 'Another name for a voice: NAME=VOICE (repeatable)' },
       'fallback-model': { kind: 'text', describe: 'What answers for unknown chat models' },
       'strict-models': { kind: 'flag', describe: 'Do not know OpenAI’s names, such as tts-1 and whisper-1' },
       'host-name': { kind: 'list', describe: 'Another name that clients address it by (repeatable)' },

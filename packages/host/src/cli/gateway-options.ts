@@ -1,10 +1,7 @@
-import { stat } from 'node:fs/promises'
-import { describeThrown, systemCodeOf } from '@appfactory/sdk/internal'
-import { readSmallFile } from '../small-file.js'
+import { readKeyFile } from './key-file.js'
 import { UsageError } from './usage-error.js'
 
-/** Longest file of keys, in bytes. */
-const maxKeyFileBytes = 1024 * 1024
+type Env = Readonly<Record<string, string | undefined>>
 
 /** Flags of `appfactory-host gateway`. */
 export interface GatewayFlags {
@@ -13,6 +10,7 @@ export interface GatewayFlags {
   keyFile: string | undefined
   allowOpen: boolean
   model: string[] | undefined
+  voice: string[] | undefined
   fallbackModel: string | undefined
   strictModels: boolean
   hostName: string[] | undefined
@@ -26,52 +24,46 @@ export interface GatewayFlags {
  *
  * @throws UsageError that names the flag.
  */
-export async function gatewayOptions(
-  flags: GatewayFlags,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<object> {
+export async function gatewayOptions(flags: GatewayFlags, env: Env): Promise<object> {
   const { port, host: address, allowOpen, strictModels, publicListings, quietHeaders } = flags
   const fallbackModel = flags.fallbackModel
   return {
     ...{ port, address, allowOpen, strictModels, publicListings, quietHeaders },
     ...(fallbackModel === undefined ? {} : { fallbackModel }),
-    keys: [...(await keysOf(flags.keyFile)), ...wordsOf(env['APPFACTORY_GATEWAY_KEYS'])],
+    keys: await readKeys(flags, env),
     models: Object.fromEntries((flags.model ?? []).map(aliasOf)),
+    voices: voicesOf(flags.voice ?? []),
     hostNames: flags.hostName ?? [],
     cors: flags.cors ?? [],
   }
 }
 
+/** The keys of the file, and those of the environment. @throws UsageError that names the file. */
+export async function readKeys({ keyFile }: Pick<GatewayFlags, 'keyFile'>, env: Env): Promise<unknown[]> {
+  const ofFile = keyFile === undefined ? [] : await readKeyFile(keyFile)
+  return [...ofFile, ...wordsOf(env['APPFACTORY_GATEWAY_KEYS'])]
+}
+
 /** `gpt-4o-mini=llm_llama/small` */
 function aliasOf(text: string): [alias: string, target: string] {
-  const at = text.indexOf('=')
-  const [alias, target] = [text.slice(0, at).trim(), text.slice(at + 1).trim()]
-  if (at >= 0 && alias !== '' && target !== '') return [alias, target]
-  throw new UsageError(`--model takes ALIAS=PLUGIN or ALIAS=PLUGIN/MODEL, not ${text.slice(0, 80)}`)
+  return pairOf(text, '--model takes ALIAS=PLUGIN, ALIAS=PLUGIN/MODEL or ALIAS=PLUGIN?voice=NAME')
 }
 
-/** The keys of a file that only this user can read. */
-async function keysOf(file: string | undefined): Promise<string[]> {
-  if (file === undefined) return []
-  try {
-    await refuseOpenFile(file)
-    const lines = (await readSmallFile(file, maxKeyFileBytes)).split('\n').map((line) => line.trim())
-    const keys = lines.filter((line) => line !== '' && !line.startsWith('#'))
-    if (keys.length === 0) throw new UsageError(`there is no key in it; write one a line`)
-    if (keys.some((key) => /\s/.test(key)))
-      throw new UsageError('a key must not hold spaces; write one a line')
-    return keys
-  } catch (error) {
-    const reason = systemCodeOf(error) === 'ENOENT' ? 'there is no such file' : describeThrown(error).message
-    throw new UsageError(`--key-file ${file}: ${reason}`)
+/** `alloy=slt`; several for one name are alternatives. */
+function voicesOf(texts: readonly string[]): Record<string, string[]> {
+  const voices = new Map<string, string[]>()
+  for (const text of texts) {
+    const [name, voice] = pairOf(text, '--voice takes NAME=VOICE')
+    voices.set(name, [...(voices.get(name) ?? []), voice])
   }
+  return Object.fromEntries(voices)
 }
 
-/** Windows has no such bits. */
-async function refuseOpenFile(file: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const { mode } = await stat(file)
-  if ((mode & 0o077) !== 0) throw new UsageError(`others can read it; run chmod 600 ${file}`)
+function pairOf(text: string, takes: string): [name: string, value: string] {
+  const at = text.indexOf('=')
+  const [name, value] = [text.slice(0, at).trim(), text.slice(at + 1).trim()]
+  if (at >= 0 && name !== '' && value !== '') return [name, value]
+  throw new UsageError(`${takes}, not ${text.slice(0, 80)}`)
 }
 
 function wordsOf(text = ''): string[] {

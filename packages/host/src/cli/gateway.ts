@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describeThrown } from '@appfactory/sdk/internal'
 import type { PluginHost } from '../host.js'
-import { type GatewayFlags, gatewayOptions } from './gateway-options.js'
+import { type GatewayFlags, gatewayOptions, readKeys } from './gateway-options.js'
 import { whyNotListening } from './listening.js'
 import { type CommonOptions, complain, exitCodes, print, type Streams } from './output.js'
 import { startServing } from './serve.js'
@@ -15,7 +15,13 @@ const packageName = '@appfactory/gateway'
 
 /** What this command uses of the package, which depends on this one. */
 interface GatewayModule {
-  serveGateway(host: PluginHost, options: object): Promise<{ url: string; close(): Promise<void> }>
+  serveGateway(host: PluginHost, options: object): Promise<Server>
+}
+
+interface Server {
+  url: string
+  setKeys(keys: readonly unknown[]): void
+  close(): Promise<void>
 }
 
 /** `appfactory-host gateway`: serves plugins over HTTP until it is interrupted. */
@@ -25,8 +31,10 @@ export async function gateway(streams: Streams, options: CommonOptions & Gateway
   const serveOptions = { ...(await gatewayOptions(options, process.env)), onError: tellErrors(streams) }
   const { serveGateway } = await importGateway()
   const stop = streams.stop.takeOver()
-  await using serving = await startServing(streams, options)
-  const server = await serveGateway(serving.host, serveOptions).catch((error: unknown) => {
+  let server: Server | undefined
+  const takeKeys = async (): Promise<void> => server?.setKeys(await readKeys(options, process.env))
+  await using serving = await startServing(streams, options, takeKeys)
+  server = await serveGateway(serving.host, serveOptions).catch((error: unknown) => {
     if (error instanceof TypeError) throw new UsageError(error.message)
     const flags = { port: '--port', address: '--host' }
     throw new Error(whyNotListening(error, { port, address, flags }), { cause: error })
@@ -63,8 +71,11 @@ function isGatewayModule(loaded: unknown): loaded is GatewayModule {
   return typeof loaded === 'object' && loaded !== null && 'serveGateway' in loaded
 }
 
-function tellErrors(streams: Streams): (error: unknown, requestId: string) => void {
-  return (error, requestId) => complain(streams, `${requestId}: ${describeThrown(error).message}`)
+function tellErrors(streams: Streams): (error: unknown, requestId: string, keyName?: string) => void {
+  return (error, requestId, keyName) => {
+    const who = keyName === undefined ? requestId : `${requestId} of ${keyName}`
+    complain(streams, `${who}: ${describeThrown(error).message}`)
+  }
 }
 
 /** The first line is for programs, the others are for people. */

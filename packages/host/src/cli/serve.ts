@@ -36,8 +36,15 @@ interface Serving extends AsyncDisposable {
   load(): Promise<void>
 }
 
-/** @throws Error where the port of the metrics can't be listened on. */
-export async function startServing(streams: Streams, options: CommonOptions): Promise<Serving> {
+/**
+ * @param readMore What else SIGHUP reads again.
+ * @throws Error where the port of the metrics can't be listened on.
+ */
+export async function startServing(
+  streams: Streams,
+  options: CommonOptions,
+  readMore?: () => Promise<void>,
+): Promise<Serving> {
   const host = createHost(options)
   showProgress(streams, host, options)
   const { settings, readSettings } = options
@@ -47,7 +54,7 @@ export async function startServing(streams: Streams, options: CommonOptions): Pr
   const load = (fresh: Settings): Promise<void> => beginLoading(host, streams, fresh, readiness)
   // On a terminal, it means that the terminal was closed.
   if (!process.stdin.isTTY)
-    streams.stop.takeHangUps(() => void reload(streams, { host, settings, readSettings, load }))
+    streams.stop.takeHangUps(() => void reload(streams, { host, settings, readSettings, readMore, load }))
   warnOfMissingFolders(streams, settings)
   return {
     host,

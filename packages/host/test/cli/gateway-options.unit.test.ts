@@ -10,6 +10,7 @@ const flags: GatewayFlags = {
   keyFile: undefined,
   allowOpen: false,
   model: undefined,
+  voice: undefined,
   fallbackModel: undefined,
   strictModels: false,
   hostName: undefined,
@@ -32,8 +33,17 @@ test('keys come from a file and from the environment', async () => {
   expect(await gatewayOptions(flags, {})).toMatchObject({ keys: [] })
 })
 
+test('keys of a file may be JSON, with what each is good for', async () => {
+  const keys = [{ key: 'one', name: 'kitchen', models: ['llm'] }, 'two']
+  const given = { ...flags, keyFile: keyFile(`\ufeff \n${JSON.stringify(keys)}`) }
+  const options = await gatewayOptions(given, { APPFACTORY_GATEWAY_KEYS: 'three' })
+  expect(options).toMatchObject({ keys: [...keys, 'three'] })
+})
+
 test.each([
   ['', /there is no key in it/],
+  ['[]', /there is no key in it/],
+  ['[{"key": "secret"]', /line 1, column 18 is not JSON$/],
   ['# nothing\n', /there is no key in it/],
   ['a b\n', /a key must not hold spaces/],
 ])('a file of keys that holds %j is refused, and not shown', async (text, message) => {
@@ -60,4 +70,12 @@ test('aliases of models', async () => {
     await expect(gatewayOptions({ ...flags, model: [model] }, {})).rejects.toThrow(
       '--model takes ALIAS=PLUGIN',
     )
+})
+
+test('names of voices, each for one voice or several', async () => {
+  const voice = ['alloy=slt', 'onyx=rms', 'alloy=af']
+  expect(await gatewayOptions({ ...flags, voice }, {})).toMatchObject({
+    voices: { alloy: ['slt', 'af'], onyx: ['rms'] },
+  })
+  await expect(gatewayOptions({ ...flags, voice: ['alloy'] }, {})).rejects.toThrow('--voice takes NAME=VOICE')
 })
