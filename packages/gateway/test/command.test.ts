@@ -49,6 +49,25 @@ test('gateway serves until SIGTERM, and waits for plugins that are loading', asy
   await expect(send(port, {})).rejects.toThrow()
 })
 
+test('gateway takes its options from the file too, and prints which hold', async () => {
+  const root = temporaryFolder()
+  const options = { port: 0, models: { alias: 'tool_llm' }, limits: { maxBodyBytes: 50 } }
+  writeFileSync(
+    join(root, 'appfactory.config.json'),
+    JSON.stringify({ load: ['tool_llm'], gateway: options }),
+  )
+  const printed = run(['--print-config', '--limit', 'maxBodyBytes=100'], root)
+  expect(await printed.exited).toMatchObject({ code: 0 })
+  expect(printed.garbage.join('\n')).toMatch(
+    /gateway\.port +0 +.*appfactory\.config\.json[\s\S]*gateway\.models +alias=tool_llm .*\n[\s\S]*gateway\.limits +maxBodyBytes=100 +--limit/,
+  )
+  const gateway = run([], root)
+  const port = await portOf(gateway)
+  expect((await chat(port, 'hello', { model: 'alias' })).status).toBe(413)
+  gateway.child.kill('SIGTERM')
+  await gateway.exited
+})
+
 test.skipIf(process.platform === 'win32')('gateway reads its keys again on SIGHUP', async () => {
   const root = temporaryFolder()
   const file = join(root, 'keys.json')

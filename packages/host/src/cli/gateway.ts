@@ -4,11 +4,10 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describeThrown } from '@appfactory/sdk/internal'
 import type { PluginHost } from '../host.js'
-import { type GatewayFlags, gatewayOptions, readKeys } from './gateway-options.js'
+import { gatewayOptions, readKeys } from './gateway-options.js'
 import { whyNotListening } from './listening.js'
 import { type CommonOptions, complain, exitCodes, print, type Streams } from './output.js'
 import { startServing } from './serve.js'
-import { checkPort } from './tester.js'
 import { UsageError } from './usage-error.js'
 
 const packageName = '@appfactory/gateway'
@@ -25,17 +24,17 @@ interface Server {
 }
 
 /** `appfactory-host gateway`: serves plugins over HTTP until it is interrupted. */
-export async function gateway(streams: Streams, options: CommonOptions & GatewayFlags): Promise<number> {
-  const { port, host: address } = options
-  checkPort(port)
-  const serveOptions = { ...(await gatewayOptions(options, process.env)), onError: tellErrors(streams) }
+export async function gateway(streams: Streams, options: CommonOptions): Promise<number> {
+  const { gateway: values } = options.settings
+  const serveOptions = { ...(await gatewayOptions(values, process.env)), onError: tellErrors(streams) }
   const { serveGateway } = await importGateway()
   const stop = streams.stop.takeOver()
   let server: Server | undefined
-  const takeKeys = async (): Promise<void> => server?.setKeys(await readKeys(options, process.env))
+  const takeKeys = async (): Promise<void> => server?.setKeys(await readKeys(values['keyFile'], process.env))
   await using serving = await startServing(streams, options, takeKeys)
   server = await serveGateway(serving.host, serveOptions).catch((error: unknown) => {
     if (error instanceof TypeError) throw new UsageError(error.message)
+    const [port, address] = [Number(values['port']), String(values['address'])]
     const flags = { port: '--port', address: '--host' }
     throw new Error(whyNotListening(error, { port, address, flags }), { cause: error })
   })

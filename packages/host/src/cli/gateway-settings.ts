@@ -1,0 +1,87 @@
+import type { Setting } from './settings.js'
+
+/** What an option of `serveGateway` is on the command line. The gateway checks values further. */
+type Row = Pick<Setting, 'kind' | 'describe' | 'takes' | 'fits'> &
+  Partial<Pick<Setting, 'flag' | 'default' | 'isPath'>>
+
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
+const areTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText)
+const isEach =
+  (fits: (value: unknown) => boolean) =>
+  (value: unknown): boolean =>
+    typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(fits)
+
+const text: Omit<Row, 'describe'> = { kind: 'text', takes: 'a text that is not empty', fits: isText }
+const list: Omit<Row, 'describe'> = {
+  kind: 'list',
+  default: [],
+  takes: 'a text or an array of texts',
+  fits: (value) => isText(value) || areTexts(value),
+}
+const flag: Omit<Row, 'describe'> = {
+  kind: 'flag',
+  default: false,
+  takes: 'true or false',
+  fits: (value) => typeof value === 'boolean',
+}
+
+const rows: Readonly<Record<string, Row>> = {
+  port: {
+    kind: 'number',
+    default: 8080,
+    describe: 'Port; 0: any',
+    takes: 'a whole number from 0 to 65535',
+    fits: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535,
+  },
+  address: {
+    ...text,
+    flag: 'host',
+    default: '127.0.0.1',
+    describe: 'Address to serve on; any but 127.0.0.1 needs keys',
+  },
+  keyFile: {
+    ...text,
+    isPath: true,
+    describe: 'FILE of keys: one a line, or JSON; further ones may be in APPFACTORY_GATEWAY_KEYS',
+  },
+  allowOpen: { ...flag, describe: 'Serve other machines without keys' },
+  models: {
+    kind: 'map',
+    flag: 'model',
+    describe: 'Another name for a model: ALIAS=PLUGIN[/MODEL][?voice=NAME] (repeatable)',
+    takes: 'ALIAS=PLUGIN, ALIAS=PLUGIN/MODEL or ALIAS=PLUGIN?voice=NAME; in a file, an object of these',
+    fits: isEach(isText),
+  },
+  voices: {
+    kind: 'map',
+    flag: 'voice',
+    describe: 'Another name for a voice: NAME=VOICE (repeatable)',
+    takes: 'NAME=VOICE; in a file, an object of these',
+    fits: isEach((value) => isText(value) || areTexts(value)),
+  },
+  fallbackModel: { ...text, describe: 'What answers for unknown chat models' },
+  strictModels: { ...flag, describe: 'Do not know OpenAI’s names, such as tts-1 and whisper-1' },
+  hostNames: {
+    ...list,
+    flag: 'host-name',
+    describe: 'Another name that clients address it by (repeatable)',
+  },
+  cors: { ...list, describe: 'Origin of pages that may ask: https://app.example (repeatable)' },
+  publicListings: { ...flag, describe: 'List voices and speech models without a key' },
+  quietHeaders: { ...flag, describe: 'Send no x-appfactory-… headers' },
+  limits: {
+    kind: 'map',
+    flag: 'limit',
+    describe: 'Limit of the gateway: NAME=NUMBER, such as maxBodyBytes=1000000 (repeatable)',
+    takes: 'NAME=NUMBER; in a file, an object of these',
+    fits: isEach((value) => value !== '' && !Number.isNaN(Number(value))),
+  },
+}
+
+/** What only `gateway` takes: keys of `gateway` in the file. */
+export const gatewaySettings: readonly Setting[] = Object.entries(rows).map(([name, row]) => ({
+  key: `gateway.${name}`,
+  flag: name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+  ...{ default: undefined, isPath: false, isLimit: false },
+  ...row,
+}))
