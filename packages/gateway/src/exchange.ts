@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isTooLong, readBody, readJson } from './body.js'
+import { isTooLong, jsonObjectOf, readBody, refuseAllButJson } from './body.js'
 import { errorBody, type Failure, gatewayClosing } from './errors.js'
 import type { Key } from './keys.js'
 import type { Directory } from './models.js'
@@ -80,15 +80,17 @@ export class Exchange {
   }
 
   /** The body, where it is a JSON object. @throws RequestError. */
-  readJson(): Promise<object> {
-    if (this.#continueFirst) this.response.writeContinue()
-    return readJson(this.request, this.settings.limits)
+  async readJson(): Promise<object> {
+    refuseAllButJson(this.request)
+    return jsonObjectOf(await this.readBytes(this.settings.limits.maxBodyBytes))
   }
 
   /** The body as it is. @throws RequestError 408 or 413. */
   readBytes(maxBodyBytes: number): Promise<Buffer> {
-    if (this.#continueFirst) this.response.writeContinue()
-    return readBody(this.request, { ...this.settings.limits, maxBodyBytes })
+    const { slowBodyMs } = this.settings.limits
+    return readBody(this.request, { maxBodyBytes, slowBodyMs }, () => {
+      if (this.#continueFirst) this.response.writeContinue()
+    })
   }
 
   /** Tells the operator of an error that could not be foreseen. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { PluginHost } from '@appfactory/host'
 import { maxTimerMs } from '@appfactory/sdk/internal'
 import { failureOf, gatewayClosing, RequestError } from './errors.js'
@@ -62,6 +63,13 @@ export class Requests {
     this.#underWay.add(exchange)
     response.once('close', () => this.#ended(exchange))
     void this.#answer(exchange)
+  }
+
+  /** Whether an answer has begun on a connection. */
+  isAnswering(socket: Duplex): boolean {
+    return [...this.#underWay].some(
+      ({ request, response }) => request.socket === socket && response.headersSent,
+    )
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { Busboy, type BusboyConfig, type BusboyInstance } from '@fastify/busboy'
+import { Busboy, type BusboyInstance } from '@fastify/busboy'
+import { refuseCompressed } from './body.js'
 import { RequestError, wrongMember } from './errors.js'
 import type { Exchange } from './exchange.js'
 
@@ -18,34 +19,31 @@ export interface Form {
 
 /** The body, where it is a form of the type multipart/form-data. @throws RequestError 400, 408, 413 or 415. */
 export async function readForm(exchange: Exchange): Promise<Form> {
-  const headers = formHeaders(exchange.request)
+  const parser = parserOf(formType(exchange.request))
   const body = await exchange.readBytes(mostFileBytes + 2 * 1024 * 1024).catch((error: unknown) => {
     throw error instanceof RequestError && error.status === 413 ? fileTooLong() : error
   })
-  return parse(headers, body)
+  return parse(parser, body)
 }
 
-function formHeaders({ headers }: IncomingMessage): BusboyConfig['headers'] {
-  const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = headers
-  const code = encoding.toLowerCase() === 'identity' ? 'unsupported_media_type' : 'unsupported_encoding'
-  if (code === 'unsupported_encoding')
-    throw new RequestError(415, 'Bodies must not be compressed: leave content-encoding out', { code })
+function formType(request: IncomingMessage): string {
+  refuseCompressed(request)
+  const { 'content-type': type = '' } = request.headers
   if (!/^multipart\/form-data\s*(;|$)/i.test(type.trim()))
     throw new RequestError(
       415,
       'The body must be a form, with the header "content-type: multipart/form-data"',
       {
-        code,
+        code: 'unsupported_media_type',
       },
     )
-  return { 'content-type': type }
+  return type
 }
 
 /** What is parsed at once, in bytes: what is wrong early ends it early. */
 const parseAtOnce = 16_384
 
-async function parse(headers: BusboyConfig['headers'], body: Buffer): Promise<Form> {
-  const parser = parserOf(headers)
+async function parse(parser: BusboyInstance, body: Buffer): Promise<Form> {
   const form = collect(parser)
   let isSettled = false
   const settled = form.then(
@@ -69,7 +67,7 @@ function collect(parser: BusboyInstance): Promise<Form> {
     let files = 0
     parser.on('file', (name, stream) => {
       files++
-      if (name !== 'file') reject(wrongMember(name.slice(0, 100), 'must not be a file'))
+      if (name !== 'file') reject(otherFile(name))
       stream.on('limit', () => reject(fileTooLong())).on('error', () => reject(brokenForm()))
       stream.on('data', (part: Buffer) => parts.push(part))
     })
@@ -84,10 +82,10 @@ function collect(parser: BusboyInstance): Promise<Form> {
   })
 }
 
-function parserOf(headers: BusboyConfig['headers']): BusboyInstance {
+function parserOf(type: string): BusboyInstance {
   const limits = { files: 1, fileSize: mostFileBytes, fields: mostFields, fieldSize: mostFieldBytes }
   try {
-    return new Busboy({ headers, limits })
+    return new Busboy({ headers: { 'content-type': type }, limits })
   } catch {
     throw brokenForm()
   }
@@ -101,6 +99,13 @@ function brokenForm(): RequestError {
       code: 'invalid_form',
     },
   )
+}
+
+/** A part may come without any name. */
+function otherFile(name: string | undefined): RequestError {
+  return name
+    ? wrongMember(name.slice(0, 100), 'must not be a file')
+    : wrongMember('file', 'is the name that the file must have, and it has none')
 }
 
 function fileTooLong(): RequestError {

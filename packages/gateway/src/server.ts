@@ -64,6 +64,8 @@ export async function serveGateway(host: PluginHost, options: ServeOptions = {})
 function makeServer(requests: Requests): Server {
   const { limits } = requests.settings
   const server = createServer({
+    // Where it is missing, the gate says so.
+    requireHostHeader: false,
     headersTimeout: timeout(limits.headersTimeoutMs),
     requestTimeout: timeout(limits.requestTimeoutMs),
     keepAliveTimeout: timeout(limits.idleConnectionMs),
@@ -73,7 +75,13 @@ function makeServer(requests: Requests): Server {
   server.on('request', (request, response) => requests.answer(request, response))
   // Without this, Node asks for the body before it is known who sends it.
   server.on('checkContinue', (request, response) => requests.answer(request, response, true))
-  server.on('clientError', (error: Error, socket: Socket | Duplex) => refuse(error, socket))
+  // Nobody has to know every expectation.
+  server.on('checkExpectation', (request, response) => requests.answer(request, response))
+  server.on('clientError', (error: Error, socket: Socket | Duplex) => {
+    // In the middle of an answer, a second one would be taken for a part of it.
+    if (requests.isAnswering(socket)) socket.destroy()
+    else refuse(error, socket)
+  })
   return server
 }
 

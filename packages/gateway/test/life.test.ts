@@ -70,6 +70,21 @@ describe('a client that goes', () => {
   })
 })
 
+it('a client that sends nonsense behind its request gets no second answer in its stream', async () => {
+  const { port } = await serve(host)
+  const client = await begin(port, '/paced 1000 20', { stream: true })
+  let text = ''
+  client.on('data', (chunk) => {
+    text += String(chunk)
+  })
+  await expect.poll(() => text).toContain('"1 "')
+  const before = await counted(port, '/aborts')
+  client.write('nonsense\r\n\r\n')
+  await once(client, 'close')
+  expect(text.match(/HTTP\/1\.1/g)).toHaveLength(1)
+  await expect.poll(() => counted(port, '/aborts')).toBe(before + 1)
+})
+
 describe('a client that reads slowly', () => {
   it('holds up the plugin, and goes on where it was', async () => {
     const { port } = await serve(host)
