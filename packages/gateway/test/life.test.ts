@@ -8,7 +8,9 @@ import { chat, eventsIn, json, send, serve, startHost, textIn } from './visitor.
 
 let host: PluginHost
 beforeAll(async () => {
-  host = await startHost(['tool_llm'], { restart: { firstDelayMs: 1, maxCrashes: 100 } })
+  host = await startHost(['tool_llm', 'tone_tts', 'echo_stt'], {
+    restart: { firstDelayMs: 1, maxCrashes: 100 },
+  })
 })
 afterAll(() => host.close({ force: true }))
 
@@ -30,8 +32,26 @@ async function counted(port: number, what: '/aborts' | '/made'): Promise<number>
   return Number(textIn(await chat(port, what)))
 }
 
-async function figures(): Promise<Record<string, unknown>> {
-  return (await host.health('tool_llm')).details ?? {}
+const paced = { stream: true, messages: [{ role: 'user', content: '/paced 40 20' }] }
+
+/** Resolves when the answer has begun. */
+function ask(port: number, path: 'chat/completions' | 'audio/speech', more: object): Promise<Response> {
+  const speech = { model: 'tone_tts', response_format: 'pcm', stream_format: 'sse' }
+  const common = path === 'audio/speech' ? speech : { model: 'tool_llm' }
+  return fetch(`http://127.0.0.1:${port}/v1/${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...common, ...more }),
+  })
+}
+
+async function figures(plugin = 'tool_llm'): Promise<Record<string, unknown>> {
+  return (await host.health(plugin)).details ?? {}
+}
+
+/** How many connections this process has, of clients and of gateways. */
+function sockets(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
 }
 
 describe('a client that goes', () => {
@@ -57,16 +77,39 @@ describe('a client that goes', () => {
     await expect.poll(() => counted(port, '/aborts')).toBe(before + 1)
   })
 
-  it('a hundred times leaves nothing behind', async () => {
+  it('during an upload: the plugin hears nothing of it', async () => {
+    const { port } = await serve(host)
+    const client = connect(port, '127.0.0.1')
+    const type = 'Content-Type: multipart/form-data; boundary=x\r\nExpect: 100-continue'
+    client.write(
+      `POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\n${type}\r\nContent-Length: 9000\r\n\r\n`,
+    )
+    await once(client, 'data')
+    client.write('--x\r\nContent-Disposition: form-data; name="model"\r\n\r\necho_stt\r\n--x')
+    const before = await figures('echo_stt')
+    client.destroy()
+    await once(client, 'close')
+    expect(textIn(await chat(port, 'next'))).toBe('next')
+    const counted = ['calls_answered', 'calls_failed', 'calls_cancelled', 'calls_in_flight', 'open_streams']
+    const after = await figures('echo_stt')
+    for (const name of counted) expect([name, after[name]]).toEqual([name, before[name]])
+    expect(after['calls_answered']).toEqual(expect.any(Number))
+  })
+
+  it('a thousand times leaves nothing behind', async () => {
     const { port } = await serve(host)
     const before = await counted(port, '/aborts')
-    const clients = await Promise.all(
-      Array.from({ length: 100 }, () => begin(port, '/paced 1000 20', { stream: true })),
-    )
-    await Promise.all(clients.map((client) => once(client, 'data')))
-    for (const client of clients) client.destroy()
-    await expect.poll(() => counted(port, '/aborts')).toBe(before + 100)
+    const open = sockets()
+    for (let round = 1; round <= 4; round++) {
+      const clients = await Promise.all(
+        Array.from({ length: 250 }, () => begin(port, '/first', { stream: true })),
+      )
+      await Promise.all(clients.map((client) => once(client, 'data')))
+      for (const client of clients) client.destroy()
+      await expect.poll(() => counted(port, '/aborts')).toBe(before + round * 250)
+    }
     expect(await figures()).toMatchObject({ open_streams: 0, calls_in_flight: 0 })
+    await expect.poll(sockets).toBeLessThanOrEqual(open)
   })
 })
 
@@ -117,20 +160,54 @@ describe('a client that reads slowly', () => {
 })
 
 describe('plugins', () => {
-  it('are swapped under open streams, and no client notices', async () => {
+  it('are swapped under 50 open streams, and no client notices', async () => {
     const { port } = await serve(host)
-    const streams = Array.from({ length: 20 }, () => chat(port, '/paced 20 20', { stream: true }))
-    await expect.poll(async () => (await figures())['open_streams']).toBe(20)
-    const swap = host.swap('tool_llm', 'tool_llm')
-    const meanwhile = Array.from({ length: 20 }, (_, index) => chat(port, `call ${index}`))
-    await swap
-    for (const answer of await Promise.all(streams)) {
-      expect(answer.status).toBe(200)
-      expect(eventsIn(answer)).toHaveLength(23)
-      expect(eventsIn(answer).at(-1)).toBe('[DONE]')
+    const streams = Array.from({ length: 25 }, () => ask(port, 'chat/completions', paced))
+    const spoken = Array.from({ length: 25 }, () => ask(port, 'audio/speech', { input: '/paced 40 20' }))
+    // Each has had its first piece then.
+    const open = await Promise.all([...streams, ...spoken])
+    const swaps = ['tool_llm', 'tone_tts'].map((plugin) => host.swap(plugin, plugin))
+    const meanwhile = Array.from({ length: 20 }, (_, index) => [
+      chat(port, `call ${index}`),
+      ask(port, 'audio/speech', { input: 'word' }),
+    ])
+    await Promise.all(swaps)
+    expect(open.map(({ status }) => status)).toEqual(Array(50).fill(200))
+    const bodies = await Promise.all(open.map((answer) => answer.text()))
+    for (const body of bodies.slice(0, 25)) {
+      expect(eventsIn({ body })).toHaveLength(43)
+      expect(eventsIn({ body }).at(-1)).toBe('[DONE]')
     }
-    expect((await Promise.all(meanwhile)).map(({ status }) => status)).toEqual(Array(20).fill(200))
+    for (const body of bodies.slice(25)) {
+      expect(eventsIn({ body })).toHaveLength(41)
+      expect(eventsIn({ body }).at(-1)).toContain('speech.audio.done')
+    }
+    expect((await Promise.all(meanwhile.flat())).map(({ status }) => status)).toEqual(Array(40).fill(200))
     expect(textIn(await chat(port, 'after'))).toBe('after')
+  })
+
+  it('that are killed end their streams with an error, and serve the next request', async () => {
+    const { port } = await serve(host)
+    const streams = Array.from({ length: 10 }, () => chat(port, '/paced 1000 20', { stream: true }))
+    const spoken = Array.from({ length: 5 }, () => ask(port, 'audio/speech', { input: '/paced 1000 20' }))
+    const calls = Array.from({ length: 5 }, () => chat(port, '/hang'))
+    await expect
+      .poll(async () => [await figures(), await figures('tone_tts')])
+      .toMatchObject([{ open_streams: 10, calls_in_flight: 5 }, { open_streams: 5 }])
+    for (const plugin of ['tool_llm', 'tone_tts'])
+      process.kill(Number((await figures(plugin))['pid']), 'SIGKILL')
+    for (const answer of await Promise.all(streams)) {
+      expect(eventsIn(answer).at(-1) ?? answer.body).toContain('"code":"plugin_crashed"')
+      expect(answer.body).not.toContain('[DONE]')
+    }
+    for (const answer of await Promise.all(spoken))
+      expect(await answer.text()).toContain('"code":"plugin_crashed"')
+    expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(Array(5).fill(502))
+    const next = await Promise.all(Array.from({ length: 20 }, () => chat(port, 'next')))
+    for (const { status, headers } of next)
+      if (status !== 200) expect([status, headers['retry-after']]).toEqual([503, expect.any(String)])
+    await expect.poll(async () => textIn(await chat(port, 'next'))).toBe('next')
+    expect((await ask(port, 'audio/speech', { input: 'next' })).status).toBe(200)
   })
 
   it('that crash end their streams with an error, and serve the next request', async () => {
@@ -179,7 +256,7 @@ describe('close()', () => {
     await gateway.close()
     expect(eventsIn(await stream)).toHaveLength(13)
     await expect(chat(gateway.port, 'x')).rejects.toThrow()
-    expect(host.status().pluginsLoaded).toBe(1)
+    expect(host.status().pluginsLoaded).toBe(3)
     await gateway.close()
   })
 

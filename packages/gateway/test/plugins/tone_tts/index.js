@@ -52,6 +52,12 @@ const commands = {
   '/garbage': async function* () {
     yield { audio: Buffer.from('no sound at all'), format: 'mp3', sampleRate: 24_000, channels: 1 }
   },
+  '/paced': async function* ([count, ms]) {
+    for (let index = 0; index < Number(count); index++) {
+      await new Promise((resolve) => setTimeout(resolve, Number(ms)))
+      yield tone(24_000)
+    }
+  },
   '/endless': async function* () {
     for (made = 0; ; made++) yield tone(24_000, 2)
   },

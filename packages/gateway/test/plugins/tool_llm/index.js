@@ -92,6 +92,10 @@ const commands = {
     await rest(60_000, signal)
     yield ''
   },
+  '/first': async function* (_, { signal }) {
+    yield 'first '
+    await rest(60_000, signal)
+  },
   '/endless': async function* () {
     for (made = 0; ; made++) yield 'x'.repeat(1000)
   },
