@@ -10,8 +10,10 @@ const headers = {
   'x-accel-buffering': 'no',
 }
 
-/** What is gathered before it is written, in characters: the pieces of one turn go in one write. */
+/** What is gathered before it is written, in characters. */
 const mostGathered = 16_384
+/** How long it is gathered behind a write, in ms: of a fast plugin, each turn brings only a few pieces. */
+const gatherMs = 1
 
 /** Server-sent events as an answer. The pace is the reader's: who sends waits for `room()`. */
 export class EventStream {
@@ -19,7 +21,8 @@ export class EventStream {
   readonly #limits: Pick<GatewayLimits, 'keepAliveMs' | 'unreadStreamMs'>
   #gathered = ''
   #isFull = false
-  #flushing: NodeJS.Immediate | undefined
+  #cancelFlush: (() => void) | undefined
+  #flushedAt = Number.NEGATIVE_INFINITY
   #silence: NodeJS.Timeout | undefined
 
   /** Sends the headers. */
@@ -37,7 +40,7 @@ export class EventStream {
   send(data: string): void {
     this.#gathered += `data: ${data}\n\n`
     if (this.#gathered.length >= mostGathered) this.#flush()
-    else this.#flushing ??= setImmediate(() => this.#flush())
+    else this.#cancelFlush ??= this.#flushSoon()
   }
 
   /** A promise to wait for before more is sent; undefined: there is room now. */
@@ -65,13 +68,24 @@ export class EventStream {
     this.#response.end()
   }
 
+  /** In this turn, or a little later where there was a write just now. */
+  #flushSoon(): () => void {
+    if (performance.now() - this.#flushedAt > gatherMs) {
+      const immediate = setImmediate(() => this.#flush())
+      return () => clearImmediate(immediate)
+    }
+    const timer = setTimeout(() => this.#flush(), gatherMs)
+    return () => clearTimeout(timer)
+  }
+
   #flush(): void {
-    clearImmediate(this.#flushing)
-    this.#flushing = undefined
+    this.#cancelFlush?.()
+    this.#cancelFlush = undefined
     const text = this.#gathered
     this.#gathered = ''
     if (text === '' || this.#response.destroyed) return
     this.#isFull = !this.#response.write(text)
+    this.#flushedAt = performance.now()
     this.#silence?.refresh()
   }
 
@@ -82,7 +96,7 @@ export class EventStream {
   }
 
   #stop(): void {
-    clearImmediate(this.#flushing)
+    this.#cancelFlush?.()
     clearTimeout(this.#silence)
     this.#silence = undefined
   }
