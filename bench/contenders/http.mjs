@@ -24,6 +24,13 @@ export async function startServed(what) {
       await once(response, 'data')
       return response
     },
+    /** When the plugin has seen clients go since it was asked last, in ms of the system's clock. */
+    aborts: async () => {
+      let text = ''
+      for await (const part of await postJson(to, { messages: [{ role: 'user', content: 'aborts' }] }))
+        text += part
+      return JSON.parse(JSON.parse(text).choices[0].message.content)
+    },
   }
 }
 

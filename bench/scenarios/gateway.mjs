@@ -9,7 +9,16 @@ const idleStreams = 1000
 const starts = { gateway: startGateway, bare: startBareHttp }
 
 /** The gateway beside node:http without anything behind it, and beside the calls of the host that it makes. */
-export const gatewayScenarios = [latency(), calls(), chunks(), first(), starting(), memory(), idle()]
+export const gatewayScenarios = [
+  latency(),
+  calls(),
+  chunks(),
+  first(),
+  starting(),
+  memory(),
+  idle(),
+  leaving(),
+]
 
 function latency() {
   return {
@@ -122,6 +131,33 @@ function idle() {
       close: async () => {},
     }),
   }
+}
+
+function leaving() {
+  return {
+    group,
+    name: 'gateway-leave',
+    title: 'gateway: from a client that goes until its plugin is told, p99',
+    unit: 'ms',
+    targets: [{ of: 'plugin', atMost: 50 }],
+    open: async () => ({
+      measures: { plugin: () => servedFor('gateway', leaveMs) },
+      close: async () => {},
+    }),
+  }
+}
+
+async function leaveMs({ idleStream, aborts }) {
+  const times = []
+  while (times.length < 200) {
+    const stream = await idleStream()
+    const gone = Number(process.hrtime.bigint()) / 1e6
+    stream.destroy()
+    let seen = []
+    while (seen.length === 0) seen = await aborts()
+    times.push(seen[0] - gone)
+  }
+  return percentile(times, 0.99)
 }
 
 /** What is read of a process that was started for it. */

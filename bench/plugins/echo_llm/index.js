@@ -10,7 +10,8 @@ export default class Echo extends LLMContract {
     return prompt
   }
   async chat(messages) {
-    return messages.at(-1)
+    const last = messages.at(-1)
+    return last.content === 'aborts' ? { role: 'assistant', content: JSON.stringify(aborts.splice(0)) } : last
   }
   async getModels() {
     return []
@@ -24,8 +25,12 @@ export default class Echo extends LLMContract {
   }
 }
 
+/** When `idle` was cancelled, in ms of the system's clock; `aborts` tells. */
+const aborts = []
+
 /** One piece, and then nothing until nobody waits any more. */
 async function* idle(signal) {
   yield 'idle'
   await new Promise((resolve) => signal.addEventListener('abort', resolve))
+  aborts.push(Number(process.hrtime.bigint()) / 1e6)
 }
