@@ -10,10 +10,8 @@ const headers = {
   'x-accel-buffering': 'no',
 }
 
-/** What is gathered before it is written, in characters. */
+/** What is gathered before it is written, in characters: the pieces of one turn go in one write. */
 const mostGathered = 16_384
-/** How long it is gathered behind a write, in ms: of a fast plugin, each turn brings only a few pieces. */
-const gatherMs = 1
 
 /** Server-sent events as an answer. The pace is the reader's: who sends waits for `room()`. */
 export class EventStream {
@@ -21,8 +19,7 @@ export class EventStream {
   readonly #limits: Pick<GatewayLimits, 'keepAliveMs' | 'unreadStreamMs'>
   #gathered = ''
   #isFull = false
-  #cancelFlush: (() => void) | undefined
-  #flushedAt = Number.NEGATIVE_INFINITY
+  #flushing: NodeJS.Immediate | undefined
   #silence: NodeJS.Timeout | undefined
 
   /** Sends the headers. */
@@ -40,7 +37,7 @@ export class EventStream {
   send(data: string): void {
     this.#gathered += `data: ${data}\n\n`
     if (this.#gathered.length >= mostGathered) this.#flush()
-    else this.#cancelFlush ??= this.#flushSoon()
+    else this.#flushing ??= setImmediate(() => this.#flush())
   }
 
   /** A promise to wait for before more is sent; undefined: there is room now. */
@@ -68,24 +65,13 @@ export class EventStream {
     this.#response.end()
   }
 
-  /** In this turn, or a little later where there was a write just now. */
-  #flushSoon(): () => void {
-    if (performance.now() - this.#flushedAt > gatherMs) {
-      const immediate = setImmediate(() => this.#flush())
-      return () => clearImmediate(immediate)
-    }
-    const timer = setTimeout(() => this.#flush(), gatherMs)
-    return () => clearTimeout(timer)
-  }
-
   #flush(): void {
-    this.#cancelFlush?.()
-    this.#cancelFlush = undefined
+    clearImmediate(this.#flushing)
+    this.#flushing = undefined
     const text = this.#gathered
     this.#gathered = ''
     if (text === '' || this.#response.destroyed) return
     this.#isFull = !this.#response.write(text)
-    this.#flushedAt = performance.now()
     this.#silence?.refresh()
   }
 
@@ -96,7 +82,7 @@ export class EventStream {
   }
 
   #stop(): void {
-    this.#cancelFlush?.()
+    clearImmediate(this.#flushing)
     clearTimeout(this.#silence)
     this.#silence = undefined
   }
