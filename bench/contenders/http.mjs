@@ -10,6 +10,31 @@ export const startGateway = () => start('../children/gateway.mjs', '/v1/chat/com
 /** What node:http does without anything behind it. */
 export const startBareHttp = () => start('../children/http.mjs', '/chat')
 
+/** The host alone, or with a gateway, started anew; its memory is told. */
+export async function startServed(what) {
+  const file = fileURLToPath(new URL('../children/served.mjs', import.meta.url))
+  const child = await startChild(file, [what], ['--expose-gc'])
+  const port = await child.ask('port')
+  const to = { agent: false, port, path: '/v1/chat/completions', host: '127.0.0.1' }
+  return {
+    ...child,
+    /** A stream with its first piece, and no second one. */
+    idleStream: async () => {
+      const messages = [{ role: 'user', content: 'idle' }]
+      const response = await postJson(to, { messages, stream: true })
+      await once(response, 'data')
+      return response
+    },
+    /** When the plugin has seen clients go since it was asked last, in ms of the system's clock. */
+    aborts: async () => {
+      let text = ''
+      for await (const part of await postJson(to, { messages: [{ role: 'user', content: 'aborts' }] }))
+        text += part
+      return JSON.parse(JSON.parse(text).choices[0].message.content)
+    },
+  }
+}
+
 async function start(file, path) {
   const child = await startChild(fileURLToPath(new URL(file, import.meta.url)), [])
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })

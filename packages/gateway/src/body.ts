@@ -96,9 +96,11 @@ function watchPace(graceMs: number, bytes: () => number, onSlow: () => void): { 
   return { stop: () => clearTimeout(timer) }
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
 function textOf(body: Buffer): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body)
+    return utf8.decode(body)
   } catch {
     throw invalidJson('The body is not JSON: it is not UTF-8')
   }

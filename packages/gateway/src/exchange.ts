@@ -8,8 +8,6 @@ import type { GatewayMetrics } from './metrics.js'
 import type { Directory } from './models.js'
 import type { Settings } from './options.js'
 
-const jsonHeaders = { 'content-type': 'application/json', 'cache-control': 'no-store' }
-
 /** What the routes of a gateway share. */
 export interface Shared {
   readonly settings: Settings
@@ -129,15 +127,22 @@ export class Exchange {
   /** Begins the answer. */
   writeHead(status: number, headers: Readonly<Record<string, string | number>>): void {
     this.answeredAt = performance.now()
-    // Faster than setHeader(), which this would be the only use of.
-    this.response.writeHead(status, { 'x-request-id': this.id, ...headers })
+    // Faster than setHeader(), which this would be the only use of, and than an object of all.
+    const list = ['x-request-id', this.id]
+    for (const name in headers) list.push(name, String(headers[name]))
+    this.response.writeHead(status, list)
   }
 
   /** Answers with JSON. */
-  sendJson(value: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): void {
+  sendJson(value: unknown, status = 200, headers?: Readonly<Record<string, string>>): void {
     const body = JSON.stringify(value)
     const length = Buffer.byteLength(body)
-    this.writeHead(status, { ...jsonHeaders, 'content-length': length, ...headers })
+    const common = {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      'content-length': length,
+    }
+    this.writeHead(status, headers ? Object.assign(common, headers) : common)
     this.response.end(body)
   }
 

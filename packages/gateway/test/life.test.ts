@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import type { PluginHost } from '@appfactory/host'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -27,12 +27,23 @@ async function begin(port: number, content: string, more: object = {}): Promise<
   return socket
 }
 
+/** A server of the test’s own, on any free port. */
+async function listen(server: Server): Promise<AddressInfo> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return server.address() as AddressInfo
+}
+
 /** What the plugin has counted. */
 async function counted(port: number, what: '/aborts' | '/made'): Promise<number> {
   return Number(textIn(await chat(port, what)))
 }
 
-const paced = { stream: true, messages: [{ role: 'user', content: '/paced 40 20' }] }
+const paced = { stream: true, messages: [{ role: 'user', content: '/paced 20 40' }] }
 
 /** Resolves when the answer has begun. */
 function ask(port: number, path: 'chat/completions' | 'audio/speech', more: object): Promise<Response> {
@@ -129,8 +140,10 @@ it('a client that sends nonsense behind its request gets no second answer in its
 })
 
 describe('a client that reads slowly', () => {
-  it('holds up the plugin, and goes on where it was', async () => {
-    const { port } = await serve(host)
+  it('holds up the plugin, which is 64 pieces ahead at most, and goes on where it was', async () => {
+    let socket: Socket | undefined
+    const handler = gatewayHandler(host)
+    const { port } = await listen(createServer(handler).on('connection', (each) => (socket ??= each)))
     const client = await begin(port, '/endless', { stream: true })
     client.pause()
     let last = -1
@@ -143,9 +156,16 @@ describe('a client that reads slowly', () => {
         return stands
       })
       .toBe(true)
+    const [, event = ''] = eventsIn(await chat(port, '/sizes 1000', { stream: true }))
+    // With a blank line, and a little for what HTTP puts around each write.
+    const sent = (socket?.bytesWritten ?? 0) / (`data: ${event}`.length + 3)
+    expect(sent).toBeGreaterThan(0)
+    // 16 are gathered for one write.
+    expect(last - sent).toBeLessThanOrEqual(64 + 20)
     client.resume()
     await expect.poll(() => counted(port, '/made')).toBeGreaterThan(last)
     client.destroy()
+    await handler.close()
   })
 
   it('or not at all is disconnected', async () => {
@@ -163,7 +183,7 @@ describe('plugins', () => {
   it('are swapped under 50 open streams, and no client notices', async () => {
     const { port } = await serve(host)
     const streams = Array.from({ length: 25 }, () => ask(port, 'chat/completions', paced))
-    const spoken = Array.from({ length: 25 }, () => ask(port, 'audio/speech', { input: '/paced 40 20' }))
+    const spoken = Array.from({ length: 25 }, () => ask(port, 'audio/speech', { input: '/paced 20 40' }))
     // Each has had its first piece then.
     const open = await Promise.all([...streams, ...spoken])
     const swaps = ['tool_llm', 'tone_tts'].map((plugin) => host.swap(plugin, plugin))
@@ -175,11 +195,11 @@ describe('plugins', () => {
     expect(open.map(({ status }) => status)).toEqual(Array(50).fill(200))
     const bodies = await Promise.all(open.map((answer) => answer.text()))
     for (const body of bodies.slice(0, 25)) {
-      expect(eventsIn({ body })).toHaveLength(43)
+      expect(eventsIn({ body })).toHaveLength(23)
       expect(eventsIn({ body }).at(-1)).toBe('[DONE]')
     }
     for (const body of bodies.slice(25)) {
-      expect(eventsIn({ body })).toHaveLength(41)
+      expect(eventsIn({ body })).toHaveLength(21)
       expect(eventsIn({ body }).at(-1)).toContain('speech.audio.done')
     }
     expect((await Promise.all(meanwhile.flat())).map(({ status }) => status)).toEqual(Array(40).fill(200))
@@ -281,10 +301,7 @@ describe('gatewayHandler()', () => {
     const server = createServer((request, response) =>
       request.url === '/own' ? others(response) : handler(request, response),
     )
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    onTestFinished(() => void server.close())
-    const { port } = server.address() as AddressInfo
+    const { port } = await listen(server)
     expect(textIn(await chat(port, 'hello', { model: 'alias' }))).toBe('hello')
     expect(await send(port, { path: '/own' })).toMatchObject({ body: 'own' })
     const listeners = host.listenerCount('status')

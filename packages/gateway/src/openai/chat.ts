@@ -1,16 +1,15 @@
-import type { ChatResult, GenerationOptions, LLMContract, TextChunk, ToolCall } from '@appfactory/sdk'
+import type { ChatResult, GenerationOptions, TextChunk, ToolCall } from '@appfactory/sdk'
 import { textOf } from '@appfactory/sdk'
 import type { OpenAI } from 'openai'
 import { unsupported, wrongMember } from '../errors.js'
 import type { Exchange } from '../exchange.js'
-import type { Target } from '../models.js'
 import { bodyReader } from '../schema.js'
 import { frameOf, sendStream, type Telling } from '../stream.js'
 import {
   answerId,
   generationOptions,
   now,
-  nthOptions,
+  nTimes,
   refuseSeveralStreams,
   textFinishReason,
   usageOf,
@@ -38,12 +37,11 @@ export async function completeChat(exchange: Exchange): Promise<void> {
   const target = await exchange.directory.llm.find(request.model)
   exchange.plugin = target.handle.name
   const maxTokens = request.maxCompletionTokens ?? request.maxTokens
-  const options = { ...(await generationOptions(exchange, request, target, maxTokens)), ...own }
-  if (request.stream) {
-    const pieces = target.handle.streamChat(messages, options)
-    return sendStream(exchange, pieces, new ChatTelling(request))
-  }
-  const results = await chatSeveral(target, messages, options, request.n ?? 1)
+  const options = Object.assign(await generationOptions(exchange, request, target, maxTokens), own)
+  const { handle } = target
+  if (request.stream)
+    return sendStream(exchange, handle.streamChat(messages, options), new ChatTelling(request))
+  const results = await nTimes(request, options, (each) => handle.chat(messages, each))
   exchange.sendJson(completionBody(request, results))
 }
 
@@ -69,17 +67,6 @@ function responseFormatOf({ responseFormat }: ChatRequest): Pick<GenerationOptio
     default:
       return {}
   }
-}
-
-function chatSeveral(
-  { handle }: Target<LLMContract>,
-  messages: Parameters<LLMContract['chat']>[0],
-  options: GenerationOptions,
-  count: number,
-): Promise<ChatResult[]> {
-  return Promise.all(
-    Array.from({ length: count }, (_, index) => handle.chat(messages, nthOptions(options, index))),
-  )
 }
 
 function completionBody(request: ChatRequest, results: readonly ChatResult[]): Completion {
@@ -117,11 +104,13 @@ function reasoningOf(reasoning: unknown): { reasoning_content?: string } {
   return typeof reasoning === 'string' && reasoning !== '' ? { reasoning_content: reasoning } : {}
 }
 
-function keptCalls(
-  { parallelToolCalls = true, ...request }: ChatRequest,
-  calls: readonly ToolCall[] = [],
-): readonly ToolCall[] {
-  return parallelToolCalls && !isLegacy({ ...request, parallelToolCalls }) ? calls : calls.slice(0, 1)
+/** Whether a client takes one call at most. */
+function isSingle(request: ChatRequest): boolean {
+  return request.parallelToolCalls === false || isLegacy(request)
+}
+
+function keptCalls(request: ChatRequest, calls: readonly ToolCall[] = []): readonly ToolCall[] {
+  return isSingle(request) ? calls.slice(0, 1) : calls
 }
 
 function callsOf(
@@ -189,10 +178,8 @@ class ChatTelling implements Telling<TextChunk> {
 
   /** A call comes whole, and clients expect its arguments behind its name. */
   #sendCalls(calls: readonly ToolCall[], send: (data: string) => void): void {
-    const single = isLegacy(this.#request) || this.#request.parallelToolCalls === false
-    for (const { id, name, arguments: given } of single && this.#calls > 0
-      ? []
-      : keptCalls(this.#request, calls)) {
+    const kept = isSingle(this.#request) && this.#calls > 0 ? [] : keptCalls(this.#request, calls)
+    for (const { id, name, arguments: given } of kept) {
       const text = JSON.stringify(given)
       const index = this.#calls++
       for (const delta of isLegacy(this.#request)

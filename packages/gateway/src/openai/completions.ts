@@ -8,7 +8,7 @@ import {
   answerId,
   generationOptions,
   now,
-  nthOptions,
+  nTimes,
   refuseSeveralStreams,
   textFinishReason,
   usageOf,
@@ -30,9 +30,7 @@ export async function completeText(exchange: Exchange): Promise<void> {
   const { handle } = target
   if (request.stream)
     return sendStream(exchange, handle.streamComplete(prompt, options), new CompletionTelling(request))
-  const results = await Promise.all(
-    Array.from({ length: request.n ?? 1 }, (_, index) => handle.complete(prompt, nthOptions(options, index))),
-  )
+  const results = await nTimes(request, options, (each) => handle.complete(prompt, each))
   exchange.sendJson(completionBody(request, results))
 }
 
