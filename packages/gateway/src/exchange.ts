@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isTooLong, readBody, readJson } from './body.js'
 import { errorBody, type Failure, gatewayClosing } from './errors.js'
 import type { Directory } from './models.js'
+import type { StoredResponses } from './openai/stored-responses.js'
 import type { Settings } from './options.js'
 
 const jsonHeaders = { 'content-type': 'application/json', 'cache-control': 'no-store' }
@@ -11,6 +12,7 @@ const jsonHeaders = { 'content-type': 'application/json', 'cache-control': 'no-s
 export interface Shared {
   readonly settings: Settings
   readonly directory: Directory
+  readonly stored: StoredResponses
 }
 
 /** A request and its answer. What runs for it is cancelled when the client goes. */
@@ -20,6 +22,9 @@ export class Exchange {
   readonly response: ServerResponse
   readonly directory: Directory
   readonly settings: Settings
+  readonly stored: StoredResponses
+  /** Which of the keys the client has shown; -1: none. */
+  key = -1
   /** Without `/v1`, doubled slashes and a slash at the end: `/models/llm_llama`. */
   readonly path: string
   readonly #query: string
@@ -28,7 +33,7 @@ export class Exchange {
   readonly #continueFirst: boolean
 
   constructor(
-    { settings, directory }: Shared,
+    { settings, directory, stored }: Shared,
     request: IncomingMessage,
     response: ServerResponse,
     continueFirst: boolean,
@@ -37,6 +42,7 @@ export class Exchange {
     this.response = response
     this.settings = settings
     this.directory = directory
+    this.stored = stored
     this.#continueFirst = continueFirst
     const [path = '', query = ''] = splitUrl(request.url ?? '/')
     this.path = routePath(path)

@@ -41,7 +41,7 @@ export class Gate {
       return false
     }
     exchange.writeHead(204, {
-      'access-control-allow-methods': 'GET, POST',
+      'access-control-allow-methods': 'GET, POST, DELETE',
       'access-control-allow-headers': request.headers['access-control-request-headers'] ?? 'content-type',
       'access-control-max-age': '600',
     })
@@ -49,13 +49,14 @@ export class Gate {
     return true
   }
 
-  /** Refuses who has no key, if there are any. @throws RequestError 401. */
-  refuseStranger({ headers }: IncomingMessage): void {
+  /** Refuses who has no key, if there are any. @returns Which key it is; -1: there are none. @throws RequestError 401. */
+  refuseStranger({ headers }: IncomingMessage): number {
     const { keys } = this.#settings
-    if (keys.length === 0) return
+    if (keys.length === 0) return -1
     const [, bearer] = /^bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? []
     const given = [bearer, headers['x-api-key']].filter((key) => typeof key === 'string')
-    if (given.some((key) => indexOfSecret(keys, key) >= 0)) return
+    const known = given.map((key) => indexOfSecret(keys, key)).find((index) => index >= 0)
+    if (known !== undefined) return known
     throw new RequestError(401, noKey, { code: 'invalid_api_key', headers: { 'www-authenticate': 'Bearer' } })
   }
 

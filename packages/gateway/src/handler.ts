@@ -5,6 +5,7 @@ import { failureOf, gatewayClosing, RequestError } from './errors.js'
 import { Exchange, type Shared } from './exchange.js'
 import { Gate } from './gate.js'
 import { Directory } from './models.js'
+import { StoredResponses } from './openai/stored-responses.js'
 import { type GatewayOptions, type Settings, settingsOf } from './options.js'
 import { type Route, routesAt } from './routes.js'
 
@@ -46,7 +47,8 @@ export class Requests {
 
   constructor(host: PluginHost, settings: Settings) {
     this.settings = settings
-    this.#shared = { settings, directory: new Directory(host, settings) }
+    const stored = new StoredResponses(settings.limits)
+    this.#shared = { settings, directory: new Directory(host, settings), stored }
     this.#gate = new Gate(settings)
   }
 
@@ -65,6 +67,7 @@ export class Requests {
     // Their clients are to read why.
     await this.#idle(lastWordsMs)
     this.#shared.directory.close()
+    this.#shared.stored.clear()
   }
 
   async #answer(exchange: Exchange): Promise<void> {
@@ -84,7 +87,7 @@ export class Requests {
     const found = routesAt(path)
     const method = request.method === 'HEAD' ? 'GET' : request.method
     const route = found.find((each) => each.method === method)
-    if (this.#needsKey(route)) this.#gate.refuseStranger(request)
+    if (this.#needsKey(route)) exchange.key = this.#gate.refuseStranger(request)
     if (route) return route
     throw found.length === 0 ? noSuchRoute(request) : wrongMethod(request, found)
   }

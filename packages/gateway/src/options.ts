@@ -29,6 +29,12 @@ export interface GatewayLimits {
   drainTimeoutMs: number
   /** Connections at once. Default: 1,024. */
   maxConnections: number
+  /** How many answers of `/responses` are kept for each key. A whole number. Default: 100. */
+  storedResponses: number
+  /** How many bytes they may have together with their conversations, for each key. Default: 16,777,216 (16 MiB). */
+  storedResponseBytes: number
+  /** How long they are kept. Default: 3,600,000 (an hour). */
+  storedResponseMs: number
 }
 
 export const defaultLimits: GatewayLimits = {
@@ -41,6 +47,9 @@ export const defaultLimits: GatewayLimits = {
   keepAliveMs: 15_000,
   drainTimeoutMs: 5000,
   maxConnections: 1024,
+  storedResponses: 100,
+  storedResponseBytes: 16 * 1024 * 1024,
+  storedResponseMs: 3_600_000,
 }
 
 const limitRules: Record<keyof GatewayLimits, NumberRule> = {
@@ -53,6 +62,9 @@ const limitRules: Record<keyof GatewayLimits, NumberRule> = {
   keepAliveMs: time,
   drainTimeoutMs: time,
   maxConnections: count,
+  storedResponses: count,
+  storedResponseBytes: size,
+  storedResponseMs: time,
 }
 
 /** Who may ask a gateway, and for what. Each has a default. */
@@ -75,6 +87,8 @@ export interface GatewayOptions {
   cors?: readonly string[]
   /** Whether lists of voices and speech models need no key, as Open WebUI expects. Default: false. */
   publicListings?: boolean
+  /** Whether no answer of `/responses` is kept, so that `previous_response_id` is refused. Default: false. */
+  stateless?: boolean
   /** Whether `x-appfactory-…` headers are left out of answers. Default: false. */
   quietHeaders?: boolean
   /** What clients may do. */
@@ -102,6 +116,7 @@ export interface Settings {
   hostNames: ReadonlySet<string>
   origins: ReadonlySet<string>
   publicListings: boolean
+  stateless: boolean
   quietHeaders: boolean
   limits: GatewayLimits
   onError: (error: unknown, requestId: string) => void
@@ -132,6 +147,7 @@ const gatewayRules: Record<keyof GatewayOptions, Rule> = {
     fits: (value) => Array.isArray(value) && value.every(isOrigin),
   },
   publicListings: { takes: 'true or false', fits: isFlag },
+  stateless: { takes: 'true or false', fits: isFlag },
   quietHeaders: { takes: 'true or false', fits: isFlag },
   limits: { takes: 'an object', fits: isObject },
   onError: { takes: 'a function', fits: isFunction },
@@ -158,6 +174,7 @@ export function settingsOf(options: GatewayOptions): Settings {
     hostNames: new Set((options.hostNames ?? []).map((name) => name.toLowerCase())),
     origins: new Set(options.cors ?? []),
     publicListings: options.publicListings ?? false,
+    stateless: options.stateless ?? false,
     quietHeaders: options.quietHeaders ?? false,
     limits: limitsOf(options.limits ?? {}),
     onError: options.onError ?? (() => {}),

@@ -2,13 +2,14 @@ import type { Exchange } from './exchange.js'
 import { completeChat } from './openai/chat.js'
 import { completeText } from './openai/completions.js'
 import { listModels, retrieveModel } from './openai/models.js'
+import { createResponse, deleteResponse, retrieveResponse } from './openai/responses.js'
 import { speak } from './openai/speech.js'
 import { transcribe } from './openai/transcriptions.js'
 import { listSpeechModels, listVoices } from './openai/voices.js'
 
 /** Something that clients may ask for. */
 export interface Route {
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'DELETE'
   /** Without `/v1`. One that ends in `/*` takes any path below it. */
   path: string
   /** Whether it needs a key, if there are any; `listing`: unless lists are public. Default: true. */
@@ -24,6 +25,9 @@ export const routes: readonly Route[] = [
   { method: 'GET', path: '/models/*', answer: retrieveModel },
   { method: 'POST', path: '/chat/completions', answer: completeChat },
   { method: 'POST', path: '/completions', answer: completeText },
+  { method: 'POST', path: '/responses', answer: createResponse },
+  { method: 'GET', path: '/responses/*', answer: retrieveResponse },
+  { method: 'DELETE', path: '/responses/*', answer: deleteResponse },
   { method: 'POST', path: '/audio/speech', answer: speak },
   { method: 'POST', path: '/audio/transcriptions', answer: transcribe },
   { method: 'GET', path: '/audio/voices', needsKey: 'listing', answer: listVoices },

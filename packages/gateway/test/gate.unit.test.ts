@@ -109,7 +109,7 @@ describe('pages', () => {
       status: 204,
       headers: {
         'access-control-allow-origin': origin,
-        'access-control-allow-methods': 'GET, POST',
+        'access-control-allow-methods': 'GET, POST, DELETE',
         'access-control-allow-headers': 'x-a, x-b',
         vary: 'origin',
       },
@@ -196,6 +196,9 @@ describe('routes', () => {
       'GET /models/*',
       'POST /chat/completions',
       'POST /completions',
+      'POST /responses',
+      'GET /responses/*',
+      'DELETE /responses/*',
       'POST /audio/speech',
       'POST /audio/transcriptions',
       'GET /audio/voices',

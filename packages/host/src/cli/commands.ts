@@ -168,6 +168,7 @@ export const commands: readonly Command[] = [
       'host-name': { kind: 'list', describe: 'Another name that clients address it by (repeatable)' },
       cors: { kind: 'list', describe: 'Origin of pages that may ask: https://app.example (repeatable)' },
       'public-listings': { kind: 'flag', describe: 'List voices and speech models without a key' },
+      stateless: { kind: 'flag', describe: 'Keep no answers of /v1/responses for previous_response_id' },
       'quiet-headers': { kind: 'flag', describe: 'Send no x-appfactory-… headers' },
       json: jsonConfig,
     },

@@ -18,6 +18,7 @@ export interface GatewayFlags {
   hostName: string[] | undefined
   cors: string[] | undefined
   publicListings: boolean
+  stateless: boolean
   quietHeaders: boolean
 }
 
@@ -30,10 +31,10 @@ export async function gatewayOptions(
   flags: GatewayFlags,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<object> {
-  const { port, host: address, allowOpen, strictModels, publicListings, quietHeaders } = flags
+  const { port, host: address, allowOpen, strictModels, publicListings, stateless, quietHeaders } = flags
   const fallbackModel = flags.fallbackModel
   return {
-    ...{ port, address, allowOpen, strictModels, publicListings, quietHeaders },
+    ...{ port, address, allowOpen, strictModels, publicListings, stateless, quietHeaders },
     ...(fallbackModel === undefined ? {} : { fallbackModel }),
     keys: [...(await keysOf(flags.keyFile)), ...wordsOf(env['APPFACTORY_GATEWAY_KEYS'])],
     models: Object.fromEntries((flags.model ?? []).map(aliasOf)),

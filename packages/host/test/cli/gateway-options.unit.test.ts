@@ -15,6 +15,7 @@ const flags: GatewayFlags = {
   hostName: undefined,
   cors: undefined,
   publicListings: false,
+  stateless: false,
   quietHeaders: false,
 }
 
