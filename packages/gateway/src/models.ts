@@ -89,6 +89,12 @@ export class Directory {
     )
   }
 
+  /** What listens for models that don’t, if anything does. */
+  async listener(): Promise<PluginHandle<STTContract> | undefined> {
+    const name = this.#host.active('stt')
+    return name === undefined ? undefined : (await this.stt.find(name)).handle
+  }
+
   /** Stops listening to the host. */
   close(): void {
     this.#host.off('status', this.#forget).off('swap', this.#forget)

@@ -89,6 +89,8 @@ export interface GatewayOptions {
   publicListings?: boolean
   /** Whether no answer of `/responses` is kept, so that `previous_response_id` is refused. Default: false. */
   stateless?: boolean
+  /** Whether sound in messages is heard by the active STT plugin, where the model takes none. Default: false, it is refused. */
+  hear?: boolean
   /** Whether `x-appfactory-…` headers are left out of answers. Default: false. */
   quietHeaders?: boolean
   /** What clients may do. */
@@ -117,6 +119,7 @@ export interface Settings {
   origins: ReadonlySet<string>
   publicListings: boolean
   stateless: boolean
+  hear: boolean
   quietHeaders: boolean
   limits: GatewayLimits
   onError: (error: unknown, requestId: string) => void
@@ -148,6 +151,7 @@ const gatewayRules: Record<keyof GatewayOptions, Rule> = {
   },
   publicListings: { takes: 'true or false', fits: isFlag },
   stateless: { takes: 'true or false', fits: isFlag },
+  hear: { takes: 'true or false', fits: isFlag },
   quietHeaders: { takes: 'true or false', fits: isFlag },
   limits: { takes: 'an object', fits: isObject },
   onError: { takes: 'a function', fits: isFunction },
@@ -175,6 +179,7 @@ export function settingsOf(options: GatewayOptions): Settings {
     origins: new Set(options.cors ?? []),
     publicListings: options.publicListings ?? false,
     stateless: options.stateless ?? false,
+    hear: options.hear ?? false,
     quietHeaders: options.quietHeaders ?? false,
     limits: limitsOf(options.limits ?? {}),
     onError: options.onError ?? (() => {}),

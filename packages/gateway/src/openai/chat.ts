@@ -18,6 +18,7 @@ import {
   usageOrZero,
 } from './generation.js'
 import { type ChatRequest, chatTable } from './generation.table.js'
+import { heardMessages } from './hear.js'
 import { formatOption } from './json-schema.js'
 import { messagesOf } from './messages.js'
 import { chatTools, isLegacy } from './tools.js'
@@ -33,9 +34,10 @@ const readChat = bodyReader(chatTable)
 export async function completeChat(exchange: Exchange): Promise<void> {
   const request = readChat(await exchange.readJson())
   refuseOtherShapes(request)
-  const messages = messagesOf(request.messages)
+  const given = messagesOf(request.messages)
   const own = { ...chatTools(request), ...formatOf(request) }
   const target = await exchange.directory.llm.find(request.model)
+  const messages = await heardMessages(exchange, target, given)
   const maxTokens = request.maxCompletionTokens ?? request.maxTokens
   const options = { ...(await generationOptions(exchange, request, target, maxTokens)), ...own }
   if (request.stream) {

@@ -6,6 +6,7 @@ import type { Exchange } from '../exchange.js'
 import { bodyReader } from '../schema.js'
 import { type Send, sendStream, type Telling } from '../stream.js'
 import { generationOptions, now, uniqueId, usageOrZero } from './generation.js'
+import { heardMessages } from './hear.js'
 import { formatOption } from './json-schema.js'
 import { bodyOf, type ResponseBody, summaryOf } from './response-body.js'
 import { joinTurns, turnOf, turnsOf } from './response-input.js'
@@ -23,9 +24,10 @@ export async function createResponse(exchange: Exchange): Promise<void> {
   const request = readResponse(given)
   refuseOtherShapes(request)
   const conversation = new Conversation(exchange, request)
-  const messages = conversation.messages()
+  const said = conversation.messages()
   const own = { ...responseTools(request), ...formatOf(request) }
   const target = await exchange.directory.llm.find(request.model)
+  const messages = await heardMessages(exchange, target, said)
   const { metadata: _, store: __, ...hinting } = request
   const sampling = {
     ...hinting,

@@ -169,6 +169,7 @@ export const commands: readonly Command[] = [
       cors: { kind: 'list', describe: 'Origin of pages that may ask: https://app.example (repeatable)' },
       'public-listings': { kind: 'flag', describe: 'List voices and speech models without a key' },
       stateless: { kind: 'flag', describe: 'Keep no answers of /v1/responses for previous_response_id' },
+      hear: { kind: 'flag', describe: 'Let the active STT plugin hear sound that a model does not take' },
       'quiet-headers': { kind: 'flag', describe: 'Send no x-appfactory-… headers' },
       json: jsonConfig,
     },

@@ -19,6 +19,7 @@ export interface GatewayFlags {
   cors: string[] | undefined
   publicListings: boolean
   stateless: boolean
+  hear: boolean
   quietHeaders: boolean
 }
 
@@ -31,10 +32,19 @@ export async function gatewayOptions(
   flags: GatewayFlags,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<object> {
-  const { port, host: address, allowOpen, strictModels, publicListings, stateless, quietHeaders } = flags
+  const {
+    port,
+    host: address,
+    allowOpen,
+    strictModels,
+    publicListings,
+    stateless,
+    hear,
+    quietHeaders,
+  } = flags
   const fallbackModel = flags.fallbackModel
   return {
-    ...{ port, address, allowOpen, strictModels, publicListings, stateless, quietHeaders },
+    ...{ port, address, allowOpen, strictModels, publicListings, stateless, hear, quietHeaders },
     ...(fallbackModel === undefined ? {} : { fallbackModel }),
     keys: [...(await keysOf(flags.keyFile)), ...wordsOf(env['APPFACTORY_GATEWAY_KEYS'])],
     models: Object.fromEntries((flags.model ?? []).map(aliasOf)),

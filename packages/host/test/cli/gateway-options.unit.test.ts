@@ -16,6 +16,7 @@ const flags: GatewayFlags = {
   cors: undefined,
   publicListings: false,
   stateless: false,
+  hear: false,
   quietHeaders: false,
 }
 
