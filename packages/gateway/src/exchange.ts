@@ -6,6 +6,7 @@ import type { Access, Key } from './keys.js'
 import type { McpRoute } from './mcp/route.js'
 import type { GatewayMetrics } from './metrics.js'
 import type { Directory } from './models.js'
+import type { StoredResponses } from './openai/stored-responses.js'
 import type { Settings } from './options.js'
 
 /** What the routes of a gateway share. */
@@ -13,6 +14,7 @@ export interface Shared {
   readonly settings: Settings
   readonly directory: Directory
   readonly mcp: McpRoute
+  readonly stored: StoredResponses
   /** Undefined: nothing is counted. */
   readonly metrics: GatewayMetrics | undefined
 }
@@ -24,6 +26,7 @@ export class Exchange {
   readonly response: ServerResponse
   readonly settings: Settings
   readonly mcp: McpRoute
+  readonly stored: StoredResponses
   readonly metrics: GatewayMetrics | undefined
   /** What answers it, as the table of routes has it. */
   route: string | undefined
@@ -43,7 +46,7 @@ export class Exchange {
   readonly #continueFirst: boolean
 
   constructor(
-    { settings, directory, mcp, metrics }: Shared,
+    { settings, directory, mcp, metrics, stored }: Shared,
     request: IncomingMessage,
     response: ServerResponse,
     continueFirst: boolean,
@@ -53,6 +56,7 @@ export class Exchange {
     this.settings = settings
     this.#directory = directory
     this.mcp = mcp
+    this.stored = stored
     this.metrics = metrics
     this.#continueFirst = continueFirst
     const [path = '', query = ''] = splitUrl(request.url ?? '/')
@@ -71,6 +75,11 @@ export class Exchange {
   /** The plugins, as far as the request’s key may use them. */
   get directory(): Directory {
     return this.#directory
+  }
+
+  /** Whose the answers are that are kept: one of each key. */
+  get owner(): string {
+    return this.#key?.digest.toString('hex') ?? ''
   }
 
   /** What its key may use; undefined: all. */

@@ -9,6 +9,7 @@ import type { GatewayKey } from './keys.js'
 import { McpRoute } from './mcp/route.js'
 import { GatewayMetrics } from './metrics.js'
 import { Directory } from './models.js'
+import { StoredResponses } from './openai/stored-responses.js'
 import { type GatewayOptions, type Settings, settingsOf } from './options.js'
 import { keysInProtocols } from './realtime/protocols.js'
 import type { RealtimeServer } from './realtime/serve.js'
@@ -63,7 +64,8 @@ export class Requests {
     this.settings = settings
     const directory = new Directory(host, settings).open()
     const metrics = settings.metrics ? new GatewayMetrics(host) : undefined
-    this.shared = { settings, directory, metrics, mcp: new McpRoute(directory, settings) }
+    const stored = new StoredResponses(settings.limits)
+    this.shared = { settings, directory, metrics, stored, mcp: new McpRoute(directory, settings) }
     this.#gate = new Gate(settings)
   }
 
@@ -112,6 +114,7 @@ export class Requests {
     await this.#idle(lastWordsMs)
     this.#realtime?.terminate()
     this.shared.directory.close()
+    this.shared.stored.clear()
   }
 
   async #upgrade(exchange: Exchange, head: Buffer): Promise<void> {

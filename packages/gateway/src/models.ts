@@ -153,6 +153,12 @@ export class Directory {
     )
   }
 
+  /** What listens for models that don’t, if anything does. */
+  async listener(): Promise<PluginHandle<STTContract> | undefined> {
+    const name = this.stt.active()
+    return name === undefined ? undefined : (await this.stt.find(name)).handle
+  }
+
   /** Whether there is a plugin that tells speech from silence: one of the contract `vad`. */
   hasSpeechDetector(): boolean {
     return this.host.active('vad') !== undefined

@@ -27,6 +27,12 @@ export interface GatewayLimits {
   maxFrameBytes: number
   /** WebSockets of `/realtime` at once. Default: 64. */
   maxRealtimeSessions: number
+  /** How many answers of `/responses` are kept for each key. A whole number. Default: 100. */
+  storedResponses: number
+  /** How many bytes they may have together with their conversations, for each key. Default: 16,777,216 (16 MiB). */
+  storedResponseBytes: number
+  /** How long they are kept. Default: 3,600,000 (an hour). */
+  storedResponseMs: number
 }
 
 export const defaultLimits: GatewayLimits = {
@@ -41,6 +47,9 @@ export const defaultLimits: GatewayLimits = {
   maxConnections: 1024,
   maxFrameBytes: 1024 * 1024,
   maxRealtimeSessions: 64,
+  storedResponses: 100,
+  storedResponseBytes: 16 * 1024 * 1024,
+  storedResponseMs: 3_600_000,
 }
 
 const limitRules: Record<keyof GatewayLimits, NumberRule> = {
@@ -55,6 +64,9 @@ const limitRules: Record<keyof GatewayLimits, NumberRule> = {
   maxConnections: count,
   maxFrameBytes: size,
   maxRealtimeSessions: count,
+  storedResponses: count,
+  storedResponseBytes: size,
+  storedResponseMs: time,
 }
 
 /** Who may ask a gateway, and for what. Each has a default. */
@@ -88,6 +100,10 @@ export interface GatewayOptions {
   cors?: readonly string[]
   /** Whether lists of voices and speech models need no key, as Open WebUI expects. Default: false. */
   publicListings?: boolean
+  /** Whether no answer of `/responses` is kept, so that `previous_response_id` is refused. Default: false. */
+  stateless?: boolean
+  /** Whether sound in messages is heard by the active STT plugin, where the model takes none. Default: false, it is refused. */
+  hear?: boolean
   /** Whether `x-appfactory-…` headers are left out of answers. Default: false. */
   quietHeaders?: boolean
   /** Whether nothing is served that OpenAI does not: neither the plugins’ methods at `/plugins/…`, nor `/openapi.json`. Default: false. */
@@ -143,6 +159,8 @@ export interface Settings {
   hostNames: ReadonlySet<string>
   origins: ReadonlySet<string>
   publicListings: boolean
+  stateless: boolean
+  hear: boolean
   quietHeaders: boolean
   rest: boolean
   mcp: boolean
@@ -175,6 +193,8 @@ const gatewayRules: Record<keyof GatewayOptions, Rule> = {
   },
   publicListings: flag,
   quietHeaders: flag,
+  stateless: flag,
+  hear: flag,
   openaiOnly: flag,
   mcp: flag,
   mcpRoot: { takes: 'the path of a folder', fits: isText },
@@ -214,6 +234,8 @@ export function settingsOf(options: GatewayOptions): Settings {
     hostNames: new Set((options.hostNames ?? []).map((name) => name.toLowerCase())),
     origins: new Set(options.cors ?? []),
     publicListings: options.publicListings ?? false,
+    stateless: options.stateless ?? false,
+    hear: options.hear ?? false,
     quietHeaders: options.quietHeaders ?? false,
     rest: !(options.openaiOnly ?? false),
     mcp: options.mcp ?? false,

@@ -273,7 +273,9 @@ describe('GET /openapi.json', () => {
 
   it('has all routes and all methods, each by a name of its own', async () => {
     const { paths } = await documentOf((await serve(host, { mcp: true, metrics: true })).port)
-    const named = routes.map(({ path }) => path.replace('*', '{model}'))
+    const named = routes.map(({ path }) =>
+      path.replace('*', path.startsWith('/models') ? '{model}' : '{response}'),
+    )
     const generic = '/plugins/{plugin}/{method}'
     for (const path of named) if (path !== generic) expect(paths).toHaveProperty([path])
     for (const method of ['echo', 'depth', 'count'])

@@ -18,6 +18,7 @@ export async function embed(exchange: Exchange): Promise<void> {
   refuseTokens(Reflect.get(body, 'input'))
   const request = readEmbedding(body)
   const { handle, model } = await exchange.directory.embedding.find(request.model)
+  exchange.plugin = handle.name
   if (request.user !== undefined) exchange.tellIgnored(['user'])
   const options = optionsOf(exchange, request, model)
   const texts = [request.input].flat()

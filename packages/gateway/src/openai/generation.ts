@@ -5,14 +5,20 @@ import type { OpenAI } from 'openai'
 import { unsupported } from '../errors.js'
 import type { Exchange } from '../exchange.js'
 import type { Directory, Target } from '../models.js'
-import { type ChatRequest, type CompletionRequest, hintNames } from './generation.table.js'
+import { type Hints, hintNames } from './generation.table.js'
 
-type Request = ChatRequest | CompletionRequest
+/** What all requests for text may have. */
+interface Sampling extends Hints {
+  temperature?: number | undefined
+  topP?: number | undefined
+  stop?: string | string[] | undefined
+  seed?: number | undefined
+}
 
-/** The options that chat and completions share, as the contract has them; hints are named in a header of the answer. */
+/** The options that requests for text share, as the contract has them; hints are named in a header of the answer. */
 export async function generationOptions(
   exchange: Exchange,
-  request: Request,
+  request: Sampling,
   { handle, model }: Target<LLMContract>,
   maxTokens: number | undefined,
 ): Promise<GenerationOptions> {
@@ -33,13 +39,19 @@ export async function generationOptions(
 }
 
 /** Several answers at once can’t be streamed: their pieces would need places of their own. */
-export function refuseSeveralStreams({ n = 1, stream = false }: Request): void {
+export function refuseSeveralStreams({
+  n = 1,
+  stream = false,
+}: {
+  n?: number | undefined
+  stream?: boolean | undefined
+}): void {
   if (stream && n > 1) throw unsupported('n', 'must be 1 in a stream')
 }
 
 /** As many answers as a request asks for, made at once: each has a seed of its own. */
 export async function nTimes<Result>(
-  { n = 1 }: Request,
+  { n = 1 }: { n?: number | undefined },
   options: GenerationOptions,
   answer: (options: GenerationOptions) => Promise<Result>,
 ): Promise<Result[]> {
@@ -62,7 +74,7 @@ export async function contextLength(
   return length !== undefined && Number.isInteger(length) && length > 0 ? length : undefined
 }
 
-function hintsOf(request: Request): Record<string, unknown> {
+function hintsOf(request: Hints): Record<string, unknown> {
   const given = hintNames.filter((name) => request[name] !== undefined)
   return Object.fromEntries(given.map((name) => [toSnakeCase(name), request[name]]))
 }
@@ -97,9 +109,9 @@ export function usageOrZero(extras: AnswerExtras | undefined): OpenAI.Completion
   return usageOf(extras) ?? { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }
 }
 
-/** An id that no other answer has. */
-export function answerId(prefix: string): string {
-  return `${prefix}-${randomUUID().replaceAll('-', '')}`
+/** An id that nothing else has. @param prefix What it is of, such as `chatcmpl-`. */
+export function uniqueId(prefix: string): string {
+  return `${prefix}${randomUUID().replaceAll('-', '')}`
 }
 
 /** Now, in seconds of Unix time. */

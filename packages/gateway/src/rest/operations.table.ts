@@ -2,6 +2,7 @@ import type { JsonSchema } from '@appfactory/sdk'
 import { z } from 'zod'
 import { embeddingTable } from '../openai/embeddings.table.js'
 import { chatTable, completionTable } from '../openai/generation.table.js'
+import { responseTable } from '../openai/responses.table.js'
 import { speechTable } from '../openai/speech.table.js'
 import { transcriptionTable } from '../openai/transcriptions.table.js'
 
@@ -35,6 +36,9 @@ export const operations: Readonly<Record<string, Operation>> = {
     answers: [json, events],
   },
   'POST /completions': { summary: 'Goes on with a text.', json: completionTable, answers: [json, events] },
+  'POST /responses': { summary: 'Answers items.', json: responseTable, answers: [json, events] },
+  'GET /responses/*': { summary: 'Shows an answer that is kept.', path: 'response' },
+  'DELETE /responses/*': { summary: 'Drops an answer that is kept.', path: 'response' },
   'POST /embeddings': { summary: 'Turns texts into vectors.', json: embeddingTable },
   'POST /audio/speech': {
     summary: 'Converts text to audio.',

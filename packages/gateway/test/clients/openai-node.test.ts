@@ -130,6 +130,58 @@ describe('openai in Node', () => {
     expect(choices[0]?.text).toBe('Once!')
   })
 
+  it('asks for a response, and goes on from it', async () => {
+    const first = await client().responses.create({ model: 'tool_llm', input: 'hello' })
+    expect(first.output_text).toBe('hello')
+    const { output_text } = await client().responses.create({
+      model: 'tool_llm',
+      input: '/messages',
+      previous_response_id: first.id,
+    })
+    expect(JSON.parse(output_text)).toHaveLength(3)
+    expect(await client().responses.retrieve(first.id)).toMatchObject({ id: first.id, output: first.output })
+    await client().responses.delete(first.id)
+    await expect(client().responses.retrieve(first.id)).rejects.toBeInstanceOf(OpenAI.NotFoundError)
+  })
+
+  it('puts a streamed response together, step by step', async () => {
+    const stream = client().responses.stream({ model: 'tool_llm', input: 'two words' })
+    let text = ''
+    stream.on('response.output_text.delta', ({ delta }) => {
+      text += delta
+    })
+    expect(await stream.finalResponse()).toMatchObject({ status: 'completed', output_text: 'two words' })
+    expect(text).toBe('two words')
+    const tools = ['one', 'two'].map((name) => ({
+      type: 'function' as const,
+      name,
+      parameters: { type: 'object' },
+      strict: false,
+    }))
+    const { output } = await client()
+      .responses.stream({ model: 'tool_llm', input: 'go', tools })
+      .finalResponse()
+    expect(output).toMatchObject([{ name: 'one' }, { name: 'two', arguments: '{"city":"City 1"}' }])
+  })
+
+  it('parses a response of a schema', async () => {
+    const schema = { type: 'object', properties: { maxTokens: { type: 'integer' } } }
+    const { output_text } = await client().responses.parse({
+      model: 'tool_llm',
+      input: '/options',
+      text: { format: { type: 'json_schema', name: 'r', schema } },
+    })
+    expect(JSON.parse(output_text)).toMatchObject({ responseFormat: { schema } })
+  })
+
+  it('learns of a failure in the middle of a response', async () => {
+    const input = '/fail LLM_COMPLETION_FAILED 2'
+    const stream = await client().responses.create({ model: 'tool_llm', input, stream: true })
+    const types: string[] = []
+    for await (const { type } of stream) types.push(type)
+    expect(types.at(-1)).toBe('response.failed')
+  })
+
   it.each([
     [OpenAI.BadRequestError, 400, { ...say('x'), temperature: 3 }, 'temperature', 'invalid_value'],
     [OpenAI.NotFoundError, 404, { ...say('x'), model: 'gpt-9' }, 'model', 'model_not_found'],

@@ -69,6 +69,8 @@ const rows: Readonly<Record<string, Row>> = {
   cors: { ...list, describe: 'Origin of pages that may ask: https://app.example (repeatable)' },
   publicListings: { ...flag, describe: 'List voices and speech models without a key' },
   quietHeaders: { ...flag, describe: 'Send no x-appfactory-… headers' },
+  stateless: { ...flag, describe: 'Keep no answers of /v1/responses for previous_response_id' },
+  hear: { ...flag, describe: 'Let the active STT plugin hear sound that a model does not take' },
   openaiOnly: { ...flag, describe: 'Serve no methods of plugins at /plugins, and no /openapi.json' },
   mcp: { ...flag, describe: 'Serve the methods of plugins as tools of MCP, at /mcp' },
   mcpRoot: {
