@@ -15,8 +15,8 @@ export interface Making {
   sampleRate: number | undefined
   /** Whether bytes come as they are made. Otherwise they come at the end, as a file that tells its length. */
   isStreamed: boolean
-  /** The most seconds of sound. */
-  mostSeconds: number
+  /** The most seconds of sound, up to the gateway’s own bound. Default: that bound. */
+  mostSeconds?: number
 }
 
 /** Of speech, in Hz: clients take headerless samples for this. */

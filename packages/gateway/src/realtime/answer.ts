@@ -46,7 +46,6 @@ const spokenAs: Making = {
   encoding: 'pcm',
   sampleRate: speechRate,
   isStreamed: true,
-  mostSeconds: Number.POSITIVE_INFINITY,
 }
 
 /** What is to be answered. */

@@ -135,8 +135,8 @@ async function findEars(
       param: 'session.audio.input.transcription.model',
     })
   const { handle } = await directory.stt.find(name)
-  const plugin = (await directory.plugins()).find((each) => each.name === handle.name)
-  return { handle, streams: streaming.some((method) => plugin?.capabilities.includes(method)) }
+  const capabilities = await directory.capabilitiesOf(handle.name)
+  return { handle, streams: streaming.some((method) => capabilities.includes(method)) }
 }
 
 function wavOf(pcm: Uint8Array<ArrayBuffer>): Uint8Array {

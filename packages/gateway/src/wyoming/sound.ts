@@ -35,7 +35,6 @@ const heard: Making = {
   encoding: 'pcm',
   sampleRate: hearingRate,
   isStreamed: true,
-  mostSeconds: Number.POSITIVE_INFINITY,
 }
 
 /** As 16-bit mono at `hearingRate`; nothing where there are no samples. The thread of sound converts other rates. */

@@ -33,7 +33,6 @@ const spoken: Making = {
   encoding: 'wav',
   sampleRate: undefined,
   isStreamed: true,
-  mostSeconds: Number.POSITIVE_INFINITY,
 }
 
 async function* nothing(): AsyncGenerator<never> {}
