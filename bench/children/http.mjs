@@ -1,4 +1,5 @@
-// node:http without anything: `POST /chat` is answered with what came, `POST /stream` with as many events as it asks for.
+// node:http without anything: `POST /chat` is answered with what came, or with as many events as it asks for; `POST /bytes` with 1 MiB,
+// and `POST /upload` with how long it was.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 
@@ -10,9 +11,13 @@ const event = `data: ${JSON.stringify({
   choices: [{ index: 0, delta: { content: 'hello' }, finish_reason: null, logprobs: null }],
 })}\n\n`
 
+const mebibyte = Buffer.alloc(1024 * 1024, 1)
+
 const server = createServer(async (request, response) => {
   const parts = []
   for await (const part of request) parts.push(part)
+  if (request.url === '/bytes') return response.end(mebibyte)
+  if (request.url === '/upload') return response.end(String(Buffer.concat(parts).length))
   const body = JSON.parse(Buffer.concat(parts).toString())
   if (body.stream) return sendEvents(response, body.max_tokens)
   const text = JSON.stringify(body)

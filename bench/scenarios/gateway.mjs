@@ -1,14 +1,25 @@
 import { percentile } from '../../scripts/lib/statistics.mjs'
-import { startBareHttp, startGateway } from '../contenders/http.mjs'
+import { startBareHttp, startGateway, startServed } from '../contenders/http.mjs'
 import { callsPerSecond, elapsedMs, medianLatency } from '../measure.mjs'
 import { startAll, stopAll } from '../rounds.mjs'
 
 const group = 'gateway'
 const warmUpCalls = 8000
+const idleStreams = 1000
 const starts = { gateway: startGateway, bare: startBareHttp }
 
 /** The gateway beside node:http without anything behind it, and beside the calls of the host that it makes. */
-export const gatewayScenarios = [latency(), calls(), chunks(), first()]
+export const gatewayScenarios = [
+  latency(),
+  calls(),
+  chunks(),
+  first(),
+  words(),
+  starting(),
+  memory(),
+  idle(),
+  leaving(),
+]
 
 function latency() {
   return {
@@ -75,6 +86,116 @@ function first() {
   }
 }
 
+function words() {
+  return {
+    group,
+    name: 'gateway-words',
+    title: 'gateway: from a piece of sound to its word over a WebSocket, p50',
+    unit: 'ms',
+    targets: [{ of: 'realtime', against: 'transcribeStream', difference: true, atMost: 5 }],
+    open: opened(({ gateway }) => ({
+      transcribeStream: () => gateway.ask('firstWord'),
+      realtime: () => firstWord(gateway),
+    })),
+  }
+}
+
+function starting() {
+  return {
+    group,
+    name: 'gateway-start',
+    title: 'gateway: from the start of a process until it serves a plugin',
+    unit: 'ms',
+    targets: [{ of: 'gateway', against: 'host', difference: true, atMost: 80 }],
+    open: async () => ({
+      measures: {
+        host: () => servedFor('host', ({ startMs }) => startMs),
+        gateway: () => servedFor('gateway', ({ startMs }) => startMs),
+      },
+      close: async () => {},
+    }),
+  }
+}
+
+function memory() {
+  return {
+    group,
+    name: 'gateway-memory',
+    title: 'gateway: memory of a process that serves a plugin (RSS)',
+    unit: 'MB',
+    targets: [{ of: 'gateway', against: 'host', difference: true, atMost: 20 }],
+    open: async () => ({
+      measures: {
+        host: () => servedFor('host', ({ ask }) => ask('megabytes')),
+        gateway: () => servedFor('gateway', ({ ask }) => ask('megabytes')),
+      },
+      close: async () => {},
+    }),
+  }
+}
+
+function idle() {
+  return {
+    group,
+    name: 'gateway-idle',
+    title: `gateway: memory of each of ${idleStreams} streams that wait (RSS)`,
+    unit: 'KB',
+    targets: [{ of: 'stream', atMost: 40 }],
+    open: async () => ({
+      measures: { stream: () => servedFor('gateway', kilobytesOfStream) },
+      close: async () => {},
+    }),
+  }
+}
+
+function leaving() {
+  return {
+    group,
+    name: 'gateway-leave',
+    title: 'gateway: from a client that goes until its plugin is told, p99',
+    unit: 'ms',
+    targets: [{ of: 'plugin', atMost: 50 }],
+    open: async () => ({
+      measures: { plugin: () => servedFor('gateway', leaveMs) },
+      close: async () => {},
+    }),
+  }
+}
+
+async function leaveMs({ idleStream, aborts }) {
+  const times = []
+  while (times.length < 200) {
+    const stream = await idleStream()
+    const gone = Number(process.hrtime.bigint()) / 1e6
+    stream.destroy()
+    let seen = []
+    while (seen.length === 0) seen = await aborts()
+    times.push(seen[0] - gone)
+  }
+  return percentile(times, 0.99)
+}
+
+/** What is read of a process that was started for it. */
+async function servedFor(what, read) {
+  const begun = performance.now()
+  const served = await startServed(what)
+  try {
+    return await read({ ...served, startMs: performance.now() - begun })
+  } finally {
+    await served.stop()
+  }
+}
+
+async function kilobytesOfStream({ ask, idleStream }) {
+  const before = await ask('megabytes')
+  const streams = []
+  while (streams.length < idleStreams)
+    streams.push(...(await Promise.all(Array.from({ length: 50 }, idleStream))))
+  const after = await ask('megabytes')
+  for (const stream of streams) stream.destroy()
+  return ((after - before) * 1000) / idleStreams
+}
+
 function opened(measuresOf) {
   return async () => {
     const started = await startAll(starts)
@@ -100,6 +221,14 @@ async function eventsPerSecond({ events }, streams, count) {
   })
   if (got < streams * count) throw new Error(`${got} events came, not ${streams * count}`)
   return got / (ms / 1000)
+}
+
+async function firstWord({ openEars }) {
+  const ears = await openEars()
+  const times = []
+  for (let count = 0; count < 300; count++) times.push(await elapsedMs(ears.hear))
+  ears.close()
+  return percentile(times, 0.5)
 }
 
 async function firstEvent({ firstEvent: begin }) {

@@ -4,6 +4,7 @@ import { calls } from './calls.mjs'
 import { checks } from './checks.mjs'
 import { throughCommand } from './command.mjs'
 import { gatewayScenarios } from './gateway.mjs'
+import { gatewayAudioScenarios } from './gateway-audio.mjs'
 import { hundred } from './hundred.mjs'
 import { latency } from './latency.mjs'
 import { longLine } from './long-line.mjs'
@@ -34,4 +35,5 @@ export const scenarios = [
   aiSdkSpeech,
   ...pythonScenarios,
   ...gatewayScenarios,
+  ...gatewayAudioScenarios,
 ]

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { commands } from '../../packages/host/dist/cli/commands.js'
+import { gatewaySettings } from '../../packages/host/dist/cli/gateway-settings.js'
 import { hostSettings, loadSettings, type Setting } from '../../packages/host/dist/cli/settings.js'
 import { testDocument } from './document.js'
 import { shown } from './limits.js'
@@ -9,6 +10,8 @@ const { text } = testDocument('docs/command.md', () => {
   it('lists every setting with its flag, its key and its default', () => {
     const settings = [...hostSettings.filter(({ isLimit }) => !isLimit), ...loadSettings]
     expect(tableOf(text, 'Settings').map((row) => row.slice(0, 3))).toEqual(settings.map(rowOf))
+    const ofGateway = tableOf(text, 'Settings of the gateway').map((row) => row.slice(0, 3))
+    expect(ofGateway).toEqual(gatewaySettings.map(rowOf))
     const limits = hostSettings.filter(({ isLimit }) => isLimit)
     expect(tableOf(text, 'Limits').map((row) => row.slice(0, 3))).toEqual(limits.map(rowOf))
   })

@@ -1,5 +1,5 @@
 import type { PluginHandle, PluginHost } from '@appfactory/host'
-import type { LLMContract, STTContract, TTSContract } from '@appfactory/sdk'
+import type { EmbeddingContract, LLMContract, STTContract, TTSContract } from '@appfactory/sdk'
 import { encodeWav, PluginStatus } from '@appfactory/sdk'
 import type { Block } from './blocks.js'
 import { pythonModuleOf } from './python-plugins.js'
@@ -12,6 +12,9 @@ const imports = {
     'ChatMessage',
     'ChatResult',
     'CompletionResult',
+    'EmbeddingModel',
+    'EmbeddingOptions',
+    'EmbeddingResult',
     'GenerationOptions',
     'HealthStatus',
     'Language',
@@ -114,6 +117,11 @@ const callAll: Record<string, (plugin: PluginHandle) => Promise<void>> = {
     await llm.getModels()
     await drain(llm.streamComplete('Once'))
     await drain(llm.streamChat([{ role: 'user', content: 'Hello' }]))
+  },
+  embedding: async (plugin) => {
+    const embedder = plugin as PluginHandle<EmbeddingContract>
+    await embedder.embed(['Hello', ''])
+    await embedder.getModels()
   },
 }
 

@@ -7,7 +7,7 @@ const { text } = testDocument('docs/testing.md')
 
 it('testing.md says of each check what must hold', async () => {
   const patterns = firstColumn(text, 'What is checked').flatMap((cell) => cell.split(/[, ]+/))
-  const checks = await Promise.all(['tts', 'stt', 'llm'].map((name) => contractChecks(name)))
+  const checks = await Promise.all(['tts', 'stt', 'llm', 'embedding'].map((name) => contractChecks(name)))
   const missing = checks
     .flat()
     .map(({ id }) => id)

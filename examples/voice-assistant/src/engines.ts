@@ -25,6 +25,11 @@ export async function loadEngines(host: PluginHost, { voice, ears }: Arguments):
   }
 }
 
+/** The first call loads an engine's model; a user should not have to wait for it. */
+export async function warmUp({ tts, stt, llm }: Engines): Promise<void> {
+  await Promise.all([tts.synthesize('hello'), stt.getLanguages(), llm.complete('hello', { maxTokens: 1 })])
+}
+
 async function named<Handle>(
   option: string,
   contract: string,

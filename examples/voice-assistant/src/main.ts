@@ -7,7 +7,7 @@ import { PluginHost } from '@appfactory/host'
 import { decodeWav, encodeWav, isPluginError, toMono16 } from '@appfactory/sdk'
 import { type Arguments, readArguments } from './arguments.js'
 import { type Engines, holdTurn, type Turn } from './assistant.js'
-import { loadEngines } from './engines.js'
+import { loadEngines, warmUp } from './engines.js'
 import { drawTurn } from './picture.js'
 import { describeTurn, summarise } from './report.js'
 
@@ -50,12 +50,7 @@ async function converse(options: Arguments): Promise<void> {
 async function readyEngines(host: PluginHost, options: Arguments): Promise<Engines> {
   const started = performance.now()
   const engines = await loadEngines(host, options)
-  // The first call loads an engine's model; a user should not have to wait for it.
-  await Promise.all([
-    engines.tts.synthesize('hello'),
-    engines.stt.getLanguages(),
-    engines.llm.complete('hello', { maxTokens: 1 }),
-  ])
+  await warmUp(engines)
   console.log(`three plugins ready in ${Math.round(performance.now() - started)} ms\n`)
   return engines
 }

@@ -2,7 +2,7 @@ import { APICallError, NoSuchModelError } from '@ai-sdk/provider'
 import { type ErrorName, isPluginError, type PluginError } from '@appfactory/sdk'
 
 /** The kinds of models, as the AI SDK names them. */
-export type ModelType = 'languageModel' | 'speechModel' | 'transcriptionModel'
+export type ModelType = 'languageModel' | 'embeddingModel' | 'speechModel' | 'transcriptionModel'
 
 /** What a call was, for its error. */
 export interface Call {

@@ -1,4 +1,5 @@
 import { NoSuchModelError } from '@ai-sdk/provider'
+import { embeddingModel } from './embedding.js'
 import { languageModel } from './language.js'
 import type { AppFactoryProviderSettings } from './settings.js'
 import { speechModel } from './speech.js'
@@ -14,21 +15,20 @@ export function providerOf<Version extends 'v3' | 'v4'>(
     throw new TypeError('createAppFactory: host: must be a PluginHost: createAppFactory({ host })')
   const { host } = settings
   const language = (id: string) => languageModel(version, host, id)
+  const embedding = (id: string) => embeddingModel(version, host, id)
   const speech = (id: string) => speechModel(version, host, id)
   const transcription = (id: string) => transcriptionModel(version, host, id)
   return Object.assign((id: string) => language(id), {
     specificationVersion: version,
     languageModel: language,
+    ...{ embedding, embeddingModel: embedding },
     ...{ speech, speechModel: speech },
     ...{ transcription, transcriptionModel: transcription },
-    embeddingModel: noModel('embeddingModel'),
-    imageModel: noModel('imageModel'),
+    imageModel: noModel,
   })
 }
 
-/** No contract makes them; the AI SDK asks for both of every provider. */
-function noModel(modelType: 'embeddingModel' | 'imageModel'): (modelId: string) => never {
-  return (modelId) => {
-    throw new NoSuchModelError({ modelId, modelType })
-  }
+/** No contract makes images; the AI SDK asks every provider for them. */
+function noModel(modelId: string): never {
+  throw new NoSuchModelError({ modelId, modelType: 'imageModel' })
 }

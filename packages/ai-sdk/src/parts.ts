@@ -78,6 +78,13 @@ export interface Speech extends Metadata {
   response: AnsweredBy
 }
 
+/** The answer of an embedding model. */
+export interface Embeddings extends Metadata {
+  embeddings: number[][]
+  usage?: { tokens: number }
+  warnings: Warning[]
+}
+
 /** What is said from when to when. */
 export interface TimedText {
   text: string

@@ -1,4 +1,5 @@
 import type {
+  EmbeddingModelV4,
   Experimental_StreamingSpeechModelV4,
   LanguageModelV4,
   ProviderV4,
@@ -13,6 +14,10 @@ export interface AppFactoryProvider extends ProviderV4 {
   (modelId: string): LanguageModelV4
   /** A plugin of the contract `llm`, for `generateText` and `streamText`. */
   languageModel(modelId: string): LanguageModelV4
+  /** A plugin of the contract `embedding`, for `embed` and `embedMany`. */
+  embedding(modelId: string): EmbeddingModelV4
+  /** The same as `embedding`. */
+  embeddingModel(modelId: string): EmbeddingModelV4
   /** A plugin of the contract `tts`, for `generateSpeech` and `experimental_streamSpeech`. */
   speech(modelId: string): Experimental_StreamingSpeechModelV4
   /** The same as `speech`. */

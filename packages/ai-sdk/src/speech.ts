@@ -48,7 +48,10 @@ async function generate(host: PluginHost, modelId: ModelId, options: CallOptions
     const { audio: _audio, warnings: told = [], usage, ...about } = result
     return {
       audio: fileOf(result, outputFormat),
-      warnings: [...warningsFor(options), ...told.map((message): Warning => ({ type: 'other', message }))],
+      warnings: [
+        ...(await warningsFor(host, tts.name, options)),
+        ...told.map((message): Warning => ({ type: 'other', message })),
+      ],
       ...(usage ? { usage: toJson(usage) } : {}),
       response: { timestamp: new Date(), modelId: modelId.id },
       ...metadataOf(about),
@@ -87,7 +90,7 @@ async function stream(host: PluginHost, modelId: ModelId, options: StreamOptions
   try {
     options.abortSignal?.throwIfAborted()
     const tts = await host.get(TTSContract, modelId.plugin)
-    const warnings = warningsFor(options)
+    const warnings = await warningsFor(host, tts.name, options)
     const settings = { ...settingsOf(options, modelId), ...soundOf(options.outputFormat) }
     const pieces = tts.synthesizeStream(textOf(text, options.voice), options.voice, settings)
     const failed = (error: unknown): never => {
@@ -171,11 +174,11 @@ function soundOf(wanted: StreamOptions['outputFormat']): Pick<SynthesisOptions, 
 
 function settingsOf(options: Settings, { model }: ModelId): SynthesisOptions {
   const given = new GivenOptions(options.providerOptions)
-  const { speed, language, abortSignal } = options
+  const { speed, language, instructions, abortSignal } = options
   const textType = given.string('textType')
   return {
     ...given.callOptions(abortSignal),
-    ...{ speed, language: language === 'auto' ? undefined : language },
+    ...{ speed, language: language === 'auto' ? undefined : language, instructions },
     ...{
       sampleRate: given.number('sampleRate'),
       pitch: given.number('pitch'),
@@ -187,8 +190,13 @@ function settingsOf(options: Settings, { model }: ModelId): SynthesisOptions {
   }
 }
 
-function warningsFor({ instructions }: Settings): Warning[] {
-  return instructions === undefined ? [] : [{ type: 'unsupported', feature: 'instructions' }]
+/** Every plugin gets the instructions; few know what to do with them, and their manifests say so. */
+async function warningsFor(host: PluginHost, plugin: string, { instructions }: Settings): Promise<Warning[]> {
+  if (instructions === undefined) return []
+  const found = (await host.list()).find(({ name }) => name === plugin)
+  return found?.capabilities.includes('instructions')
+    ? []
+    : [{ type: 'unsupported', feature: 'instructions' }]
 }
 
 function callOf({ id, plugin }: ModelId, method: string, signal: AbortSignal | undefined): Call {

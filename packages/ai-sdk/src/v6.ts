@@ -1,13 +1,14 @@
 import type {
+  EmbeddingModelV3CallOptions,
   LanguageModelV3CallOptions,
   SpeechModelV3CallOptions,
   TranscriptionModelV3CallOptions,
 } from '@ai-sdk/provider'
 import { providerOf } from './models.js'
-import type { Answer, Speech, StreamPart, Transcript } from './parts.js'
+import type { Answer, Embeddings, Speech, StreamPart, Transcript } from './parts.js'
 import type { AppFactoryProviderSettings } from './settings.js'
 
-export type { Answer, Speech, StreamPart, Transcript } from './parts.js'
+export type { Answer, Embeddings, Speech, StreamPart, Transcript } from './parts.js'
 export type { AppFactoryProviderSettings } from './settings.js'
 
 /** What each model has. */
@@ -22,6 +23,13 @@ export interface LanguageModel extends Model {
   supportedUrls: Record<string, RegExp[]>
   doGenerate(options: LanguageModelV3CallOptions): Promise<Answer>
   doStream(options: LanguageModelV3CallOptions): Promise<{ stream: ReadableStream<StreamPart> }>
+}
+
+/** A plugin as an `EmbeddingModelV3`. */
+export interface EmbeddingModel extends Model {
+  readonly maxEmbeddingsPerCall: number
+  readonly supportsParallelCalls: boolean
+  doEmbed(options: EmbeddingModelV3CallOptions): Promise<Embeddings>
 }
 
 /** A plugin as a `SpeechModelV3`. */
@@ -41,6 +49,10 @@ export interface AppFactoryProvider {
   (modelId: string): LanguageModel
   /** A plugin of the contract `llm`, for `generateText` and `streamText`. */
   languageModel(modelId: string): LanguageModel
+  /** A plugin of the contract `embedding`, for `embed` and `embedMany`. */
+  embedding(modelId: string): EmbeddingModel
+  /** The same as `embedding`. */
+  embeddingModel(modelId: string): EmbeddingModel
   /** A plugin of the contract `tts`, for `experimental_generateSpeech`. */
   speech(modelId: string): SpeechModel
   /** The same as `speech`. */
@@ -49,8 +61,6 @@ export interface AppFactoryProvider {
   transcription(modelId: string): TranscriptionModel
   /** The same as `transcription`. */
   transcriptionModel(modelId: string): TranscriptionModel
-  /** @throws NoSuchModelError: no contract makes embeddings. */
-  embeddingModel(modelId: string): never
   /** @throws NoSuchModelError: no contract makes images. */
   imageModel(modelId: string): never
 }

@@ -270,7 +270,6 @@ it('knows no model where the plugin is none', async () => {
   }
   const provider = createAppFactory({ host: host() })
   expect(() => provider.imageModel('x')).toThrow(NoSuchModelError)
-  expect(() => provider.embeddingModel('x')).toThrow(NoSuchModelError)
   expect(() => createAppFactory(JSON.parse('{}'))).toThrow('host: must be a PluginHost')
 })
 

@@ -110,10 +110,32 @@ export default class Listener extends STTContract {
 }
 `
 
+/** A vector of the text's length and its place among the texts of the call; `refuse` and `crash` are errors, `slow` waits. */
+const countingEmbedder = `
+import { EmbeddingContract, PluginError } from '@appfactory/sdk'
+export default class Embedder extends EmbeddingContract {
+  calls = []
+  async initialize() {}
+  async shutdown() {}
+  async healthCheck() { return { status: this.status, details: { calls: this.calls } } }
+  async getModels() { return [{ id: 'small', dimensions: 2 }] }
+  async embed(texts, { signal, ...options }) {
+    this.calls.push({ count: texts.length, options })
+    if (texts[0] === 'crash') process.exit(3)
+    if (texts[0] === 'refuse') throw new PluginError('LLM_CONTEXT_TOO_LONG', 'Too long')
+    if (texts[0] === 'slow') await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    const embeddings = texts.map((text, place) => Float32Array.of(text.length, place))
+    return { embeddings, usage: { promptTokens: texts.length }, warnings: ['rounded'], model: 'small' }
+  }
+}
+`
+
 /** Writes the plugins of these tests into `root`. */
 export function writePlugins(root: string): void {
   writePlugin(root, 'tool_llm', toolLlm, { contract: 'llm' })
   writePlugin(root, 'eyes_llm', toolLlm, { contract: 'llm', capabilities: ['image_input', 'audio_input'] })
   writePlugin(root, 'quick_tts', quickTts)
+  writePlugin(root, 'acting_tts', quickTts, { capabilities: ['instructions'] })
   writePlugin(root, 'counting_stt', countingStt, { contract: 'stt' })
+  writePlugin(root, 'counting_embedder', countingEmbedder, { contract: 'embedding' })
 }

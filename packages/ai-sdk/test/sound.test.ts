@@ -9,7 +9,7 @@ import {
 import { expect, it } from 'vitest'
 import { detailsOf, hostOfTests } from './setup.js'
 
-const { host } = hostOfTests(['quick_tts', 'counting_stt', 'tool_llm'])
+const { host } = hostOfTests(['quick_tts', 'acting_tts', 'counting_stt', 'tool_llm'])
 const speech = (id = 'quick_tts') => createAppFactory({ host: host() }).speech(id)
 const transcription = (id = 'counting_stt') => createAppFactory({ host: host() }).transcription(id)
 const heard = async (plugin: string) => (await detailsOf(host(), plugin))['heard']
@@ -41,10 +41,20 @@ it('generates speech with every setting, and makes a file of bare samples', asyn
   expect(await heard('quick_tts')).toEqual({
     ...{ text: 'Hello', voice: 'one' },
     options: {
-      ...{ speed: 2, language: 'en', pitch: 1.5, sampleRate: 8000 },
+      ...{ speed: 2, language: 'en', instructions: 'Whisper.', pitch: 1.5, sampleRate: 8000 },
       providerOptions: { model: 'large', raw: true },
     },
   })
+})
+
+it('warns of no instructions where the plugin says that it knows them', async () => {
+  const { warnings } = await generateSpeech({
+    model: speech('acting_tts'),
+    text: 'Hello',
+    instructions: 'Whisper.',
+  })
+  expect(warnings).toEqual([])
+  expect(await heard('acting_tts')).toMatchObject({ options: { instructions: 'Whisper.' } })
 })
 
 it('returns bare samples where they are asked for', async () => {

@@ -94,91 +94,93 @@ async function told(events: Interface, type: string): Promise<void> {
 
 const managers = ['npm', 'pnpm'] as const
 const languages = ['typescript', 'javascript'] as const
-/** Each contract with both, in one language with npm and in the other with pnpm. */
-const matrix = managers.flatMap((manager) =>
-  contracts.flatMap((contract, index) =>
-    languages
-      .filter((_, other) => (managers.indexOf(manager) + index + other) % 2 === 1)
-      .map((language) => ({ manager, contract, language })),
-  ),
-)
+/** Each contract with npm, in one language or the other; each language with pnpm, too. */
+const matrix = [
+  ...contracts.map((contract, index) => ({
+    manager: managers[0],
+    contract,
+    language: languages[(index + 1) % 2] ?? languages[0],
+  })),
+  ...languages.map((language, index) => ({
+    manager: managers[1],
+    contract: contracts[index] ?? contracts[0],
+    language,
+  })),
+]
 
-describe.concurrent.each(matrix)(
-  'with $manager: $contract in $language',
-  ({ manager, contract, language }) => {
-    const name = `my_${contract}_plugin`
-    const user = () => {
-      const folder = join(root, `${manager}-${contract}-${language}`)
-      mkdirSync(folder, { recursive: true })
-      return new User(folder, registry.url, join(root, 'caches'))
-    }
-    const typed = (args: readonly string[]): Promise<string> =>
-      manager === 'npm' ? user().npm(args, name) : user().pnpm(args, name)
-    const host = (args: readonly string[]): Promise<string> =>
+describe.each(matrix)('with $manager: $contract in $language', ({ manager, contract, language }) => {
+  const name = `my_${contract}_plugin`
+  const user = () => {
+    const folder = join(root, `${manager}-${contract}-${language}`)
+    mkdirSync(folder, { recursive: true })
+    return new User(folder, registry.url, join(root, 'caches'))
+  }
+  const typed = (args: readonly string[]): Promise<string> =>
+    manager === 'npm' ? user().npm(args, name) : user().pnpm(args, name)
+  const host = (args: readonly string[]): Promise<string> =>
+    manager === 'npm'
+      ? user().npx(['appfactory-host', ...args], name)
+      : user().pnpm(['exec', 'appfactory-host', ...args], name)
+
+  it('is created, installed, checked, tested, built and called', async () => {
+    const flags = ['--contract', contract, '--language', language, '--author', 'Tom & "J" \\x', '--yes']
+    await timed('create', () =>
       manager === 'npm'
-        ? user().npx(['appfactory-host', ...args], name)
-        : user().pnpm(['exec', 'appfactory-host', ...args], name)
+        ? user().npm(['create', 'appfactory-plugin@latest', name, '--', ...flags])
+        : user().pnpm(['create', 'appfactory-plugin@latest', name, ...flags]),
+    )
+    const manifest: unknown = JSON.parse(readFileSync(join(user().folder, name, 'manifest.json'), 'utf8'))
+    expect(manifest).toMatchObject({ name, author: 'Tom & "J" \\x' })
 
-    it('is created, installed, checked, tested, built and called', async () => {
-      const flags = ['--contract', contract, '--language', language, '--author', 'Tom & "J" \\x', '--yes']
-      await timed('create', () =>
-        manager === 'npm'
-          ? user().npm(['create', 'appfactory-plugin@latest', name, '--', ...flags])
-          : user().pnpm(['create', 'appfactory-plugin@latest', name, ...flags]),
-      )
-      const manifest: unknown = JSON.parse(readFileSync(join(user().folder, name, 'manifest.json'), 'utf8'))
-      expect(manifest).toMatchObject({ name, author: 'Tom & "J" \\x' })
+    await timed('install', () => typed(['install']))
+    await timed('lint', () => typed(['run', 'lint']))
+    await timed('typecheck', () => typed(['run', 'typecheck']))
+    expect(await timed('test', () => typed(['test']))).toMatch(/Tests +\d+ passed/)
+    if (language === 'typescript') await timed('build', () => typed(['run', 'build']))
 
-      await timed('install', () => typed(['install']))
-      await timed('lint', () => typed(['run', 'lint']))
-      await timed('typecheck', () => typed(['run', 'typecheck']))
-      expect(await timed('test', () => typed(['test']))).toMatch(/Tests +\d+ passed/)
-      if (language === 'typescript') await timed('build', () => typed(['run', 'build']))
-
-      const { args, answer } = calls[contract]
-      expect(await timed('call', () => host(['call', name, ...args, '--plugins-dir', '..']))).toMatch(answer)
-      // The same whoever installed it.
-      if (manager === 'npm') await timed('checks', () => host(['test', '.']))
-      await timed('dev', swapByAnEdit)
-      if (manager === 'npm') {
-        await timed('pack', () => packInto(user(), name))
-        const elsewhere = ['--plugins-dir', join(user().folder, elsewhereName)]
-        expect(await host(['call', name, ...args, ...elsewhere])).toMatch(answer)
-      }
-    })
-
-    /** Calls the plugin under `dev`, edits its source, and calls it again. */
-    async function swapByAnEdit(): Promise<void> {
-      const process = user().start('appfactory-host', [...debugArguments(user(), name), '--json'], name)
-      const events = createInterface(process.stderr)
-      const answers = createInterface(process.stdout)
-      const { method, params } = requests[contract]
-      const call = async (id: number): Promise<void> => {
-        process.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`)
-        const [line] = await once(answers, 'line')
-        expect(JSON.parse(line)).toMatchObject({ id, result: expect.anything() })
-      }
-      await told(events, 'debugger')
-      await told(events, 'loaded')
-      await call(1)
-      appendFileSync(
-        join(user().folder, name, `src/index.${language === 'typescript' ? 'ts' : 'js'}`),
-        '// Saved.\n',
-      )
-      await told(events, 'reloaded')
-      await call(2)
-      process.stdin.end()
-      expect(await once(process, 'close')).toEqual([0, null])
+    const { args, answer } = calls[contract]
+    expect(await timed('call', () => host(['call', name, ...args, '--plugins-dir', '..']))).toMatch(answer)
+    // The same whoever installed it.
+    if (manager === 'npm') await timed('checks', () => host(['test', '.']))
+    await timed('dev', swapByAnEdit)
+    if (manager === 'npm') {
+      await timed('pack', () => packInto(user(), name))
+      const elsewhere = ['--plugins-dir', join(user().folder, elsewhereName)]
+      expect(await host(['call', name, ...args, ...elsewhere])).toMatch(answer)
     }
+  })
 
-    async function timed<Result>(step: string, work: () => Promise<Result>): Promise<Result> {
-      const start = performance.now()
-      const result = await work()
-      times.push(`${manager} ${contract} ${language} ${step}: ${Math.round(performance.now() - start)} ms`)
-      return result
+  /** Calls the plugin under `dev`, edits its source, and calls it again. */
+  async function swapByAnEdit(): Promise<void> {
+    const process = user().start('appfactory-host', [...debugArguments(user(), name), '--json'], name)
+    const events = createInterface(process.stderr)
+    const answers = createInterface(process.stdout)
+    const { method, params } = requests[contract]
+    const call = async (id: number): Promise<void> => {
+      process.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`)
+      const [line] = await once(answers, 'line')
+      expect(JSON.parse(line)).toMatchObject({ id, result: expect.anything() })
     }
-  },
-)
+    await told(events, 'debugger')
+    await told(events, 'loaded')
+    await call(1)
+    appendFileSync(
+      join(user().folder, name, `src/index.${language === 'typescript' ? 'ts' : 'js'}`),
+      '// Saved.\n',
+    )
+    await told(events, 'reloaded')
+    await call(2)
+    process.stdin.end()
+    expect(await once(process, 'close')).toEqual([0, null])
+  }
+
+  async function timed<Result>(step: string, work: () => Promise<Result>): Promise<Result> {
+    const start = performance.now()
+    const result = await work()
+    times.push(`${manager} ${contract} ${language} ${step}: ${Math.round(performance.now() - start)} ms`)
+    return result
+  }
+})
 
 /** An API that speaks a text as long as it is, and a program that repeats what it reads. */
 const audio = Buffer.from(encodeWav(new Int16Array(2400), { sampleRate: 24_000 }))
@@ -211,7 +213,7 @@ const others = [
   { flags: ['--from', 'tts_tone'], args: calls.tts.args, config: () => ({}), answer: calls.tts.answer },
 ].map((one) => ({ ...one, title: one.flags.join(' ') }))
 
-describe.concurrent.each(others)('with $title', ({ title, flags, args, config, answer }) => {
+describe.each(others)('with $title', ({ title, flags, args, config, answer }) => {
   it('is tested, checked, packed, and called elsewhere', async () => {
     const folder = join(root, title.replace(/\W+/g, '-'))
     mkdirSync(folder)
@@ -233,7 +235,7 @@ const pythonPlugins = [
   { contract: 'custom', engine: 'command' },
 ] as const
 
-describe.concurrent.each(pythonPlugins)('$contract over its $engine in Python', ({ contract, engine }) => {
+describe.each(pythonPlugins)('$contract over its $engine in Python', ({ contract, engine }) => {
   it('is created, tested, checked and called, without a step between', async () => {
     const folder = join(root, `python-${contract}-${engine}`)
     mkdirSync(folder)
@@ -251,7 +253,7 @@ describe.concurrent.each(pythonPlugins)('$contract over its $engine in Python', 
 })
 
 /** Of those that the SDK names as peers, with the oldest Node that each runs on. */
-describe.concurrent.each([
+describe.each([
   { range: '~3.2.0', node: 20 },
   { range: '^5.0.0', node: 22 },
 ])('with Vitest $range', ({ range, node }) => {

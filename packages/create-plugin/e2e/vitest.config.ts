@@ -9,6 +9,8 @@ export default defineConfig({
     include: ['*.test.ts'],
     testTimeout: 300_000,
     hookTimeout: 120_000,
-    maxConcurrency: 2,
+    // One waits for the registry while others compute.
+    sequence: { concurrent: true },
+    maxConcurrency: 3,
   },
 })

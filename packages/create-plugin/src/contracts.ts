@@ -17,9 +17,9 @@ const contractFacts: Record<Contract, ContractFacts> = {
   stt: { contract: 'stt', kind: 'A speech-to-text', tags: ['stt'], contractFile: false },
   llm: { contract: 'llm', kind: 'A language model', tags: ['llm'], contractFile: false },
   custom: {
-    contract: 'embedding',
-    kind: 'An embedding',
-    tags: ['embedding', 'custom-contract'],
+    contract: 'vectors',
+    kind: 'A vector',
+    tags: ['vectors', 'custom-contract'],
     contractFile: true,
   },
 }

@@ -111,8 +111,8 @@ function contextOf(answers: Answers) {
 function classHead(name: string): string {
   const parts = [
     `export default class ${classNameOf(name)}`,
-    'extends EmbeddingContract<Config>',
-    'implements ImplementationOf<EmbeddingMethods>',
+    'extends VectorsContract<Config>',
+    'implements ImplementationOf<VectorsMethods>',
   ]
   return fitting(0, `${parts.join(' ')} {`, `${parts.join('\n  ')}\n{`)
 }
@@ -201,7 +201,7 @@ function pythonPackageOf({ name, description, author, contract }: Answers): Json
 
 /** Searches of the registry, and hosts that look for plugins among packages, find it by the first. */
 function keywordsOf(contract: Answers['contract']): string[] {
-  return ['appfactory-plugin', contract === 'custom' ? 'embedding' : contract]
+  return ['appfactory-plugin', contract === 'custom' ? 'vectors' : contract]
 }
 
 function packageOf(answers: Answers): Json {

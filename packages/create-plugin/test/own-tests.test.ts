@@ -85,7 +85,7 @@ it.each(matrix)('the tests of a new $contract plugin over $engine pass', ({ cont
 })
 
 it('the tests of a new plugin of its own contract notice that a call is kept in the instance', () => {
-  expect(outcomes['forgetful']?.failed).toEqual([expect.stringMatching(/^embedding\.embed\.concurrent/)])
+  expect(outcomes['forgetful']?.failed).toEqual([expect.stringMatching(/^vectors\.embed\.concurrent/)])
 })
 
 it.skipIf(process.platform === 'win32')(

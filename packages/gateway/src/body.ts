@@ -10,15 +10,16 @@ const leastBytesPerSecond = 1024
 /** The place of an error is looked for in texts up to this length, in characters: it takes its time. */
 const longestSearched = 65_536
 
-/** The body of a request that is a JSON object. @throws RequestError 400, 408, 413 or 415. */
-export async function readJson(
-  request: IncomingMessage,
-  limits: Pick<GatewayLimits, 'maxBodyBytes' | 'slowBodyMs'>,
-): Promise<object> {
-  refuseOtherTypes(request)
-  const value = parse(textOf(await readBody(request, limits)))
+/** The object of a body of JSON. @throws RequestError 400. */
+export function jsonObjectOf(body: readonly Buffer[]): object {
+  return parseObject(textOf(Buffer.concat(body)), 'The body')
+}
+
+/** A text that is a JSON object. @param subject What it is, as messages begin. @throws RequestError 400. */
+export function parseObject(text: string, subject: string): object {
+  const value = parse(text, subject)
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-  throw invalidJson(`The body must be a JSON object, not ${nameValue(value)}`)
+  throw invalidJson(`${subject} must be a JSON object, not ${nameValue(value)}`)
 }
 
 /** Whether a body would be too long, as far as its headers tell. */
@@ -26,13 +27,19 @@ export function isTooLong({ headers }: IncomingMessage, maxBytes: number): boole
   return Number(headers['content-length'] ?? 0) > maxBytes
 }
 
-/** A form of another page could send text/plain without asking first. */
-function refuseOtherTypes({ headers }: IncomingMessage): void {
-  const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = headers
-  if (encoding.toLowerCase() !== 'identity')
-    throw new RequestError(415, 'Bodies must not be compressed: leave content-encoding out', {
-      code: 'unsupported_encoding',
-    })
+/** Only what is sent as it is can be bounded before it is unpacked. @throws RequestError 415. */
+export function refuseCompressed({ headers }: IncomingMessage): void {
+  const { 'content-encoding': encoding = 'identity', 'transfer-encoding': transfer = 'chunked' } = headers
+  if (encoding.toLowerCase() === 'identity' && transfer.toLowerCase() === 'chunked') return
+  throw new RequestError(415, 'Bodies must not be compressed: leave content-encoding out', {
+    code: 'unsupported_encoding',
+  })
+}
+
+/** A form of another page could send text/plain without asking first. @throws RequestError 415. */
+export function refuseAllButJson(request: IncomingMessage): void {
+  refuseCompressed(request)
+  const { 'content-type': type = '' } = request.headers
   if (/^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i.test(type.trim())) return
   throw new RequestError(
     415,
@@ -43,12 +50,14 @@ function refuseOtherTypes({ headers }: IncomingMessage): void {
   )
 }
 
-/** All bytes of a body. @throws RequestError 408 or 413. */
+/** All bytes of a body, in the parts that they came in. @param ask Asks for it, once it is known that it may come. @throws RequestError 408 or 413. */
 export function readBody(
   request: IncomingMessage,
   { maxBodyBytes, slowBodyMs }: Pick<GatewayLimits, 'maxBodyBytes' | 'slowBodyMs'>,
-): Promise<Buffer> {
+  ask: () => void,
+): Promise<Buffer[]> {
   if (isTooLong(request, maxBodyBytes)) return Promise.reject(tooLong(maxBodyBytes))
+  ask()
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let length = 0
@@ -62,8 +71,7 @@ export function readBody(
       length += chunk.length
       if (length > maxBodyBytes) settle(() => reject(tooLong(maxBodyBytes)))
     }
-    const onEnd = (): void =>
-      settle(() => resolve(chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks)))
+    const onEnd = (): void => settle(() => resolve(chunks))
     const onClose = (): void => settle(() => reject(new RequestError(400, 'The body ended too early')))
     function settle(tell: () => void): void {
       pace.stop()
@@ -88,20 +96,24 @@ function watchPace(graceMs: number, bytes: () => number, onSlow: () => void): { 
   return { stop: () => clearTimeout(timer) }
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
 function textOf(body: Buffer): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body)
+    return utf8.decode(body)
   } catch {
     throw invalidJson('The body is not JSON: it is not UTF-8')
   }
 }
 
-function parse(text: string): unknown {
+function parse(text: string, subject: string): unknown {
   try {
     return parseJson(text)
   } catch (error) {
     throw invalidJson(
-      isJson(text) ? `The body can’t be taken: ${reasonOf(error)}` : `The body is not JSON: ${placeIn(text)}`,
+      isJson(text)
+        ? `${subject} can’t be taken: ${reasonOf(error)}`
+        : `${subject} is not JSON: ${placeIn(text)}`,
     )
   }
 }

@@ -101,9 +101,10 @@ const answers: Partial<Record<ErrorName, Answer>> = {
 }
 
 /** Members of the API by what the contracts call them. */
-const members: Readonly<Record<string, string>> = {
+const openaiMembers: Readonly<Record<string, string>> = {
   stop_sequences: 'stop',
   text: 'input',
+  texts: 'input',
   prompt: 'prompt',
   voice_id: 'voice',
   format: 'response_format',
@@ -113,17 +114,25 @@ const members: Readonly<Record<string, string>> = {
 /** Makes of anything that was thrown what the client is told. What a plugin did not foresee stays in its log. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof RequestError) return error
-  if (isPluginError(error)) return pluginFailure(error)
+  if (isPluginError(error)) return pluginFailure(error, openaiMembers)
   return serverError('The gateway failed to answer. Its log tells more')
 }
 
-function pluginFailure(error: PluginError): Failure {
+/** A call by the names of the wire: what is wrong in it is told by them too. */
+export function wireFailure(error: unknown): unknown {
+  if (!isPluginError(error)) return error
+  const failure = pluginFailure(error, {})
+  return failure.status === 400 ? new RequestError(400, failure.message, failure) : error
+}
+
+/** @param members Members of the request by what the contracts call them. */
+function pluginFailure(error: PluginError, members: Readonly<Record<string, string>>): Failure {
   const { codeName, message, data } = error
   const answer = codeName === undefined ? undefined : answers[codeName]
   if (!answer) return serverError(isForCallers(error) ? message : hiddenMessage(error), codeName)
   const { status, code = null, retryAfter, headers = {} } = answer
   const wait = retryAfter ? { 'retry-after': String(retryAfter(data)) } : {}
-  const { param, text } = status === 400 ? named(message, data) : { param: null, text: message }
+  const { param, text } = status === 400 ? named(message, data, members) : { param: null, text: message }
   return { status, type: typeOf(status), message: text, param, code, headers: { ...headers, ...wait } }
 }
 
@@ -151,7 +160,11 @@ function serverError(message: string, code: string | undefined = undefined): Fai
 }
 
 /** The member that is wrong as the client calls it, in the message too. */
-function named(message: string, data: unknown): { param: string | null; text: string } {
+function named(
+  message: string,
+  data: unknown,
+  members: Readonly<Record<string, string>>,
+): { param: string | null; text: string } {
   const issues = memberOf(data, 'issues')
   const path: unknown = Array.isArray(issues) ? memberOf(issues[0], 'path') : undefined
   if (typeof path !== 'string' || path === '') return { param: null, text: message }

@@ -1,16 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isTooLong, readBody, readJson } from './body.js'
+import { isTooLong, jsonObjectOf, readBody, refuseAllButJson } from './body.js'
 import { errorBody, type Failure, gatewayClosing } from './errors.js'
+import type { Access, Key } from './keys.js'
+import type { McpRoute } from './mcp/route.js'
+import type { GatewayMetrics } from './metrics.js'
 import type { Directory } from './models.js'
+import type { StoredResponses } from './openai/stored-responses.js'
 import type { Settings } from './options.js'
-
-const jsonHeaders = { 'content-type': 'application/json', 'cache-control': 'no-store' }
 
 /** What the routes of a gateway share. */
 export interface Shared {
   readonly settings: Settings
   readonly directory: Directory
+  readonly mcp: McpRoute
+  readonly stored: StoredResponses
+  /** Undefined: nothing is counted. */
+  readonly metrics: GatewayMetrics | undefined
 }
 
 /** A request and its answer. What runs for it is cancelled when the client goes. */
@@ -18,17 +24,29 @@ export class Exchange {
   readonly id = requestId()
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly directory: Directory
   readonly settings: Settings
+  readonly mcp: McpRoute
+  readonly stored: StoredResponses
+  readonly metrics: GatewayMetrics | undefined
+  /** What answers it, as the table of routes has it. */
+  route: string | undefined
+  /** The name of the plugin that answers it. */
+  plugin: string | undefined
+  /** When its answer began, by `performance.now()`. */
+  answeredAt: number | undefined
+  /** Whether it stays open without any work: nobody who closes the gateway waits for its end. */
+  isStandby = false
   /** Without `/v1`, doubled slashes and a slash at the end: `/models/llm_llama`. */
   readonly path: string
   readonly #query: string
+  #directory: Directory
+  #key: Key | undefined
   readonly #abort = new AbortController()
   /** The client waits for `100 Continue` before it sends the body. */
   readonly #continueFirst: boolean
 
   constructor(
-    { settings, directory }: Shared,
+    { settings, directory, mcp, metrics, stored }: Shared,
     request: IncomingMessage,
     response: ServerResponse,
     continueFirst: boolean,
@@ -36,7 +54,10 @@ export class Exchange {
     this.request = request
     this.response = response
     this.settings = settings
-    this.directory = directory
+    this.#directory = directory
+    this.mcp = mcp
+    this.stored = stored
+    this.metrics = metrics
     this.#continueFirst = continueFirst
     const [path = '', query = ''] = splitUrl(request.url ?? '/')
     this.path = routePath(path)
@@ -51,6 +72,33 @@ export class Exchange {
     return this.#abort.signal
   }
 
+  /** The plugins, as far as the request’s key may use them. */
+  get directory(): Directory {
+    return this.#directory
+  }
+
+  /** Whose the answers are that are kept: one of each key. */
+  get owner(): string {
+    return this.#key?.digest.toString('hex') ?? ''
+  }
+
+  /** What its key may use; undefined: all. */
+  get access(): Access | undefined {
+    return this.#key?.access
+  }
+
+  /** How long its sound may be, in seconds. */
+  get audioSeconds(): number {
+    return this.#key?.audioSeconds ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Lets the key that came with it bound what it may do. @throws RequestError 429. */
+  takeKey(key: Key | undefined): void {
+    this.#key = key
+    if (key?.access) this.#directory = this.#directory.seenWith(key.access)
+    key?.admit(this)
+  }
+
   get query(): URLSearchParams {
     return new URLSearchParams(this.#query)
   }
@@ -61,15 +109,22 @@ export class Exchange {
   }
 
   /** The body, where it is a JSON object. @throws RequestError. */
-  readJson(): Promise<object> {
-    if (this.#continueFirst) this.response.writeContinue()
-    return readJson(this.request, this.settings.limits)
+  async readJson(): Promise<object> {
+    refuseAllButJson(this.request)
+    return jsonObjectOf(await this.readBytes(this.settings.limits.maxBodyBytes))
   }
 
-  /** The body as it is. @throws RequestError 408 or 413. */
-  readBytes(maxBodyBytes: number): Promise<Buffer> {
-    if (this.#continueFirst) this.response.writeContinue()
-    return readBody(this.request, { ...this.settings.limits, maxBodyBytes })
+  /** The body as it is, in the parts that it came in. @throws RequestError 408 or 413. */
+  readBytes(maxBodyBytes: number): Promise<Buffer[]> {
+    const { slowBodyMs } = this.settings.limits
+    return readBody(this.request, { maxBodyBytes, slowBodyMs }, () => {
+      if (this.#continueFirst) this.response.writeContinue()
+    })
+  }
+
+  /** Tells the operator of an error that could not be foreseen. */
+  report(error: unknown): void {
+    this.settings.onError(error, this.id, this.#key?.name)
   }
 
   /** Tells which members of the request mean nothing to plugins. */
@@ -80,15 +135,23 @@ export class Exchange {
 
   /** Begins the answer. */
   writeHead(status: number, headers: Readonly<Record<string, string | number>>): void {
-    // Faster than setHeader(), which this would be the only use of.
-    this.response.writeHead(status, { 'x-request-id': this.id, ...headers })
+    this.answeredAt = performance.now()
+    // Faster than setHeader(), which this would be the only use of, and than an object of all.
+    const list = ['x-request-id', this.id]
+    for (const name in headers) list.push(name, String(headers[name]))
+    this.response.writeHead(status, list)
   }
 
   /** Answers with JSON. */
-  sendJson(value: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): void {
+  sendJson(value: unknown, status = 200, headers?: Readonly<Record<string, string>>): void {
     const body = JSON.stringify(value)
     const length = Buffer.byteLength(body)
-    this.writeHead(status, { ...jsonHeaders, 'content-length': length, ...headers })
+    const common = {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      'content-length': length,
+    }
+    this.writeHead(status, headers ? Object.assign(common, headers) : common)
     this.response.end(body)
   }
 

@@ -1,13 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import {
-  indexOfSecret,
-  isFromElsewhere,
-  isLocalName,
-  nameOfHost,
-  soleHostOf,
-} from '@appfactory/host/internal'
+import { isFromElsewhere, isLocalName, nameOfHost, soleHostOf } from '@appfactory/host/internal'
 import { RequestError } from './errors.js'
 import type { Exchange } from './exchange.js'
+import type { Key } from './keys.js'
 import type { Settings } from './options.js'
 
 /** Access control. Only the headers of a request are looked at, before any of its body is read. */
@@ -41,7 +36,7 @@ export class Gate {
       return false
     }
     exchange.writeHead(204, {
-      'access-control-allow-methods': 'GET, POST',
+      'access-control-allow-methods': 'GET, POST, DELETE',
       'access-control-allow-headers': request.headers['access-control-request-headers'] ?? 'content-type',
       'access-control-max-age': '600',
     })
@@ -49,13 +44,22 @@ export class Gate {
     return true
   }
 
-  /** Refuses who has no key, if there are any. @throws RequestError 401. */
-  refuseStranger({ headers }: IncomingMessage): void {
+  /**
+   * The key of a request.
+   *
+   * @param needed Whether a request without one is refused, if there are keys.
+   * @param others Where else keys may stand.
+   * @throws RequestError 401.
+   */
+  keyOf({ headers }: IncomingMessage, needed: boolean, others: readonly string[] = []): Key | undefined {
     const { keys } = this.#settings
-    if (keys.length === 0) return
+    if (keys.isEmpty) return undefined
     const [, bearer] = /^bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? []
-    const given = [bearer, headers['x-api-key']].filter((key) => typeof key === 'string')
-    if (given.some((key) => indexOfSecret(keys, key) >= 0)) return
+    for (const sent of [bearer, headers['x-api-key'], ...others]) {
+      const key = typeof sent === 'string' ? keys.find(sent) : undefined
+      if (key) return key
+    }
+    if (!needed) return undefined
     throw new RequestError(401, noKey, { code: 'invalid_api_key', headers: { 'www-authenticate': 'Bearer' } })
   }
 
@@ -67,7 +71,10 @@ export class Gate {
   }
 }
 
-const exposed = 'x-request-id, retry-after, x-should-retry, x-appfactory-ignored'
+const exposed = [
+  ...['x-request-id', 'retry-after', 'x-should-retry', 'x-appfactory-ignored', 'mcp-session-id'],
+  ...['x-ratelimit-limit-requests', 'x-ratelimit-remaining-requests', 'x-ratelimit-reset-requests'],
+].join(', ')
 const noKey = 'A key is needed: send it as "Authorization: Bearer KEY", or as x-api-key'
 
 /** An address that was reached over IPv4, as clients write it. */

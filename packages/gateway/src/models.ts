@@ -1,7 +1,9 @@
 import type { PluginHandle, PluginHost, PluginSummary } from '@appfactory/host'
 import {
   type ContractClass,
+  type ContractDescriptor,
   contractBindingOf,
+  EmbeddingContract,
   isPluginError,
   LLMContract,
   type Model,
@@ -9,7 +11,9 @@ import {
   STTContract,
   TTSContract,
 } from '@appfactory/sdk'
+import { z } from 'zod'
 import { modelNotFound, RequestError } from './errors.js'
+import { type Access, everything, mayUse, mayUseContract } from './keys.js'
 import type { Settings } from './options.js'
 
 /** What the name of a model stands for. */
@@ -19,6 +23,25 @@ export interface Target<Contract> {
   handle: PluginHandle<Contract>
   /** One of those that the plugin has. Default: its own choice. */
   model: string | undefined
+  /** What speaks where the client asks for no voice of the plugin. Default: its own choice. */
+  voice: string | undefined
+}
+
+/** What an alias stands for. */
+export interface AliasTarget {
+  /** `PLUGIN` or `PLUGIN/MODEL` */
+  name: string
+  voice: string | undefined
+}
+
+/** Reads `PLUGIN`, `PLUGIN/MODEL` and `PLUGIN?voice=NAME`; undefined: it is none of these. */
+export function aliasTarget(text: string): AliasTarget | undefined {
+  const [name = '', query] = text.split(/\?(.*)/s, 2)
+  const given = [...new URLSearchParams(query)]
+  const [[key, voice] = []] = given
+  if (name === '' || given.length > 1) return undefined
+  if (query === undefined) return { name, voice: undefined }
+  return key === 'voice' && voice ? { name, voice } : undefined
 }
 
 /** A model as a list shows it. */
@@ -27,6 +50,11 @@ export interface ListedModel {
   owner: string
   /** Such as tts. */
   contract: string
+}
+
+/** A loaded plugin and the methods of its contract. */
+export interface PluginDescription extends Omit<PluginSummary, 'contract'> {
+  contract: ContractDescriptor
 }
 
 /** Names of plugins, as manifests may have them: nothing else is looked up. */
@@ -39,49 +67,85 @@ const wellKnown: Readonly<Record<string, readonly string[]>> = {
   stt: ['whisper-1', 'gpt-4o-transcribe', 'gpt-4o-mini-transcribe'],
 }
 
+/** What a plugin of the contract `vad` answers, on the wire. */
+const speechTable = z.looseObject({ segments: z.array(z.looseObject({ end_ms: z.number() })) })
+
 /** Finds plugins by the names of models: aliases, `PLUGIN` and `PLUGIN/MODEL`. A name stays the same over a swap. */
 export class Directory {
   readonly llm: Handles<typeof LLMContract>
   readonly tts: Handles<typeof TTSContract>
   readonly stt: Handles<typeof STTContract>
+  readonly embedding: Handles<typeof EmbeddingContract>
   /** In seconds of Unix time: what the lists of models say. */
   readonly created = Math.floor(Date.now() / 1000)
-  readonly #host: PluginHost
+  readonly host: PluginHost
+  readonly #descriptions = new Map<string, Promise<PluginDescription | undefined>>()
   readonly #settings: Settings
+  readonly #access: Access
+  readonly #views = new Map<Access, Directory>()
   #listing: Promise<PluginSummary[]> | undefined
 
-  constructor(host: PluginHost, settings: Settings) {
-    this.#host = host
+  constructor(host: PluginHost, settings: Settings, access = everything) {
+    this.host = host
     this.#settings = settings
-    this.llm = new Handles(host, settings, LLMContract)
-    this.tts = new Handles(host, settings, TTSContract)
-    this.stt = new Handles(host, settings, STTContract)
-    host.on('status', this.#forget).on('swap', this.#forget)
+    this.#access = access
+    this.llm = new Handles(host, settings, LLMContract, access)
+    this.tts = new Handles(host, settings, TTSContract, access)
+    this.stt = new Handles(host, settings, STTContract, access)
+    this.embedding = new Handles(host, settings, EmbeddingContract, access)
+  }
+
+  /** Listens to the host, until it is closed. */
+  open(): this {
+    this.host.on('status', this.#forget).on('swap', this.#forget)
+    return this
+  }
+
+  /** The same, for who may use only some of it: the rest is not there. */
+  seenWith(access: Access): Directory {
+    const known = this.#views.get(access)
+    if (known) return known
+    const view = new Directory(this.host, this.#settings, access)
+    this.#views.set(access, view)
+    return view
   }
 
   /** All names of models: those of loaded plugins, of their models, and the aliases. */
   async list(): Promise<ListedModel[]> {
-    const plugins = await this.plugins()
+    const plugins = await this.#loaded()
     const own = await Promise.all(
       plugins.map(async ({ name, contract, author }): Promise<ListedModel[]> => {
         const common = { owner: author ?? 'appfactory', contract: contract ?? 'unknown' }
-        const models = contract === 'llm' ? await this.llm.modelsOf(name) : []
+        const models =
+          contract === 'llm' || contract === 'embedding' ? await this[contract].modelsOf(name) : []
         return [{ id: name, ...common }, ...models.map(({ id }) => ({ id: `${name}/${id}`, ...common }))]
       }),
     )
     const known = own.flat()
-    const aliases = [...this.#settings.aliases].flatMap(([id, target]) => {
-      const [plugin = ''] = target.split('/', 1)
-      const model = known.find((each) => each.id === target) ?? known.find((each) => each.id === plugin)
+    const aliases = [...this.#settings.aliases].flatMap(([id, { name }]) => {
+      const [plugin] = split(name)
+      const model = known.find((each) => each.id === name) ?? known.find((each) => each.id === plugin)
       return model ? [{ ...model, id }] : []
     })
     const names = new Set(aliases.map(({ id }) => id))
-    return [...known.filter(({ id }) => !names.has(id)), ...aliases]
+    const all = [...known.filter(({ id }) => !names.has(id)), ...aliases]
+    return all.filter(({ id, contract }) => mayUse(this.#access, namesOf(id, this.#settings), contract))
   }
 
-  /** The plugins that are loaded, or being started. Who asks meanwhile gets the same answer. */
+  /** The plugins that are loaded, or being started. */
   async plugins(): Promise<PluginSummary[]> {
-    this.#listing ??= this.#host.list().finally(() => {
+    const loaded = await this.#loaded()
+    return loaded.filter(({ name, contract }) => mayUse(this.#access, [name], contract))
+  }
+
+  /** Stops listening to the host. */
+  close(): void {
+    this.host.off('status', this.#forget).off('swap', this.#forget)
+  }
+
+  /** Who asks meanwhile gets the same answer. */
+  async #loaded(): Promise<PluginSummary[]> {
+    this.#listing ??= this.host.list().finally(() => {
       this.#listing = undefined
     })
     return (await this.#listing).filter(
@@ -89,13 +153,61 @@ export class Directory {
     )
   }
 
-  /** Stops listening to the host. */
-  close(): void {
-    this.#host.off('status', this.#forget).off('swap', this.#forget)
+  /** What listens for models that don’t, if anything does. */
+  async listener(): Promise<PluginHandle<STTContract> | undefined> {
+    const name = this.stt.active()
+    return name === undefined ? undefined : (await this.stt.find(name)).handle
+  }
+
+  /** Whether there is a plugin that tells speech from silence: one of the contract `vad`. */
+  hasSpeechDetector(): boolean {
+    return this.host.active('vad') !== undefined
+  }
+
+  /** Where the last speech of a WAV file ends, in ms; 0 where nobody speaks. @throws Where the plugin fails, or is of another contract of that name. */
+  async lastSpeechMs(wav: Uint8Array): Promise<number> {
+    const plugin = this.host.active('vad') ?? ''
+    const audio = Buffer.from(wav.buffer, wav.byteOffset, wav.length).toString('base64')
+    const { segments } = speechTable.parse(await this.host.call(plugin, 'detect', { audio_b64: audio }))
+    return Math.max(0, ...segments.map(({ end_ms }) => end_ms))
+  }
+
+  /** The words of what a plugin can do beyond its contract, and its optional methods. */
+  async capabilitiesOf(plugin: string): Promise<readonly string[]> {
+    return (await this.plugins()).find(({ name }) => name === plugin)?.capabilities ?? []
+  }
+
+  /** What a plugin is and what it can do. Undefined: no such plugin is loaded. One that is being started is waited for. */
+  describe(plugin: string): Promise<PluginDescription | undefined> {
+    const known = this.#descriptions.get(plugin)
+    if (known || !isPluginName(plugin)) return known ?? Promise.resolve(undefined)
+    const asked = this.#describe(plugin)
+    this.#descriptions.set(plugin, asked)
+    // Only what was found is kept.
+    const forget = (): void => void this.#descriptions.delete(plugin)
+    asked.then((found) => found ?? forget(), forget)
+    return asked
+  }
+
+  /** All plugins that are loaded. One that can’t be described, because it is in quarantine say, is left out. */
+  async descriptions(): Promise<PluginDescription[]> {
+    const names = (await this.plugins()).map(({ name }) => name)
+    const found = await Promise.all(names.map((name) => this.describe(name).catch(() => undefined)))
+    return found.filter((plugin) => plugin !== undefined)
+  }
+
+  async #describe(plugin: string): Promise<PluginDescription | undefined> {
+    // Only this tells that it is loaded: `describe` would start it.
+    if (!(await ifLoaded(this.host, plugin, this.host.get(plugin)))) return undefined
+    const summary = (await this.plugins()).find(({ name }) => name === plugin)
+    return summary && { ...summary, contract: (await this.host.describe(plugin)).contract }
   }
 
   readonly #forget = (): void => {
-    for (const handles of [this.llm, this.tts, this.stt]) handles.forget()
+    this.#descriptions.clear()
+    for (const handles of [this.llm, this.tts, this.stt, this.embedding]) handles.forget()
+    // Keys may have been replaced: those that are left make theirs again.
+    this.#views.clear()
   }
 }
 
@@ -104,26 +216,35 @@ export class Handles<Contract extends ContractClass> {
   readonly #host: PluginHost
   readonly #settings: Settings
   readonly #contract: Contract
+  readonly #access: Access
   readonly #name: string
   readonly #handles = new Map<string, Promise<PluginHandle<InstanceType<Contract>>>>()
   readonly #models = new Map<string, Promise<readonly Model[]>>()
 
-  constructor(host: PluginHost, settings: Settings, contract: Contract) {
+  constructor(host: PluginHost, settings: Settings, contract: Contract, access: Access) {
     this.#host = host
     this.#settings = settings
     this.#contract = contract
+    this.#access = access
     this.#name = contractBindingOf(contract)?.name ?? ''
   }
 
   /** What answers for a model. @throws RequestError 404 where there is none, 400 where it is of another contract. */
   async find(id: string): Promise<Target<InstanceType<Contract>>> {
-    const [plugin, model] = split(this.#named(id) ?? id)
-    const found = await this.#handle(plugin, id)
-    if (found) return { id, handle: found, model }
+    const { name, voice } = this.#named(id)
+    const [plugin, model] = split(name)
+    const isThere = mayUse(this.#access, [id, name, plugin], this.#name)
+    const found = isThere ? await this.#handle(plugin, id) : undefined
+    if (found) return { id, handle: found, model, voice }
     const { fallbackModel } = this.#settings
     const isFallback = this.#name === 'llm' && fallbackModel !== undefined && fallbackModel !== id
     if (!isFallback) throw modelNotFound(id)
     return { ...(await this.find(fallbackModel)), id }
+  }
+
+  /** The plugin that answers for the contract: the one of its plugins that was loaded last. */
+  active(): string | undefined {
+    return this.#host.active(this.#name)
   }
 
   /** The models of a plugin that has such; none where it can’t tell. */
@@ -144,12 +265,12 @@ export class Handles<Contract extends ContractClass> {
     this.#models.clear()
   }
 
-  /** `PLUGIN` or `PLUGIN/MODEL` that stands for another name. */
-  #named(id: string): string | undefined {
+  /** What a name stands for; by itself, for itself. */
+  #named(id: string): AliasTarget {
     const alias = this.#settings.aliases.get(id)
-    if (alias !== undefined) return alias
+    if (alias) return alias
     const isWellKnown = !this.#settings.strictModels && wellKnown[this.#name]?.includes(id)
-    return isWellKnown ? this.#host.active(this.#name) : undefined
+    return { name: (isWellKnown ? this.active() : undefined) ?? id, voice: undefined }
   }
 
   async #askModels(plugin: string): Promise<readonly Model[]> {
@@ -161,30 +282,56 @@ export class Handles<Contract extends ContractClass> {
 
   /** Undefined: no such plugin is loaded. */
   async #handle(plugin: string, id: string): Promise<PluginHandle<InstanceType<Contract>> | undefined> {
-    if (plugin.length > longestName || !pluginName.test(plugin)) return undefined
+    if (!isPluginName(plugin)) return undefined
     const known = this.#handles.get(plugin)
     const handle = known ?? this.#host.get(this.#contract, plugin)
-    if (!known) this.#handles.set(plugin, handle)
+    if (!known) {
+      this.#handles.set(plugin, handle)
+      handle.catch(() => this.#handles.delete(plugin))
+    }
     try {
-      return await handle
+      return await ifLoaded(this.#host, plugin, handle)
     } catch (error) {
-      this.#handles.delete(plugin)
       if (isPluginError(error, 'CONTRACT_MISMATCH')) throw await this.#otherContract(plugin, id)
-      if (isPluginError(error, 'PLUGIN_NOT_FOUND')) return undefined
-      if (isPluginError(error, 'PLUGIN_NOT_READY') && (await this.#isUnloaded(plugin))) return undefined
       throw error
     }
   }
 
-  async #isUnloaded(plugin: string): Promise<boolean> {
-    return (await this.#host.health(plugin)).status === PluginStatus.UNLOADED
-  }
-
   async #otherContract(plugin: string, id: string): Promise<RequestError> {
     const { contract } = await this.#host.get(plugin)
+    if (!mayUseContract(this.#access, contract)) return modelNotFound(id)
     const message = `The model ${JSON.stringify(id)} is of contract ${contract}, and this needs one of ${this.#name}`
     return new RequestError(400, message, { param: 'model', code: 'model_not_supported' })
   }
+}
+
+/** A model, what it stands for, and their plugin: who may use one of them may use it. */
+function namesOf(id: string, { aliases }: Settings): string[] {
+  const name = aliases.get(id)?.name ?? id
+  return [id, name, split(name)[0]]
+}
+
+function isPluginName(name: string): boolean {
+  return name.length <= longestName && pluginName.test(name)
+}
+
+/** The handle of a plugin; undefined where it is not loaded. */
+async function ifLoaded<Handle>(
+  host: PluginHost,
+  plugin: string,
+  handle: Promise<Handle>,
+): Promise<Handle | undefined> {
+  try {
+    return await handle
+  } catch (error) {
+    if (isPluginError(error, 'PLUGIN_NOT_FOUND')) return undefined
+    if (isPluginError(error, 'PLUGIN_NOT_READY') && (await isUnloaded(host, plugin))) return undefined
+    throw error
+  }
+}
+
+async function isUnloaded(host: PluginHost, plugin: string): Promise<boolean> {
+  return (await host.health(plugin)).status === PluginStatus.UNLOADED
 }
 
 function split(id: string): [plugin: string, model: string | undefined] {

@@ -1,13 +1,7 @@
-import {
-  checkedNumbers,
-  count,
-  digestOf,
-  isLoopback,
-  type NumberRule,
-  size,
-  time,
-} from '@appfactory/host/internal'
-import { closest, nameValue, quoted } from '@appfactory/sdk/internal'
+import { checkedNumbers, count, isLoopback, type NumberRule, size, time } from '@appfactory/host/internal'
+import { type GatewayKey, KeyRing } from './keys.js'
+import { type AliasTarget, aliasTarget } from './models.js'
+import { areTexts, checkOptions, flag, isObject, isText, type Rule, refuseUnknown } from './rules.js'
 
 /** Limits of what clients may do. Names ending in `Ms` are in ms; Infinity: never. */
 export interface GatewayLimits {
@@ -29,6 +23,16 @@ export interface GatewayLimits {
   drainTimeoutMs: number
   /** Connections at once. Default: 1,024. */
   maxConnections: number
+  /** Longest message over a WebSocket, in bytes. A whole number. Default: 1,048,576 (1 MiB). */
+  maxFrameBytes: number
+  /** WebSockets of `/realtime` at once. Default: 64. */
+  maxRealtimeSessions: number
+  /** How many answers of `/responses` are kept for each key. A whole number. Default: 100. */
+  storedResponses: number
+  /** How many bytes they may have together with their conversations, for each key. Default: 16,777,216 (16 MiB). */
+  storedResponseBytes: number
+  /** How long they are kept. Default: 3,600,000 (an hour). */
+  storedResponseMs: number
 }
 
 export const defaultLimits: GatewayLimits = {
@@ -41,6 +45,11 @@ export const defaultLimits: GatewayLimits = {
   keepAliveMs: 15_000,
   drainTimeoutMs: 5000,
   maxConnections: 1024,
+  maxFrameBytes: 1024 * 1024,
+  maxRealtimeSessions: 64,
+  storedResponses: 100,
+  storedResponseBytes: 16 * 1024 * 1024,
+  storedResponseMs: 3_600_000,
 }
 
 const limitRules: Record<keyof GatewayLimits, NumberRule> = {
@@ -53,34 +62,72 @@ const limitRules: Record<keyof GatewayLimits, NumberRule> = {
   keepAliveMs: time,
   drainTimeoutMs: time,
   maxConnections: count,
+  maxFrameBytes: size,
+  maxRealtimeSessions: count,
+  storedResponses: count,
+  storedResponseBytes: size,
+  storedResponseMs: time,
 }
 
 /** Who may ask a gateway, and for what. Each has a default. */
 export interface GatewayOptions {
   /**
-   * Further names of models: `PLUGIN` or `PLUGIN/MODEL` by alias. Default: none.
+   * Further names of models: `PLUGIN` or `PLUGIN/MODEL` by alias. `?voice=NAME` behind it says what speaks where the client asks for
+   * no voice of the plugin. Default: none.
    *
-   * @example { 'gpt-4o-mini': 'llm_llama' }
+   * @example { 'gpt-4o-mini': 'llm_llama', 'tts-1': 'tts_flite?voice=slt' }
    */
   models?: Readonly<Record<string, string>>
+  /**
+   * Further names of voices: that of a plugin, or several, of which the first counts that the plugin has. Default: none.
+   *
+   * @example { alloy: 'slt', onyx: ['rms', 'en_male'] }
+   */
+  voices?: Readonly<Record<string, string | readonly string[]>>
   /** What answers for chat models that nobody knows: a model or an alias. Default: none, they are not found. */
   fallbackModel?: string
   /** Whether OpenAI’s names for speech and transcription, such as tts-1 and whisper-1, are unknown. Default: false, they mean the active plugin. */
   strictModels?: boolean
+  /** The plugin that listens in `/realtime`, where the client names none. Default: the active one. */
+  realtimeEars?: string
+  /** The plugin that speaks in `/realtime`. Default: the active one. */
+  realtimeVoice?: string
   /** Keys of clients: one of them has to come with each request. Only their digests are kept. Default: none, everybody may ask. */
-  keys?: readonly string[]
+  keys?: readonly (string | GatewayKey)[]
   /** Further names under which clients may address the gateway, without ports. Default: those of this machine’s loopback and the address that it is reached at. */
   hostNames?: readonly string[]
   /** Origins of web pages that may ask, such as https://app.example. Default: none. */
   cors?: readonly string[]
   /** Whether lists of voices and speech models need no key, as Open WebUI expects. Default: false. */
   publicListings?: boolean
+  /** Whether no answer of `/responses` is kept, so that `previous_response_id` is refused. Default: false. */
+  stateless?: boolean
+  /** Whether sound in messages is heard by the active STT plugin, where the model takes none. Default: false, it is refused. */
+  hear?: boolean
   /** Whether `x-appfactory-…` headers are left out of answers. Default: false. */
   quietHeaders?: boolean
+  /** Whether nothing is served that OpenAI does not: neither the plugins’ methods at `/plugins/…`, nor `/openapi.json`. Default: false. */
+  openaiOnly?: boolean
+  /** Whether clients of MCP may use the methods of plugins as tools, at `/mcp`. Default: false. */
+  mcp?: boolean
+  /** Folder whose files clients of MCP may name in place of bytes. Default: none. */
+  mcpRoot?: string
+  /** Whether `/metrics` tells Prometheus what the gateway and its host have done. Default: false. */
+  metrics?: boolean
+  /** Whether `/metrics` needs no key. Default: false. */
+  publicMetrics?: boolean
   /** What clients may do. */
   limits?: Partial<GatewayLimits>
-  /** Told of what the gateway could not foresee, with the request’s id. Default: nobody. */
-  onError?: (error: unknown, requestId: string) => void
+  /** Told of what the gateway could not foresee, with the request’s id and the name of its key. Default: nobody. */
+  onError?: (error: unknown, requestId: string, keyName?: string) => void
+}
+
+/** A port for clients of the Wyoming protocol, such as Home Assistant. */
+export interface WyomingPort {
+  /** 0: any free port. */
+  port: number
+  /** The plugin that answers there. Default: the active one of each contract. */
+  plugin?: string
 }
 
 /** How a gateway is served. */
@@ -89,92 +136,149 @@ export interface ServeOptions extends GatewayOptions {
   port?: number
   /** Default: 127.0.0.1, which is for this machine only. */
   address?: string
+  /** A certificate and its key in PEM: HTTPS is served, and wss. Default: none, HTTP is served. */
+  tls?: { cert: string | Buffer; key: string | Buffer }
   /** Whether an address that others can reach may be served without keys. Default: false. */
   allowOpen?: boolean
+  /** Ports for clients of the Wyoming protocol, such as Home Assistant. Default: none. */
+  wyoming?: readonly WyomingPort[]
+  /** Where those are served; on any address but the loopback interface’s, `allowOpen` is needed: the protocol has no keys. Default: 127.0.0.1. */
+  wyomingAddress?: string
 }
 
 /** What holds for a gateway. */
 export interface Settings {
-  aliases: ReadonlyMap<string, string>
+  aliases: ReadonlyMap<string, AliasTarget>
+  /** The plugins’ names of voices, by those of clients. */
+  voices: ReadonlyMap<string, readonly string[]>
   fallbackModel: string | undefined
   strictModels: boolean
-  keys: readonly Buffer[]
+  realtimeEars: string | undefined
+  realtimeVoice: string | undefined
+  keys: KeyRing
   hostNames: ReadonlySet<string>
   origins: ReadonlySet<string>
   publicListings: boolean
+  stateless: boolean
+  hear: boolean
   quietHeaders: boolean
+  rest: boolean
+  mcp: boolean
+  mcpRoot: string | undefined
+  metrics: boolean
+  publicMetrics: boolean
   limits: GatewayLimits
-  onError: (error: unknown, requestId: string) => void
-}
-
-const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
-const isFlag = (value: unknown): boolean => typeof value === 'boolean'
-const areTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText)
-const isFunction = (value: unknown): boolean => typeof value === 'function'
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
-
-interface Rule {
-  takes: string
-  fits(value: unknown): boolean
+  onError: (error: unknown, requestId: string, keyName?: string) => void
 }
 
 const gatewayRules: Record<keyof GatewayOptions, Rule> = {
   models: {
-    takes: 'an object of PLUGIN or PLUGIN/MODEL by alias',
-    fits: (value) => typeof value === 'object' && value !== null && Object.values(value).every(isText),
+    takes: 'an object of PLUGIN, PLUGIN/MODEL or PLUGIN?voice=NAME by alias',
+    fits: (value) => isObject(value) && Object.values(value).every(isTarget),
+  },
+  voices: {
+    takes: 'an object of voices of plugins, or of arrays of them, by name',
+    fits: (value) =>
+      isObject(value) && Object.values(value).every((voice) => isText(voice) || areTexts(voice)),
   },
   fallbackModel: { takes: 'the name of a model', fits: isText },
-  strictModels: { takes: 'true or false', fits: isFlag },
-  keys: { takes: 'an array of texts that are not empty', fits: areTexts },
+  strictModels: flag,
+  realtimeEars: { takes: 'the name of a plugin', fits: isText },
+  realtimeVoice: { takes: 'the name of a plugin', fits: isText },
+  keys: { takes: 'an array of keys, which are texts or objects', fits: Array.isArray, isSecret: true },
   hostNames: { takes: 'an array of names', fits: areTexts },
   cors: {
     takes: 'an array of origins, such as https://app.example (no "*": name each of them)',
     fits: (value) => Array.isArray(value) && value.every(isOrigin),
   },
-  publicListings: { takes: 'true or false', fits: isFlag },
-  quietHeaders: { takes: 'true or false', fits: isFlag },
+  publicListings: flag,
+  quietHeaders: flag,
+  stateless: flag,
+  hear: flag,
+  openaiOnly: flag,
+  mcp: flag,
+  mcpRoot: { takes: 'the path of a folder', fits: isText },
+  metrics: flag,
+  publicMetrics: flag,
   limits: { takes: 'an object', fits: isObject },
-  onError: { takes: 'a function', fits: isFunction },
+  onError: { takes: 'a function', fits: (value) => typeof value === 'function' },
 }
 
 const serveRules: Record<keyof ServeOptions, Rule> = {
   ...gatewayRules,
   port: {
     takes: 'a whole number from 0 to 65535',
-    fits: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535,
+    fits: isPort,
   },
   address: { takes: 'an address of this machine', fits: isText },
-  allowOpen: { takes: 'true or false', fits: isFlag },
+  allowOpen: flag,
+  wyoming: {
+    takes: 'an array of { port, plugin? }',
+    fits: (value) => Array.isArray(value) && value.every(isWyomingPort),
+  },
+  wyomingAddress: { takes: 'an address of this machine', fits: isText },
+  tls: { takes: '{ cert, key } in PEM', fits: isCertificate, isSecret: true },
 }
 
 /** @throws TypeError that names the option. */
 export function settingsOf(options: GatewayOptions): Settings {
-  check('gatewayHandler()', options, gatewayRules)
+  checkOptions('gatewayHandler()', options, gatewayRules)
   return {
-    aliases: new Map(Object.entries(options.models ?? {})),
+    aliases: new Map(Object.entries(options.models ?? {}).flatMap(aliasOf)),
+    voices: new Map(Object.entries(options.voices ?? {}).map(([name, voices]) => [name, [voices].flat()])),
     fallbackModel: options.fallbackModel,
     strictModels: options.strictModels ?? false,
-    keys: (options.keys ?? []).map(digestOf),
+    realtimeEars: options.realtimeEars,
+    realtimeVoice: options.realtimeVoice,
+    keys: new KeyRing(options.keys ?? []),
     hostNames: new Set((options.hostNames ?? []).map((name) => name.toLowerCase())),
     origins: new Set(options.cors ?? []),
     publicListings: options.publicListings ?? false,
+    stateless: options.stateless ?? false,
+    hear: options.hear ?? false,
     quietHeaders: options.quietHeaders ?? false,
+    rest: !(options.openaiOnly ?? false),
+    mcp: options.mcp ?? false,
+    mcpRoot: options.mcpRoot,
+    metrics: options.metrics ?? false,
+    publicMetrics: options.publicMetrics ?? false,
     limits: limitsOf(options.limits ?? {}),
     onError: options.onError ?? (() => {}),
   }
+}
+
+const isTarget = (value: unknown): boolean => isText(value) && aliasTarget(value) !== undefined
+
+function aliasOf([id, text]: [string, string]): [string, AliasTarget][] {
+  const target = aliasTarget(text)
+  return target ? [[id, target]] : []
 }
 
 /** Where a gateway listens, and what holds there. @throws TypeError that names the option. */
 export function serveSettingsOf(options: ServeOptions): {
   port: number
   address: string
+  wyoming: readonly WyomingPort[]
+  wyomingAddress: string
+  tls: ServeOptions['tls']
   rest: GatewayOptions
 } {
-  check('serveGateway()', options, serveRules)
-  const { port = 8080, address = '127.0.0.1', allowOpen = false, ...rest } = options
-  const isOpen = !isLoopback(address) && address !== 'localhost'
-  if (isOpen && !allowOpen && (rest.keys ?? []).length === 0) throw new TypeError(openWithoutKeys(address))
-  return { port, address, rest }
+  checkOptions('serveGateway()', options, serveRules)
+  const { port = 8080, address = '127.0.0.1', allowOpen = false, wyoming = [], tls, ...others } = options
+  const { wyomingAddress = '127.0.0.1', ...rest } = others
+  if (isOpen(address) && !allowOpen && (rest.keys ?? []).length === 0)
+    throw new TypeError(openWithoutKeys(address))
+  if (isOpen(wyomingAddress) && !allowOpen) throw new TypeError(openWyoming(wyomingAddress))
+  return { port, address, wyoming, wyomingAddress, tls, rest }
+}
+
+/** Whether others can reach an address. */
+function isOpen(address: string): boolean {
+  return !isLoopback(address) && address !== 'localhost'
+}
+
+function openWyoming(address: string): string {
+  return `Others can reach ${address}, and the Wyoming protocol has no keys: anybody there could use the plugins. Keep to 127.0.0.1, or allow it with --allow-open (allowOpen)`
 }
 
 function openWithoutKeys(address: string): string {
@@ -186,27 +290,20 @@ function limitsOf(limits: Partial<GatewayLimits>): GatewayLimits {
   return { ...defaultLimits, ...checkedNumbers(limits, limitRules, 'limits.') }
 }
 
-function check(what: string, options: object, rules: Readonly<Record<string, Rule>>): void {
-  if (!isObject(options)) throw new TypeError(`${what} takes options as an object, not ${nameValue(options)}`)
-  refuseUnknown(what, options, Object.keys(rules))
-  for (const [name, { takes, fits }] of Object.entries(rules)) {
-    const value: unknown = Reflect.get(options, name)
-    // A key is a secret, so the value is not shown.
-    if (value !== undefined && !fits(value))
-      throw new TypeError(`${name} takes ${takes}, not ${shown(name, value)}`)
-  }
+function isPort(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535
 }
 
-function shown(name: string, value: unknown): string {
-  return name === 'keys' ? 'what it was given' : nameValue(value)
+function isWyomingPort(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const plugin: unknown = Reflect.get(value, 'plugin')
+  return isPort(Reflect.get(value, 'port')) && (plugin === undefined || isText(plugin))
 }
 
-function refuseUnknown(what: string, options: object, known: readonly string[]): void {
-  const unknown = Object.keys(options).find((name) => !known.includes(name))
-  if (unknown === undefined) return
-  const meant = closest(unknown, known)
-  const hint = meant === undefined ? `Its options are ${known.join(', ')}` : `Did you mean ${meant}?`
-  throw new TypeError(`${what} has no option ${quoted(unknown)}. ${hint}`)
+function isCertificate(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const parts: unknown[] = [Reflect.get(value, 'cert'), Reflect.get(value, 'key')]
+  return parts.every((part) => isText(part) || Buffer.isBuffer(part))
 }
 
 function isOrigin(value: unknown): boolean {

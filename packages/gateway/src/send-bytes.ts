@@ -1,4 +1,5 @@
-import type { ServerResponse } from 'node:http'
+import type { Writable } from 'node:stream'
+import { maxTimerMs } from '@appfactory/sdk/internal'
 import type { Exchange } from './exchange.js'
 
 /**
@@ -20,14 +21,14 @@ export async function sendBytes(
 }
 
 /** Resolves when there is room, or the client has gone. One that reads nothing for too long is disconnected. */
-function drained(response: ServerResponse, patienceMs: number): Promise<void> {
+export function drained(output: Writable, patienceMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const stalled = setTimeout(() => response.destroy(), Math.min(patienceMs, 2 ** 31 - 1))
+    const stalled = setTimeout(() => output.destroy(), Math.min(patienceMs, maxTimerMs))
     const go = (): void => {
       clearTimeout(stalled)
-      response.off('drain', go).off('close', go)
+      output.off('drain', go).off('close', go)
       resolve()
     }
-    response.on('drain', go).on('close', go)
+    output.on('drain', go).on('close', go)
   })
 }

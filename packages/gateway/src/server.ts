@@ -1,21 +1,39 @@
 import { once } from 'node:events'
-import { createServer, type Server, STATUS_CODES } from 'node:http'
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { createSecureContext } from 'node:tls'
 import type { PluginHost } from '@appfactory/host'
-import { systemCodeOf } from '@appfactory/sdk/internal'
+import { describeThrown, systemCodeOf } from '@appfactory/sdk/internal'
 import { errorBody, RequestError } from './errors.js'
 import { requestId } from './exchange.js'
 import { Requests } from './handler.js'
-import { type GatewayLimits, type ServeOptions, serveSettingsOf, settingsOf } from './options.js'
+import type { GatewayKey } from './keys.js'
+import {
+  type GatewayLimits,
+  type ServeOptions,
+  serveSettingsOf,
+  settingsOf,
+  type WyomingPort,
+} from './options.js'
+import { WyomingServer } from './wyoming/server.js'
 
 /** A gateway that is being served. */
 export interface Gateway extends AsyncDisposable {
   readonly port: number
   /** What clients take as their base URL: http://127.0.0.1:8080/v1 */
   readonly url: string
+  /** The ports for clients of the Wyoming protocol, in the order of the option. */
+  readonly wyoming: readonly WyomingPort[]
   /** Waits for requests under way, at most `limits.drainTimeoutMs`, then ends them and the server. The host goes on. */
   close(): Promise<void>
+  /**
+   * Takes other keys from the next request on. A key that stays has used of its limits what it had used.
+   *
+   * @throws TypeError where one is wrong, or where there were keys and are none now: nothing has changed then.
+   */
+  setKeys(keys: readonly (string | GatewayKey)[]): void
 }
 
 /**
@@ -26,14 +44,16 @@ export interface Gateway extends AsyncDisposable {
  * @example await using gateway = await serveGateway(host, { port: 8080, models: { 'gpt-4o-mini': 'llm_llama' } })
  */
 export async function serveGateway(host: PluginHost, options: ServeOptions = {}): Promise<Gateway> {
-  const { port, address, rest } = serveSettingsOf(options)
+  const { port, address, wyoming, wyomingAddress, tls, rest } = serveSettingsOf(options)
   const requests = new Requests(host, settingsOf(rest))
-  const server = makeServer(requests)
+  const server = makeServer(requests, tls)
+  const voices = new WyomingServer(host, requests.shared)
   try {
     server.listen(port, address)
     await once(server, 'listening')
+    for (const each of wyoming) await voices.listen(each, wyomingAddress)
   } catch (error) {
-    await requests.close()
+    await Promise.all([server.listening ? end(server, requests) : requests.close(), voices.close()])
     throw error
   }
   // A client that can’t be accepted, for want of files say, is no reason to end.
@@ -42,26 +62,78 @@ export async function serveGateway(host: PluginHost, options: ServeOptions = {})
   const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => {
-    closed ??= end(server, requests)
+    closed ??= Promise.all([end(server, requests), voices.close()]).then(() => {})
     return closed
   }
-  return { port: bound.port, url: `http://${name}:${bound.port}/v1`, close, [Symbol.asyncDispose]: close }
+  return {
+    port: bound.port,
+    url: `${tls ? 'https' : 'http'}://${name}:${bound.port}/v1`,
+    wyoming: voices.ports,
+    close,
+    setKeys: (keys) => requests.settings.keys.replace(keys),
+    [Symbol.asyncDispose]: close,
+  }
 }
 
-function makeServer(requests: Requests): Server {
+function makeServer(requests: Requests, tls: ServeOptions['tls']): Server | TlsServer {
   const { limits } = requests.settings
-  const server = createServer({
+  const timeouts = {
+    // Where it is missing, the gate says so.
+    requireHostHeader: false,
     headersTimeout: timeout(limits.headersTimeoutMs),
     requestTimeout: timeout(limits.requestTimeoutMs),
     keepAliveTimeout: timeout(limits.idleConnectionMs),
     connectionsCheckingInterval: Math.ceil(Math.min(1000, ...patience(limits).map((ms) => ms / 4))),
-  })
+  }
+  const server = tls ? createTlsServer(tlsOptions(tls, timeouts)) : createServer(timeouts)
   if (Number.isFinite(limits.maxConnections)) server.maxConnections = limits.maxConnections
   server.on('request', (request, response) => requests.answer(request, response))
   // Without this, Node asks for the body before it is known who sends it.
   server.on('checkContinue', (request, response) => requests.answer(request, response, true))
-  server.on('clientError', (error: Error, socket: Socket | Duplex) => refuse(error, socket))
+  // Nobody has to know every expectation.
+  server.on('checkExpectation', (request, response) => requests.answer(request, response))
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (request.headers.upgrade?.toLowerCase() === 'websocket') requests.upgrade(request, head)
+    else answerPlainly(server, request, socket, head)
+  })
+  server.on('clientError', (error: Error, socket: Socket | Duplex) => {
+    // In the middle of an answer, a second one would be taken for a part of it.
+    if (requests.isAnswering(socket)) socket.destroy()
+    else refuse(error, socket)
+  })
   return server
+}
+
+/** Some clients offer HTTP/2 with each request, as Java’s does. What they ask is answered as if they had not. */
+function answerPlainly(
+  server: Server | TlsServer,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
+  const { method, url, httpVersion, rawHeaders } = request
+  const lines = [`${method} ${url} HTTP/${httpVersion}`]
+  for (let at = 0; at < rawHeaders.length; at += 2)
+    if (!/^(upgrade|connection|http2-settings)$/i.test(rawHeaders[at] ?? ''))
+      lines.push(`${rawHeaders[at]}: ${rawHeaders[at + 1]}`)
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]))
+  server.emit(server instanceof TlsServer ? 'secureConnection' : 'connection', socket)
+}
+
+/** @throws TypeError where the certificate and the key can’t be read, or don’t belong together. */
+function tlsOptions<Options extends object>(
+  tls: NonNullable<ServeOptions['tls']>,
+  timeouts: Options,
+): Options & typeof tls {
+  const options = { ...timeouts, cert: tls.cert, key: tls.key }
+  try {
+    createSecureContext(options)
+    return options
+  } catch (error) {
+    throw new TypeError(
+      `tls (--tls-cert, --tls-key): ${describeThrown(error).message}. Give a certificate and its key in PEM`,
+    )
+  }
 }
 
 function patience({ headersTimeoutMs, requestTimeoutMs }: GatewayLimits): number[] {
@@ -99,7 +171,7 @@ function failureOfParser(code: string | undefined): RequestError {
   }
 }
 
-async function end(server: Server, requests: Requests): Promise<void> {
+async function end(server: Server | TlsServer, requests: Requests): Promise<void> {
   const closed = once(server, 'close')
   // No connection is accepted from here on.
   server.close()

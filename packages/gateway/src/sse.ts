@@ -33,8 +33,14 @@ export class EventStream {
     this.#silence = setTimeout(() => this.#keepAlive(), Math.min(limits.keepAliveMs, maxTimerMs))
   }
 
-  /** Sends an event. @param data JSON, or `[DONE]`: without a line end. */
-  send(data: string): void {
+  /**
+   * Sends an event.
+   *
+   * @param data JSON, or `[DONE]`: without a line end.
+   * @param name What some clients tell events apart by.
+   */
+  send(data: string, name?: string): void {
+    if (name !== undefined) this.#gathered += `event: ${name}\n`
     this.#gathered += `data: ${data}\n\n`
     if (this.#gathered.length >= mostGathered) this.#flush()
     else this.#flushing ??= setImmediate(() => this.#flush())

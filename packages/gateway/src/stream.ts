@@ -1,15 +1,20 @@
-import { errorBody, failureOf } from './errors.js'
+import { errorBody, type Failure, failureOf } from './errors.js'
 import type { Exchange } from './exchange.js'
 import { EventStream } from './sse.js'
+
+/** Sends an event: JSON without a line end, and the name that the event has in some APIs. */
+export type Send = (data: string, name?: string) => void
 
 /** What a stream of events is made of. */
 export interface Telling<Piece> {
   /** Events in front of the first piece. */
-  begin(send: (data: string) => void): void
+  begin(send: Send): void
   /** The events of a piece. */
-  piece(piece: Piece, send: (data: string) => void): void
+  piece(piece: Piece, send: Send): void
   /** Events behind the last piece. */
-  end(send: (data: string) => void): void
+  end(send: Send): void
+  /** The event of an error, which is the last. Default: the body that an error has everywhere. */
+  fail?(failure: Failure, send: Send): void
 }
 
 /**
@@ -21,11 +26,11 @@ export async function sendStream<Piece>(
   stream: AsyncIterable<Piece>,
   telling: Telling<Piece>,
 ): Promise<void> {
-  const { response, settings } = exchange
+  const { response } = exchange
   const pieces = stream[Symbol.asyncIterator]()
   let result = await pieces.next()
   const events = new EventStream(exchange)
-  const send = (data: string): void => events.send(data)
+  const send: Send = (data, name) => events.send(data, name)
   try {
     telling.begin(send)
     while (!result.done) {
@@ -38,8 +43,9 @@ export async function sendStream<Piece>(
   } catch (error) {
     // What it was cancelled for says more than that it was.
     const failure = failureOf(exchange.signal.aborted ? exchange.signal.reason : error)
-    if (failure.status === 500 && !response.destroyed) settings.onError(error, exchange.id)
-    send(JSON.stringify(errorBody(failure)))
+    if (failure.status === 500 && !response.destroyed) exchange.report(error)
+    if (telling.fail) telling.fail(failure, send)
+    else send(JSON.stringify(errorBody(failure)))
     await pieces.return?.()
   }
   events.end()

@@ -1,12 +1,14 @@
 import type { PluginHost } from '@appfactory/host'
+import { encodeWav } from '@appfactory/sdk'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, serveGateway } from '../src/index.js'
-import { chat, json, post, startHost, textIn } from './visitor.js'
+import { randomOf } from './random.js'
+import { chat, json, post, send, startHost, textIn } from './visitor.js'
 
 let host: PluginHost
 let gateway: Gateway
 beforeAll(async () => {
-  host = await startHost(['tool_llm'])
+  host = await startHost(['tool_llm', 'echo_stt'])
   gateway = await serveGateway(host, { port: 0 })
 })
 afterAll(async () => {
@@ -148,13 +150,9 @@ describe('POST /v1/chat/completions', () => {
   })
 })
 
-/** Numbers from 0 to 1 that are the same for the same seed. */
-function randomOf(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32
-    return state / 2 ** 32
-  }
+/** One of some things. */
+function pickWith(random: () => number): <Item>(items: readonly Item[]) => Item | undefined {
+  return (items) => items[Math.floor(random() * items.length)]
 }
 
 const strange: unknown[] = [
@@ -191,8 +189,7 @@ const members = [
 describe('random bodies', () => {
   it.each([1, 2, 3])('of seed %i: an answer of the right form, and the gateway goes on', async (seed) => {
     const random = randomOf(seed)
-    const pick = <Item>(items: readonly Item[]): Item | undefined =>
-      items[Math.floor(random() * items.length)]
+    const pick = pickWith(random)
     const value = (depth: number): unknown => {
       if (depth > 3 || random() < 0.6) return pick(strange)
       if (random() < 0.5) return Array.from({ length: Math.floor(random() * 3) }, () => value(depth + 1))
@@ -230,6 +227,90 @@ describe('random bodies', () => {
       else expect(body).toMatch(/data: \[DONE\]\n\n$/)
     }
     expect(new Set(answers.map(({ status }) => status)).size).toBeGreaterThan(1)
+    expect(textIn(await chat(gateway.port, 'still here'))).toBe('still here')
+  })
+})
+
+const wav = encodeWav(new Int16Array(1600), { sampleRate: 16_000 })
+const fieldNames = [
+  ...[
+    'file',
+    'model',
+    'language',
+    'prompt',
+    'temperature',
+    'stream',
+    'response_format',
+    'include[]',
+    'file[]',
+  ],
+  ...[
+    'timestamp_granularities[]',
+    'timestamp_granularities',
+    '__proto__',
+    'constructor',
+    '',
+    'x'.repeat(300),
+  ],
+]
+const fieldValues = [
+  ...[
+    'echo_stt',
+    'tool_llm',
+    'nobody',
+    'json',
+    'verbose_json',
+    'srt',
+    'word',
+    'true',
+    'yes',
+    '1',
+    '-1',
+    '1e999',
+  ],
+  ...['en', '', '\u0000', '--x', '\r\n', '\u00ff\ud800', 'x'.repeat(70_000)],
+]
+const strangeHeads = [
+  ...['', 'Content-Disposition: form-data', 'Content-Disposition: form-data; name=', 'X: y', ': ', '\u0000'],
+  ...['Content-Disposition: form-data; name="file"; filename="../../x\r\ny"', `X: ${'y'.repeat(90_000)}`],
+]
+
+describe('random forms', () => {
+  it.each([1, 2, 3])('of seed %i: an answer of the right form, and the gateway goes on', async (seed) => {
+    const random = randomOf(seed)
+    const pick = pickWith(random)
+    const field = (name = '', value: string | Uint8Array = ''): Buffer[] => {
+      const file = typeof value === 'string' ? '' : '; filename="a.wav"'
+      const head = `Content-Disposition: form-data; name="${name}"${file}`
+      return [`--x\r\n${random() < 0.05 ? pick(strangeHeads) : head}\r\n\r\n`, value, '\r\n'].map(Buffer.from)
+    }
+    const form = (): Buffer => {
+      const right = [...field('model', 'echo_stt'), ...field('file', wav)]
+      const more = Array.from({ length: Math.floor(random() * 4) }, () =>
+        field(pick(fieldNames), pick(fieldValues)),
+      )
+      const body = Buffer.concat([...(random() < 0.9 ? right : []), ...more.flat(), Buffer.from('--x--\r\n')])
+      if (random() < 0.2) body[Math.floor(random() * body.length)] = Math.floor(random() * 256)
+      return random() < 0.1 ? body.subarray(0, Math.floor(random() * body.length)) : body
+    }
+    const bodies = Array.from({ length: 100 }, form)
+    const type = { 'content-type': 'multipart/form-data; boundary=x' }
+    const path = '/v1/audio/transcriptions'
+    const answers = await Promise.all(
+      bodies.map((body) => send(gateway.port, { method: 'POST', path, headers: type, body })),
+    )
+    for (const [index, { status, body, headers }] of answers.entries()) {
+      const what = `form ${index} of seed ${seed}, ${bodies[index]?.toString('latin1').slice(0, 500)}: ${body}`
+      expect([200, 400, 404, 413], what).toContain(status)
+      if (status === 200) continue
+      expect(headers['content-type'], what).toBe('application/json')
+      expect(JSON.parse(body).error, what).toMatchObject({
+        message: expect.any(String),
+        type: 'invalid_request_error',
+        code: expect.any(String),
+      })
+    }
+    expect(new Set(answers.map(({ status }) => status)).size).toBeGreaterThan(2)
     expect(textIn(await chat(gateway.port, 'still here'))).toBe('still here')
   })
 })

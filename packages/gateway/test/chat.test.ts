@@ -121,6 +121,7 @@ describe('POST /v1/chat/completions', () => {
       { role: 'tool', tool_call_id: '1', content: 'sunny' },
       {
         role: 'assistant',
+        reasoning_content: 'Hm.',
         content: [
           { type: 'refusal', refusal: 'no' },
           { type: 'text', text: 'c' },
@@ -137,12 +138,12 @@ describe('POST /v1/chat/completions', () => {
         toolCalls: [
           { id: '1', name: 'weather', arguments: { city: 'Paris' } },
           { id: '2', name: 'weather', arguments: {} },
-          { id: '3', name: 'weather', arguments: {} },
-          { id: '4', name: 'weather', arguments: {} },
+          { id: '3', name: 'weather', arguments: { _raw: '{' } },
+          { id: '4', name: 'weather', arguments: { _raw: '[1]' } },
         ],
       },
       { role: 'tool', content: 'sunny', toolCallId: '1' },
-      { role: 'assistant', content: 'c' },
+      { role: 'assistant', content: 'c', reasoning: 'Hm.' },
       { role: 'user', content: '/messages' },
     ])
   })

@@ -71,6 +71,15 @@ describe('the name that a gateway is addressed by', () => {
   })
 })
 
+it('a certificate that is none is refused, and not shown', async () => {
+  const host = new PluginHost({ pluginsDir: import.meta.dirname, projectDir: false })
+  onTestFinished(() => host.close())
+  const tls = { cert: 'secret', key: 'secret' }
+  await expect(serveGateway(host, { port: 0, tls })).rejects.toThrow(
+    /^tls \(--tls-cert, --tls-key\): (?!.*secret)/,
+  )
+})
+
 describe('pages', () => {
   it.each(['https://evil.example', 'null', '', 'http://127.0.0.1', 'https://app.example:444'])(
     'of %j may not ask, and are not told more',
@@ -109,7 +118,7 @@ describe('pages', () => {
       status: 204,
       headers: {
         'access-control-allow-origin': origin,
-        'access-control-allow-methods': 'GET, POST',
+        'access-control-allow-methods': 'GET, POST, DELETE',
         'access-control-allow-headers': 'x-a, x-b',
         vary: 'origin',
       },
@@ -163,7 +172,7 @@ describe('keys', () => {
     const port = await start({ keys: ['one'] })
     const open = await Promise.all(
       routes.map(async ({ method, path }) => {
-        const { status } = await send(port, { method, path: `/v1${path.replace('*', 'x')}` })
+        const { status } = await send(port, { method, path: `/v1${path.replace(/\*|\{\w+\}/g, 'x')}` })
         return status === 401 ? [] : [path]
       }),
     )
@@ -196,11 +205,24 @@ describe('routes', () => {
       'GET /models/*',
       'POST /chat/completions',
       'POST /completions',
+      'POST /embeddings',
+      'POST /responses',
+      'GET /responses/*',
+      'DELETE /responses/*',
       'POST /audio/speech',
       'POST /audio/transcriptions',
+      'GET /realtime',
       'GET /audio/voices',
       'GET /voices',
       'GET /audio/models',
+      'GET /plugins',
+      'GET /plugins/{plugin}',
+      'POST /plugins/{plugin}/{method}',
+      'GET /openapi.json',
+      'GET /mcp',
+      'POST /mcp',
+      'DELETE /mcp',
+      'GET /metrics',
     ])
   })
 
@@ -324,6 +346,98 @@ describe('bodies', () => {
   })
 })
 
+describe('requests as nobody should send them', () => {
+  const host = 'Host: localhost\r\n'
+  const json = 'Content-Type: application/json\r\n'
+  const form = 'Content-Type: multipart/form-data; boundary=x\r\n'
+  const to = (path: string, head: string, body = ''): string =>
+    `POST ${path} HTTP/1.1\r\n${host}${head}\r\n${body}`
+  const chat = (head: string, body?: string): string => to('/v1/chat/completions', json + head, body)
+
+  it.each([
+    ['no Host', 'GET /v1/models HTTP/1.1\r\n\r\n', 403],
+    ['no Host, in HTTP/1.0', 'GET /v1/models HTTP/1.0\r\n\r\n', 403],
+    ['an empty Host', 'GET /v1/models HTTP/1.1\r\nHost:\r\n\r\n', 403],
+    ['two Hosts', `GET /v1/models HTTP/1.1\r\n${host}${host}\r\n`, 403],
+    ['HTTP/1.0', `GET /v1/models HTTP/1.0\r\n${host}\r\n`, 200],
+    ['TLS', '\u0016\u0003\u0001\u0000\u0005', 400],
+    ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
+    ['the whole URL', `GET http://evil.example/v1/models HTTP/1.1\r\n${host}\r\n`, 404],
+    ['OPTIONS *', `OPTIONS * HTTP/1.1\r\n${host}\r\n`, 404],
+    [
+      'an upgrade to HTTP/2',
+      `GET /health HTTP/1.1\r\n${host}Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n`,
+      200,
+    ],
+    ['a header without a name', `GET /health HTTP/1.1\r\n${host}: x\r\n\r\n`, 400],
+    ['a header over two lines', `GET /health HTTP/1.1\r\n${host}X: a\r\n b\r\n\r\n`, 400],
+    ['thousands of headers', `GET /health HTTP/1.1\r\n${host}${'aaaa: bbbb\r\n'.repeat(4000)}\r\n`, 431],
+    ['a path with NUL', `GET /v1/models/%00 HTTP/1.1\r\n${host}\r\n`, 404],
+    ['a path that is no UTF-8', `GET /v1/models/%ff%zz HTTP/1.1\r\n${host}\r\n`, 404],
+    ['a negative length', chat('Content-Length: -1\r\n', '{}'), 400],
+    ['two lengths', chat('Content-Length: 2\r\nContent-Length: 3\r\n', '{}'), 400],
+    ['a length that is short', chat('Content-Length: 1\r\n', '{}'), 400],
+    ['a length, and chunks', chat('Content-Length: 5\r\nTransfer-Encoding: chunked\r\n', '0\r\n\r\n'), 400],
+    ['chunks that are none', chat('Transfer-Encoding: chunked\r\n', 'zz\r\n{}\r\n0\r\n\r\n'), 400],
+    ['chunks of gzip', chat('Transfer-Encoding: gzip, chunked\r\n', '2\r\n{}\r\n0\r\n\r\n'), 415],
+    [
+      'a form of gzip',
+      to('/v1/audio/transcriptions', `${form}Content-Encoding: gzip\r\nContent-Length: 9\r\n`),
+      415,
+    ],
+    ['a type of body too many', chat(`${json.replace('json', 'xml')}Content-Length: 2\r\n`, '{}'), 400],
+    ['no body', chat(''), 400],
+    ['an expectation of its own', chat('Expect: 200-ok\r\nContent-Length: 2\r\n', '{}'), 400],
+    [
+      'a body that is awaited, and too long',
+      chat('Expect: 100-continue\r\nContent-Length: 9000000\r\n'),
+      413,
+    ],
+    [
+      'a file that is awaited, and too long',
+      to('/v1/audio/transcriptions', `${form}Expect: 100-continue\r\nContent-Length: 90000000\r\n`),
+      413,
+    ],
+    [
+      'a body that is awaited, of another type',
+      to('/v1/completions', 'Content-Type: text/plain\r\nExpect: 100-continue\r\nContent-Length: 9\r\n'),
+      415,
+    ],
+    [
+      'a form that is awaited, without a boundary',
+      to(
+        '/v1/audio/transcriptions',
+        'Content-Type: multipart/form-data\r\nExpect: 100-continue\r\nContent-Length: 9\r\n',
+      ),
+      400,
+    ],
+  ])('%s: an answer in JSON, and the next is served', async (_what, text, status) => {
+    const port = await start()
+    const answer = await sendRaw(port, text, /\}/)
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    expect(answer).toMatch(status === 200 ? /\r\n\r\n\{/ : /\r\n\r\n\{"error":\{"message":"/)
+    expect(await send(port, listing)).toMatchObject({ status: 200 })
+  })
+
+  it('several at once are answered in order', async () => {
+    const health = `GET /health HTTP/1.1\r\n${host}\r\n`
+    const text = [health, chat('Content-Length: 2\r\n', '{}'), health, `PUT / HTTP/1.1\r\n${host}\r\n`].join(
+      '',
+    )
+    const answers = await sendRaw(await start(), text, / 405 [\s\S]*\}\}/)
+    expect(answers.match(/^HTTP\/1\.1 \d+|(?<=\})HTTP\/1\.1 \d+/gm)).toEqual([
+      ...['HTTP/1.1 200', 'HTTP/1.1 400', 'HTTP/1.1 200', 'HTTP/1.1 405'],
+    ])
+  })
+
+  it('that break off leave no connection behind', async () => {
+    const port = await start({ limits: { headersTimeoutMs: 50, requestTimeoutMs: 200, slowBodyMs: 50 } })
+    const parts = ['G', `GET / HTTP/1.1\r\n${host}X:`, chat('Content-Length: 9\r\n', '{')]
+    const ends = await Promise.all(parts.map((text) => sendRaw(port, text)))
+    for (const end of ends) expect(end).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"timeout"/)
+  })
+})
+
 describe('options', () => {
   it.each([
     [{ ports: 1 }, /no option "ports".*Did you mean port\?/],
@@ -331,11 +445,22 @@ describe('options', () => {
     [{ address: '0.0.0.0' }, /Others can reach 0\.0\.0\.0.*--key-file.*--allow-open/],
     [{ address: '::' }, /Others can reach ::/],
     [{ address: '::', keys: [] }, /Others can reach ::/],
-    [{ keys: [''] }, /keys takes an array of texts/],
+    [{ keys: [''] }, /keys\[0\]\.key takes a text without spaces/],
+    [{ keys: ['my-secret', { key: 'my-secret' }] }, /keys\[1\] and keys\[0\] are the same key/],
+    [
+      { keys: [{ key: 'my-secret', requestsPerMinute: 0 }] },
+      /keys\[0\]\.requestsPerMinute takes a whole number/,
+    ],
+    [{ keys: [{ key: 'my-secret', contract: 'tts' }] }, /keys\[0\] has no option "contract".*mean contracts/],
+    [{ keys: [{ key: 'sha256:my-secret' }] }, /keys\[0\]\.key takes .*64 hexadecimal digits/],
+    [{ keys: [{ name: 'kitchen' }] }, /keys\[0\]\.key is missing/],
     [{ keys: 'my-secret' }, /keys takes an array/],
     [{ cors: ['*'] }, /cors takes .*origins/],
     [{ cors: ['https://app.example/'] }, /cors takes .*origins/],
     [{ models: { a: 1 } }, /models takes an object/],
+    [{ models: { a: 'tts?voice=' } }, /models takes an object/],
+    [{ models: { a: 'tts?speed=2' } }, /models takes an object/],
+    [{ voices: { alloy: [1] } }, /voices takes an object/],
     [{ limits: { maxBodyBytes: 0 } }, /limits\.maxBodyBytes takes a whole number above 0, not 0/],
     [{ limits: { maxBody: 1 } }, /limits has no option "maxBody"/],
   ])('%j: TypeError', async (options, message) => {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { PluginHost } from '@appfactory/host'
 import { encodeWav } from '@appfactory/sdk'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type Gateway, serveGateway } from '../src/index.js'
 import { encodeFlac } from './audio/flac.js'
 import { tone } from './audio/sound.js'
@@ -17,12 +17,15 @@ const run = promisify(execFile)
 let host: PluginHost
 let gateway: Gateway
 beforeAll(async () => {
-  host = await startHost(['echo_stt', 'tone_tts'])
+  // What is said of M4A holds where there is no ffmpeg.
+  vi.stubEnv('PATH', '')
+  host = await startHost(['echo_stt', 'plain_stt', 'tone_tts'])
   gateway = await serveGateway(host, { port: 0, limits: { drainTimeoutMs: 1, slowBodyMs: 300 } })
 })
 afterAll(async () => {
   await gateway.close()
   await host.close({ force: true })
+  vi.unstubAllEnvs()
 })
 
 const wav = encodeWav(tone(16_000, 0.5), { sampleRate: 16_000 })
@@ -140,6 +143,71 @@ describe('POST /v1/audio/transcriptions', () => {
     expect([answer.status, json(answer)]).toMatchObject([400, { error: { param: 'response_format' } }])
   })
 
+  it.each([
+    [{ keywords: ['Ada', 'Bob'], prompt: 'Names' }, { prompt: 'Names\nAda, Bob' }],
+    [{ 'keywords[]': 'Ada' }, { prompt: 'Ada' }],
+    [{ 'languages[0]': 'de' }, {}, 'de'],
+    [{ languages: ['de', 'fr'] }, { openai: { languages: ['de', 'fr'] } }],
+    [{ languages: 'fr', language: 'de' }, {}, 'de'],
+    [{ chunking_strategy: 'auto' }, { openai: { chunking_strategy: 'auto' } }],
+    [
+      { chunking_strategy: '{"type":"server_vad"}' },
+      { openai: { chunking_strategy: { type: 'server_vad' } } },
+    ],
+    [{ 'chunking_strategy[type]': 'server_vad' }, { openai: { chunking_strategy: { type: 'server_vad' } } }],
+    [{ 'known_speaker_names[]': ['A', 'B'] }, { openai: { known_speaker_names: ['A', 'B'] } }],
+    [{ prompt: '', language: '', temperature: '', stream: '' }, {}],
+  ])(
+    'takes %j',
+    async (fields, { openai, ...expected }: { openai?: object; prompt?: string }, language = '') => {
+      const answer = await listen(fields)
+      const { options, ...rest } = JSON.parse(String(json(answer)['text']))
+      expect(options).toEqual({ ...expected, ...(openai ? { providerOptions: { openai } } : {}) })
+      expect(rest.language ?? '').toBe(language)
+      const ignored = openai && Object.keys(openai).join(', ')
+      expect(answer.headers['x-appfactory-ignored']).toBe(ignored)
+    },
+  )
+
+  it('streams who says what, once that is known', async () => {
+    const fields = { stream: 'true', response_format: 'diarized_json' }
+    const answer = await listen({ ...fields, prompt: '/segments speakers' })
+    expect(eventsIn(answer).map((event) => JSON.parse(event))).toEqual([
+      { type: 'transcript.text.delta', delta: 'one', segment_id: 'seg_0' },
+      { type: 'transcript.text.segment', id: 'seg_0', text: 'one', speaker: 'A', start: 0, end: 1.5 },
+      { type: 'transcript.text.delta', delta: 'two\n\n-->', segment_id: 'seg_1' },
+      expect.objectContaining({ type: 'transcript.text.segment', id: 'seg_1', speaker: 'B' }),
+      { type: 'transcript.text.done', text: 'one two' },
+    ])
+    const refused = await listen({ ...fields, prompt: '/segments' })
+    expect([refused.status, json(refused)]).toMatchObject([400, { error: { param: 'response_format' } }])
+  })
+
+  it('streams all at once what a plugin hears that can’t listen to a stream', async () => {
+    const answer = await listen({ model: 'plain_stt', stream: 'true' })
+    const text = `wav of ${wav.length} bytes`
+    expect(eventsIn(answer).map((event) => JSON.parse(event))).toEqual([
+      { type: 'transcript.text.delta', delta: text },
+      { type: 'transcript.text.done', text },
+    ])
+  })
+
+  it('gives M4A to a plugin that takes it, where no program reads it', async () => {
+    const head = Buffer.from('\0\0\0\x20ftypM4A \0\0\0\0', 'latin1')
+    const times = Buffer.alloc(32)
+    times.writeUInt32BE(1000, 12)
+    times.writeUInt32BE(2500, 16)
+    const sound = Buffer.concat([head, Buffer.from('mvhd'), times])
+    const answer = json(await listen({ model: 'plain_stt' }, sound))
+    expect(answer).toEqual({
+      text: `m4a of ${sound.length} bytes`,
+      usage: { type: 'duration', seconds: 2.5 },
+    })
+    expect(await listen({ model: 'plain_stt' }, Buffer.from([0xff, 0xf1, 0x50, 0x80, 0]))).toMatchObject({
+      status: 400,
+    })
+  })
+
   it('streams what is heard for good', async () => {
     const sound = encodeWav(tone(16_000, 5), { sampleRate: 16_000 })
     const events = eventsIn(await listen({ stream: 'true' }, sound)).map((event) => JSON.parse(event))
@@ -209,6 +277,8 @@ describe('POST /v1/audio/transcriptions', () => {
     [{ stream: 'maybe' }, 'stream'],
     [{ timestamp_granularities: 'hour' }, 'timestamp_granularities[0]'],
     [{ 'include[]': 'logprobs' }, 'include'],
+    [{ chunking_strategy: 'manual' }, 'chunking_strategy'],
+    [{ 'known_speaker_names[]': ['a', 'b', 'c', 'd', 'e'] }, 'known_speaker_names'],
     [{ model: 'tone_tts' }, 'model'],
   ])('%j: 400 at %s', async (fields, param) => {
     const answer = await listen(fields)
@@ -264,17 +334,18 @@ describe('a codec that is not installed', () => {
     const code = `
       import { hear, SpeechJob } from './audio/jobs.js'
       const piece = { audio: new Uint8Array(960), format: 'pcm_s16le', sampleRate: 24000, channels: 1 }
-      for (const format of ['mp3', 'opus'])
-        await new SpeechJob(format).push(piece).catch(({ kind, message }) => console.log(kind, message))
+      for (const encoding of ['mp3', 'opus', 'aac'])
+        await new SpeechJob({ encoding, isStreamed: true, mostSeconds: 10 }).push(piece).catch(({ kind, message }) => console.log(kind, message))
       const flac = Buffer.from('fLaC'.padEnd(18, '\\0') + '\\x03\\xe8\\x00' + '\\0'.repeat(40), 'latin1')
-      await hear(flac, () => false).catch(({ kind, message }) => console.log(kind, message))
-      console.log((await new SpeechJob('pcm').push(piece)).length)`
+      await hear(flac, new AbortController().signal).catch(({ kind, message }) => console.log(kind, message))
+      console.log((await new SpeechJob({ encoding: 'pcm', isStreamed: true, mostSeconds: 10 }).push(piece)).length)`
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', code], { cwd: folder })
     const told = (what: string, name: string): string =>
-      `unsupported_format ${what} needs the package ${name}, which is not installed where the gateway runs: npm install ${name}`
+      `unsupported_format ${what} needs what is not installed where the gateway runs: npm install ${name}`
     expect(stdout.trim().split('\n')).toEqual([
       told('Making MP3', 'wasm-media-encoders'),
       told('Making Opus', 'opusscript'),
+      told('Making AAC', '@mediabunny/aac-encoder mediabunny'),
       told('Reading FLAC', '@wasm-audio-decoders/flac'),
       '960',
     ])

@@ -90,7 +90,7 @@ export function textIn(answer: Answer): string {
 }
 
 /** The data of each event of a stream. */
-export function eventsIn({ body }: Answer): string[] {
+export function eventsIn({ body }: Pick<Answer, 'body'>): string[] {
   return body.split('\n\n').flatMap((event) => {
     const lines = event.split('\n').filter((line) => line.startsWith('data: '))
     return lines.map((line) => line.slice('data: '.length))

@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 
-const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string
-}
+const require = createRequire(import.meta.url)
 
 /** The version of this package. */
-export const hostVersion = manifest.version
+export const { version: hostVersion }: { version: string } = require('@appfactory/host/package.json')

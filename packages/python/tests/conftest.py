@@ -77,7 +77,7 @@ LIFE = """
         return HealthStatus(self._status)
 """
 
-BASES = {"tts": "TTSContract", "stt": "STTContract", "llm": "LLMContract"}
+BASES = {"tts": "TTSContract", "stt": "STTContract", "llm": "LLMContract", "embedding": "EmbeddingContract"}
 
 
 class Maker:

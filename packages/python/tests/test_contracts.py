@@ -70,6 +70,7 @@ def test_only_what_both_dialects_have_is_abstract() -> None:
     assert contracts.TTSContract.__abstractmethods__ == life | {"synthesize", "get_voices"}
     assert contracts.STTContract.__abstractmethods__ == life | {"transcribe"}
     assert contracts.LLMContract.__abstractmethods__ == life | {"complete", "get_models"}
+    assert contracts.EmbeddingContract.__abstractmethods__ == life | {"embed", "get_models"}
 
 
 def test_options_are_made_of_what_they_know() -> None:

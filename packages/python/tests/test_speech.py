@@ -54,6 +54,7 @@ def test_the_repositorys_dialect(plugins: Maker) -> None:
         "format": "pcm_s16le",
         "pitch": 1,
         "text_type": "ssml",
+        "instructions": "Whisper.",
         "provider_options": {"style": "sad"},
     }
     result = running.call("synthesize", text="Hi", voice_id="b", **given)
@@ -70,6 +71,7 @@ def test_the_repositorys_dialect(plugins: Maker) -> None:
     }
     options = running.instance.options
     assert (options.speed, options.format.value, options.pitch, options.style) == (2, "pcm", 0, "sad")
+    assert options.instructions == "Whisper."
     running.call("synthesize", text="Hi")
     assert running.instance.options is None
     assert "warnings" in running.call("synthesize", text="Hi", format="flac")
@@ -110,6 +112,19 @@ def test_arguments_go_where_the_signature_takes_them(
     assert warnings == [
         ASSUMED_FORMAT,
         *(f"{name}: this plugin does not support it; it was ignored" for name in ignored),
+    ]
+
+
+def test_instructions_are_an_option(plugins: Maker) -> None:
+    told = run(
+        plugins,
+        "def synthesize(self, text, instructions=None):\n    self.told = instructions\n    return self.WAV",
+    )
+    assert "warnings" not in told.call("synthesize", text="Hi", instructions="Whisper.")
+    assert told.instance.told == "Whisper."
+    deaf = run(plugins, "def synthesize(self, text):\n    return self.WAV", folder="deaf")
+    assert deaf.call("synthesize", text="Hi", instructions="Whisper.")["warnings"] == [
+        "instructions: this plugin does not support it; it was ignored"
     ]
 
 

@@ -1,9 +1,15 @@
 // After tsc: writes what is made from the tables and shipped as data (contracts and manifest as JSON).
 import { writeFileSync } from 'node:fs'
-import { describeContract, llmDefinition, sttDefinition, ttsDefinition } from '../dist/contracts/registry.js'
+import {
+  describeContract,
+  embeddingDefinition,
+  llmDefinition,
+  sttDefinition,
+  ttsDefinition,
+} from '../dist/contracts/registry.js'
 import { manifestJsonSchema } from '../dist/manifest.js'
 
-for (const definition of [ttsDefinition, sttDefinition, llmDefinition]) {
+for (const definition of [ttsDefinition, sttDefinition, llmDefinition, embeddingDefinition]) {
   writeJson(`contracts/${definition.name}.json`, describeContract(definition))
 }
 writeJson('manifest.schema.json', manifestJsonSchema())

@@ -18,6 +18,13 @@ export {
   defineContract,
   type ImplementationOf,
 } from './contracts/define.js'
+export { EmbeddingContract } from './contracts/embedding.js'
+export type {
+  EmbeddingClient,
+  EmbeddingModel,
+  EmbeddingOptions,
+  EmbeddingResult,
+} from './contracts/embedding.types.js'
 export { LLMContract, textOf } from './contracts/llm.js'
 export type {
   AnswerExtras,

@@ -81,7 +81,7 @@ export const manifestSchema = z
       .string()
       .regex(namePattern, 'must be lower-case words joined by _ or -')
       .max(longest.name)
-      .describe('Contract type: tts, stt, llm, or one of your own.'),
+      .describe('Contract type: tts, stt, llm, embedding, or one of your own.'),
     entry_point: path
       .min(1)
       .describe('Module path inside the folder, with or without its extension: dist/index.js.'),

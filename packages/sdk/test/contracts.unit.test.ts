@@ -5,6 +5,8 @@ import {
   type ChatMessage,
   decodeWav,
   defineContract,
+  EmbeddingContract,
+  type EmbeddingOptions,
   encodeWav,
   type GenerationOptions,
   LLMContract,
@@ -17,6 +19,7 @@ import {
 } from '@appfactory/sdk'
 import {
   describeContract,
+  embeddingDefinition,
   llmDefinition,
   readShippedContract,
   shippedContracts,
@@ -30,7 +33,12 @@ import { all, connect } from './connect.js'
 // The stack of an error that nobody foresaw goes to the log.
 beforeEach(() => void vi.spyOn(console, 'error').mockImplementation(() => {}))
 
-const definitions = { tts: ttsDefinition, stt: sttDefinition, llm: llmDefinition }
+const definitions = {
+  tts: ttsDefinition,
+  stt: sttDefinition,
+  llm: llmDefinition,
+  embedding: embeddingDefinition,
+}
 const voices = [
   { id: 'ann', name: 'Ann', language: 'en-US', sampleRate: 16_000 },
   { id: 'ben', name: 'Ben', language: 'de-DE' },
@@ -93,6 +101,23 @@ class LeastLlm extends LLMContract {
   }
 }
 
+class LeastEmbedder extends EmbeddingContract {
+  initialize(): void {}
+  shutdown(): void {}
+  healthCheck() {
+    return { status: this.status }
+  }
+  answer: unknown
+  seen: [string[], EmbeddingOptions | undefined][] = []
+  embed(texts: string[], options?: EmbeddingOptions) {
+    this.seen.push([texts, options])
+    return (this.answer === undefined ? texts.map((text) => [text.length, 1]) : this.answer) as number[][]
+  }
+  getModels() {
+    return [{ id: 'length', dimensions: 2, contextLength: 512 }]
+  }
+}
+
 describe('the published contracts', () => {
   it.each(shippedContracts)('%s is published as it is defined', (name) => {
     const file = createRequire(import.meta.url).resolve(`@appfactory/sdk/contracts/${name}.json`)
@@ -109,6 +134,7 @@ describe('the published contracts', () => {
       ['start_stream', 'feed_audio', 'end_stream', 'transcribe_stream'],
     ],
     ['llm', ['complete', 'chat', 'get_models'], ['stream_complete', 'stream_chat']],
+    ['embedding', ['embed', 'get_models'], []],
   ])('%s has the wire names of the guide, and says which are required', (name, required, optional) => {
     const { methods } = readShippedContract(name)
     expect(methods.filter((method) => method.required).map(({ wire }) => wire)).toEqual(required)
@@ -129,6 +155,7 @@ describe('the published contracts', () => {
     ['llm', 'chat', ['messages']],
     ['llm', 'stream_complete', ['prompt']],
     ['llm', 'stream_chat', ['messages']],
+    ['embedding', 'embed', ['texts']],
   ])('%s/%s requires %j', (name, wire, required) => {
     const method = readShippedContract(name).methods.find((each) => each.wire === wire)
     expect(method?.args['required']).toEqual(required)
@@ -173,11 +200,16 @@ describe('arguments', () => {
       text: 'Hello',
       voice_id: 'ann',
       sample_rate: 8000,
+      instructions: 'Whisper.',
       provider_options: { some_key: 1 },
     })
     const [seen] = (plugin as LeastTts).seen
     expect(seen).toMatchObject({ text: 'Hello', voiceId: 'ann' })
-    expect(seen?.options).toMatchObject({ sampleRate: 8000, providerOptions: { some_key: 1 } })
+    expect(seen?.options).toMatchObject({
+      sampleRate: 8000,
+      instructions: 'Whisper.',
+      providerOptions: { some_key: 1 },
+    })
     expect(seen?.options?.signal).toBeInstanceOf(AbortSignal)
   })
 
@@ -194,6 +226,7 @@ describe('arguments', () => {
     [LeastTts, 'synthesize', { text: 5 }, 'text'],
     [LeastTts, 'synthesize', { text: 'x', speed: 'fast' }, 'speed'],
     [LeastTts, 'synthesize', { text: 'x', text_type: 'html' }, 'text_type'],
+    [LeastTts, 'synthesize', { text: 'x', instructions: ['loud'] }, 'instructions'],
     [LeastTts, 'synthesize', { text: 'x', voiceId: 'ann' }, 'voiceId'],
     [LeastTts, 'get_voices', { x: 1 }, 'x'],
     [LeastStt, 'transcribe', {}, 'audio_b64'],
@@ -202,6 +235,10 @@ describe('arguments', () => {
     [LeastLlm, 'chat', { messages: [{ role: 'user', content: 'x' }, { role: 'bot' }] }, 'messages[1].role'],
     [LeastLlm, 'complete', { prompt: 'x', max_tokens: 0 }, 'max_tokens'],
     [LeastLlm, 'complete', { prompt: 'x', tools: [{}] }, 'tools[0].name'],
+    [LeastEmbedder, 'embed', { texts: [] }, 'texts'],
+    [LeastEmbedder, 'embed', { texts: 'x' }, 'texts'],
+    [LeastEmbedder, 'embed', { texts: ['x', 5] }, 'texts[1]'],
+    [LeastEmbedder, 'embed', { texts: ['x'], dimensions: 0 }, 'dimensions'],
   ])(
     '%o %s(%j) is INVALID_PARAMS at %s, before the author sees it',
     async (pluginClass, method, args, path) => {
@@ -581,6 +618,84 @@ describe('the content of a chat message', () => {
     expect(textOf({ content: null })).toBe('')
     const photo = { type: 'image' as const, image: Uint8Array.of(1), mediaType: 'image/png' }
     expect(textOf({ content: [{ type: 'text', text: 'a' }, photo, { type: 'text', text: 'b' }] })).toBe('ab')
+  })
+})
+
+describe('an embedding plugin', () => {
+  it('gets the texts, then the options', async () => {
+    const { call, plugin } = await connect(LeastEmbedder)
+    await call('embed', {
+      texts: ['a', ''],
+      model: 'length',
+      dimensions: 2,
+      provider_options: { some_key: 1 },
+    })
+    const [[texts, options] = []] = (plugin as LeastEmbedder).seen
+    expect(texts).toEqual(['a', ''])
+    expect(options).toMatchObject({ model: 'length', dimensions: 2, providerOptions: { some_key: 1 } })
+    expect(options?.signal).toBeInstanceOf(AbortSignal)
+    expect(await call('get_models')).toEqual([{ id: 'length', dimensions: 2, context_length: 512 }])
+  })
+
+  it.each([
+    ['arrays', [[1, 2]]],
+    ['typed arrays', [Float32Array.of(1, 2)]],
+    ['a result', { embeddings: [[1, 2]] }],
+    ['a result of typed arrays', { embeddings: [Float64Array.of(1, 2)] }],
+  ])('may return %s', async (_, answer) => {
+    const { call, plugin } = await connect(LeastEmbedder)
+    Object.assign(plugin, { answer })
+    expect(await call('embed', { texts: ['a'] })).toEqual({ embeddings: [[1, 2]] })
+  })
+
+  it('may tell more', async () => {
+    const { call, plugin } = await connect(LeastEmbedder)
+    Object.assign(plugin, {
+      answer: { embeddings: [[1, 2]], model: 'length', usage: { promptTokens: 3 }, warnings: ['cut'] },
+    })
+    expect(await call('embed', { texts: ['a'] })).toEqual({
+      embeddings: [[1, 2]],
+      model: 'length',
+      usage: { prompt_tokens: 3 },
+      warnings: ['cut'],
+    })
+  })
+
+  it.each([
+    ['nothing', null],
+    ['an object without embeddings', {}],
+    ['a vector', [1, 2]],
+    ['text', 'x'],
+    ['texts', ['x', 'y']],
+    ['bytes', [new DataView(new ArrayBuffer(2)), [1]]],
+    ['too few', [[1, 2]]],
+    ['too many', [[1], [2], [3]]],
+    ['embeddings of several lengths', [[1, 2], [1]]],
+    ['embeddings without numbers', [[], []]],
+    ['what is no number', [[Number.NaN], [1]]],
+    ['infinity', { embeddings: [[1], [Number.POSITIVE_INFINITY]] }],
+    [
+      'null among numbers',
+      [
+        [1, null],
+        [1, 2],
+      ],
+    ],
+  ])('that returns %s has failed', async (_, answer) => {
+    const { call, plugin } = await connect(LeastEmbedder)
+    Object.assign(plugin, { answer })
+    await expect(call('embed', { texts: ['a', 'b'] })).rejects.toMatchObject({ codeName: 'INTERNAL_ERROR' })
+    Object.assign(plugin, { answer: [[1], [2]] })
+    expect(await call('embed', { texts: ['a', 'b'] })).toEqual({ embeddings: [[1], [2]] })
+  })
+
+  it('that does not know of dimensions refuses those that it does not have', async () => {
+    const { call } = await connect(LeastEmbedder)
+    expect(await call('embed', { texts: ['a'], dimensions: 2 })).toEqual({ embeddings: [[1, 1]] })
+    await expect(call('embed', { texts: ['a'], dimensions: 3 })).rejects.toMatchObject({
+      codeName: 'INVALID_PARAMS',
+      data: { issues: [{ path: 'dimensions' }] },
+    })
   })
 })
 

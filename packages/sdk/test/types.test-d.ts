@@ -10,6 +10,10 @@ import {
   type ContentPart,
   type DefinedClient,
   defineContract,
+  EmbeddingContract,
+  type EmbeddingModel,
+  type EmbeddingOptions,
+  type EmbeddingResult,
   ErrorCodes,
   type GenerationOptions,
   type HealthStatus,
@@ -34,10 +38,16 @@ import {
   type Voice,
   type WordTiming,
 } from '@appfactory/sdk'
-import type { llmDefinition, sttDefinition, ttsDefinition } from '@appfactory/sdk/contracts'
+import type {
+  embeddingDefinition,
+  llmDefinition,
+  sttDefinition,
+  ttsDefinition,
+} from '@appfactory/sdk/contracts'
 import { expectTypeOf } from 'vitest'
 import { z } from 'zod'
 import type { wordTiming } from '../src/contracts/common.table.js'
+import type { embeddingModel } from '../src/contracts/embedding.table.js'
 import type { chatMessage, contentPart, model, textChunk, toolCall } from '../src/contracts/llm.table.js'
 import type { transcriptUpdate } from '../src/contracts/stt.table.js'
 import type { audioChunk, voice } from '../src/contracts/tts.table.js'
@@ -115,6 +125,20 @@ export class GuideLlm extends LLMContract {
   }
 }
 
+export class SmallEmbedder extends EmbeddingContract {
+  initialize(): void {}
+  shutdown(): void {}
+  healthCheck(): HealthStatus {
+    return { status: this.status }
+  }
+  async embed(texts: string[]): Promise<Float32Array[]> {
+    return texts.map(() => new Float32Array(3))
+  }
+  getModels(): EmbeddingModel[] {
+    return [{ id: 'small', dimensions: 3 }]
+  }
+}
+
 // @ts-expect-error A class without `getVoices` is no TTS plugin.
 export class Incomplete extends TTSContract {
   initialize(): void {}
@@ -140,6 +164,7 @@ type Arguments<Method extends { args: z.ZodType }> = z.input<Method['args']>
 type Tts = typeof ttsDefinition.methods
 type Stt = typeof sttDefinition.methods
 type Llm = typeof llmDefinition.methods
+type Embedder = typeof embeddingDefinition.methods
 
 /** Whether each of two types can stand for the other, and both name the same members. */
 type IsSame<One, Other> = Covers<One, Other> extends true ? Covers<Other, One> : false
@@ -170,6 +195,11 @@ expectTypeOf<IsSame<Model, z.output<typeof model>>>().toEqualTypeOf<true>()
 expectTypeOf<
   IsSame<GenerationOptions, Omit<Arguments<Llm['complete']>, 'prompt'> & CallOptions>
 >().toEqualTypeOf<true>()
+expectTypeOf<IsSame<EmbeddingResult, z.output<Embedder['embed']['result']>>>().toEqualTypeOf<true>()
+expectTypeOf<IsSame<EmbeddingModel, z.output<typeof embeddingModel>>>().toEqualTypeOf<true>()
+expectTypeOf<
+  IsSame<EmbeddingOptions, Omit<Arguments<Embedder['embed']>, 'texts'> & CallOptions>
+>().toEqualTypeOf<true>()
 expectTypeOf<IsSame<{ a?: number }, { a?: number; b?: number }>>().toEqualTypeOf<false>()
 expectTypeOf<IsSame<{ a: number }, { a: number | string }>>().toEqualTypeOf<false>()
 
@@ -198,6 +228,11 @@ expectTypeOf<Thought['streamChat']>().returns.toEqualTypeOf<AsyncIterable<TextCh
 expectTypeOf<ChatResult['message']>().toEqualTypeOf<ChatMessage>()
 expectTypeOf<CompletionResult['finishReason']>().toEqualTypeOf<string>()
 
+type Embedded = ClientOf<SmallEmbedder>
+expectTypeOf<Embedded>().toEqualTypeOf<ClientOf<EmbeddingContract>>()
+expectTypeOf<Embedded['embed']>().returns.toEqualTypeOf<Promise<EmbeddingResult>>()
+expectTypeOf<EmbeddingResult['embeddings']>().toEqualTypeOf<number[][]>()
+
 // A loose object lets more through; what is named must still be no `any`.
 expectTypeOf<SynthesisResult['words']>().not.toBeAny()
 expectTypeOf<SynthesisResult['metadata']>().not.toBeAny()
@@ -210,7 +245,7 @@ expectTypeOf<ClientOf<unknown>>().toBeUnknown()
 // ── Contracts of one's own ─────────────────────────────────────────────────────────────────────────────────────────
 
 const Embedding = defineContract({
-  name: 'embedding',
+  name: 'measuring',
   version: '1.0.0',
   methods: {
     embed: {

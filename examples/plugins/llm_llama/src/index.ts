@@ -101,6 +101,7 @@ export default class LlamaPlugin extends LLMContract<LlamaConfig> {
     options: GenerationOptions = {},
   ): AsyncGenerator<TextChunk, void, undefined> {
     this.#checkModel(options.model)
+    refuseTools(options)
     const engine = await this.#ensureEngine()
     const plain = this.#config.prompt_format === 'plain'
     const prompt = plain ? plainPrompt(messages) : templatePrompt(messages, engine.chatWrapper)
@@ -192,15 +193,17 @@ async function checkExists(modelPath: string): Promise<void> {
   }
 }
 
-function warningsFor({ tools, toolChoice, responseFormat }: GenerationOptions): string[] {
-  const ignored = {
-    tools: tools !== undefined && tools.length > 0,
-    toolChoice: toolChoice !== undefined && toolChoice !== 'none',
-    responseFormat: responseFormat !== undefined && responseFormat.type !== 'text',
-  }
-  return Object.entries(ignored)
-    .filter(([, given]) => given)
-    .map(([name]) => `${name} was ignored: llm_llama writes plain text`)
+/** Whoever sends tools waits for calls: an answer without any would be taken for the model’s choice. */
+function refuseTools({ tools = [], toolChoice }: GenerationOptions): void {
+  if (tools.length === 0 || toolChoice === 'none') return
+  const message = 'llm_llama calls no tools. Leave them out, or ask another model'
+  const issues = [{ path: 'tools', message }]
+  throw new PluginError('INVALID_PARAMS', `tools: ${message}`, { issues })
+}
+
+function warningsFor({ responseFormat }: GenerationOptions): string[] {
+  if (responseFormat === undefined || responseFormat.type === 'text') return []
+  return ['responseFormat was ignored: llm_llama writes plain text']
 }
 
 async function gather(chunks: AsyncIterable<TextChunk>): Promise<CompletionResult> {

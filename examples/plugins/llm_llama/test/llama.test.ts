@@ -84,12 +84,15 @@ describe('chat', () => {
     const { warnings } = await plugin.chat(messages, {
       responseFormat: { type: 'json' },
       tools: [{ name: 'x' }],
+      toolChoice: 'none',
     })
-    expect(warnings).toEqual([
-      expect.stringContaining('system'),
-      expect.stringContaining('tools'),
-      expect.stringContaining('responseFormat'),
-    ])
+    expect(warnings).toEqual([expect.stringContaining('system'), expect.stringContaining('responseFormat')])
+  })
+
+  it('refuses tools, which it would never call', async () => {
+    const refused = { codeName: 'INVALID_PARAMS', data: { issues: [{ path: 'tools' }] } }
+    await expect(plugin.chat(story, { tools: [{ name: 'x' }] })).rejects.toMatchObject(refused)
+    await expect(gather(plugin.streamChat(story, { tools: [{ name: 'x' }] }))).rejects.toMatchObject(refused)
   })
 
   it('refuses a conversation in which nobody says anything', async () => {

@@ -1,10 +1,16 @@
 import { decodeWav, sniffAudio, type WavAudio } from '@appfactory/sdk'
+import { findFfmpeg, readByFfmpeg } from './ffmpeg.js'
+import { foreignOf, textAt } from './foreign.js'
 import { packetsOf } from './ogg.js'
 import { AudioProblem, loadCodec } from './problem.js'
-import { isRate, type Sound, soundOf, toMono } from './samples.js'
+import { isRate, joinBytes, type Sound, soundOf, toMono } from './samples.js'
+import { isWebm, opusOfWebm } from './webm.js'
 
-/** What is read of a file at once, in bytes. Silence in FLAC becomes a million times as long. */
-const readAtOnce = { wav: 262_144, mp3: 16_384, flac: 2048 }
+/** What is read of a file at once, in bytes. Silence in FLAC and Vorbis becomes a million times as long. */
+const readAtOnce = { wav: 262_144, mp3: 16_384, flac: 1024, vorbis: 512 }
+
+/** Vorbis may claim up to 255. */
+const mostChannels = 8
 
 /** What decoders of one family give. */
 interface Decoded {
@@ -14,19 +20,21 @@ interface Decoded {
 
 type Sounds = AsyncGenerator<Sound, void, undefined>
 
-/** Rates that Opus can be read at. */
-export type OpusRate = 16_000 | 24_000
+/** How to read. */
+export interface Reading {
+  /** In Hz, of formats without a rate of their own. */
+  rate: 16_000 | 24_000
+  /** Aborted when nobody waits any more. */
+  signal: AbortSignal
+  /** How long another program may take. */
+  programMs: number
+}
 
-/**
- * The sound of a file of any known format, in pieces. What it is, its first bytes tell.
- *
- * @param opusRate Opus has no rate of its own.
- * @throws AudioProblem.
- */
-export async function* decode(file: Uint8Array, opusRate: OpusRate): Sounds {
+/** The sound of a file of any known format, in pieces. What it is, its first bytes tell. @throws AudioProblem. */
+export async function* decode(file: Uint8Array, reading: Reading): Sounds {
   let isSilent = true
   try {
-    for await (const sound of decoderOf(file, opusRate)) {
+    for await (const sound of decoderOf(file, reading)) {
       if (sound.samples.length === 0) continue
       if (!isRate(sound.sampleRate)) throw invalid(`It has ${sound.sampleRate} samples a second`)
       isSilent = false
@@ -39,30 +47,20 @@ export async function* decode(file: Uint8Array, opusRate: OpusRate): Sounds {
   if (isSilent) throw invalid('There is no sound in it')
 }
 
-function decoderOf(file: Uint8Array, opusRate: OpusRate): Sounds {
+function decoderOf(file: Uint8Array, reading: Reading): Sounds {
+  if (file.length === 0) throw invalid('It is empty')
   const format = sniffAudio(file)?.format
-  if (format === 'wav') return decodePlain(file)
+  if (format === 'wav') return decodePlain(file, reading)
   if (format === 'mp3') return decodeMp3(file)
   if (format === 'flac') return decodeFlac(file)
-  if (format === 'ogg') return decodeOgg(file, opusRate)
-  throw unknown(file)
+  if (textAt(file, 0, 4) === 'OggS') return decodeOgg(file, reading)
+  return isWebm(file) ? decodeWebm(file, reading) : decodeForeign(file, reading)
 }
 
-/** Says what it is, where that is something that people send. */
-function unknown(file: Uint8Array): AudioProblem {
-  if (file.length === 0) return invalid('It is empty')
-  const at = (offset: number, length: number): string =>
-    Buffer.from(file.subarray(offset, offset + length)).toString('latin1')
-  if (at(4, 4) === 'ftyp') return unreadable('AAC in MP4 (m4a)')
-  if (at(0, 4) === '\u001aE\u00df\u00a3') return unreadable('WebM')
-  if (file[0] === 0xff && ((file[1] ?? 0) & 0xf6) === 0xf0) return unreadable('AAC')
-  return invalid('It is no WAV, MP3, FLAC or Ogg file')
-}
-
-async function* decodePlain(file: Uint8Array): Sounds {
+async function* decodePlain(file: Uint8Array, reading: Reading): Sounds {
   const wav = decodeWav(file)
-  if (!wav) throw unreadable('a WAV file with encoded samples')
-  yield* plainSounds(wav)
+  if (wav) yield* plainSounds(wav)
+  else yield* decodeForeign(file, reading)
 }
 
 /** Plain samples, in pieces. */
@@ -87,22 +85,73 @@ async function* decodeMp3(file: Uint8Array): Sounds {
 async function* decodeFlac(file: Uint8Array): Sounds {
   const name = '@wasm-audio-decoders/flac'
   const { FLACDecoder } = await loadCodec('Reading FLAC', name, () => import('@wasm-audio-decoders/flac'))
-  const decoder = new FLACDecoder()
+  yield* decodeParts(new FLACDecoder(), file, readAtOnce.flac)
+}
+
+async function* decodeVorbis(file: Uint8Array, channels: number): Sounds {
+  if (channels > mostChannels) throw invalid(`It has ${channels} channels, and ${mostChannels} are the most`)
+  const name = '@wasm-audio-decoders/ogg-vorbis'
+  const codec = await loadCodec('Reading Vorbis', name, () => import('@wasm-audio-decoders/ogg-vorbis'))
+  yield* decodeParts(new codec.OggVorbisDecoder(), file, readAtOnce.vorbis)
+}
+
+interface PartDecoder {
+  ready: Promise<void>
+  decode(part: Uint8Array): Promise<Decoded>
+  flush(): Promise<Decoded>
+  free(): void
+}
+
+async function* decodeParts(decoder: PartDecoder, file: Uint8Array, size: number): Sounds {
   try {
     await decoder.ready
-    for (const part of partsOf(file, readAtOnce.flac)) yield soundFrom(await decoder.decode(part))
+    for (const part of partsOf(file, size)) yield soundFrom(await decoder.decode(part))
     yield soundFrom(await decoder.flush())
   } finally {
     decoder.free()
   }
 }
 
-/** Opus in Ogg, as RFC 7845 has it. */
-async function* decodeOgg(file: Uint8Array, sampleRate: OpusRate): Sounds {
+/** Ogg holds sound of several encodings: the first packet tells which. */
+async function* decodeOgg(file: Uint8Array, reading: Reading): Sounds {
   const packets = packetsOf(file)
-  const head = packets.next().value?.data
-  if (!head || Buffer.from(head.subarray(0, 8)).toString('latin1') !== 'OpusHead')
-    throw unreadable('Ogg with anything but Opus')
+  const head = packets.next().value?.data ?? new Uint8Array()
+  if (textAt(head, 1, 6) === 'vorbis') yield* decodeVorbis(file, head[11] ?? 0)
+  else if (textAt(head, 1, 4) === 'FLAC') yield* decodeFlac(plainFlac(head, packets))
+  else if (textAt(head, 0, 8) !== 'OpusHead') yield* decodeForeign(file, reading)
+  else {
+    // Comments come behind the head.
+    packets.next()
+    yield* decodeOpus(head, packets, reading)
+  }
+}
+
+/** In Ogg, only the first packet has anything that is not in a FLAC file. */
+function plainFlac(head: Uint8Array, packets: Iterable<Packet>): Uint8Array {
+  return joinBytes([head.subarray(9), ...Array.from(packets, ({ data }) => data)])
+}
+
+async function* decodeWebm(file: Uint8Array, reading: Reading): Sounds {
+  const packets = opusOfWebm(file)
+  const head = packets.next().value
+  if (head) yield* decodeOpus(head, asPackets(packets), reading)
+  else yield* decodeForeign(file, reading)
+}
+
+function* asPackets(packets: Iterable<Uint8Array>): Generator<Packet> {
+  for (const data of packets) yield { data }
+}
+
+interface Packet {
+  data: Uint8Array
+  /** Samples at 48 kHz up to the end of a stream that ends soon. */
+  position?: number | undefined
+  isLast?: boolean
+}
+
+/** @param head As RFC 7845 has it. */
+async function* decodeOpus(head: Uint8Array, packets: Iterable<Packet>, reading: Reading): Sounds {
+  const { rate: sampleRate } = reading
   if (head.length < 19 || (head[9] ?? 0) === 0) throw invalid('Its head is broken')
   const { OpusDecoder } = await loadCodec('Reading Opus', 'opus-decoder', () => import('opus-decoder'))
   const decoder = new OpusDecoder({ sampleRate, ...channelsOf(head) })
@@ -111,8 +160,6 @@ async function* decodeOgg(file: Uint8Array, sampleRate: OpusRate): Sounds {
   let heard = 0
   try {
     await decoder.ready
-    // Comments come behind the head.
-    packets.next()
     for (const { data, position, isLast } of packets) {
       const { samples } = soundFrom(decoder.decodeFrame(data))
       const from = Math.max(0, Math.round(skip / each) - heard)
@@ -141,6 +188,17 @@ function channelsOf(
   }
 }
 
+/** What no codec here reads, FFmpeg may, if the machine has it. */
+async function* decodeForeign(file: Uint8Array, { rate: sampleRate, signal, programMs }: Reading): Sounds {
+  const foreign = foreignOf(file)
+  if (!foreign) throw invalid('It is no WAV, MP3, FLAC, Ogg, WebM or MP4 file')
+  const program = findFfmpeg()
+  if (program === undefined) throw unreadable(foreign.what)
+  const format = { sampleRate, channels: 1, bitsPerSample: 16, float: false }
+  for await (const data of readByFfmpeg(program, file, foreign, sampleRate, signal, programMs))
+    yield soundOf({ ...format, data })
+}
+
 function soundFrom({ channelData, sampleRate }: Decoded): Sound {
   return { samples: toMono(channelData), sampleRate }
 }
@@ -154,5 +212,8 @@ function invalid(reason: string): AudioProblem {
 }
 
 function unreadable(what: string): AudioProblem {
-  return new AudioProblem('unsupported_format', `The file is ${what}. Send WAV, MP3, FLAC or Opus in Ogg`)
+  return new AudioProblem(
+    'unsupported_format',
+    `The file is ${what}, which needs FFmpeg: put ffmpeg into PATH where the gateway runs, or send WAV, MP3, FLAC, or Opus in Ogg or WebM`,
+  )
 }

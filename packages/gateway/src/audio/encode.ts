@@ -1,41 +1,84 @@
 import { randomInt } from 'node:crypto'
+import { aacEncoder, aacRate } from './aac.js'
+import { FlacEncoder } from './flac.js'
 import { OggWriter } from './ogg.js'
 import { AudioProblem, loadCodec } from './problem.js'
-import { openWavHeader, toPcm } from './samples.js'
+import { closeWav, openWavHeader, toPcm } from './samples.js'
 
 /** What speech is sent as. */
-export type Encoding = 'mp3' | 'opus' | 'wav' | 'pcm'
+export type Encoding = 'mp3' | 'opus' | 'aac' | 'flac' | 'wav' | 'pcm'
+
+/** How speech is sent. */
+export interface Making {
+  encoding: Encoding
+  /** In Hz, where the encoding leaves a choice. Undefined: that of `pcm`, or the plugin’s where a header tells it. */
+  sampleRate: number | undefined
+  /** Whether bytes come as they are made. Otherwise they come at the end, as a file that tells its length. */
+  isStreamed: boolean
+  /** The most seconds of sound. */
+  mostSeconds: number
+}
 
 /** Of speech, in Hz: clients take headerless samples for this. */
 export const speechRate = 24_000
 
+/** Encoders that lengthen sound by some frames do so by less at a higher rate, where frames are shorter. */
+const fixedRates: Partial<Record<Encoding, number>> = { mp3: 48_000, aac: aacRate, opus: speechRate }
+
+/** What an encoding is made of, in Hz. @param spoken Of the plugin. */
+export function rateOf({ encoding, sampleRate }: Making, spoken: number): number {
+  return fixedRates[encoding] ?? sampleRate ?? (encoding === 'pcm' ? speechRate : spoken)
+}
+
+/** Whether a client may choose the rate of an encoding. */
+export function hasRate(encoding: Encoding): boolean {
+  return !(encoding in fixedRates)
+}
+
+type Bytes = Uint8Array[] | Promise<Uint8Array[]>
+
 /** Makes bytes of samples from -1 to 1. */
 export interface Encoder {
-  push(samples: Float32Array): Uint8Array[]
+  push(samples: Float32Array): Bytes
   /** What is left after the last push. */
-  end(): Uint8Array[]
+  end(): Bytes
+  /** Tells all of the bytes, as one file, how long they are. */
+  seal?(file: Uint8Array): Uint8Array
   /** Gives back what it holds. */
   free(): void
 }
 
-/** @param sampleRate Of what will be pushed; for all but wav, `speechRate`. */
+/** @param sampleRate Of what will be pushed: `rateOf()`. */
 export function encoderOf(encoding: Encoding, sampleRate: number): Encoder | Promise<Encoder> {
-  if (encoding === 'mp3') return mp3Encoder()
+  if (encoding === 'mp3') return mp3Encoder(sampleRate)
   if (encoding === 'opus') return opusEncoder()
+  if (encoding === 'aac') return aacEncoder()
+  if (encoding === 'flac') return new FlacEncoder(sampleRate)
   const head = encoding === 'wav' ? [openWavHeader(sampleRate)] : []
-  return { push: (samples) => [...head.splice(0), toPcm(samples)], end: () => head.splice(0), free: () => {} }
+  return {
+    push: (samples) => [...head.splice(0), toPcm(samples)],
+    end: () => head.splice(0),
+    ...(encoding === 'wav' ? { seal: closeWav } : {}),
+    free: () => {},
+  }
 }
 
-async function mp3Encoder(): Promise<Encoder> {
+/** Encoders of MP3 that wait for the next answer: to make one takes longer than a second of speech. */
+const spareMp3: Mp3Codec[] = []
+const mostSpare = 4
+
+type Mp3Codec = Awaited<ReturnType<typeof import('wasm-media-encoders')['createMp3Encoder']>>
+
+async function mp3Encoder(sampleRate: number): Promise<Encoder> {
   const name = 'wasm-media-encoders'
   const { createMp3Encoder } = await loadCodec('Making MP3', name, () => import('wasm-media-encoders'))
-  const encoder = await createMp3Encoder()
-  encoder.configure({ sampleRate: speechRate, channels: 1, bitrate: 96 })
+  const codec = spareMp3.pop() ?? (await createMp3Encoder())
+  codec.configure({ sampleRate, channels: 1, bitrate: 96 })
   return {
     // What it gives is overwritten by the next call.
-    push: (samples) => [encoder.encode([samples]).slice()],
-    end: () => [encoder.finalize().slice()],
-    free: () => {},
+    push: (samples) => [codec.encode([samples]).slice()],
+    end: () => [codec.finalize().slice()],
+    free: () => void (spareMp3.length < mostSpare && spareMp3.push(codec)),
   }
 }
 

@@ -1,14 +1,16 @@
 import { setImmediate as letOthersRun } from 'node:timers/promises'
 import { decodeWav } from '@appfactory/sdk'
 import { decode, plainSounds } from './decode.js'
-import { type Encoder, type Encoding, encoderOf, speechRate } from './encode.js'
-import { AudioProblem } from './problem.js'
+import { type Encoder, encoderOf, type Making, rateOf, speechRate } from './encode.js'
+import { tooLong } from './problem.js'
 import { Resampler } from './resample.js'
 import { joinBytes, type Sound, toPcm } from './samples.js'
 
-/** Bounds of sound: a small file may hold days of silence. */
+/** Bounds of sound as 16-bit mono at its own rate: a small file may hold days of silence. */
 const longestSeconds = 2 * 3600
 const mostBytes = 512 * 1024 * 1024
+/** How long a program that reads a file may take. */
+export const programMs = 120_000
 
 /** What plugins listen to, in Hz. */
 export const hearingRate = 16_000
@@ -23,7 +25,7 @@ export interface Piece {
 
 /** Speech that is being encoded. */
 export class SpeechJob {
-  readonly #encoding: Encoding
+  readonly #making: Making
   #encoder: Encoder | undefined
   #target = speechRate
   #resampler: Resampler | undefined
@@ -31,9 +33,13 @@ export class SpeechJob {
   /** Of samples without a header: what is left of a frame that goes on in the next piece. */
   #rest = new Uint8Array()
   #seconds = 0
+  readonly #abort = new AbortController()
+  /** Of a file that is sent whole. */
+  #file: Uint8Array[] = []
+  #fileBytes = 0
 
-  constructor(encoding: Encoding) {
-    this.#encoding = encoding
+  constructor(making: Making) {
+    this.#making = making
   }
 
   async push(piece: Piece): Promise<Uint8Array<ArrayBuffer>> {
@@ -43,23 +49,36 @@ export class SpeechJob {
       // Other jobs have their turn.
       await letOthersRun()
     }
-    return joinBytes(parts)
+    return this.#making.isStreamed ? joinBytes(parts) : this.#keep(parts)
   }
 
   async end(): Promise<Uint8Array<ArrayBuffer>> {
     if (!this.#encoder) return new Uint8Array()
     const rest = this.#resampler?.end() ?? new Float32Array()
-    return joinBytes([...this.#encoder.push(rest), ...this.#encoder.end()])
+    const parts = [...(await this.#encoder.push(rest)), ...(await this.#encoder.end())]
+    if (this.#making.isStreamed) return joinBytes(parts)
+    const file = joinBytes([...this.#file.splice(0), ...parts])
+    this.#encoder.seal?.(file)
+    return file
   }
 
   free(): void {
+    this.#abort.abort()
     this.#encoder?.free()
     this.#encoder = undefined
   }
 
+  #keep(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+    this.#file.push(...parts)
+    for (const { length } of parts) this.#fileBytes += length
+    if (this.#fileBytes > mostBytes) throw tooLong(longestSeconds)
+    return new Uint8Array()
+  }
+
   async *#soundsOf({ audio, format, sampleRate, channels }: Piece): AsyncGenerator<Sound> {
     const isHeaderless = format === 'pcm_s16le' || (format === 'wav' && !decodeWav(audio))
-    if (!isHeaderless) return yield* decode(audio, speechRate)
+    if (!isHeaderless)
+      return yield* decode(audio, { rate: speechRate, signal: this.#abort.signal, programMs })
     const all = joinBytes([this.#rest, audio])
     const whole = all.length - (all.length % (2 * channels))
     this.#rest = all.slice(whole)
@@ -68,56 +87,55 @@ export class SpeechJob {
   }
 
   async #encode({ samples, sampleRate }: Sound): Promise<Uint8Array[]> {
-    this.#seconds = bounded(this.#seconds + samples.length / sampleRate)
-    // A header tells the rate, so a WAV file keeps that of the plugin.
-    if (!this.#encoder && this.#encoding === 'wav') this.#target = sampleRate
-    this.#encoder ??= await encoderOf(this.#encoding, this.#target)
+    this.#seconds = boundedSeconds(this.#seconds + samples.length / sampleRate, this.#making.mostSeconds)
+    if (!this.#encoder) {
+      this.#target = rateOf(this.#making, sampleRate)
+      this.#encoder = await encoderOf(this.#making.encoding, this.#target)
+    }
     const before = sampleRate === this.#rate ? undefined : this.#resampler?.end()
     if (sampleRate !== this.#rate) this.#resampler = new Resampler(sampleRate, this.#target)
     this.#rate = sampleRate
     const resampled = this.#resampler?.push(samples) ?? samples
-    return [...(before ? this.#encoder.push(before) : []), ...this.#encoder.push(resampled)]
+    return [...(before ? await this.#encoder.push(before) : []), ...(await this.#encoder.push(resampled))]
   }
 }
 
-/** A file as 16-bit mono at `hearingRate`, without a header; nothing if `isGone`. @throws AudioProblem. */
+/** What bounds the reading of a file. */
+export interface HearLimits {
+  seconds: number
+  programMs: number
+}
+
+/** A file as 16-bit mono at `hearingRate`, without a header; nothing once `signal` is aborted. @throws AudioProblem. */
 export async function hear(
   file: Uint8Array,
-  isGone: () => boolean,
-  mostSeconds = longestSeconds,
+  signal: AbortSignal,
+  limits: HearLimits = { seconds: longestSeconds, programMs },
 ): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = []
   let resampler: Resampler | undefined
   let rate = 0
   let bytes = 0
   let seconds = 0
-  const add = (samples: Float32Array): void => {
-    const part = toPcm(samples)
-    bytes += part.length
-    if (bytes > mostBytes) throw tooLong()
-    parts.push(part)
-  }
-  for await (const { samples, sampleRate } of decode(file, hearingRate)) {
-    seconds = bounded(seconds + samples.length / sampleRate, mostSeconds)
-    if (sampleRate !== rate && resampler) add(resampler.end())
+  const reading = { rate: hearingRate, signal, programMs: limits.programMs } as const
+  for await (const { samples, sampleRate } of decode(file, reading)) {
+    seconds = boundedSeconds(seconds + samples.length / sampleRate, limits.seconds)
+    bytes += samples.length * 2
+    if (bytes > mostBytes) throw tooLong(longestSeconds)
+    if (sampleRate !== rate && resampler) parts.push(toPcm(resampler.end()))
     if (!resampler || sampleRate !== rate) resampler = new Resampler(sampleRate, hearingRate)
     rate = sampleRate
-    add(resampler.push(samples))
+    parts.push(toPcm(resampler.push(samples)))
     await letOthersRun()
-    if (isGone()) return new Uint8Array()
+    if (signal.aborted) return new Uint8Array()
   }
-  if (resampler) add(resampler.end())
+  if (resampler) parts.push(toPcm(resampler.end()))
   return joinBytes(parts)
 }
 
-function bounded(seconds: number, most = longestSeconds): number {
-  if (seconds > most) throw tooLong()
+/** Seconds that sound may have. @throws AudioProblem. */
+export function boundedSeconds(seconds: number, mostSeconds = longestSeconds): number {
+  const most = Math.min(mostSeconds, longestSeconds)
+  if (seconds > most) throw tooLong(most)
   return seconds
-}
-
-function tooLong(): AudioProblem {
-  return new AudioProblem(
-    'audio_too_long',
-    `Sound may be ${longestSeconds / 3600} hours long. Send it in parts`,
-  )
 }

@@ -1,3 +1,5 @@
+import { crcOf } from './crc.js'
+
 /** The container of Opus: pages of packets (RFC 3533, RFC 7845). */
 
 const flags = { continued: 1, first: 2, last: 4 }
@@ -5,17 +7,7 @@ const headerBytes = 27
 /** Segments of a page, each of at most 255 bytes. */
 const mostSegments = 255
 
-const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte << 24
-  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000_0000 ? (crc << 1) ^ 0x04c1_1db7 : crc << 1
-  return crc
-})
-
-function crcOf(bytes: Uint8Array): number {
-  let crc = 0
-  for (const byte of bytes) crc = (crc << 8) ^ (crcTable[((crc >>> 24) ^ byte) & 0xff] ?? 0)
-  return crc >>> 0
-}
+const crc32 = crcOf(32, 0x04c1_1db7)
 
 /** Writes one stream of packets. */
 export class OggWriter {
@@ -48,7 +40,7 @@ export class OggWriter {
     page[26] = lengths.length
     page.set(lengths, headerBytes)
     page.set(Buffer.concat(packets), headerBytes + lengths.length)
-    page.writeUInt32LE(crcOf(page), 22)
+    page.writeUInt32LE(crc32(page), 22)
     return page
   }
 }

@@ -12,10 +12,20 @@ export class AudioProblem extends Error {
   }
 }
 
-/** Loads a codec, each of which is an optional package. */
+/** Sound that is longer than it may be, in seconds. */
+export function tooLong(mostSeconds: number): AudioProblem {
+  const time = mostSeconds >= 3600 ? `${mostSeconds / 3600} hours` : `${mostSeconds} seconds`
+  return new AudioProblem('audio_too_long', `Sound may be ${time} long. Send it in parts`)
+}
+
+/**
+ * Loads a codec, each of which is an optional package.
+ *
+ * @param packages Their names, as npm installs them.
+ */
 export async function loadCodec<Codec>(
   what: string,
-  packageName: string,
+  packages: string,
   load: () => Promise<Codec>,
 ): Promise<Codec> {
   try {
@@ -25,7 +35,7 @@ export async function loadCodec<Codec>(
     if (!isMissing) throw error
     throw new AudioProblem(
       'unsupported_format',
-      `${what} needs the package ${packageName}, which is not installed where the gateway runs: npm install ${packageName}`,
+      `${what} needs what is not installed where the gateway runs: npm install ${packages}`,
     )
   }
 }

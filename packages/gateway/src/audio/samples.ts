@@ -29,19 +29,18 @@ export function toMono(channels: readonly Float32Array[]): Float32Array {
 
 /** What plain samples sound like. */
 export function soundOf(audio: WavAudio): Sound {
-  return {
-    samples: Float32Array.from(toMono16(audio), (sample) => sample / 0x8000),
-    sampleRate: audio.sampleRate,
-  }
+  const plain = toMono16(audio)
+  const samples = new Float32Array(plain.length)
+  for (let index = 0; index < plain.length; index++) samples[index] = (plain[index] ?? 0) / 0x8000
+  return { samples, sampleRate: audio.sampleRate }
 }
 
 /** 16 bits a sample, little-endian. */
 export function toPcm(samples: Float32Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(samples.length * 2)
-  const view = new DataView(bytes.buffer)
-  for (const [index, sample] of samples.entries())
-    view.setInt16(index * 2, Math.max(-0x8000, Math.min(0x7fff, Math.round(sample * 0x8000))), true)
-  return bytes
+  const pcm = new Int16Array(samples.length)
+  for (let index = 0; index < samples.length; index++)
+    pcm[index] = Math.max(-0x8000, Math.min(0x7fff, Math.round((samples[index] ?? 0) * 0x8000)))
+  return new Uint8Array(pcm.buffer)
 }
 
 /** The header of a WAV file of 16-bit mono whose length nobody knows yet. */
@@ -50,7 +49,7 @@ export function openWavHeader(sampleRate: number): Uint8Array {
   return setWavLength(header, 0xffff_ffff, 0xffff_ffff)
 }
 
-/** Tells a WAV file that is whole how long it is. */
+/** Tells a WAV file of 16-bit samples that is whole how long it is. */
 export function closeWav(file: Uint8Array): Uint8Array {
   return setWavLength(file, file.length - 8, file.length - 44)
 }

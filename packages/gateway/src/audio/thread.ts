@@ -1,13 +1,14 @@
 import { Worker } from 'node:worker_threads'
-import type { Encoding } from './encode.js'
+import type { Making } from './encode.js'
 import type { Piece } from './jobs.js'
+import { samplesToSend, slicesOf } from './plain.js'
 import { AudioProblem, type ProblemKind } from './problem.js'
 
 /** What the thread is asked for. A job is asked for one thing at a time, and dropped at its end. */
 export type Ask =
-  | { op: 'hear'; job: number; file: Uint8Array }
-  | { op: 'speak'; job: number; encoding: Encoding; piece: Piece }
-  | { op: 'end'; job: number; encoding: Encoding }
+  | { op: 'hear'; job: number; file: Uint8Array; mostSeconds: number }
+  | { op: 'speak'; job: number; making: Making; piece: Piece }
+  | { op: 'end'; job: number; making: Making }
   | { op: 'drop'; job: number }
 
 export type Answer =
@@ -110,33 +111,47 @@ const thread = new AudioThread()
  *
  * @throws AudioProblem.
  */
-export async function hearFile(file: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+export async function hearFile(
+  file: Uint8Array,
+  signal: AbortSignal,
+  mostSeconds: number,
+): Promise<Uint8Array> {
   const job = thread.begin()
   try {
-    return await thread.ask({ op: 'hear', job, file }, signal)
+    return await thread.ask({ op: 'hear', job, file, mostSeconds }, signal)
   } finally {
     thread.drop(job)
   }
 }
 
 /**
- * Speech in an encoding, as its pieces come. The next piece is asked for only when this one has been taken.
+ * Speech in an encoding, as its pieces come, or as one file at the end. The next piece is asked for only when this one has been taken.
  *
  * @throws AudioProblem, and what the pieces throw.
  */
 export async function* encodeSpeech(
   pieces: AsyncIterable<Piece>,
-  encoding: Encoding,
+  making: Making,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const job = thread.begin()
   try {
+    let isUntouched = true
     for await (const { audio, format, sampleRate, channels } of pieces) {
-      const piece = { audio, format, sampleRate, channels }
-      const bytes = await thread.ask({ op: 'speak', job, encoding, piece }, signal)
-      if (bytes.length > 0) yield bytes
+      const whole = { audio, format, sampleRate, channels }
+      const samples = isUntouched ? samplesToSend(whole, making) : undefined
+      if (samples) {
+        if (samples.length > 0) yield samples
+        continue
+      }
+      isUntouched = false
+      for (const piece of slicesOf(whole)) {
+        const bytes = await thread.ask({ op: 'speak', job, making, piece }, signal)
+        if (bytes.length > 0) yield bytes
+      }
     }
-    const last = await thread.ask({ op: 'end', job, encoding }, signal)
+    if (isUntouched) return
+    const last = await thread.ask({ op: 'end', job, making }, signal)
     if (last.length > 0) yield last
   } finally {
     thread.drop(job)

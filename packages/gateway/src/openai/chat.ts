@@ -1,26 +1,26 @@
-import type { ChatResult, GenerationOptions, LLMContract, TextChunk, ToolCall } from '@appfactory/sdk'
+import type { ChatResult, GenerationOptions, TextChunk, ToolCall } from '@appfactory/sdk'
 import { textOf } from '@appfactory/sdk'
 import type { OpenAI } from 'openai'
 import { unsupported, wrongMember } from '../errors.js'
 import type { Exchange } from '../exchange.js'
-import type { Target } from '../models.js'
 import { bodyReader } from '../schema.js'
-import { frameOf, sendStream, type Telling } from '../stream.js'
+import { frameOf, type Send, sendStream, type Telling } from '../stream.js'
 import {
-  answerId,
   generationOptions,
   now,
-  nthOptions,
+  nTimes,
   refuseSeveralStreams,
   textFinishReason,
+  uniqueId,
   usageOf,
   usageOfAll,
   usageOrZero,
 } from './generation.js'
 import { type ChatRequest, chatTable } from './generation.table.js'
-import { checkJsonSchema } from './json-schema.js'
+import { heardMessages } from './hear.js'
+import { formatOption } from './json-schema.js'
 import { messagesOf } from './messages.js'
-import { isLegacy, toolsOf } from './tools.js'
+import { chatTools, isLegacy } from './tools.js'
 
 type Completion = OpenAI.ChatCompletion
 type Chunk = OpenAI.ChatCompletionChunk
@@ -33,16 +33,17 @@ const readChat = bodyReader(chatTable)
 export async function completeChat(exchange: Exchange): Promise<void> {
   const request = readChat(await exchange.readJson())
   refuseOtherShapes(request)
-  const messages = messagesOf(request.messages)
-  const own = { ...toolsOf(request), ...responseFormatOf(request) }
+  const given = messagesOf(request.messages)
+  const own = { ...chatTools(request), ...formatOf(request) }
   const target = await exchange.directory.llm.find(request.model)
+  exchange.plugin = target.handle.name
+  const messages = await heardMessages(exchange, target, given)
   const maxTokens = request.maxCompletionTokens ?? request.maxTokens
-  const options = { ...(await generationOptions(exchange, request, target, maxTokens)), ...own }
-  if (request.stream) {
-    const pieces = target.handle.streamChat(messages, options)
-    return sendStream(exchange, pieces, new ChatTelling(request))
-  }
-  const results = await chatSeveral(target, messages, options, request.n ?? 1)
+  const options = Object.assign(await generationOptions(exchange, request, target, maxTokens), own)
+  const { handle } = target
+  if (request.stream)
+    return sendStream(exchange, handle.streamChat(messages, options), new ChatTelling(request))
+  const results = await nTimes(request, options, (each) => handle.chat(messages, each))
   exchange.sendJson(completionBody(request, results))
 }
 
@@ -55,36 +56,17 @@ function refuseOtherShapes(request: ChatRequest): void {
   if (request.modalities?.some((each) => each !== 'text')) throw unsupported('modalities', 'must be ["text"]')
 }
 
-function responseFormatOf({ responseFormat }: ChatRequest): Pick<GenerationOptions, 'responseFormat'> {
-  switch (responseFormat?.type) {
-    case 'json_object':
-      return { responseFormat: { type: 'json' } }
-    case 'json_schema': {
-      const { schema } = responseFormat.jsonSchema ?? {}
-      if (!schema) throw wrongMember('response_format.json_schema', 'is required')
-      checkJsonSchema(schema, 'response_format.json_schema.schema')
-      return { responseFormat: { type: 'json_schema', schema } }
-    }
-    default:
-      return {}
-  }
-}
-
-function chatSeveral(
-  { handle }: Target<LLMContract>,
-  messages: Parameters<LLMContract['chat']>[0],
-  options: GenerationOptions,
-  count: number,
-): Promise<ChatResult[]> {
-  return Promise.all(
-    Array.from({ length: count }, (_, index) => handle.chat(messages, nthOptions(options, index))),
-  )
+function formatOf({ responseFormat }: ChatRequest): Pick<GenerationOptions, 'responseFormat'> {
+  const path = 'response_format.json_schema'
+  const { type, jsonSchema } = responseFormat ?? {}
+  if (type === 'json_schema' && !jsonSchema) throw wrongMember(path, 'is required')
+  return formatOption(type, jsonSchema?.schema, `${path}.schema`)
 }
 
 function completionBody(request: ChatRequest, results: readonly ChatResult[]): Completion {
   const usage = usageOfAll(results.map(usageOf))
   return {
-    id: answerId('chatcmpl'),
+    id: uniqueId('chatcmpl-'),
     object: 'chat.completion',
     created: now(),
     model: request.model,
@@ -116,11 +98,13 @@ function reasoningOf(reasoning: unknown): { reasoning_content?: string } {
   return typeof reasoning === 'string' && reasoning !== '' ? { reasoning_content: reasoning } : {}
 }
 
-function keptCalls(
-  { parallelToolCalls = true, ...request }: ChatRequest,
-  calls: readonly ToolCall[] = [],
-): readonly ToolCall[] {
-  return parallelToolCalls && !isLegacy({ ...request, parallelToolCalls }) ? calls : calls.slice(0, 1)
+/** Whether a client takes one call at most. */
+function isSingle(request: ChatRequest): boolean {
+  return request.parallelToolCalls === false || isLegacy(request)
+}
+
+function keptCalls(request: ChatRequest, calls: readonly ToolCall[] = []): readonly ToolCall[] {
+  return isSingle(request) ? calls.slice(0, 1) : calls
 }
 
 function callsOf(
@@ -158,7 +142,7 @@ class ChatTelling implements Telling<TextChunk> {
     this.#request = request
     this.#includesUsage = request.streamOptions?.includeUsage ?? false
     this.#common = {
-      id: answerId('chatcmpl'),
+      id: uniqueId('chatcmpl-'),
       object: 'chat.completion.chunk',
       created: now(),
       model: request.model,
@@ -166,11 +150,11 @@ class ChatTelling implements Telling<TextChunk> {
     this.#text = frameOf(this.#chunk({ content: placeholder }), placeholder)
   }
 
-  begin(send: (data: string) => void): void {
+  begin(send: Send): void {
     send(JSON.stringify(this.#chunk({ role: 'assistant', content: '' })))
   }
 
-  piece(piece: TextChunk, send: (data: string) => void): void {
+  piece(piece: TextChunk, send: Send): void {
     if (piece.reasoning !== undefined) send(JSON.stringify(this.#chunk(reasoningOf(piece.reasoning))))
     if (piece.text !== '') send(this.#text(piece.text))
     if (piece.toolCalls) this.#sendCalls(piece.toolCalls, send)
@@ -178,7 +162,7 @@ class ChatTelling implements Telling<TextChunk> {
     if (usageOf(piece)) this.#last = piece
   }
 
-  end(send: (data: string) => void): void {
+  end(send: Send): void {
     const reason = finishReasonOf(this.#request, this.#finishReason, this.#calls > 0)
     send(JSON.stringify(this.#chunk({}, reason)))
     if (this.#includesUsage)
@@ -187,11 +171,9 @@ class ChatTelling implements Telling<TextChunk> {
   }
 
   /** A call comes whole, and clients expect its arguments behind its name. */
-  #sendCalls(calls: readonly ToolCall[], send: (data: string) => void): void {
-    const single = isLegacy(this.#request) || this.#request.parallelToolCalls === false
-    for (const { id, name, arguments: given } of single && this.#calls > 0
-      ? []
-      : keptCalls(this.#request, calls)) {
+  #sendCalls(calls: readonly ToolCall[], send: Send): void {
+    const kept = isSingle(this.#request) && this.#calls > 0 ? [] : keptCalls(this.#request, calls)
+    for (const { id, name, arguments: given } of kept) {
       const text = JSON.stringify(given)
       const index = this.#calls++
       for (const delta of isLegacy(this.#request)

@@ -3,14 +3,14 @@ import type { OpenAI } from 'openai'
 import { unsupported } from '../errors.js'
 import type { Exchange } from '../exchange.js'
 import { bodyReader } from '../schema.js'
-import { frameOf, sendStream, type Telling } from '../stream.js'
+import { frameOf, type Send, sendStream, type Telling } from '../stream.js'
 import {
-  answerId,
   generationOptions,
   now,
-  nthOptions,
+  nTimes,
   refuseSeveralStreams,
   textFinishReason,
+  uniqueId,
   usageOf,
   usageOfAll,
   usageOrZero,
@@ -25,13 +25,12 @@ export async function completeText(exchange: Exchange): Promise<void> {
   refuseOtherShapes(request)
   const [prompt = ''] = [request.prompt].flat()
   const target = await exchange.directory.llm.find(request.model)
+  exchange.plugin = target.handle.name
   const options = await generationOptions(exchange, request, target, request.maxTokens)
   const { handle } = target
   if (request.stream)
     return sendStream(exchange, handle.streamComplete(prompt, options), new CompletionTelling(request))
-  const results = await Promise.all(
-    Array.from({ length: request.n ?? 1 }, (_, index) => handle.complete(prompt, nthOptions(options, index))),
-  )
+  const results = await nTimes(request, options, (each) => handle.complete(prompt, each))
   exchange.sendJson(completionBody(request, results))
 }
 
@@ -46,7 +45,7 @@ function refuseOtherShapes(request: CompletionRequest): void {
 function completionBody(request: CompletionRequest, results: readonly CompletionResult[]): OpenAI.Completion {
   const usage = usageOfAll(results.map(usageOf))
   return {
-    id: answerId('cmpl'),
+    id: uniqueId('cmpl-'),
     object: 'text_completion',
     created: now(),
     model: request.model,
@@ -72,19 +71,19 @@ class CompletionTelling implements Telling<TextChunk> {
 
   constructor(request: CompletionRequest) {
     this.#includesUsage = request.streamOptions?.includeUsage ?? false
-    this.#common = { id: answerId('cmpl'), object: 'text_completion', created: now(), model: request.model }
+    this.#common = { id: uniqueId('cmpl-'), object: 'text_completion', created: now(), model: request.model }
     this.#text = frameOf(this.#event(placeholder, null), placeholder)
   }
 
   begin(): void {}
 
-  piece(piece: TextChunk, send: (data: string) => void): void {
+  piece(piece: TextChunk, send: Send): void {
     if (piece.text !== '') send(this.#text(piece.text))
     if (piece.finishReason !== undefined) this.#finishReason = piece.finishReason
     if (usageOf(piece)) this.#last = piece
   }
 
-  end(send: (data: string) => void): void {
+  end(send: Send): void {
     send(JSON.stringify(this.#event('', textFinishReason(this.#finishReason))))
     if (this.#includesUsage)
       send(

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-const authorMap = z.record(z.string(), z.unknown())
+export const authorMap = z.record(z.string(), z.unknown())
 
 /** Members of chat and of completions alike. Those that are only hints are in `hints`. */
 export const generation = {
@@ -32,13 +32,19 @@ export const hints = {
   safetyIdentifier: z.string().optional(),
 }
 
-const named = z.looseObject({
+/** Hints as a request has them. */
+export type Hints = Partial<z.infer<z.ZodObject<typeof hints>>>
+
+/** A function that a model may ask for. */
+export const namedTool = z.looseObject({
   name: z.string().min(1).max(128),
   description: z.string().optional(),
   parameters: authorMap.optional(),
 })
 
-const toolName = z.looseObject({ name: z.string() })
+export type NamedTool = z.infer<typeof namedTool>
+
+export const toolName = z.looseObject({ name: z.string() })
 
 /** The body of `POST /chat/completions`. Messages are checked further in messages.ts. */
 export const chatTable = z.looseObject({
@@ -59,13 +65,14 @@ export const chatTable = z.looseObject({
           )
           .optional(),
         toolCallId: z.string().optional(),
+        reasoningContent: z.string().optional(),
         functionCall: z.looseObject({ name: z.string(), arguments: z.string() }).optional(),
       }),
     )
     .min(1),
   maxCompletionTokens: z.int().min(1).optional(),
   tools: z
-    .array(z.looseObject({ type: z.string(), function: named.optional() }))
+    .array(z.looseObject({ type: z.string(), function: namedTool.optional() }))
     .max(128)
     .optional(),
   toolChoice: z
@@ -82,7 +89,7 @@ export const chatTable = z.looseObject({
     ])
     .optional(),
   parallelToolCalls: z.boolean().optional(),
-  functions: z.array(named).max(128).optional(),
+  functions: z.array(namedTool).max(128).optional(),
   functionCall: z.union([z.enum(['auto', 'none']), toolName]).optional(),
   responseFormat: z
     .looseObject({

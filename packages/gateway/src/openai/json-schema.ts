@@ -1,4 +1,18 @@
+import type { ResponseFormat } from '@appfactory/sdk'
 import { wrongMember } from '../errors.js'
+
+/** The form of an answer that a client asks for, as an option of the contract. @throws RequestError 400. */
+export function formatOption(
+  type: 'text' | 'json_object' | 'json_schema' | undefined,
+  schema: Record<string, unknown> | undefined,
+  path: string,
+): { responseFormat?: ResponseFormat } {
+  if (type === undefined || type === 'text') return {}
+  if (type === 'json_object') return { responseFormat: { type: 'json' } }
+  if (!schema) throw wrongMember(path, 'is required')
+  checkJsonSchema(schema, path)
+  return { responseFormat: { type, schema } }
+}
 
 const types = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null']
 

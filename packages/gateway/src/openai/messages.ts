@@ -1,9 +1,9 @@
-import type { ChatMessage, ContentPart, ToolCall } from '@appfactory/sdk'
-import { unsupported, wrongMember } from '../errors.js'
+import type { ChatMessage, ToolCall } from '@appfactory/sdk'
+import { wrongMember } from '../errors.js'
 import type { ChatRequest } from './generation.table.js'
+import { contentOf } from './parts.js'
 
 type Given = ChatRequest['messages'][number]
-type Part = Exclude<Given['content'], string | undefined>[number]
 
 const roles = {
   system: 'system',
@@ -21,84 +21,23 @@ export function messagesOf(given: ChatRequest['messages']): ChatMessage[] {
 
 function messageOf(message: Given, path: string): ChatMessage {
   const toolCalls = toolCallsOf(message)
-  const { role, name, toolCallId } = message
+  const { role, name, toolCallId, reasoningContent } = message
   if (role === 'tool' && toolCallId === undefined) throw wrongMember(`${path}.tool_call_id`, 'is required')
   const callId = role === 'function' ? (name ?? '') : toolCallId
   return {
     role: roles[role],
-    content: contentOf(message, path),
+    content: textOrParts(message, path),
     ...(name === undefined ? {} : { name }),
     ...(toolCalls.length > 0 ? { toolCalls } : {}),
     ...(callId === undefined ? {} : { toolCallId: callId }),
+    ...(reasoningContent === undefined ? {} : { reasoning: reasoningContent }),
   }
 }
 
-function contentOf({ role, content }: Given, path: string): ChatMessage['content'] {
-  if (content === undefined) {
-    if (role !== 'assistant' && role !== 'function') throw wrongMember(`${path}.content`, 'is required')
-    return null
-  }
-  if (typeof content === 'string') return content
-  const parts = content.flatMap((part, index) => partOf(part, `${path}.content[${index}]`))
-  const texts = parts.flatMap((part) => (part.type === 'text' ? [part.text] : []))
-  return texts.length === parts.length ? texts.join('') : parts
-}
-
-/** A refusal is dropped: no contract has it. */
-function partOf(part: Part, path: string): ContentPart[] {
-  switch (part.type) {
-    case 'text':
-      return [{ type: 'text', text: textIn(part, 'text', path) }]
-    case 'refusal':
-      return []
-    case 'image_url':
-      return [
-        imageOf(
-          textIn(memberOf(part, 'image_url', path), 'url', `${path}.image_url`),
-          `${path}.image_url.url`,
-        ),
-      ]
-    case 'input_audio': {
-      const audio = memberOf(part, 'input_audio', path)
-      const inside = `${path}.input_audio`
-      return [
-        {
-          type: 'audio',
-          audio: bytesOf(textIn(audio, 'data', inside), `${inside}.data`),
-          format: textIn(audio, 'format', inside),
-        },
-      ]
-    }
-    case 'file':
-      throw unsupported(path, 'files are not taken')
-    default:
-      throw wrongMember(`${path}.type`, 'must be "text", "refusal", "image_url" or "input_audio"')
-  }
-}
-
-/** Only bytes: a gateway fetches nothing, or it could be sent to addresses inside a network. */
-function imageOf(url: string, path: string): ContentPart {
-  const [, mediaType, data] = /^data:([\w.+-]+\/[\w.+-]+);base64,(.*)$/s.exec(url) ?? []
-  if (mediaType === undefined || data === undefined)
-    throw unsupported(path, 'must be a data: URL in base64; the gateway fetches nothing')
-  return { type: 'image', image: bytesOf(data, path), mediaType }
-}
-
-function bytesOf(base64: string, path: string): Uint8Array {
-  if (base64 === '' || !/^[A-Za-z0-9+/_-]*={0,2}$/.test(base64)) throw wrongMember(path, 'must be base64')
-  return new Uint8Array(Buffer.from(base64, 'base64'))
-}
-
-function memberOf(part: object, name: string, path: string): object {
-  const value: unknown = Reflect.get(part, name)
-  if (typeof value !== 'object' || value === null) throw wrongMember(`${path}.${name}`, 'must be an object')
-  return value
-}
-
-function textIn(part: object, name: string, path: string): string {
-  const value: unknown = Reflect.get(part, name)
-  if (typeof value !== 'string') throw wrongMember(`${path}.${name}`, 'must be a string')
-  return value
+function textOrParts({ role, content }: Given, path: string): ChatMessage['content'] {
+  if (content !== undefined) return contentOf(content, `${path}.content`)
+  if (role !== 'assistant' && role !== 'function') throw wrongMember(`${path}.content`, 'is required')
+  return null
 }
 
 function toolCallsOf({ toolCalls = [], functionCall }: Given): ToolCall[] {
@@ -106,16 +45,17 @@ function toolCallsOf({ toolCalls = [], functionCall }: Given): ToolCall[] {
   return functionCall ? [...calls, callOf(functionCall.name, functionCall)] : calls
 }
 
-function callOf(id: string, { name, arguments: text }: { name: string; arguments: string }): ToolCall {
+/** A call of a tool that a client tells of. */
+export function callOf(id: string, { name, arguments: text }: { name: string; arguments: string }): ToolCall {
   return { id, name, arguments: argumentsOf(text) }
 }
 
-/** What a model once wrote may be no object: history is not refused for that. */
-function argumentsOf(text: string): Record<string, unknown> {
+/** What a model once wrote may be no object: history is not refused for that, and nothing of it is lost. */
+export function argumentsOf(text: string): Record<string, unknown> {
+  if (text.trim() === '') return {}
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
-  } catch {
-    return {}
-  }
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
+  } catch {}
+  return { _raw: text }
 }

@@ -12,6 +12,11 @@ export const speechTable = z.looseObject({
   streamFormat: z.enum(['audio', 'sse']).optional(),
   speed: z.number().min(0.25).max(4).optional(),
   instructions: z.string().optional(),
+  // Members that other servers have.
+  sampleRate: z.int().min(8000).max(48_000).optional(),
+  language: z.string().min(1).optional(),
+  langCode: z.string().min(1).optional(),
+  stream: z.boolean().optional(),
 })
 
 export type SpeechRequest = z.infer<typeof speechTable>

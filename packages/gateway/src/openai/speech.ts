@@ -1,12 +1,11 @@
-import type { PluginHandle } from '@appfactory/host'
 import type { AudioChunk, SynthesisOptions, TTSContract } from '@appfactory/sdk'
-import type { Encoding } from '../audio/encode.js'
+import { type Encoding, hasRate, type Making } from '../audio/encode.js'
 import { audioFailure } from '../audio/failure.js'
 import { AudioProblem } from '../audio/problem.js'
-import { closeWav, joinBytes } from '../audio/samples.js'
 import { encodeSpeech } from '../audio/thread.js'
 import { modelNotFound, RequestError, wrongMember } from '../errors.js'
 import type { Exchange } from '../exchange.js'
+import type { Target } from '../models.js'
 import { bodyReader } from '../schema.js'
 import { sendBytes } from '../send-bytes.js'
 import { sendStream } from '../stream.js'
@@ -23,58 +22,79 @@ const openaiVoices = new Set([
 const mediaTypes: Record<Encoding, string> = {
   mp3: 'audio/mpeg',
   opus: 'audio/ogg',
+  aac: 'audio/aac',
+  flac: 'audio/flac',
   wav: 'audio/wav',
   pcm: 'audio/pcm',
 }
 
-/** A file may be as long as the samples of two hours. */
-const mostFileBytes = 512 * 1024 * 1024
+/** Many players refuse such files without lengths: they come whole, unless something else is asked for. */
+const filesWithLengths: readonly Encoding[] = ['wav', 'flac']
 
 /** `POST /audio/speech` */
 export async function speak(exchange: Exchange): Promise<void> {
   const request = readSpeech(await exchange.readJson())
-  const encoding = encodingOf(request)
+  const making = makingOf(request, exchange.audioSeconds)
   if (!/[\p{L}\p{N}]/u.test(request.input)) throw wrongMember('input', 'must have something that can be said')
-  const { handle, model } = await exchange.directory.tts.find(request.model)
-  if (model !== undefined) throw modelNotFound(request.model)
-  const voice = await voiceOf(exchange, handle, request)
+  const target = await exchange.directory.tts.find(request.model)
+  const { handle } = target
+  exchange.plugin = handle.name
+  if (target.model !== undefined) throw modelNotFound(request.model)
+  const asked = typeof request.voice === 'object' ? request.voice.id : request.voice
+  const voice = await voiceOf(target, asked, exchange)
+  const options = await optionsOf(exchange, handle.name, request)
   const usage = new Usage()
-  const pieces = usage.of(handle.synthesizeStream(request.input, voice, optionsOf(exchange, request)))
-  const bytes = explained(encodeSpeech(pieces, encoding, exchange.signal))
+  const pieces = usage.of(handle.synthesizeStream(request.input, voice, options))
+  const bytes = explained(encodeSpeech(pieces, making, exchange.signal))
   if (request.streamFormat === 'sse') return sendEvents(exchange, bytes, usage)
-  if (encoding === 'wav' && request.streamFormat === undefined) return sendFile(exchange, bytes)
-  await sendBytes(exchange, { 'content-type': mediaTypes[encoding] }, bytes)
+  const headers = { 'content-type': mediaTypes[making.encoding] }
+  return making.isStreamed ? sendBytes(exchange, headers, bytes) : sendFile(exchange, headers, bytes)
 }
 
-function encodingOf({ responseFormat = 'mp3' }: SpeechRequest): Encoding {
-  if (responseFormat !== 'flac' && responseFormat !== 'aac') return responseFormat
-  const message = `response_format: ${responseFormat} can’t be made here. Ask for mp3, opus, wav or pcm`
-  throw new RequestError(400, message, { param: 'response_format', code: 'unsupported_format' })
+function makingOf(
+  { responseFormat: encoding = 'mp3', streamFormat, sampleRate }: SpeechRequest,
+  mostSeconds: number,
+): Making {
+  const isStreamed = streamFormat !== undefined || !filesWithLengths.includes(encoding)
+  return { encoding, sampleRate, isStreamed, mostSeconds }
 }
 
 /** The voice of the plugin; undefined: its own choice. @throws RequestError where the plugin has no such voice. */
-async function voiceOf(
-  { signal }: Exchange,
-  handle: PluginHandle<TTSContract>,
-  { voice }: SpeechRequest,
+export async function voiceOf(
+  { handle, voice: preset }: Target<TTSContract>,
+  asked: string | undefined,
+  { signal, settings }: Pick<Exchange, 'signal' | 'settings'>,
 ): Promise<string | undefined> {
-  const asked = typeof voice === 'object' ? voice.id : voice
-  if (asked === undefined) return undefined
+  if (asked === undefined) return preset
   const known = (await handle.getVoices({ signal })).map(({ id }) => id)
-  if (known.includes(asked)) return asked
-  if (openaiVoices.has(asked)) return undefined
+  const meant = [...(settings.voices.get(asked) ?? []), asked].find((name) => known.includes(name))
+  if (meant !== undefined) return meant
+  if (openaiVoices.has(asked)) return preset
   const message = `voice: there is no voice ${JSON.stringify(asked.slice(0, 100))}; there is ${known.slice(0, 20).join(', ')}`
   throw new RequestError(400, message, { param: 'voice', code: 'voice_not_found' })
 }
 
-/** Instructions mean nothing to the contract: the plugin may know them all the same. */
-function optionsOf(exchange: Exchange, { speed, instructions }: SpeechRequest): SynthesisOptions {
-  const { signal } = exchange
-  if (instructions !== undefined) exchange.tellIgnored(['instructions'])
+/** What the contract or the manifest does not name, the plugin may know all the same. */
+async function optionsOf(
+  exchange: Exchange,
+  plugin: string,
+  request: SpeechRequest,
+): Promise<SynthesisOptions> {
+  const { speed, instructions, sampleRate, responseFormat = 'mp3', language = request.langCode } = request
+  const isChanged = speed !== undefined && speed !== 1
+  const asksMore = isChanged || sampleRate !== undefined || instructions !== undefined
+  const can = asksMore ? await exchange.directory.capabilitiesOf(plugin) : []
+  exchange.tellIgnored([
+    ...(instructions === undefined || can.includes('instructions') ? [] : ['instructions']),
+    ...(isChanged && !can.includes('speed') ? ['speed'] : []),
+    ...(sampleRate === undefined || hasRate(responseFormat) ? [] : ['sample_rate']),
+  ])
   return {
-    signal,
+    signal: exchange.signal,
     ...(speed === undefined ? {} : { speed }),
-    ...(instructions === undefined ? {} : { providerOptions: { openai: { instructions } } }),
+    ...(language === undefined ? {} : { language }),
+    ...(sampleRate !== undefined && can.includes('sample_rate') ? { sampleRate } : {}),
+    ...(instructions === undefined ? {} : { instructions }),
   }
 }
 
@@ -93,7 +113,7 @@ async function* explained(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
 }
 
 /** Sound that can’t be read is the plugin’s here. */
-function speechFailure(error: unknown): unknown {
+export function speechFailure(error: unknown): unknown {
   if (!(error instanceof AudioProblem)) return error
   if (error.kind !== 'invalid_audio')
     return audioFailure(error, error.kind === 'audio_too_long' ? 'input' : 'response_format')
@@ -102,20 +122,15 @@ function speechFailure(error: unknown): unknown {
   })
 }
 
-/** A file that tells its length: many players refuse others. */
-async function sendFile(exchange: Exchange, bytes: AsyncIterable<Uint8Array>): Promise<void> {
-  const parts: Uint8Array[] = []
-  let length = 0
-  for await (const part of bytes) {
-    parts.push(part)
-    length += part.length
-    if (length > mostFileBytes)
-      throw new RequestError(413, 'The speech is too long for a WAV file. Ask for mp3 or pcm', {
-        code: 'audio_too_long',
-      })
+async function sendFile(
+  exchange: Exchange,
+  headers: Readonly<Record<string, string>>,
+  bytes: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  for await (const file of bytes) {
+    exchange.writeHead(200, { 'cache-control': 'no-store', ...headers, 'content-length': file.length })
+    exchange.response.end(file)
   }
-  exchange.writeHead(200, { 'content-type': mediaTypes.wav, 'content-length': length })
-  exchange.response.end(closeWav(joinBytes(parts)))
 }
 
 function sendEvents(exchange: Exchange, bytes: AsyncIterable<Uint8Array>, usage: Usage): Promise<void> {

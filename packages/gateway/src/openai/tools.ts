@@ -1,20 +1,58 @@
 import type { GenerationOptions, Tool } from '@appfactory/sdk'
 import { unsupported, wrongMember } from '../errors.js'
-import type { ChatRequest } from './generation.table.js'
+import type { ChatRequest, NamedTool } from './generation.table.js'
 import { checkJsonSchema } from './json-schema.js'
+import type { ResponseRequest } from './responses.table.js'
 
 type ToolOptions = Pick<GenerationOptions, 'tools' | 'toolChoice'>
-type Named = NonNullable<ChatRequest['functions']>[number]
 
-/** The tools of a request, and which of them may be called. @throws RequestError 400. */
-export function toolsOf(request: ChatRequest): ToolOptions {
-  const tools = [...givenTools(request), ...givenFunctions(request)]
-  const names = tools.map(({ name }) => name)
-  const twice = names.findIndex((name, index) => names.indexOf(name) !== index)
-  const path = request.tools ? 'tools' : 'functions'
-  if (twice >= 0) throw wrongMember(path, `two tools have the name ${JSON.stringify(names[twice])}`)
-  const chosen = choiceOf(request, tools)
-  return tools.length === 0 ? {} : { tools, ...chosen }
+/** What is checked here to be there. */
+type Optional<Value> = { [Name in keyof Value]?: Value[Name] | undefined }
+
+/** What a client says of tools, whatever the API calls it. */
+interface Asked {
+  tools: Tool[]
+  /** Such as `tools`. */
+  path: string
+  choice:
+    | 'auto'
+    | 'none'
+    | 'required'
+    | { name: string }
+    | { mode: 'auto' | 'required'; names: string[] }
+    | undefined
+  choicePath: string
+}
+
+/** The tools of a chat, and which of them may be called. @throws RequestError 400. */
+export function chatTools(request: ChatRequest): ToolOptions {
+  const { tools = [], functions = [], functionCall, toolChoice } = request
+  const given = tools.map(({ type, function: named }, index) => {
+    refuseOtherType(type, `tools[${index}]`)
+    return toolOf(named, `tools[${index}].function`)
+  })
+  const old = functions.map((named, index) => toolOf(named, `functions[${index}]`))
+  const isOld = toolChoice === undefined && request.tools === undefined
+  return checked({
+    tools: [...given, ...old],
+    path: request.tools ? 'tools' : 'functions',
+    choice: isOld ? functionCall : chatChoice(toolChoice),
+    choicePath: isOld ? 'function_call' : 'tool_choice',
+  })
+}
+
+/** The tools of a response, and which of them may be called. @throws RequestError 400. */
+export function responseTools({ tools = [], toolChoice }: ResponseRequest): ToolOptions {
+  const given = tools.map((tool, index) => {
+    refuseOtherType(tool.type, `tools[${index}]`)
+    return toolOf(tool, `tools[${index}]`)
+  })
+  return checked({
+    tools: given,
+    path: 'tools',
+    choice: responseChoice(toolChoice),
+    choicePath: 'tool_choice',
+  })
 }
 
 /** Whether a client speaks of functions, as before there were tools. */
@@ -22,20 +60,14 @@ export function isLegacy({ functions, tools }: ChatRequest): boolean {
   return functions !== undefined && tools === undefined
 }
 
-function givenTools({ tools = [] }: ChatRequest): Tool[] {
-  return tools.map(({ type, function: named }, index) => {
-    const path = `tools[${index}]`
-    if (type !== 'function') throw unsupported(`${path}.type`, 'must be "function"')
-    if (!named) throw wrongMember(`${path}.function`, 'is required')
-    return toolOf(named, `${path}.function`)
-  })
+function refuseOtherType(type: string, path: string): void {
+  if (type !== 'function') throw unsupported(`${path}.type`, 'must be "function"')
 }
 
-function givenFunctions({ functions = [] }: ChatRequest): Tool[] {
-  return functions.map((named, index) => toolOf(named, `functions[${index}]`))
-}
-
-function toolOf({ name, description, parameters }: Named, path: string): Tool {
+function toolOf(given: Optional<NamedTool> | undefined, path: string): Tool {
+  if (!given) throw wrongMember(path, 'is required')
+  const { name, description, parameters } = given
+  if (name === undefined) throw wrongMember(`${path}.name`, 'is required')
   if (parameters) checkJsonSchema(parameters, `${path}.parameters`)
   return {
     name,
@@ -44,26 +76,31 @@ function toolOf({ name, description, parameters }: Named, path: string): Tool {
   }
 }
 
-function choiceOf({ toolChoice, functionCall, tools }: ChatRequest, known: readonly Tool[]): ToolOptions {
-  const refuseUnknown = (name: string, path: string): void => {
-    if (!known.some((tool) => tool.name === name))
-      throw wrongMember(path, `names ${JSON.stringify(name)}, which is none of the tools`)
-  }
-  if (toolChoice === undefined && tools === undefined && functionCall !== undefined) {
-    if (typeof functionCall === 'string') return { toolChoice: functionCall }
-    refuseUnknown(functionCall.name, 'function_call')
-    return { toolChoice: { name: functionCall.name } }
-  }
-  if (toolChoice === undefined || typeof toolChoice === 'string') {
-    if (toolChoice === 'required' && known.length === 0) throw wrongMember('tool_choice', 'needs tools')
-    return toolChoice === undefined ? {} : { toolChoice }
-  }
-  if (toolChoice.type === 'function') {
-    refuseUnknown(toolChoice.function.name, 'tool_choice')
-    return { toolChoice: { name: toolChoice.function.name } }
-  }
-  const { mode, tools: allowed } = toolChoice.allowedTools
-  const names = allowed.map((tool) => tool.function.name)
-  for (const name of names) refuseUnknown(name, 'tool_choice')
-  return { toolChoice: mode, tools: known.filter(({ name }) => names.includes(name)) }
+function chatChoice(choice: ChatRequest['toolChoice']): Asked['choice'] {
+  if (choice === undefined || typeof choice === 'string') return choice
+  if (choice.type === 'function') return { name: choice.function.name }
+  const { mode, tools } = choice.allowedTools
+  return { mode, names: tools.map((tool) => tool.function.name) }
+}
+
+function responseChoice(choice: ResponseRequest['toolChoice']): Asked['choice'] {
+  if (choice === undefined || typeof choice === 'string') return choice
+  if (choice.type === 'function') return { name: choice.name }
+  return { mode: choice.mode, names: choice.tools.map(({ name }) => name) }
+}
+
+function checked({ tools, path, choice, choicePath }: Asked): ToolOptions {
+  const names = tools.map(({ name }) => name)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) throw wrongMember(path, `two tools have the name ${JSON.stringify(twice)}`)
+  if (choice === 'required' && tools.length === 0) throw wrongMember(choicePath, 'needs tools')
+  const chosen = typeof choice !== 'object' ? [] : 'names' in choice ? choice.names : [choice.name]
+  const unknown = chosen.find((name) => !names.includes(name))
+  if (unknown !== undefined)
+    throw wrongMember(choicePath, `names ${JSON.stringify(unknown)}, which is none of the tools`)
+  if (tools.length === 0) return {}
+  if (choice === undefined) return { tools }
+  if (typeof choice === 'string') return { tools, toolChoice: choice }
+  if ('name' in choice) return { tools, toolChoice: { name: choice.name } }
+  return { tools: tools.filter(({ name }) => chosen.includes(name)), toolChoice: choice.mode }
 }

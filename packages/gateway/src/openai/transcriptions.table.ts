@@ -10,6 +10,11 @@ export const transcriptionTable = z.looseObject({
   timestampGranularities: z.array(z.enum(['word', 'segment'])).optional(),
   stream: z.boolean().optional(),
   include: z.array(z.string()).optional(),
+  languages: z.array(z.string().min(1)).optional(),
+  keywords: z.array(z.string().min(1)).optional(),
+  chunkingStrategy: z.union([z.literal('auto'), z.looseObject({ type: z.literal('server_vad') })]).optional(),
+  knownSpeakerNames: z.array(z.string()).max(4).optional(),
+  knownSpeakerReferences: z.array(z.string()).max(4).optional(),
 })
 
 export type TranscriptionRequest = z.infer<typeof transcriptionTable>

@@ -24,8 +24,8 @@ async function voicesOf({ directory, signal }: Exchange, model: string): Promise
 
 /** A plugin that can’t tell its voices keeps nobody from those of the others. */
 async function allVoices(exchange: Exchange): Promise<Voice[]> {
-  const plugins = await exchange.directory.plugins()
-  const speaking = plugins.filter(({ contract }) => contract === 'tts')
-  const lists = await Promise.all(speaking.map(({ name }) => voicesOf(exchange, name).catch(() => [])))
+  const models = await exchange.directory.list()
+  const speaking = models.filter(({ contract }) => contract === 'tts')
+  const lists = await Promise.all(speaking.map(({ id }) => voicesOf(exchange, id).catch(() => [])))
   return lists.flat()
 }

@@ -1,6 +1,8 @@
 import type { PluginHost } from '@appfactory/host'
 import OpenAI from 'openai'
+import { zodResponseFormat } from 'openai/helpers/zod'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { type Gateway, type ServeOptions, serveGateway } from '../../src/index.js'
 import { startHost } from '../visitor.js'
 
@@ -94,16 +96,90 @@ describe('openai in Node', () => {
     expect(JSON.parse(choices[0]?.message.content ?? '')).toMatchObject({ responseFormat: { schema } })
   })
 
-  it('aborts in the middle of a stream', async () => {
+  it('parses an answer of a Zod schema', async () => {
+    const schema = z.object({ maxTokens: z.number() })
+    const { choices } = await client().chat.completions.parse({
+      ...say('/options'),
+      response_format: zodResponseFormat(schema, 'r'),
+    })
+    expect(choices[0]?.message.parsed).toEqual({ maxTokens: 4096 })
+  })
+
+  it('aborts in the middle of a stream, and before it', async () => {
     const before = await aborts()
     const stream = await client().chat.completions.create({ ...say('/paced 1000 10'), stream: true })
     for await (const { choices } of stream) if (choices[0]?.delta.content) break
     await expect.poll(aborts).toBe(before + 1)
+    const abort = new AbortController()
+    const options = { signal: abort.signal }
+    const calls = [
+      client().chat.completions.create(say('/hang'), options),
+      client().chat.completions.create({ ...say('/hang'), stream: true }, options),
+    ]
+    const ended = calls.map((call) => expect(call).rejects.toBeInstanceOf(OpenAI.APIUserAbortError))
+    await expect
+      .poll(async () => (await host.health('tool_llm')).details)
+      .toMatchObject({ calls_in_flight: 1, open_streams: 1 })
+    abort.abort()
+    await Promise.all(ended)
+    await expect.poll(aborts).toBe(before + 3)
   })
 
   it('completes a text', async () => {
     const { choices } = await client().completions.create({ model: 'tool_llm', prompt: 'Once' })
     expect(choices[0]?.text).toBe('Once!')
+  })
+
+  it('asks for a response, and goes on from it', async () => {
+    const first = await client().responses.create({ model: 'tool_llm', input: 'hello' })
+    expect(first.output_text).toBe('hello')
+    const { output_text } = await client().responses.create({
+      model: 'tool_llm',
+      input: '/messages',
+      previous_response_id: first.id,
+    })
+    expect(JSON.parse(output_text)).toHaveLength(3)
+    expect(await client().responses.retrieve(first.id)).toMatchObject({ id: first.id, output: first.output })
+    await client().responses.delete(first.id)
+    await expect(client().responses.retrieve(first.id)).rejects.toBeInstanceOf(OpenAI.NotFoundError)
+  })
+
+  it('puts a streamed response together, step by step', async () => {
+    const stream = client().responses.stream({ model: 'tool_llm', input: 'two words' })
+    let text = ''
+    stream.on('response.output_text.delta', ({ delta }) => {
+      text += delta
+    })
+    expect(await stream.finalResponse()).toMatchObject({ status: 'completed', output_text: 'two words' })
+    expect(text).toBe('two words')
+    const tools = ['one', 'two'].map((name) => ({
+      type: 'function' as const,
+      name,
+      parameters: { type: 'object' },
+      strict: false,
+    }))
+    const { output } = await client()
+      .responses.stream({ model: 'tool_llm', input: 'go', tools })
+      .finalResponse()
+    expect(output).toMatchObject([{ name: 'one' }, { name: 'two', arguments: '{"city":"City 1"}' }])
+  })
+
+  it('parses a response of a schema', async () => {
+    const schema = { type: 'object', properties: { maxTokens: { type: 'integer' } } }
+    const { output_text } = await client().responses.parse({
+      model: 'tool_llm',
+      input: '/options',
+      text: { format: { type: 'json_schema', name: 'r', schema } },
+    })
+    expect(JSON.parse(output_text)).toMatchObject({ responseFormat: { schema } })
+  })
+
+  it('learns of a failure in the middle of a response', async () => {
+    const input = '/fail LLM_COMPLETION_FAILED 2'
+    const stream = await client().responses.create({ model: 'tool_llm', input, stream: true })
+    const types: string[] = []
+    for await (const { type } of stream) types.push(type)
+    expect(types.at(-1)).toBe('response.failed')
   })
 
   it.each([
@@ -124,7 +200,11 @@ describe('openai in Node', () => {
       .models.list()
       .catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(OpenAI.AuthenticationError)
-    expect(error).toMatchObject({ status: 401, code: 'invalid_api_key' })
+    expect(error).toMatchObject({
+      status: 401,
+      code: 'invalid_api_key',
+      requestID: expect.stringMatching(/^req_/),
+    })
   })
 
   it('throws an error in the middle of a stream', async () => {
@@ -138,11 +218,16 @@ describe('openai in Node', () => {
     await expect(read()).rejects.toMatchObject({ code: 'llm_completion_failed' })
   })
 
-  it('tries again by itself after a crash', async () => {
-    const crashing = client().chat.completions.create(say('/crash'))
-    const other = client({ maxRetries: 2 }).chat.completions.create(say('/paced 5 20'))
-    await expect(crashing).rejects.toMatchObject({ status: 502 })
-    expect((await other).choices[0]?.message.content).toBe('0 1 2 3 4 ')
+  it('tries again by itself where the plugin is killed, and after that', async () => {
+    const retrying = client({ maxRetries: 2 }).chat.completions
+    const once = client().chat.completions.create(say('/hang'))
+    const again = retrying.create(say('/paced 5 100'))
+    const details = async () => (await host.health('tool_llm')).details ?? {}
+    await expect.poll(details).toMatchObject({ calls_in_flight: 2 })
+    process.kill(Number((await details())['pid']), 'SIGKILL')
+    await expect(once).rejects.toMatchObject({ status: 502, code: 'plugin_crashed' })
+    expect((await again).choices[0]?.message.content).toBe('0 1 2 3 4 ')
+    expect((await retrying.create(say('next'))).choices[0]?.message.content).toBe('next')
   })
 })
 

@@ -1,3 +1,4 @@
+import { gatewaySettings } from './gateway-settings.js'
 import type { Streams } from './output.js'
 import { hostSettings, loadSettings, type Setting } from './settings.js'
 
@@ -42,6 +43,10 @@ const jsonConfig: Option = { kind: 'flag', describe: 'With --print-config: print
 const config: Option = {
   kind: 'list',
   describe: 'Configuration of the plugin as a JSON object, or the FILE of settings (repeatable: one of each)',
+}
+const mcpRoot: Option = {
+  kind: 'text',
+  describe: 'FOLDER whose files clients of MCP may name in place of bytes [default: none]',
 }
 const pluginDir: Positional = { describe: 'Folder of the plugin' }
 
@@ -150,29 +155,17 @@ export const commands: readonly Command[] = [
     name: 'gateway',
     description: 'Serve plugins over OpenAI’s HTTP API, with @appfactory/gateway',
     positionals: {},
-    options: {
-      port: { kind: 'number', default: 8080, describe: 'Port; 0: any' },
-      host: {
-        kind: 'text',
-        default: '127.0.0.1',
-        describe: 'Address to serve on; any but 127.0.0.1 needs keys',
-      },
-      'key-file': {
-        kind: 'text',
-        describe: 'FILE of keys, one a line; further ones may be in APPFACTORY_GATEWAY_KEYS',
-      },
-      'allow-open': { kind: 'flag', describe: 'Serve other machines without keys' },
-      model: { kind: 'list', describe: 'Another name for a model: ALIAS=PLUGIN[/MODEL] (repeatable)' },
-      'fallback-model': { kind: 'text', describe: 'What answers for unknown chat models' },
-      'strict-models': { kind: 'flag', describe: 'Do not know OpenAI’s names, such as tts-1 and whisper-1' },
-      'host-name': { kind: 'list', describe: 'Another name that clients address it by (repeatable)' },
-      cors: { kind: 'list', describe: 'Origin of pages that may ask: https://app.example (repeatable)' },
-      'public-listings': { kind: 'flag', describe: 'List voices and speech models without a key' },
-      'quiet-headers': { kind: 'flag', describe: 'Send no x-appfactory-… headers' },
-      json: jsonConfig,
-    },
-    settings: [...hostSettings, ...loadSettings],
+    options: { json: jsonConfig },
+    settings: [...hostSettings, ...loadSettings, ...gatewaySettings],
     run: async (streams, args) => (await import('./gateway.js')).gateway(streams, args),
+  },
+  {
+    name: 'mcp',
+    description: 'Serve plugins as tools of MCP on stdin and stdout, with @appfactory/gateway',
+    positionals: {},
+    options: { 'mcp-root': mcpRoot, json: jsonConfig },
+    settings: [...hostSettings, ...loadSettings],
+    run: async (streams, args) => (await import('./mcp.js')).mcp(streams, args),
   },
   {
     name: 'validate',

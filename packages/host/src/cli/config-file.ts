@@ -3,6 +3,7 @@ import { nameValue, parseJson, quoted, systemCodeOf } from '@appfactory/sdk/inte
 import { reasonOf } from '../errors.js'
 import { advice, type PluginSettings, wrongPluginSettings } from '../plugin-settings.js'
 import { readSmallFile } from '../small-file.js'
+import { gatewaySettings } from './gateway-settings.js'
 import { jsonErrorPlace } from './json-error.js'
 import { hostSettings, loadSettings, type Setting } from './settings.js'
 import { UsageError } from './usage-error.js'
@@ -21,9 +22,11 @@ export interface ConfigFile {
   plugins: Readonly<Record<string, PluginSettings>>
 }
 
-const settings = new Map([...hostSettings, ...loadSettings].map((setting) => [setting.key, setting]))
-const restartKeys = [...settings.keys()].filter((key) => key.startsWith('restart.'))
-const topKeys = [...[...settings.keys()].filter((key) => !key.startsWith('restart.')), 'restart', 'plugins']
+const all = [...hostSettings, ...loadSettings, ...gatewaySettings]
+const settings = new Map(all.map((setting) => [setting.key, setting]))
+/** Keys whose values are objects of settings. */
+const groups = ['restart', 'gateway'] as const
+const topKeys = [...[...settings.keys()].filter((key) => !key.includes('.')), ...groups, 'plugins']
 
 /**
  * Reads the settings of a file.
@@ -36,16 +39,9 @@ export async function readConfigFile(given: string | undefined): Promise<ConfigF
   const text = await readText(path, given)
   if (text === undefined) return { path: undefined, values: new Map(), plugins: {} }
   const file = objectOf(path, parse(path, text))
-  const { restart = {}, plugins = {}, $schema: _, ...top } = file
+  const { restart = {}, gateway = {}, plugins = {}, $schema: _, ...top } = file
   refuseUnknown(path, Object.keys(top), topKeys)
-  if (typeof restart !== 'object' || restart === null || Array.isArray(restart))
-    throw new UsageError(`${path}: restart takes an object, not ${nameValue(restart)}`)
-  const nested = Object.entries(restart).map(([key, value]) => [`restart.${key}`, value] as const)
-  refuseUnknown(
-    path,
-    nested.map(([key]) => key),
-    restartKeys,
-  )
+  const nested = [...membersOf(path, 'restart', restart), ...membersOf(path, 'gateway', gateway)]
   const wrong = wrongPluginSettings(plugins)
   if (wrong !== undefined) throw new UsageError(`${path}: ${wrong}`)
   const values = [...Object.entries(top), ...nested].map(
@@ -53,6 +49,20 @@ export async function readConfigFile(given: string | undefined): Promise<ConfigF
   )
   // They were just checked.
   return { path, values: new Map(values), plugins: plugins as Record<string, PluginSettings> }
+}
+
+/** The settings of a group, by their whole keys. */
+function membersOf(path: string, group: (typeof groups)[number], value: unknown): [string, unknown][] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new UsageError(`${path}: ${group} takes an object, not ${nameValue(value)}`)
+  const members = Object.entries(value).map(([key, each]): [string, unknown] => [`${group}.${key}`, each])
+  const known = [...settings.keys()].filter((key) => key.startsWith(`${group}.`))
+  refuseUnknown(
+    path,
+    members.map(([key]) => key),
+    known,
+  )
+  return members
 }
 
 /** Undefined: the file of the working directory is not there. */

@@ -1,77 +1,84 @@
 import { stat } from 'node:fs/promises'
-import { describeThrown, systemCodeOf } from '@appfactory/sdk/internal'
 import { readSmallFile } from '../small-file.js'
+import { readKeyFile, unreadable } from './key-file.js'
 import { UsageError } from './usage-error.js'
 
-/** Longest file of keys, in bytes. */
-const maxKeyFileBytes = 1024 * 1024
+/** Longest file of a certificate, in bytes. */
+const maxPemBytes = 1024 * 1024
 
-/** Flags of `appfactory-host gateway`. */
-export interface GatewayFlags {
-  port: number
-  host: string
-  keyFile: string | undefined
-  allowOpen: boolean
-  model: string[] | undefined
-  fallbackModel: string | undefined
-  strictModels: boolean
-  hostName: string[] | undefined
-  cors: string[] | undefined
-  publicListings: boolean
-  quietHeaders: boolean
+type Env = Readonly<Record<string, string | undefined>>
+/** What `gateway` has in the settings. */
+export type Values = Readonly<Record<string, unknown>>
+
+/** Which plugins are there from the start. */
+interface Loading {
+  load: readonly string[]
+  autoLoad: boolean
 }
 
 /**
- * The options of `serveGateway`, as the command line and the environment say.
+ * The options of `serveGateway`, as the settings and the environment say.
  *
- * @throws UsageError that names the flag.
+ * @throws UsageError that names the file of keys, or the flag.
  */
 export async function gatewayOptions(
-  flags: GatewayFlags,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<object> {
-  const { port, host: address, allowOpen, strictModels, publicListings, quietHeaders } = flags
-  const fallbackModel = flags.fallbackModel
+  { keyFile, limits = {}, wyoming = [], tlsCert, tlsKey, ...options }: Values,
+  env: Env,
+  loading: Loading = { load: [], autoLoad: false },
+): Promise<Record<string, unknown>> {
+  const numbers = Object.entries(Object(limits)).map(([name, value]) => [name, Number(value)])
+  const tls = await tlsOf(tlsCert, tlsKey)
+  await checkFolder('--mcp-root', options['mcpRoot'])
   return {
-    ...{ port, address, allowOpen, strictModels, publicListings, quietHeaders },
-    ...(fallbackModel === undefined ? {} : { fallbackModel }),
-    keys: [...(await keysOf(flags.keyFile)), ...wordsOf(env['APPFACTORY_GATEWAY_KEYS'])],
-    models: Object.fromEntries((flags.model ?? []).map(aliasOf)),
-    hostNames: flags.hostName ?? [],
-    cors: flags.cors ?? [],
+    ...options,
+    ...(tls ? { tls } : {}),
+    limits: Object.fromEntries(numbers),
+    wyoming: [wyoming].flat().map((text) => wyomingPortOf(String(text), loading)),
+    keys: await readKeys(keyFile, env),
   }
 }
 
-/** `gpt-4o-mini=llm_llama/small` */
-function aliasOf(text: string): [alias: string, target: string] {
-  const at = text.indexOf('=')
-  const [alias, target] = [text.slice(0, at).trim(), text.slice(at + 1).trim()]
-  if (at >= 0 && alias !== '' && target !== '') return [alias, target]
-  throw new UsageError(`--model takes ALIAS=PLUGIN or ALIAS=PLUGIN/MODEL, not ${text.slice(0, 80)}`)
+/** `10300` or `tts_flite=10200` */
+function wyomingPortOf(text: string, { load, autoLoad }: Loading): { port: number; plugin?: string } {
+  const [, plugin, digits = ''] = /^(?:([^=]+)=)?(\d+)$/.exec(text.trim()) ?? []
+  const port = Number(digits)
+  if (digits === '' || port > 65_535)
+    throw new UsageError(`--wyoming takes PORT or PLUGIN=PORT, not ${text.slice(0, 80)}`)
+  if (plugin === undefined) return { port }
+  // Who asks there would find nothing.
+  if (!autoLoad && !load.includes(plugin))
+    throw new UsageError(`--wyoming ${text}: ${plugin} is not loaded; add --load ${plugin}`)
+  return { port, plugin }
 }
 
-/** The keys of a file that only this user can read. */
-async function keysOf(file: string | undefined): Promise<string[]> {
-  if (file === undefined) return []
-  try {
-    await refuseOpenFile(file)
-    const lines = (await readSmallFile(file, maxKeyFileBytes)).split('\n').map((line) => line.trim())
-    const keys = lines.filter((line) => line !== '' && !line.startsWith('#'))
-    if (keys.length === 0) throw new UsageError(`there is no key in it; write one a line`)
-    if (keys.some((key) => /\s/.test(key)))
-      throw new UsageError('a key must not hold spaces; write one a line')
-    return keys
-  } catch (error) {
-    const reason = systemCodeOf(error) === 'ENOENT' ? 'there is no such file' : describeThrown(error).message
-    throw new UsageError(`--key-file ${file}: ${reason}`)
-  }
+/** @throws UsageError where a flag names no folder. */
+export async function checkFolder(flag: string, path: unknown): Promise<void> {
+  if (path === undefined) return
+  const stats = await stat(String(path)).catch(() => undefined)
+  if (!stats?.isDirectory()) throw new UsageError(`${flag} ${path}: there is no such folder`)
 }
 
-/** Windows has no such bits. */
-async function refuseOpenFile(file: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const { mode } = await stat(file)
-  if ((mode & 0o077) !== 0) throw new UsageError(`others can read it; run chmod 600 ${file}`)
+/** The keys of the file, and those of the environment. @throws UsageError that names the file. */
+export async function readKeys(keyFile: unknown, env: Env): Promise<unknown[]> {
+  const ofFile = keyFile === undefined ? [] : await readKeyFile(String(keyFile))
+  return [...ofFile, ...wordsOf(env['APPFACTORY_GATEWAY_KEYS'])]
+}
+
+/** A certificate and its key, as PEM. */
+async function tlsOf(
+  certFile: unknown,
+  keyFile: unknown,
+): Promise<{ cert: string; key: string } | undefined> {
+  if (certFile === undefined && keyFile === undefined) return undefined
+  if (certFile === undefined || keyFile === undefined)
+    throw new UsageError('--tls-cert and --tls-key need each other')
+  return { cert: await readPem('--tls-cert', certFile), key: await readPem('--tls-key', keyFile) }
+}
+
+function readPem(flag: string, file: unknown): Promise<string> {
+  return readSmallFile(String(file), maxPemBytes).catch((error: unknown) => {
+    throw unreadable(flag, String(file), error)
+  })
 }
 
 function wordsOf(text = ''): string[] {

@@ -1,8 +1,9 @@
 import yargs, { type Argv, type Options as YargsOptions } from 'yargs'
 import { hostVersion } from '../version.js'
 import { type Command, commands, type Option, type Options, settingsOptions } from './commands.js'
+import { gatewaySettings } from './gateway-settings.js'
 import type { Streams } from './output.js'
-import { hostSettings, type Setting } from './settings.js'
+import { hostSettings, loadSettings, type Setting } from './settings.js'
 import { UsageError } from './usage-error.js'
 import { usageError } from './words.js'
 
@@ -10,7 +11,9 @@ const single = [
   ...[settingsOptions, ...commands.map(({ options }) => options)].flatMap((options) =>
     Object.entries(options).filter(([, { kind }]) => kind !== 'flag' && kind !== 'list'),
   ),
-  ...hostSettings.filter(({ kind }) => kind !== 'flag' && kind !== 'list').map((setting) => [setting.flag]),
+  ...[...hostSettings, ...loadSettings, ...gatewaySettings]
+    .filter(({ kind }) => kind === 'text' || kind === 'number')
+    .map((setting) => [setting.flag]),
 ].map(([name]) => String(name))
 
 /** Options of every command with settings, wherever they stand on the command line. */
@@ -119,7 +122,8 @@ function settingOption(
   if (kind === 'flag') return { type: 'boolean', ...help }
   // yargs would name a wrong number NaN: `resolveSettings` reads them.
   if (kind === 'number') return { requiresArg: true, ...help }
-  return { type: 'string', requiresArg: true, ...(kind === 'list' ? { coerce: listOf } : {}), ...help }
+  const isRepeatable = kind === 'list' || kind === 'map'
+  return { type: 'string', requiresArg: true, ...(isRepeatable ? { coerce: listOf } : {}), ...help }
 }
 
 function shownDefault(preset: unknown): string | undefined {

@@ -10,6 +10,8 @@ interface ReloadOptions {
   /** Those that the host was started with. */
   settings: Settings
   readSettings(): Promise<Settings>
+  /** Reads what the command has besides, before anything of it is taken. */
+  readMore: (() => Promise<void>) | undefined
   /** Starts to load what is not loaded. */
   load(settings: Settings): Promise<void>
 }
@@ -19,11 +21,12 @@ const taken = ['logLevel', 'load', 'autoLoad']
 
 /** SIGHUP: reads the configuration again. A file that is wrong changes nothing, and is reported. */
 export async function reload(streams: Streams, options: ReloadOptions): Promise<void> {
-  const { host, settings, readSettings, load } = options
+  const { host, settings, readSettings, readMore, load } = options
   const { logs } = internalsOf(host)
   const isLogged = settings.host.logDir === '-'
   try {
     const fresh = await readSettings()
+    await readMore?.()
     const { plugins = {}, logLevel = 'INFO' } = fresh.host
     const result = await host.reload({ plugins, logLevel })
     const needRestart = changedSince(settings, fresh)

@@ -19,6 +19,8 @@ export interface Settings {
   /** Plugins to load at start-up, each with how many processes it is to have, where that is said. */
   load: ReadonlyMap<string, number | undefined>
   autoLoad: boolean
+  /** Options of the gateway, by their names. */
+  gateway: Readonly<Record<string, unknown>>
   /** Where metrics and probes are served; without a port, nowhere. */
   metrics: { port: number | undefined; address: string }
   /** The file that was read, if there was one. */
@@ -55,6 +57,7 @@ export async function resolveSettings(
     host: { ...optionsOf(holdings), plugins },
     load: new Map(textsOf(byKey.get('load')).map(loadOf)),
     autoLoad: byKey.get('autoLoad') === true,
+    gateway: groupOf(holdings, 'gateway'),
     metrics: metricsOf(byKey),
     file: file.path,
     holdings: [...holdings, ...pluginHoldings(file, levels)],
@@ -101,13 +104,25 @@ function holdingOf(
 function read({ kind, flag, takes, fits }: Setting, given: unknown): unknown {
   if (given === undefined) return undefined
   const text = String(given)
-  const value = kind === 'number' ? numberOf(text) : given
+  const value = kind === 'number' ? numberOf(text) : kind === 'map' ? mapOf(textsOf(given)) : given
   if (fits(value)) return value
   throw new UsageError(`--${flag} takes ${takes}, not ${text.slice(0, 40)}`)
 }
 
 function numberOf(text: string): number {
   return text.trim() === '' ? Number.NaN : Number(text)
+}
+
+/** `NAME=VALUE`; a name that is given several times has all its values. Undefined: one of them is no such pair. */
+function mapOf(pairs: readonly string[]): Record<string, string | string[]> | undefined {
+  const map: Record<string, string | string[]> = {}
+  for (const pair of pairs) {
+    const [, name = '', value = ''] = /^\s*([^=]+?)\s*=\s*(.*?)\s*$/s.exec(pair) ?? []
+    if (value === '' || name === '__proto__') return undefined
+    const before = Object.hasOwn(map, name) ? map[name] : undefined
+    map[name] = before === undefined ? value : [...[before].flat(), value]
+  }
+  return map
 }
 
 /** A file may name one folder without an array. */
@@ -146,14 +161,17 @@ function withLevels(
 
 /** The options of PluginHost; they were checked by the table that they come from. */
 function optionsOf(holdings: readonly Holding[]): HostOptions {
-  const options: Record<string, unknown> = {}
-  const restart: Record<string, unknown> = {}
-  for (const { key, value } of holdings) {
-    if (served.has(key) || value === undefined) continue
-    if (key.startsWith('restart.')) restart[key.slice('restart.'.length)] = value
-    else options[key] = value
-  }
-  return { ...options, restart }
+  const given = holdings.filter(
+    ({ key, value }) => !key.includes('.') && !served.has(key) && value !== undefined,
+  )
+  const options = Object.fromEntries(given.map(({ key, value }) => [key, value]))
+  return { ...options, restart: groupOf(holdings, 'restart') }
+}
+
+/** What holds of a group of settings, by the names without the group’s. */
+function groupOf(holdings: readonly Holding[], group: string): Record<string, unknown> {
+  const given = holdings.filter(({ key, value }) => key.startsWith(`${group}.`) && value !== undefined)
+  return Object.fromEntries(given.map(({ key, value }) => [key.slice(group.length + 1), value]))
 }
 
 /** Only names of a plugin's configuration and of its variables: values may be secrets. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { describeThrown } from '@appfactory/sdk/internal'
 import { type HostOptions, internalsOf, PluginHost } from '../host.js'
 import { Readiness } from '../metrics/readiness.js'
@@ -36,8 +36,15 @@ interface Serving extends AsyncDisposable {
   load(): Promise<void>
 }
 
-/** @throws Error where the port of the metrics can't be listened on. */
-export async function startServing(streams: Streams, options: CommonOptions): Promise<Serving> {
+/**
+ * @param readMore What else SIGHUP reads again.
+ * @throws Error where the port of the metrics can't be listened on.
+ */
+export async function startServing(
+  streams: Streams,
+  options: CommonOptions,
+  readMore?: () => Promise<void>,
+): Promise<Serving> {
   const host = createHost(options)
   showProgress(streams, host, options)
   const { settings, readSettings } = options
@@ -47,7 +54,7 @@ export async function startServing(streams: Streams, options: CommonOptions): Pr
   const load = (fresh: Settings): Promise<void> => beginLoading(host, streams, fresh, readiness)
   // On a terminal, it means that the terminal was closed.
   if (!process.stdin.isTTY)
-    streams.stop.takeHangUps(() => void reload(streams, { host, settings, readSettings, load }))
+    streams.stop.takeHangUps(() => void reload(streams, { host, settings, readSettings, readMore, load }))
   warnOfMissingFolders(streams, settings)
   return {
     host,
@@ -73,16 +80,22 @@ export async function serveClient(
   { input, sequential, begin }: ServeOptions,
 ): Promise<number> {
   const stop = streams.stop.takeOver()
-  const output = process.stdout
-  // Output of a library must not reach the client.
-  Object.defineProperty(process, 'stdout', { configurable: true, get: () => process.stderr })
-  try {
+  await withStdoutTaken(async (output) => {
     await begin()
     streams.flushMs = await serveStdio(host, { input, output, sequential, stop })
+  })
+  return exitCodes.done
+}
+
+/** Runs what writes messages to stdout. Output of a library goes to stderr meanwhile: it must not reach the client. */
+export async function withStdoutTaken(run: (output: Writable) => Promise<void>): Promise<void> {
+  const output = process.stdout
+  Object.defineProperty(process, 'stdout', { configurable: true, get: () => process.stderr })
+  try {
+    await run(output)
   } finally {
     Object.defineProperty(process, 'stdout', { configurable: true, get: () => output })
   }
-  return exitCodes.done
 }
 
 /** Tells on stderr what takes long before a plugin can start, except where the log is there already. */

@@ -19,7 +19,8 @@ export interface Setting {
   key: string
   /** On the command line, without its dashes: `restart-first-delay-ms`. */
   flag: string
-  kind: 'flag' | 'text' | 'number' | 'list'
+  /** A map is `NAME=VALUE` on the command line, and an object in the file. */
+  kind: 'flag' | 'text' | 'number' | 'list' | 'map'
   /** For `--help`. */
   describe: string
   /** In words, for the error. */

@@ -45,6 +45,14 @@ function plain(value: unknown): unknown {
 }
 
 function row({ key, value, origin }: Holding): string[] {
-  const shown = Array.isArray(value) ? value.join(', ') : String(value ?? '')
+  const shown = shownValue(value)
   return [key, shown === '' ? '–' : shown, origin]
+}
+
+function shownValue(value: unknown): string {
+  if (Array.isArray(value)) return value.join(', ')
+  if (typeof value !== 'object' || value === null) return String(value ?? '')
+  return Object.entries(value)
+    .map(([name, each]) => `${name}=${String(each)}`)
+    .join(', ')
 }

@@ -1,21 +1,13 @@
 import type { LogLevel } from '../logs/levels.js'
+import { Durations } from './durations.js'
 import { type Outcome, OutcomeCounts, outcomeOf } from './outcomes.js'
-
-/** Upper bounds of the buckets of durations, in seconds. */
-export const durationBounds: readonly number[] = [
-  ...[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
-]
 
 /** The author of a plugin decides how many methods it has: only so many are told apart. */
 const mostMethods = 100
 
-/** The calls of one method. Nothing is allocated to count one. */
-export class MethodFigures {
+/** The calls of one method, and how long they took. */
+export class MethodFigures extends Durations {
   readonly outcomes = new OutcomeCounts()
-  /** How many took at most as long as each bound and longer than the one before; the last of all, longer than any. */
-  readonly buckets: Float64Array = new Float64Array(durationBounds.length + 1)
-  /** How long they took in all, in seconds. */
-  seconds = 0
 
   /** Whether it was called at all. */
   get isUsed(): boolean {
@@ -24,11 +16,7 @@ export class MethodFigures {
   }
 
   end(outcome: Outcome, ms: number): void {
-    const seconds = ms / 1000
-    let bucket = 0
-    while (seconds > (durationBounds[bucket] ?? Number.POSITIVE_INFINITY)) bucket += 1
-    this.buckets[bucket] = (this.buckets[bucket] ?? 0) + 1
-    this.seconds += seconds
+    this.add(ms)
     this.outcomes.add(outcome)
   }
 }

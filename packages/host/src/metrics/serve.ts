@@ -125,7 +125,7 @@ function text(status: number, body: string): Answer {
 }
 
 /** Makes a text anew, unless it has just been made. */
-function withRests(make: () => string): () => string {
+export function withRests(make: () => string): () => string {
   let made = ''
   let nextAt = Number.NEGATIVE_INFINITY
   return () => {

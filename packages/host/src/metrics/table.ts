@@ -2,14 +2,10 @@ import { PluginStatus } from '@appfactory/sdk'
 import { logLevels } from '../logs/levels.js'
 import type { Slot } from '../slot/slot.js'
 import type { Supervisor } from '../slot/supervisor.js'
+import { histogramSamples } from './durations.js'
 import type { LoopDelay } from './loop-delay.js'
 import { outcomes } from './outcomes.js'
-import {
-  durationBounds,
-  type FiguresByPlugin,
-  type MethodFigures,
-  type PluginFigures,
-} from './plugin-figures.js'
+import type { FiguresByPlugin, MethodFigures, PluginFigures } from './plugin-figures.js'
 import { type Family, prometheusText, type Sample } from './prometheus.js'
 import type { Requests } from './requests.js'
 
@@ -119,14 +115,13 @@ export const metrics: readonly Metric[] = [
     help: 'How long the plugin took for a call; for a stream, from its beginning to its end.',
     labels: ['plugin', 'method'],
     read: ({ figures }) =>
-      ofMethods(figures, (plugin, method, { buckets, seconds }) =>
+      ofMethods(figures, (plugin, method, durations) =>
         histogramSamples(
           [
             ['plugin', plugin],
             ['method', method],
           ],
-          buckets,
-          seconds,
+          durations,
         ),
       ),
   },
@@ -242,16 +237,4 @@ function ofMethods<Each>(
   return [...figures].flatMap(([plugin, each]) =>
     [...each.methods()].flatMap(([method, calls]) => (calls.isUsed ? read(plugin, method, calls) : [])),
   )
-}
-
-function histogramSamples(labels: Sample['labels'], buckets: Iterable<number>, seconds: number): Sample[] {
-  const samples: Sample[] = []
-  let count = 0
-  for (const bucket of buckets) {
-    const bound = durationBounds[samples.length]
-    count += bucket
-    const le = bound === undefined ? '+Inf' : String(bound)
-    samples.push({ suffix: '_bucket', labels: [...labels, ['le', le]], value: count })
-  }
-  return [...samples, { suffix: '_sum', labels, value: seconds }, { suffix: '_count', labels, value: count }]
 }

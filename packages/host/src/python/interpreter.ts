@@ -1,10 +1,11 @@
-import { existsSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
-import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
+import { existsSync, lstatSync, readlinkSync, statSync } from 'node:fs'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import type { Manifest } from '@appfactory/sdk'
 import { isPluginError, type PluginError } from '@appfactory/sdk'
 import { environmentBroken, pythonUnfit, pythonUnusable, reasonOf, requirementInvalid } from '../errors.js'
 import { isInside } from '../plugins/entry.js'
 import { pluginEnvironment } from '../plugins/environment.js'
+import { filesInPath } from '../process/path.js'
 import { askPython, type Candidate, type PythonAnswer } from './ask.js'
 import { fits, parseSpecifiers } from './version.js'
 
@@ -157,22 +158,6 @@ function* ambient(hasWish: boolean): Generator<Place> {
       yield { command: 'py', args: [`-3.${minor}`], source: `py -3.${minor}`, isMeant: false }
   for (const name of names)
     for (const command of filesInPath(name)) yield { command, source: `${name} in PATH`, isMeant: false }
-}
-
-/** All of a name: a shim that has no version set may hide one that works. */
-function filesInPath(name: string): string[] {
-  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => isAbsolute(folder))
-  const file = process.platform === 'win32' ? `${name}.exe` : name
-  // The Microsoft Store's alias opens the store where no Python is installed.
-  const real = folders.filter((folder) => !/[\\/]Microsoft[\\/]WindowsApps[\\/]?$/i.test(folder))
-  const files = real.map((folder) => join(folder, file)).filter((path) => isRegularFile(path))
-  // Where /bin is a link to /usr/bin, each would be asked and listed twice.
-  const folderOf = (path: string): string => realpathSync(dirname(path))
-  return [...new Map(files.toReversed().map((path) => [folderOf(path), path])).values()].toReversed()
-}
-
-function isRegularFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
 }
 
 /** A plugin runs in a folder of its own. */

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, test } from 'vitest'
+import { gatewaySettings } from '../../src/cli/gateway-settings.js'
 import { jsonErrorPlace } from '../../src/cli/json-error.js'
 import { type Holding, resolveSettings } from '../../src/cli/resolve.js'
 import { hostSettings, loadSettings } from '../../src/cli/settings.js'
@@ -9,7 +10,7 @@ import { PluginHost } from '../../src/host.js'
 import { defaultRestartPolicy } from '../../src/options.js'
 import { temporaryFolder } from '../fixtures/plugins.js'
 
-const table = [...hostSettings, ...loadSettings]
+const table = [...hostSettings, ...loadSettings, ...gatewaySettings]
 
 /** A file of settings; what is no text is written as JSON. */
 function fileOf(content: unknown): string {
@@ -68,6 +69,31 @@ test('paths of a file are relative to its folder, and one folder needs no array'
   expect(host).toMatchObject({ pluginsDir: [join(root, 'plugins')], logDir: '-', configDir: './config' })
 })
 
+test('options of the gateway come from flags and from the file', async () => {
+  const file = { gateway: { port: 1, models: { a: 'b' }, cors: 'https://a.example', keyFile: 'keys' } }
+  const args = {
+    model: ['gpt-4o=llm', ' a = llm/org/x=y', 'b=tts?voice=slt'],
+    voice: ['alloy=slt', 'onyx=rms', 'alloy=af'],
+    limit: ['maxBodyBytes=1000'],
+  }
+  const { gateway, host, holdings } = await resolve(file, args)
+  expect(gateway).toEqual({
+    ...{ port: 1, address: '127.0.0.1', allowOpen: false, strictModels: false, hostNames: [] },
+    ...{ publicListings: false, quietHeaders: false, openaiOnly: false, cors: ['https://a.example'] },
+    ...{ stateless: false, hear: false, mcp: false, metrics: false, publicMetrics: false },
+    keyFile: expect.stringMatching(/^(\/|\w:).*keys$/),
+    models: { 'gpt-4o': 'llm', a: 'llm/org/x=y', b: 'tts?voice=slt' },
+    voices: { alloy: ['slt', 'af'], onyx: 'rms' },
+    limits: { maxBodyBytes: '1000' },
+    ...{ wyoming: [], wyomingAddress: '127.0.0.1' },
+  })
+  expect(host).not.toHaveProperty('gateway')
+  expect(held(holdings, 'gateway.port')?.origin).toMatch(/settings\.json$/)
+  for (const model of ['llm', '=llm', 'a=', '', '__proto__=llm'])
+    await expect(resolve({}, { model: [model] })).rejects.toThrow('--model takes ALIAS=PLUGIN')
+  await expect(resolve({}, { model: ['a=b', 'a=c'] })).rejects.toThrow('--model takes')
+})
+
 test('levels of plugins come from flags and from the file, in either case', async () => {
   const file = {
     plugins: { one: { logLevel: 'ERROR', config: { key: 'secret' } }, two: { logLevel: 'INFO' } },
@@ -87,6 +113,18 @@ describe('a file that is wrong is refused with its path, and what to do', () => 
     ['an unknown key that is like none', { colour: 5 }, /unknown key "colour"\. Its keys are pluginsDir, /],
     ['an unknown key of restart', { restart: { crashes: 1 } }, /unknown key "restart\.crashes"/],
     ['a restart that is no object', { restart: [] }, /restart takes an object, not an array/],
+    [
+      'an unknown key of gateway',
+      { gateway: { ports: 1 } },
+      /unknown key "gateway\.ports"\. .*gateway\.port/,
+    ],
+    ['a gateway that is no object', { gateway: 7 }, /gateway takes an object, not 7/],
+    [
+      'aliases that are a text',
+      { gateway: { models: 'a=b' } },
+      /gateway\.models takes .* an object of these/,
+    ],
+    ['a limit that is no number', { gateway: { limits: { a: 'b' } } }, /gateway\.limits takes NAME=NUMBER/],
     ['a number as text', { maxStreams: '5' }, /maxStreams takes a whole number .* not the string "5"/],
     ['a time of 0', { callTimeoutMs: 0 }, /callTimeoutMs takes a number of ms above 0, or "Infinity"/],
     ['a flag as text', { autoLoad: 'yes' }, /autoLoad takes true or false/],

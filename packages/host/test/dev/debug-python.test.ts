@@ -167,7 +167,7 @@ describe.skipIf(python === undefined)('the debugger of Python (skipped without P
     expect(log).not.toContain('speaker: imports')
     await own.ask('continue', { threadId })
     await loaded
-    expect(log).toContain('speaker: imports')
+    await expect.poll(() => log).toContain('speaker: imports')
 
     vi.stubEnv('AF_PYTHON', findTestPython() ?? '')
     const second = hostOf(root, { inspect: 'python' })

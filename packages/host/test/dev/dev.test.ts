@@ -402,7 +402,7 @@ test('an edit of the manifest or of the configuration’s file counts; what the 
   expect(dev.count('reloaded')).toBe(1)
   writeFileSync(join(root, 'config/voice.json'), '{"mood":"merry"}')
   await dev.happened('reloaded', 2)
-  expect(dev.printed).toContain('merry')
+  await vi.waitFor(() => expect(dev.printed).toContain('merry'))
 })
 
 test('log files are written only where --log-dir says', async () => {

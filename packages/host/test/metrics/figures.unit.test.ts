@@ -1,6 +1,7 @@
 import { PluginError } from '@appfactory/sdk'
 import { expect, test } from 'vitest'
-import { durationBounds, FiguresByPlugin, PluginFigures } from '../../src/metrics/plugin-figures.js'
+import { durationBounds } from '../../src/metrics/durations.js'
+import { FiguresByPlugin, PluginFigures } from '../../src/metrics/plugin-figures.js'
 import { Requests } from '../../src/metrics/requests.js'
 
 test('a duration counts in the first bucket that it fits in, and the longest in the last', () => {

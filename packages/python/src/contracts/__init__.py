@@ -2,6 +2,12 @@
 
 from appfactory.errors import ErrorCodes, PluginError
 from contracts.base import HealthStatus, PluginBase, PluginFactory, PluginManifest, PluginStatus
+from contracts.embedding_contract import (
+    EmbeddingContract,
+    EmbeddingModel,
+    EmbeddingOptions,
+    EmbeddingResult,
+)
 from contracts.llm_contract import (
     CompletionOptions,
     CompletionResult,
@@ -27,6 +33,10 @@ __all__ = [
     "AudioFormat",
     "CompletionOptions",
     "CompletionResult",
+    "EmbeddingContract",
+    "EmbeddingModel",
+    "EmbeddingOptions",
+    "EmbeddingResult",
     "ErrorCodes",
     "FinishReason",
     "HealthStatus",

@@ -62,7 +62,10 @@ class SynthesisResult:
 
 @dataclass
 class SynthesisOptions:
-    """How to speak. `speed` and `volume` are factors, 1 is normal; `sample_rate` is in Hz."""
+    """How to speak. `speed` and `volume` are factors, 1 is normal; `sample_rate` is in Hz.
+
+    `instructions` says in words how to speak. Those that follow it list it in the manifest's `capabilities`.
+    """
 
     speed: float = 1.0
     pitch: float = 0.0
@@ -70,6 +73,7 @@ class SynthesisOptions:
     format: AudioFormat = AudioFormat.WAV
     sample_rate: Optional[int] = None
     language: Optional[str] = None
+    instructions: Optional[str] = None
 
     @classmethod
     def from_dict(cls, data: Dict[str, Any]) -> SynthesisOptions:

@@ -18,7 +18,8 @@ interface Lifecycle {
 const lifecycleSymbol: unique symbol = Symbol.for('appfactory.lifecycle') as never
 
 /**
- * The base of every plugin. Extend a contract (`TTSContract`, `STTContract`, `LLMContract`, or one of `defineContract()`)
+ * The base of every plugin. Extend a contract (`TTSContract`, `STTContract`, `LLMContract`, `EmbeddingContract`, or one of
+ * `defineContract()`)
  * rather than this class.
  */
 export abstract class PluginBase<Config = Record<string, unknown>> {

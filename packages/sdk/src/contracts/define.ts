@@ -51,12 +51,12 @@ export type DefinedContract<M extends Methods> = {
  *
  * @throws TypeError where a name breaks a rule, a schema is none of Zod 4, or JSON can't carry what it describes.
  * @example
- * const EmbeddingContract = defineContract({
- *   name: 'embedding',
+ * const VectorsContract = defineContract({
+ *   name: 'vectors',
  *   version: '1.0.0',
  *   methods: { embed: { args: z.object({ texts: z.array(z.string()) }), result: z.object({ vectors: z.array(z.array(z.number())) }) } },
  * })
- * export default class MyEmbedding extends EmbeddingContract implements ImplementationOf<typeof EmbeddingContract.definition.methods> {
+ * export default class MyVectors extends VectorsContract implements ImplementationOf<typeof VectorsContract.definition.methods> {
  *   async embed({ texts }: { texts: string[] }) { return { vectors: texts.map(toVector) } }
  *   …
  * }

@@ -3,7 +3,7 @@ import type { ContractDescriptor } from '../descriptor.js'
 import type { ContractBinding, MethodBehaviour } from './contract.js'
 
 /** Names of the contracts that come with the SDK; each has a `<name>.table.ts` and, once built, a `<name>.json`. */
-export const shippedContracts = ['tts', 'stt', 'llm'] as const
+export const shippedContracts = ['tts', 'stt', 'llm', 'embedding'] as const
 
 /**
  * The published form of a shipped contract. It is read from JSON, so that a plugin's process need not load Zod:

@@ -10,6 +10,7 @@ const options = {
   volume: z.number().min(0).optional().describe('1 is normal.'),
   language: z.string().optional().describe('BCP 47 tag, such as en-US.'),
   textType: z.enum(['text', 'ssml']).optional().describe('How to read the text. Default: text.'),
+  instructions: z.string().optional().describe('How to speak, in words: cheerfully, in a whisper…'),
   wordTimestamps: z.boolean().optional().describe('Return the time of each word.'),
   providerOptions,
 }

@@ -59,6 +59,8 @@ export interface SynthesisOptions extends CallOptions {
   language?: string | undefined
   /** How to read the text. Default: text. */
   textType?: 'text' | 'ssml' | undefined
+  /** How to speak, in words: cheerfully, in a whisper. A plugin that knows them has `instructions` in its manifest's `capabilities`. */
+  instructions?: string | undefined
   /** Whether to return when each word is spoken. Default: false. */
   wordTimestamps?: boolean | undefined
   /** Options of the engine itself, which it gets as they are. */

@@ -280,7 +280,8 @@ function itemSchema(schema: z.ZodType | undefined): unknown {
 }
 
 function wrapBare({ bare }: MethodDescriptor, answer: unknown): unknown {
-  const isBare = typeof answer !== 'object' || answer === null || isUint8Array(answer)
+  const isBare =
+    typeof answer !== 'object' || answer === null || isUint8Array(answer) || Array.isArray(answer)
   return bare && isBare ? { [bare]: answer } : answer
 }
 

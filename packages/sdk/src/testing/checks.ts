@@ -5,6 +5,7 @@ import type { ContractDescriptor } from '../descriptor.js'
 import type { Check } from './check.js'
 import { claimsCheck } from './checks/claims.js'
 import { duringCallsCheck } from './checks/during-calls.js'
+import { embeddingChecks } from './checks/embedding.js'
 import { firstChecks, lastChecks } from './checks/life.js'
 import { llmChecks } from './checks/llm.js'
 import { methodChecks } from './checks/method.js'
@@ -20,6 +21,7 @@ const shippedChecks: Record<string, (contract: ContractDescriptor) => Check[]> =
   tts: ttsChecks,
   stt: sttChecks,
   llm: llmChecks,
+  embedding: embeddingChecks,
 }
 
 /**

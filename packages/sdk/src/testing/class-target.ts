@@ -61,7 +61,7 @@ export function testManifest(plugin: TestedClass, manifest: TestManifest = {}): 
 export function asPluginClass(plugin: TestedClass): PluginClass {
   if (isPluginClass(plugin)) return plugin
   throw new TypeError(
-    'Not a plugin class: it must extend TTSContract, STTContract, LLMContract or one of defineContract()',
+    'Not a plugin class: it must extend TTSContract, STTContract, LLMContract, EmbeddingContract or one of defineContract()',
   )
 }
 

@@ -34,6 +34,8 @@ const speech = (): [WireArgs, WireArgs, WireArgs] => [
   { text: sentence.trim() },
   { text: sentence.repeat(8).trim() },
 ]
+// Without punctuation: how long a text is must not depend on how an engine splits it.
+const line = 'one more line about the fox and the dog that sleep beside the river '
 const listening = (): [WireArgs, WireArgs, WireArgs] => [
   { audio_b64: base64(1000) },
   { audio_b64: base64(500) },
@@ -57,6 +59,13 @@ const shippedSamples: Record<string, Record<string, () => [WireArgs, WireArgs, W
       { ...ask('Tell me a long story.'), ...generation, max_tokens: 512 },
     ],
     stream_chat: () => shippedOf('llm', 'chat'),
+  },
+  embedding: {
+    embed: () => [
+      { texts: ['A fox sleeps.', 'The weather today is fine.'] },
+      { texts: ['How are you today?'] },
+      { texts: Array.from({ length: 64 }, () => line.repeat(4).trim()) },
+    ],
   },
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { compileCodec } from '../../src/codec/compile.js'
+import { embeddingDefinition } from '../../src/contracts/embedding.table.js'
 import { llmDefinition } from '../../src/contracts/llm.table.js'
 import { describeContract } from '../../src/contracts/registry.js'
 import { sttDefinition } from '../../src/contracts/stt.table.js'
@@ -11,7 +12,7 @@ const table = JSON.parse(
 ) as { contract: string; method: string; args: unknown; issues: unknown }[]
 
 const methods = new Map(
-  [ttsDefinition, sttDefinition, llmDefinition]
+  [ttsDefinition, sttDefinition, llmDefinition, embeddingDefinition]
     .map((definition) => describeContract(definition))
     .flatMap(({ name, methods }) => methods.map((method) => [`${name}.${method.wire}`, method.args])),
 )

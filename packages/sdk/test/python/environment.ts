@@ -19,7 +19,7 @@ export const pythonFolder = dist
  *
  * @throws Error where the package can't be installed.
  */
-export function pythonWith(packageName: 'pytest' | 'debugpy'): string | undefined {
+export function pythonWith(packageName: 'pytest' | 'debugpy' | 'wyoming'): string | undefined {
   const python = findTestPython()
   if (python === undefined) return undefined
   const caches = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url))

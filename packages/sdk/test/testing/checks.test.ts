@@ -1,9 +1,15 @@
 import { classTarget, contractChecks, runChecks } from '@appfactory/sdk/testing'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
-import { GoodLlm, GoodOwn, GoodStt, GoodTts, OwnContract } from './good-plugins.js'
+import { GoodEmbedder, GoodLlm, GoodOwn, GoodStt, GoodTts, OwnContract } from './good-plugins.js'
 import { blockers, mutants } from './mutants.js'
 
-const contracts = { tts: 'tts', stt: 'stt', llm: 'llm', counting: OwnContract } as const
+const contracts = {
+  tts: 'tts',
+  stt: 'stt',
+  llm: 'llm',
+  embedding: 'embedding',
+  counting: OwnContract,
+} as const
 
 // The runtime logs the stack of each error that a mutant did not foresee.
 beforeAll(() => {
@@ -15,6 +21,7 @@ describe('good plugins pass all checks, and skip only what they are not capable 
     [GoodTts, []],
     [GoodStt, ['state.round_trip']],
     [GoodLlm, ['state.round_trip']],
+    [GoodEmbedder, ['state.round_trip']],
     [GoodOwn, ['state.round_trip']],
   ])('%o', async (good, skipped) => {
     const { results, ...counts } = await runChecks({ target: classTarget(good) })

@@ -4,6 +4,8 @@ import {
   type CallContext,
   type ChatMessage,
   defineContract,
+  EmbeddingContract,
+  type EmbeddingOptions,
   encodeWav,
   type GenerationOptions,
   type HealthStatus,
@@ -182,6 +184,28 @@ export class GoodLlm extends LLMContract {
 async function echo(text: string, { signal, maxTokens = 1024 }: GenerationOptions): Promise<string> {
   await delay(maxTokens > 100 ? 60 : 1, undefined, signal ? { signal } : {})
   return text
+}
+
+/** A vector of how often each of some letters is there. */
+export class GoodEmbedder extends EmbeddingContract {
+  initialize(): void {}
+  shutdown(): void {}
+  healthCheck(): HealthStatus {
+    return { status: this.status }
+  }
+  async embed(texts: string[], { dimensions = 26, signal }: EmbeddingOptions = {}): Promise<Float32Array[]> {
+    await delay(texts.length > 50 ? 60 : 1, undefined, signal ? { signal } : {})
+    return texts.map((text) =>
+      Float32Array.from({ length: dimensions }, (_, place) => lettersIn(text, place)),
+    )
+  }
+  async getModels() {
+    return [{ id: 'letters', dimensions: 26 }]
+  }
+}
+
+function lettersIn(text: string, place: number): number {
+  return text.split(String.fromCharCode(97 + place)).length - 1
 }
 
 const change = z.object({ change: z.string() })

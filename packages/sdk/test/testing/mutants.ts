@@ -9,7 +9,7 @@ import {
 } from '@appfactory/sdk'
 import { type CheckTarget, classTarget, type TestedClass } from '@appfactory/sdk/testing'
 import { type Breakage, blocking, broken, calls, changing, lax, streams } from './breakages.js'
-import { GoodLlm, GoodOwn, GoodStt, GoodTts, OwnContract } from './good-plugins.js'
+import { GoodEmbedder, GoodLlm, GoodOwn, GoodStt, GoodTts, OwnContract } from './good-plugins.js'
 
 export interface Mutant {
   /** The check that must fail, and no other. */
@@ -486,6 +486,75 @@ const llm: Mutant[] = [
   ]),
 ]
 
+/** What `embed` must not answer to two texts. */
+const wrongEmbeddings: Record<string, unknown> = {
+  fewer: [[1, 2]],
+  none: [],
+  'of several lengths': [[1, 2], [1]],
+  'without numbers': [[], []],
+  text: ['1 2', '1 2'],
+  'not a number': [
+    [1, Number.NaN],
+    [1, 2],
+  ],
+}
+
+const embedding: Mutant[] = [
+  ...each('embedding', GoodEmbedder, 'embed', calls),
+  mutant(
+    'embedding.embed.errors',
+    broken(
+      GoodEmbedder,
+      'embed',
+      (whole) =>
+        async function (texts, ...rest) {
+          if ((texts as string[]).includes('')) throw new Error('division by zero')
+          return whole.apply(this, [texts, ...rest])
+        },
+    ),
+    'an empty text',
+  ),
+  ...Object.entries(wrongEmbeddings).map(([how, answer]) =>
+    mutant(
+      'embedding.embed.result',
+      broken(GoodEmbedder, 'embed', () => () => answer),
+      how,
+    ),
+  ),
+  mutant(
+    'embedding.embed.order',
+    broken(
+      GoodEmbedder,
+      'embed',
+      (whole) =>
+        async function (...args) {
+          return ((await whole.apply(this, args)) as unknown[]).reverse()
+        },
+    ),
+  ),
+  mutant(
+    'embedding.embed.dimensions',
+    broken(
+      GoodEmbedder,
+      'embed',
+      (whole) =>
+        async function (texts, options) {
+          if ((options as { dimensions?: number }).dimensions) throw new Error('no such size')
+          return whole.apply(this, [texts, options])
+        },
+    ),
+  ),
+  mutant(
+    'embedding.get_models.result',
+    broken(GoodEmbedder, 'getModels', () => () => [{ name: 'Letters' }]),
+  ),
+  mutant('embedding.get_models.arguments', lax(GoodEmbedder, 'get_models', 'INVALID_PARAMS')),
+  mutant(
+    'embedding.get_models.unique',
+    broken(GoodEmbedder, 'getModels', () => () => [{ id: 'a' }, { id: 'a' }]),
+  ),
+]
+
 const Forgetful = defineContract({
   ...OwnContract.definition,
   methods: {
@@ -531,4 +600,4 @@ export const blockers: { fails: string[]; target: CheckTarget }[] = [
   { fails: ['llm.stream_chat.cancel'], target: broken(GoodLlm, 'streamChat', blocking.stream) },
 ]
 
-export const mutants: Mutant[] = [...life, ...tts, ...stt, ...llm, ...own]
+export const mutants: Mutant[] = [...life, ...tts, ...stt, ...llm, ...embedding, ...own]

@@ -153,12 +153,12 @@ describe('samples', () => {
 
   test('of which one is given, an array of texts, lead to others too', async () => {
     const texts = z.strictObject({ texts: z.array(z.string()).min(1) })
-    const Embedding = defineContract({
-      name: 'embedding',
+    const Measuring = defineContract({
+      name: 'measuring',
       version: '1.0.0',
       methods: { embed: { args: texts, result: z.object({ lengths: z.array(z.number()) }) } },
     })
-    class Mixing extends Embedding {
+    class Mixing extends Measuring {
       #last: string[] = []
       override initialize() {}
       override shutdown() {}
@@ -173,10 +173,10 @@ describe('samples', () => {
     }
     const report = await runChecks({
       target: classTarget(Mixing),
-      only: ['embedding.embed.*'],
+      only: ['measuring.embed.*'],
       samples: { embed: { texts: ['Hello'] } },
     })
-    expect(failuresOf(report)).toEqual(['embedding.embed.concurrent'])
+    expect(failuresOf(report)).toEqual(['measuring.embed.concurrent'])
   })
 
   test('of which one is given are all that a picky plugin takes; what that hides is told', async () => {

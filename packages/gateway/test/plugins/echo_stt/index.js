@@ -16,12 +16,12 @@ export default class Echo extends STTContract {
     const [command, code] = (options.prompt ?? '').split(' ')
     if (command === '/fail') throw new PluginError(code, `It failed with ${code}`)
     if (command === '/segments') return segmented(code, options)
-    const { sampleRate, channels, data } = decodeWav(audio)
+    const { sampleRate, channels, data } = decodeWav(audio) ?? {}
     return JSON.stringify({
       bytes: audio.length,
       sampleRate,
       channels,
-      samples: data.length / 2,
+      samples: data && data.length / 2,
       language,
       options,
     })
@@ -30,6 +30,8 @@ export default class Echo extends STTContract {
   async *transcribeStream(audio, options) {
     let pieces = 0
     for await (const _ of audio) pieces++
+    if (options.prompt === '/hang')
+      await new Promise((resolve) => options.signal.addEventListener('abort', resolve))
     yield { partial: 'one t', final: null }
     yield { partial: 'two', final: 'one' }
     if (options.prompt === '/fail') throw new PluginError('STT_TRANSCRIPTION_FAILED', 'It failed')

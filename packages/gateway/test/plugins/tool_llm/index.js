@@ -78,6 +78,9 @@ const commands = {
     yield { text: '', reasoning: 'Hm.' }
     yield { text: 'Yes.', finishReason: 'stop' }
   },
+  '/finish': async function* ([finishReason]) {
+    yield { text: 'Cut', finishReason }
+  },
   '/fail': async function* ([code, after = 0]) {
     for (let index = 0; index < Number(after); index++) yield `${index} `
     if (code === 'Error') throw new Error(`at /secret/path: ${process.env.HOME}`)
@@ -91,6 +94,10 @@ const commands = {
   '/hang': async function* (_, { signal }) {
     await rest(60_000, signal)
     yield ''
+  },
+  '/first': async function* (_, { signal }) {
+    yield 'first '
+    await rest(60_000, signal)
   },
   '/endless': async function* () {
     for (made = 0; ; made++) yield 'x'.repeat(1000)

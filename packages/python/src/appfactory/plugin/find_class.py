@@ -8,11 +8,17 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from appfactory.errors import ErrorCodes, PluginError
 from contracts.base import PluginBase
+from contracts.embedding_contract import EmbeddingContract
 from contracts.llm_contract import LLMContract
 from contracts.stt_contract import STTContract
 from contracts.tts_contract import TTSContract
 
-SHIPPED: Dict[str, type] = {"tts": TTSContract, "stt": STTContract, "llm": LLMContract}
+SHIPPED: Dict[str, type] = {
+    "tts": TTSContract,
+    "stt": STTContract,
+    "llm": LLMContract,
+    "embedding": EmbeddingContract,
+}
 
 _BASES = (PluginBase, *SHIPPED.values())
 

@@ -143,5 +143,13 @@ def preset_names() -> dict[str, Any]:
 
     import contracts
 
-    names = ("HealthStatus", "LLMContract", "PluginError", "PluginStatus", "STTContract", "TTSContract")
+    names = (
+        "EmbeddingContract",
+        "HealthStatus",
+        "LLMContract",
+        "PluginError",
+        "PluginStatus",
+        "STTContract",
+        "TTSContract",
+    )
     return {"AsyncIterator": AsyncIterator, **{name: getattr(contracts, name) for name in names}}

@@ -1,4 +1,4 @@
-"""What the three contracts share: the author's methods, their plans, and the shapes of what they return."""
+"""What the contracts share: the author's methods, their plans, and the shapes of what they return."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class _Thinking:
 
     async def get_models(self, arguments: Arguments, call: Any) -> Any:
         args, named = self.models.bind({}, [])
-        return listed(await call.invoke(self.models.function, *args, **named), "get_models", _model)
+        return listed(await call.invoke(self.models.function, *args, **named), "get_models", model_of)
 
     async def stream_complete(self, arguments: Arguments, call: Any) -> AsyncIterator[Any]:
         if self.streams is not None:
@@ -207,7 +207,8 @@ def _options(given: Values, warnings: List[str], annotation: str) -> Any:
     return as_dict(given) if takes_dicts(annotation) else make_options(CompletionOptions, given, warnings)
 
 
-def _model(model: Any) -> Values:
+def model_of(model: Any) -> Values:
+    """A model, or its id, as an item of the list."""
     values = {"id": model} if isinstance(model, str) else members_of(model)
     if values is None:
         raise TypeError(

@@ -1,0 +1,2 @@
+/// <reference types="node" preserve="true" />
+export { type McpStdioOptions, serveMcp } from './stdio.js'

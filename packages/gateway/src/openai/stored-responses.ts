@@ -1,0 +1,47 @@
+import type { ChatMessage } from '@appfactory/sdk'
+import { Kept } from '../kept.js'
+import type { GatewayLimits } from '../options.js'
+import type { ResponseBody } from './response-body.js'
+
+/** An item of an earlier answer, as clients refer to it by its id. */
+export interface StoredItem {
+  turn: ChatMessage
+  bytes: number
+}
+
+/** An answer that a client may go on from. */
+export interface StoredResponse {
+  body: ResponseBody
+  /** The conversation up to its end, without instructions. */
+  turns: readonly ChatMessage[]
+  /** The items that the conversation has by id: its own, and those that it referred to. */
+  items: ReadonlyMap<string, StoredItem>
+  /** What all of it takes, roughly. */
+  bytes: number
+}
+
+type Limits = Pick<GatewayLimits, 'storedResponses' | 'storedResponseBytes' | 'storedResponseMs'>
+
+/** Answers of `/responses`, in memory. Those of one key are not there for another. */
+export class StoredResponses {
+  readonly #limits: Limits
+  readonly #byOwner = new Map<string, Kept<StoredResponse>>()
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  /** @param owner Whose they are. */
+  of(owner: string): Kept<StoredResponse> {
+    const { storedResponses: most, storedResponseBytes: mostBytes, storedResponseMs: ms } = this.#limits
+    const known = this.#byOwner.get(owner)
+    const kept = known ?? new Kept<StoredResponse>({ most, mostBytes, ms })
+    if (!known) this.#byOwner.set(owner, kept)
+    return kept
+  }
+
+  /** Forgets all of them. */
+  clear(): void {
+    for (const kept of this.#byOwner.values()) kept.clear()
+  }
+}

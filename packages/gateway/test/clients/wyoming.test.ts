@@ -1,0 +1,53 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { PluginHost } from '@appfactory/host'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { pythonWith } from '../../../sdk/test/python/environment.js'
+import { type Gateway, serveGateway } from '../../src/index.js'
+
+const run = promisify(execFile)
+const python = pythonWith('wyoming')
+const script = fileURLToPath(new URL('home-assistant.py', import.meta.url))
+const pluginsDir = ['../plugins', '../../../../examples/plugins'].map((folder) =>
+  fileURLToPath(new URL(folder, import.meta.url)),
+)
+
+describe.skipIf(python === undefined)('the package of the Wyoming protocol, in Python', () => {
+  let host: PluginHost
+  let gateway: Gateway
+  beforeAll(async () => {
+    host = new PluginHost({ pluginsDir, projectDir: false })
+    await Promise.all(['tts_flite', 'stt_pocketsphinx', 'tool_llm'].map((name) => host.load(name)))
+    gateway = await serveGateway(host, { port: 0, wyoming: [{ port: 0 }] })
+  })
+  afterAll(async () => {
+    await gateway.close()
+    await host.close({ force: true })
+  })
+
+  it('describes, speaks, hears and is answered, as Home Assistant does', async () => {
+    const { stdout } = await run(String(python), ['-I', script, String(gateway.wyoming[0]?.port)])
+    expect(JSON.parse(stdout)).toEqual({
+      info: {
+        asr: ['stt_pocketsphinx', ['en-US'], true],
+        tts: ['tts_flite', expect.arrayContaining(['rms', 'slt']), true],
+        handle: ['tool_llm', true],
+        installed: true,
+        attribution: [expect.any(String), expect.any(String)],
+      },
+      heard: {
+        text: 'i love you',
+        language: 'en-US',
+        types: expect.arrayContaining([
+          'transcript-start',
+          'transcript-chunk',
+          'transcript',
+          'transcript-stop',
+        ]),
+      },
+      answer: { type: 'handled', text: 'turn on the light', pieces: 4 },
+      meanwhile: { seconds: expect.closeTo(4, 0) },
+    })
+  })
+})
