@@ -10,10 +10,10 @@ const help = `Usage: pnpm torture [--scenario NAME] [--seconds N] [--seed N] [--
                     [--strict] [--trace]
 
   --scenario NAME  ${names.join(', ')} (default: mixed)
-  --seconds N      how long, for mixed, loop and neighbours (default: 60)
+  --seconds N      how long, for mixed, loop, neighbours and replicas (default: 60)
   --seed N         decides everything that is left to chance (default: a new one, which is printed)
   --swaps N        for swap (default: 20)
-  --callers N      for swap, kill and loop (default: 64)
+  --callers N      for swap, kill, loop and replicas (default: 64)
   --times N        kills, hosts or lines, for kill, orphans and garbage
   --strict         a target of time that is missed counts as a broken invariant; else it is only told
   --trace          tells each fault of mixed before it comes

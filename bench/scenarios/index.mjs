@@ -12,6 +12,7 @@ import { memory } from './memory.mjs'
 import { pieces } from './pieces.mjs'
 import { ping } from './ping.mjs'
 import { pythonScenarios } from './python.mjs'
+import { replicasScenario } from './replicas.mjs'
 import { start } from './start.mjs'
 import { traces } from './traces.mjs'
 
@@ -29,6 +30,7 @@ export const scenarios = [
   longLine,
   checks,
   traces,
+  replicasScenario,
   aiSdkText,
   aiSdkSpeech,
   ...pythonScenarios,

@@ -120,12 +120,12 @@ export class Catalogue {
   failures(): [plugin: string, reason: string][] {
     return this.#options.registry
       .slots()
-      .flatMap(({ name, supervisor: { failure } }) => (failure ? [[name, failure.message]] : []))
+      .flatMap(({ name, failure }) => (failure ? [[name, failure.message]] : []))
   }
 
   /** Whether a plugin of that name, or what took its place, is loaded: it may be started again at the moment. */
   hasComeUp(name: string): boolean {
-    return this.#options.registry.find(name)?.supervisor.contract !== undefined
+    return this.#options.registry.find(name)?.contract !== undefined
   }
 
   /** Whether a plugin of that name is loaded, or being loaded. */

@@ -228,6 +228,24 @@ export function pluginStopping(name: string): PluginError {
   return new PluginError('PLUGIN_NOT_READY', `Plugin "${name}" is being unloaded`, { plugin: name })
 }
 
+/** Of a plugin that is to have several processes. */
+export function replicasKeepState(name: string, replicas: number): PluginError {
+  return new PluginError(
+    'PLUGIN_LOAD_FAILED',
+    `Plugin "${name}" keeps state (captureState), and can’t have ${replicas} replicas: each would have a state of its own. Load it with one, or allow that with "replicas": "independent" in its manifest.json`,
+    { plugin: name, replicas },
+  )
+}
+
+/** Of a state that is asked for, or given, as if there were one. */
+export function severalStates(name: string, replicas: number): PluginError {
+  return new PluginError(
+    'HOTSWAP_FAILED',
+    `Plugin "${name}" has ${replicas} replicas, each with a state of its own. Scale it to 1 first`,
+    { plugin: name, replicas },
+  )
+}
+
 export function pluginReplaced(name: string, successor: string): PluginError {
   return new PluginError(
     'PLUGIN_NOT_READY',

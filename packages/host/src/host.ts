@@ -14,7 +14,7 @@ import { withBase64 } from './base64.js'
 import { Calls } from './calls.js'
 import { Catalogue } from './catalogue.js'
 import type { Config } from './config/config.js'
-import { hostClosed, pluginAlreadyLoaded, pluginReplaced, requestCancelled } from './errors.js'
+import { hostClosed, pluginAlreadyLoaded, pluginReplaced, requestCancelled, severalStates } from './errors.js'
 import { checkContract, expectedContract, type Given, namesContract } from './expected-contract.js'
 import { createHandle, type PluginHandle } from './handle.js'
 import type { Instance } from './instance/instance.js'
@@ -32,6 +32,7 @@ import {
   type CallOptions,
   checkHostOptions,
   checkOptionNames,
+  checkReplicas,
   type InstanceLimits,
   instanceLimitsOf,
   type LoadOptions,
@@ -128,6 +129,8 @@ export interface StatusEvent {
   status: PluginStatus
   /** The status that it had before. */
   previous: PluginStatus
+  /** Of a plugin with several processes: which of them, from 1. Absent: it is the status of the plugin. */
+  place?: number
 }
 
 /** What came of a reload, by the names of the loaded plugins. */
@@ -148,6 +151,8 @@ export interface CrashEvent {
   message: string
   /** The end of what it wrote to stderr: 8 KiB at most. */
   stderr: string
+  /** Of a plugin with several processes: which of them, from 1. */
+  place?: number
 }
 
 /** A crashed plugin is being started again. */
@@ -158,6 +163,8 @@ export interface RestartEvent {
   attempt: number
   /** How long the host has waited since the crash, in ms. */
   delayMs: number
+  /** Of a plugin with several processes: which of them, from 1. */
+  place?: number
 }
 
 /** A step of a swap is over; the last ones are `confirm`, when callers have the new plugin, and `retire`. */
@@ -202,6 +209,8 @@ export interface HostStatus {
   pluginsLoaded: number
   /** Plugins that the last `discover()` found valid, or those that are loaded if they are more. */
   pluginsTotal: number
+  /** Processes that the loaded plugins are to have. */
+  replicas: number
   /** Calls and streams through handles, `call()` and `stream()`, and the requests of clients. A stream is one. */
   requestsProcessed: number
   /** How many of them failed. What a caller cancels, and a stream that its reader leaves, are not among them. */
@@ -372,11 +381,12 @@ export class PluginHost extends EventEmitter<HostEvents> {
 
   async #load(name: string, options: LoadOptions = {}, expected?: ContractBinding): Promise<PluginHandle> {
     checkOptionNames('load', options)
-    const { config = {}, env, signal } = options
+    const { config = {}, env, signal, replicas = 1 } = options
+    checkReplicas(replicas)
     if (this.#closed) throw hostClosed()
     if (signal?.aborted) throw requestCancelled(signal)
     if (this.#registry.isTaken(name)) throw pluginAlreadyLoaded(name)
-    const slot = this.#createSlot(this.#sources.byName(name, { config, env, contract: expected }))
+    const slot = this.#createSlot(this.#sources.byName(name, { config, env, contract: expected }), replicas)
     // From here on, calls to the plugin wait for it.
     this.#registry.add(slot)
     const report = timeLoad(name)
@@ -385,7 +395,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       const handle = this.#handle(slot, contract)
       this.#registry.opened(slot, name)
       this.#catalogue.loadEnded(name)
-      this.#logs.launcher('INFO', 'plugin loaded', { plugin: name, version: manifest.version })
+      this.#logs.launcher('INFO', 'plugin loaded', { plugin: name, version: manifest.version, replicas })
       report(contract.name)
       return handle
     } catch (error) {
@@ -422,10 +432,29 @@ export class PluginHost extends EventEmitter<HostEvents> {
   }
 
   /**
+   * Changes how many processes of a loaded plugin share its calls, while calls go on. Resolves when further ones are ready. Those
+   * that are too many get no calls any more, and end once their calls, streams and sessions have ended, or after
+   * `retireTimeoutMs`.
+   *
+   * @param replicas A whole number from 1 to 64.
+   * @throws PluginError PLUGIN_NOT_FOUND or PLUGIN_NOT_READY; PLUGIN_LOAD_FAILED where the plugin keeps state and its manifest does
+   *   not say `"replicas": "independent"`; else why a process could not be started, as `load` does: there are as many as before
+   *   then. TypeError for another number.
+   * @example await host.scale('tts_flite', 4)
+   */
+  async scale(name: string, replicas: number): Promise<void> {
+    checkReplicas(replicas)
+    const slot = await this.#catalogue.slot(name)
+    await slot.scale(replicas)
+    this.#logs.launcher('INFO', 'plugin scaled', { plugin: slot.name, replicas })
+  }
+
+  /**
    * Puts another plugin of the same contract, or another version of the same one, in the place of a loaded plugin, while
    * calls go on: handles, `<contract>/<method>`, calls by the old name and calls in flight never notice. The new plugin
    * is started and probed first. State that the old one keeps (`captureState`) is carried over while new calls wait.
-   * Streams and sessions stay with the old one until they end, or until `retireTimeoutMs`.
+   * Streams and sessions stay with the old one until they end, or until `retireTimeoutMs`. Of several processes, all are replaced at
+   * once when each has its successor; each hands its state to its own.
    *
    * @param replacement A name; the same name, to start the plugin anew from its files; or the path of a folder inside
    *   a plugins folder.
@@ -610,7 +639,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * @throws PluginError PLUGIN_NOT_FOUND, PLUGIN_NOT_READY, METHOD_NOT_FOUND, HOTSWAP_FAILED or RESOURCE_EXHAUSTED.
    */
   async captureState(name: string): Promise<unknown> {
-    const instance = await (await this.#catalogue.slot(name)).ready()
+    const instance = await this.#holderOfState(name)
     return decodeState((await instance.captureState()) as WireState)
   }
 
@@ -620,8 +649,15 @@ export class PluginHost extends EventEmitter<HostEvents> {
    * @throws PluginError PLUGIN_NOT_FOUND, PLUGIN_NOT_READY, METHOD_NOT_FOUND, HOTSWAP_FAILED or RESOURCE_EXHAUSTED.
    */
   async restoreState(name: string, state: unknown): Promise<void> {
-    const instance = await (await this.#catalogue.slot(name)).ready()
+    const instance = await this.#holderOfState(name)
     await instance.restoreState(encodeState(state, this.#limits.maxStateBytes))
+  }
+
+  async #holderOfState(name: string): Promise<Instance> {
+    const slot = await this.#catalogue.slot(name)
+    const { count } = slot.places
+    if (count > 1) throw severalStates(slot.name, count)
+    return slot.ready()
   }
 
   /** How one plugin is doing. One that is not loaded is UNLOADED. */
@@ -650,6 +686,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       uptimeSeconds: rounded((performance.now() - this.#started) / 1000),
       pluginsLoaded: this.#registry.size,
       pluginsTotal: this.#catalogue.total,
+      replicas: this.#registry.slots().reduce((sum, { places }) => sum + places.count, 0),
       requestsProcessed: total,
       errors,
       memoryMb: process.memoryUsage.rss() / 1e6,
@@ -723,22 +760,24 @@ export class PluginHost extends EventEmitter<HostEvents> {
     return () => packages.find()
   }
 
-  #createSlot(source: Source): Slot {
+  #createSlot(source: Source, replicas: number): Slot {
+    const where = (place: number | undefined): { place?: number } => (place === undefined ? {} : { place })
     const slot: Slot = new Slot({
-      source,
+      ...{ source, replicas },
       restartPolicy: this.#restartPolicy,
       limits: this.#slotLimits,
       events: {
-        status: (status, previous) => this.#announce('status', { plugin: slot.name, status, previous }),
-        crash: ({ message, data }) => {
+        status: (status, previous, place) =>
+          this.#announce('status', { plugin: slot.name, status, previous, ...where(place) }),
+        crash: ({ message, data }, place) => {
           const { plugin = slot.name, stderr = '' } = (data ?? {}) as { plugin?: string; stderr?: string }
           this.#figures.of(plugin).crashes += 1
           reportCrash(plugin)
-          this.#announce('crash', { plugin, message, stderr })
+          this.#announce('crash', { plugin, message, stderr, ...where(place) })
         },
-        restart: (attempt, delayMs) => {
+        restart: (attempt, delayMs, place) => {
           this.#figures.of(slot.name).restarts += 1
-          this.#announce('restart', { plugin: slot.name, attempt, delayMs })
+          this.#announce('restart', { plugin: slot.name, attempt, delayMs, ...where(place) })
         },
         replaced: (previous) => this.#registry.renamed(slot, previous),
       },

@@ -31,6 +31,15 @@ export const size: NumberRule = {
   fits: (value) => isWhole(value, 1),
 }
 
+/** Most processes of one plugin. */
+export const maxReplicas = 64
+
+/** How many processes of a plugin there are to be. */
+export const replicaCount: NumberRule = {
+  takes: `a whole number from 1 to ${maxReplicas}`,
+  fits: (value) => isWhole(value, 1) && value <= maxReplicas,
+}
+
 /** A figure for people and programs: nobody needs more of a second, or of a millisecond, than a thousandth. */
 export function rounded(figure: number): number {
   return Math.round(figure * 1000) / 1000

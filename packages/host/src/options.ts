@@ -2,7 +2,16 @@ import { type Cancellation, defaultMaxMessageBytes, nameValue, quoted } from '@a
 import type { Config } from './config/config.js'
 import { logFormats } from './logs/formats.js'
 import { logLevels } from './logs/levels.js'
-import { checkedNumbers, count, type NumberRule, repeats, size, time, wrongNumber } from './numbers.js'
+import {
+  checkedNumbers,
+  count,
+  type NumberRule,
+  repeats,
+  replicaCount,
+  size,
+  time,
+  wrongNumber,
+} from './numbers.js'
 import { advice, wrongPluginSettings } from './plugin-settings.js'
 import type { Env } from './plugins/environment.js'
 import type { Room } from './process/backpressure.js'
@@ -165,6 +174,8 @@ export interface LoadOptions {
   env?: Env | undefined
   /** An abort ends this load, and only this one. Nothing of it is left running. */
   signal?: AbortSignal | undefined
+  /** How many processes of the plugin share its calls: a whole number from 1 to 64. `scale()` changes it later. Default: 1. */
+  replicas?: number | undefined
 }
 
 /** How a plugin is swapped for another. */
@@ -181,7 +192,7 @@ const callOptions: (keyof CallOptions)[] = ['timeoutMs', 'signal', 'retry', 'cre
 
 /** The options of each method of a host. */
 const methodOptions = {
-  load: ['config', 'env', 'signal'] satisfies (keyof LoadOptions)[],
+  load: ['config', 'env', 'signal', 'replicas'] satisfies (keyof LoadOptions)[],
   swap: ['config', 'env', 'preserveState'] satisfies (keyof SwapOptions)[],
   call: callOptions,
   stream: callOptions,
@@ -211,6 +222,12 @@ export function unknownOptionOf(method: keyof typeof methodOptions, options: obj
 export function checkOptionNames(method: keyof typeof methodOptions, options: object): void {
   const wrong = unknownOptionOf(method, options)
   if (wrong) throw wrong
+}
+
+/** @throws TypeError where there can't be that many processes of a plugin. */
+export function checkReplicas(replicas: number): void {
+  const wrong = wrongNumber({ replicas }, { replicas: replicaCount })
+  if (wrong !== undefined) throw new TypeError(wrong)
 }
 
 function notAnObject(what: string, options: unknown): TypeError {

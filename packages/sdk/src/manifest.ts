@@ -112,7 +112,11 @@ export const manifestSchema = z
       .int()
       .positive()
       .optional()
-      .describe('Most calls of asynchronous methods that run at once, for Python.'),
+      .describe('Most calls and streams that one process takes at once; the host keeps the others back.'),
+    replicas: z
+      .enum(['independent'], { error: 'must be "independent"' })
+      .optional()
+      .describe('independent: of several processes, each may have a state of its own (captureState).'),
     platforms: z
       .array(label)
       .max(mostItems.other)

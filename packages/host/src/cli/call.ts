@@ -3,6 +3,7 @@ import type { ContractDescriptor, MethodDescriptor } from '@appfactory/sdk'
 import { parseJson } from '@appfactory/sdk/internal'
 import { reasonOf } from '../errors.js'
 import type { PluginHost } from '../host.js'
+import { replicaCount } from '../numbers.js'
 import { type CommonOptions, exitCodes, print, printJson, roomIn, type Streams, write } from './output.js'
 import { isConfiguration } from './resolve.js'
 import { createHost, showProgress } from './serve.js'
@@ -16,12 +17,15 @@ interface CallCommand extends CommonOptions {
   config?: string[]
   out?: string
   timeout?: number
+  replicas?: number
 }
 
 /** `appfactory-host call PLUGIN METHOD`: loads, calls, prints, unloads. */
 export async function call(streams: Streams, options: CallCommand): Promise<number> {
   if (options.timeout !== undefined && !(options.timeout > 0))
     throw new UsageError('--timeout takes a number of ms above 0')
+  if (options.replicas !== undefined && !replicaCount.fits(options.replicas))
+    throw new UsageError(`--replicas takes ${replicaCount.takes}`)
   const args = { ...parseObject('--args', options.args), ...(await readFiles(options.file ?? [])) }
   const config = configurationOf(options.config)
   await using host = createHost(options)
@@ -44,7 +48,7 @@ async function callOnce(
   config: Record<string, unknown>,
   signal: AbortSignal,
 ): Promise<void> {
-  await host.load(options.plugin, { config })
+  await host.load(options.plugin, { config, replicas: options.replicas })
   const { contract } = await host.describe(options.plugin)
   const calling = { timeoutMs: options.timeout, signal }
   if (methodOf(contract, options.method)?.kind === 'stream' && !options.out) {

@@ -191,6 +191,7 @@ export const commands: readonly Command[] = [
       config,
       out: { kind: 'text', describe: 'File for the bytes of the result, or for the result as JSON' },
       timeout: { kind: 'number', describe: 'Longest time of the call, in ms' },
+      replicas: { kind: 'number', describe: 'Processes of the plugin, from 1 to 64' },
       json,
     },
     run: async (streams, args) => (await import('./call.js')).call(streams, args),

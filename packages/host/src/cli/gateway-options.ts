@@ -12,7 +12,8 @@ export type Values = Readonly<Record<string, unknown>>
 
 /** Which plugins are there from the start. */
 interface Loading {
-  load: readonly string[]
+  /** By name; the values mean nothing here. */
+  load: ReadonlyMap<string, unknown>
   autoLoad: boolean
 }
 
@@ -24,7 +25,7 @@ interface Loading {
 export async function gatewayOptions(
   { keyFile, limits = {}, wyoming = [], tlsCert, tlsKey, ...options }: Values,
   env: Env,
-  loading: Loading = { load: [], autoLoad: false },
+  loading: Loading = { load: new Map(), autoLoad: false },
 ): Promise<Record<string, unknown>> {
   const numbers = Object.entries(Object(limits)).map(([name, value]) => [name, Number(value)])
   const tls = await tlsOf(tlsCert, tlsKey)
@@ -46,7 +47,7 @@ function wyomingPortOf(text: string, { load, autoLoad }: Loading): { port: numbe
     throw new UsageError(`--wyoming takes PORT or PLUGIN=PORT, not ${text.slice(0, 80)}`)
   if (plugin === undefined) return { port }
   // Who asks there would find nothing.
-  if (!autoLoad && !load.includes(plugin))
+  if (!autoLoad && !load.has(plugin))
     throw new UsageError(`--wyoming ${text}: ${plugin} is not loaded; add --load ${plugin}`)
   return { port, plugin }
 }

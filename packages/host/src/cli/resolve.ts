@@ -16,8 +16,8 @@ export interface Holding {
 /** What holds for a command. */
 export interface Settings {
   host: HostOptions
-  /** Plugins to load at start-up. */
-  load: readonly string[]
+  /** Plugins to load at start-up, each with how many processes it is to have, where that is said. */
+  load: ReadonlyMap<string, number | undefined>
   autoLoad: boolean
   /** Options of the gateway, by their names. */
   gateway: Readonly<Record<string, unknown>>
@@ -55,7 +55,7 @@ export async function resolveSettings(
   const byKey = new Map(holdings.map(({ key, value }) => [key, value]))
   return {
     host: { ...optionsOf(holdings), plugins },
-    load: textsOf(byKey.get('load')),
+    load: new Map(textsOf(byKey.get('load')).map(loadOf)),
     autoLoad: byKey.get('autoLoad') === true,
     gateway: groupOf(holdings, 'gateway'),
     metrics: metricsOf(byKey),
@@ -67,6 +67,12 @@ export async function resolveSettings(
 /** Whether a value of `--config` is a plugin's configuration, and not the name of a file. */
 export function isConfiguration(value: string): boolean {
   return value.trimStart().startsWith('{')
+}
+
+/** `tts_flite=4` */
+function loadOf(text: string): [plugin: string, replicas: number | undefined] {
+  const [plugin = '', replicas] = text.split('=')
+  return [plugin, replicas === undefined ? undefined : Number(replicas)]
 }
 
 function metricsOf(values: ReadonlyMap<string, unknown>): Settings['metrics'] {

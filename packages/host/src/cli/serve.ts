@@ -129,11 +129,13 @@ async function beginLoading(
   const { catalogue, logs, isClosed } = internalsOf(host)
   readiness.starting()
   const all = settings.autoLoad ? await host.list().catch(failed) : []
-  const wanted = new Set([...settings.load, ...(all ?? []).map(({ name }) => name)])
+  const wanted = new Set([...settings.load.keys(), ...(all ?? []).map(({ name }) => name)])
   // At a reload, some are loaded already.
   const names = [...wanted].filter((name) => !catalogue.isLoaded(name))
+  for (const [name, replicas] of settings.load)
+    if (replicas !== undefined && !names.includes(name)) host.scale(name, replicas).catch(say)
   const loads = names.map((name) => {
-    const loading = host.load(name)
+    const loading = host.load(name, { replicas: settings.load.get(name) })
     readiness.expect(name, loading)
     return loading.catch(say)
   })

@@ -1,5 +1,5 @@
 import type { HostOptions } from '../host.js'
-import type { NumberRule } from '../numbers.js'
+import { type NumberRule, replicaCount } from '../numbers.js'
 import {
   defaultInstanceLimits,
   defaultRestartPolicy,
@@ -148,9 +148,9 @@ export const hostSettings: readonly Setting[] = [
 export const loadSettings: readonly Setting[] = [
   {
     ...{ key: 'load', flag: 'load', kind: 'list', default: [], isPath: false, isLimit: false },
-    describe: 'Plugin to load at start-up (repeatable)',
-    takes: 'an array of names of plugins',
-    fits: (value) => Array.isArray(value) && value.every((name) => typeof name === 'string'),
+    describe: 'Plugin to load at start-up, or PLUGIN=N: with N processes (repeatable)',
+    takes: `an array of names of plugins, each with or without =N, where N is ${replicaCount.takes}`,
+    fits: (value) => Array.isArray(value) && value.every(isLoad),
   },
   {
     ...{ key: 'autoLoad', flag: 'auto-load', kind: 'flag', default: false, isPath: false, isLimit: false },
@@ -185,6 +185,14 @@ export const loadSettings: readonly Setting[] = [
     fits: (value) => typeof value === 'string' && value !== '',
   },
 ]
+
+/** `tts_flite` and `tts_flite=4` */
+function isLoad(value: unknown): boolean {
+  if (typeof value !== 'string') return false
+  const [name, replicas, ...more] = value.split('=')
+  if (replicas === undefined) return true
+  return name !== '' && more.length === 0 && /^\d{1,4}$/.test(replicas) && replicaCount.fits(Number(replicas))
+}
 
 function other(key: string, { flag = kebab(key), isPath = false, ...described }: Described): Setting {
   const { takes = '', fits = () => false } = kinds[key] ?? {}

@@ -1,6 +1,7 @@
 import { PluginStatus } from '@appfactory/sdk'
 import { logLevels } from '../logs/levels.js'
 import type { Slot } from '../slot/slot.js'
+import type { Supervisor } from '../slot/supervisor.js'
 import { histogramSamples } from './durations.js'
 import type { LoopDelay } from './loop-delay.js'
 import { outcomes } from './outcomes.js'
@@ -80,12 +81,23 @@ export const metrics: readonly Metric[] = [
   metric(
     'appfactory_plugin_memory_bytes',
     'gauge',
-    'Memory of the plugin’s process, by its last health check.',
+    'Memory of the plugin’s processes, by their last health checks.',
     ['plugin'],
     ({ slots }) =>
-      slots.flatMap(({ name, instance }): Value[] =>
-        instance?.memoryMb === undefined ? [] : [[Math.round(instance.memoryMb * 1e6), name]],
-      ),
+      slots.flatMap(({ name, places }): Value[] => {
+        const known = places.instances.flatMap(({ memoryMb }) => memoryMb ?? [])
+        return known.length === 0 ? [] : [[Math.round(known.reduce((sum, mb) => sum + mb) * 1e6), name]]
+      }),
+  ),
+  ofPlaces(
+    'appfactory_place_up',
+    '1 where this process of the plugin serves, 0 where it starts, has crashed or has failed.',
+    ({ serving }) => (serving ? 1 : 0),
+  ),
+  ofPlaces(
+    'appfactory_place_calls_in_flight',
+    'Calls and streams that this process of the plugin is working on.',
+    ({ instance }) => (instance ? instance.callsInFlight + instance.openStreams : 0),
   ),
   metric(
     'appfactory_calls_total',
@@ -126,7 +138,7 @@ export const metrics: readonly Metric[] = [
   metric(
     'appfactory_calls_queued',
     'gauge',
-    'Calls that wait for a start, a restart or a swap.',
+    'Calls that wait for a start, a restart, a swap, or a process that takes another one.',
     ['plugin'],
     ({ slots }) => slots.map(({ name, router }) => [router.queuedCalls, name]),
   ),
@@ -205,6 +217,15 @@ function ofPlugins(
 ): Metric {
   return metric(name, type, help, ['plugin'], ({ figures }) =>
     [...figures].map(([plugin, each]) => [read(each), plugin]),
+  )
+}
+
+/** A gauge with one value for each process that a loaded plugin is to have. */
+function ofPlaces(name: string, help: string, read: (place: Supervisor) => number): Metric {
+  return metric(name, 'gauge', help, ['plugin', 'place'], ({ slots }) =>
+    slots.flatMap((slot) =>
+      slot.places.all.map((place, index): Value => [read(place), slot.name, String(index + 1)]),
+    ),
   )
 }
 

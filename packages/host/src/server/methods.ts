@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import type { PluginHost } from '../host.js'
+import { maxReplicas } from '../numbers.js'
 import { environmentKey } from '../plugins/environment.js'
 import { type CallContext, callParams, callPlugin, invalidParams } from './calls.js'
 import {
@@ -40,6 +41,8 @@ export interface ServerMethod {
   run(params: never, context: ServerContext): unknown
 }
 
+const replicaCount = z.int().min(1).max(maxReplicas)
+
 const configuration = z.record(z.string(), z.unknown()).optional()
 
 export const eventTypes = ['status', 'crash', 'restart', 'swap', 'log'] as const
@@ -77,12 +80,22 @@ export const serverMethods: Record<string, ServerMethod> = {
   ),
   'plugin/load': method(
     'Starts a plugin.',
-    z.strictObject({ name: z.string(), config: configuration }),
+    z.strictObject({ name: z.string(), config: configuration, replicas: replicaCount.optional() }),
     loadResult,
-    async ({ name, config }, { host, internals, call }) => {
+    async ({ name, config, replicas }, { host, internals, call }) => {
       refuseGrants('plugin/load', config)
-      await host.load(name, { config, signal: call.signal })
+      await host.load(name, { config, replicas, signal: call.signal })
       return { success: true as const, plugin: wireSummary(await internals.catalogue.summary(name)) }
+    },
+  ),
+  'plugin/scale': method(
+    'Changes how many processes of a plugin share its calls.',
+    z.strictObject({ name: z.string(), replicas: replicaCount }),
+    loadResult,
+    async ({ name, replicas }, { host, internals }) => {
+      await host.scale(name, replicas)
+      const { name: serving } = await internals.catalogue.slot(name)
+      return { success: true as const, plugin: wireSummary(await internals.catalogue.summary(serving)) }
     },
   ),
   'plugin/unload': method(

@@ -10,6 +10,7 @@ export const statusResult = z.strictObject({
   uptime_seconds: z.number(),
   plugins_loaded: z.number(),
   plugins_total: z.number(),
+  replicas: z.number(),
   requests_processed: z.number(),
   errors: z.number(),
   memory_mb: z.number(),
@@ -32,7 +33,7 @@ export const discoverResult = z.strictObject({
   ),
 })
 
-/** One plugin, in `plugin/list` and after `plugin/load`. */
+/** One plugin, in `plugin/list` and after `plugin/load` and `plugin/scale`. */
 export const pluginResult = z.strictObject({
   name: z.string(),
   version: z.string().nullable(),
@@ -44,6 +45,7 @@ export const pluginResult = z.strictObject({
   valid: z.boolean(),
   errors: z.array(z.string()),
   loaded: z.boolean(),
+  replicas: z.number(),
   status: z.string(),
   capabilities: z.array(z.string()),
 })

@@ -1,3 +1,4 @@
+import type { PluginError } from '@appfactory/sdk'
 import {
   callTimeout,
   exhausted,
@@ -13,8 +14,8 @@ import { PieceStream } from '../instance/pieces.js'
 import { type RoutedCallOptions, type SlotLimits, type WireArgs, wrongCallOption } from '../options.js'
 import { type CallTrace, callChannel, TracedCall, traceCall } from '../traces.js'
 import { timeLeft, waitUntil, within } from '../waiting.js'
+import type { Places } from './places.js'
 import { type Session, Sessions } from './sessions.js'
-import type { Supervisor } from './supervisor.js'
 
 /** While one is there, new calls wait, except those of sessions. */
 export interface Hold {
@@ -23,22 +24,30 @@ export interface Hold {
   release(): void
 }
 
-/** Decides which instance a call goes to, and when: calls wait while none serves, and follow their session. */
+/** A call that waits for an instance. */
+interface Waiter {
+  begin(instance: Instance): void
+  fail(error: PluginError): void
+}
+
+/** Decides which instance a call goes to, and when: calls wait while none has room, and follow their session. */
 export class CallRouter {
-  readonly #supervisor: Supervisor
+  readonly #places: Places
   readonly #limits: SlotLimits
   readonly #sessions = new Sessions()
-  #queued = 0
-  #hold: (Hold & { released: Promise<void> }) | undefined
+  /** In the order in which they came. */
+  readonly #waiting = new Set<Waiter>()
+  #hold: Hold | undefined
+  readonly #sessionsOf = (instance: Instance): number => this.#sessions.countOf(instance)
 
-  constructor(supervisor: Supervisor, limits: SlotLimits) {
-    this.#supervisor = supervisor
+  constructor(places: Places, limits: SlotLimits) {
+    this.#places = places
     this.#limits = limits
   }
 
   /** Calls that wait for an instance. */
   get queuedCalls(): number {
-    return this.#queued
+    return this.#waiting.size
   }
 
   get openSessions(): number {
@@ -56,7 +65,7 @@ export class CallRouter {
   #call(method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
     if (options.retry) return this.#callWithRetry(method, args, options)
     const instance = this.#free()
-    if (instance) return this.#callOn(instance, method, args, options)
+    if (instance) return this.#callIn(instance, method, args, options)
     // Sessions go on while other calls wait for a swap, or for another instance than theirs.
     const session = this.#sessionOf(method, args)
     return session
@@ -67,9 +76,16 @@ export class CallRouter {
   /** Calls a stream method by its wire name. The instance is chosen when the stream is first read, and stays. */
   stream(method: string, args: WireArgs, options: RoutedCallOptions = {}): AsyncIterableIterator<unknown> {
     let traced: TracedCall | undefined
+    let isOver = false
+    let vacate: (() => void) | undefined
+    const begin = (instance: Instance): AsyncIterator<unknown> => {
+      // One that was left while it waited does nothing.
+      if (!isOver) vacate = this.#places.occupy(instance)
+      return instance.stream(method, args, options)
+    }
     const open = (): AsyncIterator<unknown> | Promise<AsyncIterator<unknown>> => {
       const instance = this.#free()
-      return instance ? instance.stream(method, args, options) : this.#openLater(method, args, options)
+      return instance ? begin(instance) : this.#later(method, options, begin)
     }
     return new PieceStream({
       open: () => {
@@ -79,22 +95,40 @@ export class CallRouter {
         traced = new TracedCall(this.#traceOf(method, 'stream'))
         return traced.begin(open)
       },
-      onEnd: (outcome, error) => traced?.end(outcome, error),
+      onEnd: (outcome, error) => {
+        isOver = true
+        vacate?.()
+        traced?.end(outcome, error)
+      },
     })
   }
 
   /** New calls wait until the hold is released. */
   holdCalls(): Hold {
-    let open = (): void => {}
-    const released = new Promise<void>((resolve) => {
-      open = resolve
-    })
     const release = (): void => {
       this.#hold = undefined
-      open()
+      queueMicrotask(() => this.wake())
     }
-    this.#hold = { calls: 0, released, release }
+    this.#hold = { calls: 0, release }
     return this.#hold
+  }
+
+  /** Calls that wait go to what has room for them, the first one first; where nothing will have any, they fail. */
+  wake(): void {
+    if (this.#hold) return
+    for (const waiter of this.#waiting) {
+      const instance = this.#places.free(this.#sessionsOf)
+      if (!instance) break
+      this.#waiting.delete(waiter)
+      waiter.begin(instance)
+    }
+    if (this.#waiting.size === 0) return
+    const error = this.#places.whyNone
+    if (!error) return
+    for (const waiter of this.#waiting) {
+      this.#waiting.delete(waiter)
+      waiter.fail(error)
+    }
   }
 
   /** Calls that were held go on, to what serves now. */
@@ -111,9 +145,9 @@ export class CallRouter {
     const { drainTimeoutMs } = this.#limits
     const inSessions = (): number => this.#sessions.of(instance).reduce((sum, { calls }) => sum + calls, 0)
     const isDrained = (): boolean => instance.callsInFlight <= inSessions()
-    const isOver = await waitUntil(() => this.#supervisor.isClosed || isDrained(), drainTimeoutMs)
-    if (this.#supervisor.isClosed) throw pluginStopping(this.#supervisor.name)
-    if (!isOver) throw notDrained(this.#supervisor.name, drainTimeoutMs)
+    const isOver = await waitUntil(() => this.#places.isClosed || isDrained(), drainTimeoutMs)
+    if (this.#places.isClosed) throw pluginStopping(this.#places.name)
+    if (!isOver) throw notDrained(this.#places.name, drainTimeoutMs)
   }
 
   /** Whether an instance has neither calls nor streams nor sessions. */
@@ -127,32 +161,32 @@ export class CallRouter {
   }
 
   #traceOf(method: string, kind: CallTrace['kind']): CallTrace {
-    const { name, contract } = this.#supervisor
+    const { name, contract } = this.#places
     return { plugin: name, method, contract: contract?.name, kind }
   }
 
-  /** The instance that takes a call at once. */
+  /** The instance that takes a call at once. Whoever waits already comes first. */
   #free(): Instance | undefined {
-    return this.#hold ? undefined : this.#supervisor.serving
+    return this.#hold || this.#waiting.size > 0 ? undefined : this.#places.free(this.#sessionsOf)
   }
 
   /** The session that a call belongs to, whichever instance serves. Undefined: none that is known, or nothing takes calls any more. */
   #sessionOf(method: string, args: WireArgs): Session | undefined {
-    const session = this.#supervisor.isClosed ? undefined : this.#sessions.get(args['session_id'])
+    const session = this.#places.isClosed ? undefined : this.#sessions.get(args['session_id'])
     return session?.instance.sessionRole(method) ? session : undefined
   }
 
-  async #openLater(
-    method: string,
-    args: WireArgs,
-    options: RoutedCallOptions,
-  ): Promise<AsyncIterator<unknown>> {
-    return (await this.#wait(method, options)).instance.stream(method, args, options)
+  #callLater(method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
+    return this.#later(method, options, (instance, left) =>
+      this.#callIn(instance, method, args, left === undefined ? options : { ...options, timeoutMs: left }),
+    )
   }
 
-  async #callLater(method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
-    const { instance, ...rest } = await this.#wait(method, options)
-    return this.#callOn(instance, method, args, { ...options, ...rest })
+  /** Calls on an instance that has room for it. */
+  #callIn(instance: Instance, method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
+    const vacate = this.#places.occupy(instance)
+    const answer = this.#callOn(instance, method, args, options)
+    return vacate ? answer.finally(vacate) : answer
   }
 
   #callOn(instance: Instance, method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
@@ -164,7 +198,7 @@ export class CallRouter {
     // An unknown id is for the plugin to judge, unless it would match one of the plugin's own ids.
     const isTaken = this.#sessions.of(instance).some(({ id }) => id === args['session_id'])
     return isTaken
-      ? Promise.reject(this.#refused(method, noSession(this.#supervisor.name, String(args['session_id']))))
+      ? Promise.reject(this.#refused(method, noSession(this.#places.name, String(args['session_id']))))
       : instance.call(method, args, options)
   }
 
@@ -172,15 +206,15 @@ export class CallRouter {
   async #callWithRetry(method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
     const begun = performance.now()
     const { retry = 0, timeoutMs, ...others } = options
-    const { instance } = await this.#wait(method, options)
+    const instance = this.#places.serving ?? (await this.#later(method, options, (served) => served))
     const isOfSession = instance.sessionRole(method) !== undefined
-    if (isOfSession || !instance.isIdempotent(method)) throw notIdempotent(this.#supervisor.name, method)
+    if (isOfSession || !instance.isIdempotent(method)) throw notIdempotent(this.#places.name, method)
     for (let left = retry; ; left--) {
       const rest = timeoutMs === undefined ? {} : { timeoutMs: timeLeft(timeoutMs, begun) }
       try {
         return await this.#call(method, args, { ...others, ...rest })
       } catch (error) {
-        const isOver = left <= 0 || this.#supervisor.isClosed
+        const isOver = left <= 0 || this.#places.isClosed
         if (isOver || !isHostError(error, 'PLUGIN_CRASHED')) throw error
       }
     }
@@ -192,7 +226,7 @@ export class CallRouter {
     args: WireArgs,
     options: RoutedCallOptions,
   ): Promise<unknown> {
-    const { name } = this.#supervisor
+    const { name } = this.#places
     const { maxSessions } = this.#limits
     if (this.#sessions.size >= maxSessions)
       throw this.#refused(method, exhausted(name, 'maxSessions', maxSessions))
@@ -222,41 +256,53 @@ export class CallRouter {
     }
   }
 
-  /** Waits for an instance, within the call's own time. */
-  async #wait(
+  /**
+   * Does `begin` once an instance has room, within the call's own time: `left` of that, in ms. It is done at once then, so that
+   * nothing else takes the room.
+   */
+  async #later<T>(
     method: string,
     options: RoutedCallOptions,
-  ): Promise<{ instance: Instance; timeoutMs?: number }> {
-    const { name } = this.#supervisor
+    begin: (instance: Instance, left: number | undefined) => T | Promise<T>,
+  ): Promise<T> {
+    const { name } = this.#places
     const { timeoutMs } = options
     const { maxQueuedCalls } = this.#limits
-    if (this.#queued >= maxQueuedCalls)
+    if (this.#waiting.size >= maxQueuedCalls)
       throw this.#refused(method, exhausted(name, 'maxQueuedCalls', maxQueuedCalls))
     const before = performance.now()
-    this.#queued += 1
+    const waiter: Waiter = { begin: () => {}, fail: () => {} }
+    const begun = new Promise<{ work: T | Promise<T> }>((resolve, reject) => {
+      waiter.fail = reject
+      waiter.begin = (instance) => {
+        try {
+          const work = begin(instance, timeoutMs === undefined ? undefined : timeLeft(timeoutMs, before))
+          // Whoever cancels in this moment hears of that, and not of the call.
+          if (work instanceof Promise) work.catch(() => {})
+          resolve({ work })
+        } catch (error) {
+          reject(error)
+        }
+      }
+    })
+    this.#waiting.add(waiter)
     if (this.#hold) this.#hold.calls += 1
-    try {
-      const instance = await within(this.#next(), {
-        ...options,
-        late: () => callTimeout(name, 'a call', timeoutMs ?? 0),
+    this.wake()
+    const { work } = await within(begun, {
+      ...options,
+      late: () => callTimeout(name, 'a call', timeoutMs ?? 0),
+    })
+      .catch((error: unknown) => {
+        throw this.#refused(method, error)
       })
-      return timeoutMs === undefined ? { instance } : { instance, timeoutMs: timeLeft(timeoutMs, before) }
-    } catch (error) {
-      throw this.#refused(method, error)
-    } finally {
-      this.#queued -= 1
-    }
+      .finally(() => this.#waiting.delete(waiter))
+    return work
   }
 
   /** Counts a call for which no plugin is asked; returns its error. */
   #refused<E>(method: string, error: E): E {
-    this.#supervisor.source.figures.refuse(method, error)
+    this.#places.source.figures.refuse(method, error)
     return error
-  }
-
-  async #next(): Promise<Instance> {
-    while (this.#hold) await this.#hold.released
-    return this.#supervisor.ready()
   }
 }
 

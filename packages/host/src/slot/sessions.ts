@@ -16,6 +16,8 @@ export interface Session {
  */
 export class Sessions {
   readonly #sessions = new Map<string, Session>()
+  /** How many each instance has. */
+  readonly #counts = new Map<Instance, number>()
   #opening = 0
 
   /** Those that are being opened count too. */
@@ -32,6 +34,7 @@ export class Sessions {
       if (!instance.isRunning) throw pluginStopping(instance.manifest.name)
       const outer = randomUUID()
       this.#sessions.set(outer, { instance, id, calls: 0 })
+      this.#counts.set(instance, this.countOf(instance) + 1)
       return outer
     } finally {
       this.#opening -= 1
@@ -43,7 +46,15 @@ export class Sessions {
   }
 
   close(id: string): void {
+    const session = this.#sessions.get(id)
+    if (!session) return
     this.#sessions.delete(id)
+    this.#counts.set(session.instance, this.countOf(session.instance) - 1)
+  }
+
+  /** How many an instance has. */
+  countOf(instance: Instance): number {
+    return this.#counts.get(instance) ?? 0
   }
 
   of(instance: Instance): Session[] {
@@ -53,5 +64,6 @@ export class Sessions {
   /** Forgets the sessions of an instance that is gone. */
   drop(instance: Instance): void {
     for (const [id, session] of this.#sessions) if (session.instance === instance) this.#sessions.delete(id)
+    this.#counts.delete(instance)
   }
 }

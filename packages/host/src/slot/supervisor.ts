@@ -16,6 +16,8 @@ export interface SupervisorEvents {
   replaced(previous: string): void
   /** The process of an instance has ended unasked. Comes before `crash`. */
   gone(instance: Instance): void
+  /** It is in another state: calls that wait may go on, or have to end. */
+  changed(): void
 }
 
 export interface SupervisorOptions {
@@ -23,6 +25,8 @@ export interface SupervisorOptions {
   restartPolicy: RestartPolicy
   /** Between two health checks. */
   healthIntervalMs: number
+  /** Why an instance that was started must not serve here. Undefined: it may. */
+  refuse(instance: Instance): PluginError | undefined
   events: SupervisorEvents
 }
 
@@ -39,6 +43,8 @@ export interface NextInstance {
 export interface Replacement {
   /** What served before. It still runs. */
   previous: Instance | undefined
+  /** Whether `undo()` would return true. */
+  canUndo(): boolean
   /** Lets the previous instance serve again. Returns whether it does; done once, however often it is called. */
   undo(): boolean
   /** The new instance stays, whatever comes. Returns false where the replacement was undone before. */
@@ -149,6 +155,27 @@ export class Supervisor {
     return this.#state.is === 'closing' || this.#state.is === 'closed'
   }
 
+  /** Whether nothing was started yet. */
+  get isUnopened(): boolean {
+    return this.#state.is === 'unopened'
+  }
+
+  /** Whether an instance serves, or is about to. */
+  get isUp(): boolean {
+    const { is } = this.#state
+    return is === 'serving' || is === 'starting' || is === 'waiting'
+  }
+
+  /** Whether an instance serves that has not failed its last health check. */
+  get isWell(): boolean {
+    return this.#state.is === 'serving' && this.#state.health !== PluginStatus.ERROR
+  }
+
+  /** The status that was reported last: never BUSY. */
+  get reported(): PluginStatus {
+    return this.#status
+  }
+
   get status(): PluginStatus {
     // The last health check knows better than a process that merely runs.
     if (this.#state.is !== 'serving' || this.#state.health === PluginStatus.ERROR) return this.#status
@@ -186,9 +213,10 @@ export class Supervisor {
     if (this.isClosed) throw pluginStopping(this.name)
     const previous = { instance: this.instance, source: this.#source }
     let wasUndone = false
+    const isOnTrial = (): boolean => this.#state.is === 'serving' && this.#state.undo === undo
+    const isUndoable = (): boolean => isOnTrial() && previous.instance?.isRunning === true && canUndo()
     const undo = (): boolean => {
-      const isOnTrial = this.#state.is === 'serving' && this.#state.undo === undo
-      if (!isOnTrial || !previous.instance?.isRunning || !canUndo()) return wasUndone
+      if (!previous.instance || !isUndoable()) return wasUndone
       wasUndone = true
       this.#take(previous.instance, previous.source)
       return true
@@ -199,7 +227,7 @@ export class Supervisor {
     }
     this.#watchExit(instance)
     this.#take(instance, source, undo)
-    return { previous: previous.instance, undo, commit }
+    return { previous: previous.instance, canUndo: () => wasUndone || isUndoable(), undo, commit }
   }
 
   /** Nothing is started any more. What serves is let finish, and takes no new calls. */
@@ -237,10 +265,14 @@ export class Supervisor {
   async #run(state: Starting): Promise<void> {
     try {
       const instance = await this.#source.start(state.abandon.signal)
-      if (this.#state === state) {
+      const refused = this.#options.refuse(instance)
+      if (this.#state === state && !refused) {
         this.#watchExit(instance)
         this.#serve(instance)
-      } else await instance.stop().catch(() => {})
+        return
+      }
+      await instance.stop().catch(() => {})
+      if (refused) throw refused
     } catch (error) {
       if (this.#state === state) this.#startFailed(state, pluginErrorOf(error))
     }
@@ -362,6 +394,7 @@ export class Supervisor {
     if (before.is === 'serving') clearInterval(before.checks)
     if ('abandon' in before) before.abandon?.abort()
     if ('next' in before) settle(before.next, state, this.name)
+    this.#options.events.changed()
     this.#emitStatus()
   }
 

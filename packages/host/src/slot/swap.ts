@@ -17,6 +17,8 @@ export interface SwapProgress {
   durationMs: number
   /** Why it failed. Absent: it did not. */
   error?: string
+  /** Of a plugin with several processes: which of them, from 1. Absent: the step is of all at once. */
+  place?: number
 }
 
 /** What came of a swap that succeeded. */
@@ -59,8 +61,10 @@ class Swap {
   readonly #oldName: string
   #step: SwapStep = 'start'
   #heldCalls = 0
-  /** From the switch on. What it replaced is not always what served when the swap began. */
-  #replacement: Replacement | undefined
+  /** One for each place, once it is started. */
+  readonly #candidates: Instance[] = []
+  /** From the switch on. What they replaced is not always what served when the swap began. */
+  readonly #replacements: Replacement[] = []
 
   constructor(slot: Slot, options: SwapOptions) {
     this.#slot = slot
@@ -70,33 +74,48 @@ class Swap {
 
   async run(): Promise<SwapResult> {
     const begun = performance.now()
-    const { source } = this.#options
-    let candidate: Instance | undefined
     try {
-      const next = await this.#do('start', () => source.start(this.#slot.closing))
-      candidate = next
-      await this.#do('probe', () => this.#slot.unlessClosed(this.#probe(next)))
-      const { replacement, statePreserved } = await this.#switch(next)
-      await this.#do('confirm', () => this.#confirm(next, replacement))
-      const { previous } = replacement
-      if (previous) this.#retire(previous)
+      const candidates = await this.#startAll()
+      const statePreserved = await this.#switch(candidates)
+      await this.#do('confirm', () => this.#confirmAll(candidates))
+      this.#retireAll(this.#replacements.map(({ previous }) => previous))
+      const [first] = candidates
+      const [replacement] = this.#replacements
       return {
         oldPlugin: this.#oldName,
-        newPlugin: source.name,
-        oldVersion: previous?.manifest.version ?? null,
-        newVersion: next.manifest.version,
+        newPlugin: this.#options.source.name,
+        oldVersion: replacement?.previous?.manifest.version ?? null,
+        newVersion: first.manifest.version,
         statePreserved,
         durationMs: performance.now() - begun,
         heldCalls: this.#heldCalls,
       }
     } catch (error) {
-      throw this.#fail(error, candidate)
+      throw this.#fail(error)
     }
+  }
+
+  /** The places come one after the other, so that the machine has to start only one process at a time. */
+  async #startAll(): Promise<readonly [Instance, ...Instance[]]> {
+    const first = await this.#start(1)
+    const others: Instance[] = []
+    for (let place = 2; place <= this.#slot.places.count; place++) others.push(await this.#start(place))
+    return [first, ...others]
+  }
+
+  async #start(place: number): Promise<Instance> {
+    const { source } = this.#options
+    const candidate = await this.#do('start', () => source.start(this.#slot.closing), place)
+    this.#candidates.push(candidate)
+    await this.#do('probe', () => this.#slot.unlessClosed(this.#probe(candidate)), place)
+    return candidate
   }
 
   /** An ERROR before its first call would be one after it too. */
   async #probe(candidate: Instance): Promise<void> {
     await this.#checkFits(candidate)
+    const refused = this.#slot.places.refuse(candidate)
+    if (refused) throw refused
     const { status, message } = await candidate.health()
     if (status === PluginStatus.ERROR)
       throw new PluginError('PLUGIN_NOT_READY', message || 'its health is ERROR')
@@ -104,42 +123,60 @@ class Swap {
 
   /** While the first instance has yet to come, only the manifest says of which contract it will be. */
   async #checkFits(candidate: Instance): Promise<void> {
-    const { contract, source } = this.#slot.supervisor
+    const { contract, source } = this.#slot
     if (contract) return checkFits(contract, candidate.contract)
     const { manifest } = await source.inspect()
     if (manifest) checkName(manifest.contract, candidate.contract)
   }
 
-  /** Carries state over, if there is any and it is wanted, and lets the candidate serve. */
-  async #switch(candidate: Instance): Promise<{ replacement: Replacement; statePreserved: boolean }> {
-    const old = this.#slot.instance
-    if (!old?.keepsState || !this.#options.preserveState)
-      return { replacement: await this.#replace(candidate, () => true), statePreserved: false }
+  /** Carries state over, if there is any and it is wanted, and lets all candidates serve at once. Returns whether it did carry. */
+  async #switch(candidates: readonly Instance[]): Promise<boolean> {
+    const { preserveState } = this.#options
+    const pairs = this.#slot.places.all.flatMap(({ instance: old }, index) => {
+      const candidate = candidates[index]
+      return old?.keepsState && candidate && preserveState ? [{ old, candidate }] : []
+    })
+    if (pairs.length === 0) {
+      await this.#replaceAll(candidates, () => true)
+      return false
+    }
     const hold = this.#slot.router.holdCalls()
     try {
-      await this.#do('drain', () => this.#slot.router.drainCalls(old))
-      const state = await this.#do('capture', () => this.#slot.unlessClosed(old.captureState()))
-      await this.#do('restore', () => this.#slot.unlessClosed(restore(old, candidate, state)))
-      // Once the new plugin has answered a call, its state is ahead of the old one's.
-      const isUnused = (): boolean => candidate.answered === 0
-      return { replacement: await this.#replace(candidate, isUnused), statePreserved: true }
+      await this.#do('drain', () => Promise.all(pairs.map(({ old }) => this.#slot.router.drainCalls(old))))
+      const states = await this.#do('capture', () =>
+        this.#slot.unlessClosed(Promise.all(pairs.map(({ old }) => old.captureState()))),
+      )
+      const restored = () =>
+        Promise.all(pairs.map(({ old, candidate }, index) => restore(old, candidate, states[index])))
+      await this.#do('restore', () => this.#slot.unlessClosed(restored()))
+      // Once a new instance has answered a call, its state is ahead of the old one's.
+      await this.#replaceAll(candidates, () => candidates.every(({ answered }) => answered === 0))
+      return true
     } finally {
       this.#heldCalls = hold.calls
       hold.release()
     }
   }
 
-  async #replace(instance: Instance, canUndo: () => boolean): Promise<Replacement> {
+  async #replaceAll(candidates: readonly Instance[], canUndo: () => boolean): Promise<void> {
     const { source } = this.#options
-    const replacement = await this.#do('switch', () =>
-      this.#slot.supervisor.replace({ instance, source, canUndo }),
-    )
-    this.#replacement = replacement
-    return replacement
+    await this.#do('switch', () => {
+      for (const [index, place] of this.#slot.places.all.entries()) {
+        const instance = candidates[index]
+        if (instance) this.#replacements.push(place.replace({ instance, source, canUndo }))
+      }
+    })
+  }
+
+  async #confirmAll(candidates: readonly Instance[]): Promise<void> {
+    await Promise.all(candidates.map((candidate) => this.#confirm(candidate)))
+    // One may have crashed right after its answer.
+    for (const [index, replacement] of this.#replacements.entries())
+      if (!replacement.commit()) throw await candidates[index]?.ended
   }
 
   /** Only a crash undoes the switch; a health check that is late behind calls does not, nor does the end of the slot. */
-  async #confirm(candidate: Instance, replacement: Replacement): Promise<void> {
+  async #confirm(candidate: Instance): Promise<void> {
     const health = candidate.health().then(
       () => undefined,
       (error: unknown) => (isHostError(error, 'PLUGIN_CRASHED') ? candidate.ended : undefined),
@@ -147,41 +184,43 @@ class Swap {
     const watched = this.#slot.unlessClosed(Promise.race([health, candidate.ended]))
     const crash = await watched.catch(() => undefined)
     if (crash) throw crash
-    // It may have crashed right after its answer.
-    if (!replacement.commit()) throw await candidate.ended
   }
 
-  /** The old plugin goes in its own time: streams and sessions stay with it. */
-  #retire(old: Instance): void {
-    this.#do('retire', () => this.#slot.retire(old)).catch(() => {})
+  /** They go in their own time: streams and sessions stay with them. */
+  #retireAll(instances: readonly (Instance | undefined)[]): void {
+    for (const [index, instance] of instances.entries())
+      if (instance) this.#do('retire', () => this.#slot.retire(instance), index + 1).catch(() => {})
   }
 
-  /** A replacement that crashed was undone already, if it could be. */
-  #fail(cause: unknown, candidate: Instance | undefined): PluginError {
-    const old = this.#replacement?.previous
-    const wasUndone = this.#replacement?.undo() ?? false
-    const isBack = this.#replacement === undefined || wasUndone
-    const leaving = isBack ? candidate : old
-    if (leaving) void this.#slot.retire(leaving).catch(() => {})
+  /** A replacement that crashed was undone already, if it could be. The places are of one source again, whichever. */
+  #fail(cause: unknown): PluginError {
+    const wasSwitched = this.#replacements.length > 0
+    const wasUndone = wasSwitched && this.#replacements.every((replacement) => replacement.canUndo())
+    if (wasUndone) for (const replacement of this.#replacements) replacement.undo()
+    const isBack = !wasSwitched || wasUndone
+    const leaving = isBack ? this.#candidates : this.#replacements.map(({ previous }) => previous)
+    for (const instance of leaving) if (instance) void this.#slot.retire(instance).catch(() => {})
     const failure = {
       plugin: this.#oldName,
       replacement: this.#options.source.name,
       step: this.#step,
       cause,
       rollbackPerformed: wasUndone,
-      hadInstance: old !== undefined,
+      hadInstance: this.#replacements.some(({ previous }) => previous !== undefined),
     }
     return isBack ? swapFailed(failure) : swapNotUndone(failure)
   }
 
   /** Does one step, and tells how long it took. */
-  async #do<T>(step: SwapStep, work: () => T | Promise<T>): Promise<T> {
+  async #do<T>(step: SwapStep, work: () => T | Promise<T>, place?: number): Promise<T> {
     if (step !== 'retire') this.#step = step
     const begun = performance.now()
+    const which = place === undefined || this.#slot.places.count === 1 ? {} : { place }
     const tell = (error?: string): void =>
       this.#options.onProgress({
         step,
         durationMs: performance.now() - begun,
+        ...which,
         ...(error === undefined ? {} : { error }),
       })
     try {

@@ -18,6 +18,8 @@ export interface TimelineEvent {
   step?: string
   duration_ms?: number
   error?: string
+  /** Which of several processes it is about, from 1. */
+  place?: number
 }
 
 export interface LogLine {

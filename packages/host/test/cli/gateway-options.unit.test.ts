@@ -63,8 +63,8 @@ test('ports for Home Assistant, of all plugins or of one that is loaded', async 
   const given = { wyoming: ['10300', 'tts_flite=10200'] }
   const wyoming = [{ port: 10_300 }, { port: 10_200, plugin: 'tts_flite' }]
   for (const loading of [
-    { load: ['tts_flite'], autoLoad: false },
-    { load: [], autoLoad: true },
+    { load: new Map([['tts_flite', 2]]), autoLoad: false },
+    { load: new Map(), autoLoad: true },
   ])
     expect(await gatewayOptions(given, {}, loading)).toMatchObject({ wyoming })
   await expect(gatewayOptions(given, {})).rejects.toThrow('tts_flite is not loaded; add --load tts_flite')

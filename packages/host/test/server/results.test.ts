@@ -12,6 +12,7 @@ const requests: [method: string, params: object][] = [
   ['plugin/describe', { name: 'a' }],
   ['events/subscribe', { types: ['crash'] }],
   ['plugin/load', { name: 'a' }],
+  ['plugin/scale', { name: 'a', replicas: 2 }],
   ['plugin/health', { name: 'a' }],
   ['plugin/health', {}],
   ['plugin/call', { plugin: 'a', method: 'get_voices' }],

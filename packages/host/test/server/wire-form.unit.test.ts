@@ -56,7 +56,15 @@ test('a summary goes whole', () => {
       description: null,
       author: null,
     },
-    ...{ path: '/one', valid: true, errors: [], loaded: true, status: PluginStatus.READY, capabilities: [] },
+    ...{
+      path: '/one',
+      valid: true,
+      errors: [],
+      loaded: true,
+      replicas: 1,
+      status: PluginStatus.READY,
+      capabilities: [],
+    },
   }
   const { displayName, ...rest } = summary
   expect(wireSummary(summary)).toEqual({ ...rest, display_name: displayName })

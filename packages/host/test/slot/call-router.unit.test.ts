@@ -3,7 +3,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { callTimeout } from '../../src/errors.js'
 import { defaultRestartPolicy, defaultSlotLimits, type SlotLimits } from '../../src/options.js'
 import { CallRouter } from '../../src/slot/call-router.js'
-import { Supervisor } from '../../src/slot/supervisor.js'
+import { Places } from '../../src/slot/places.js'
+import type { Supervisor } from '../../src/slot/supervisor.js'
 import { FakeInstance, FakeSource, untilAborted } from '../fixtures/fake-instance.js'
 
 interface Routing {
@@ -14,8 +15,8 @@ interface Routing {
 
 function route(limits: Partial<SlotLimits> = {}): Routing {
   const source = new FakeSource()
-  const supervisor: Supervisor = new Supervisor({
-    source,
+  const places = new Places({
+    ...{ source, replicas: 1 },
     restartPolicy: { ...defaultRestartPolicy, firstDelayMs: 1 },
     healthIntervalMs: Number.POSITIVE_INFINITY,
     events: {
@@ -24,9 +25,11 @@ function route(limits: Partial<SlotLimits> = {}): Routing {
       restart: () => {},
       replaced: () => {},
       gone: (instance) => router.forget(instance),
+      changed: () => router.wake(),
     },
   })
-  const router = new CallRouter(supervisor, { ...defaultSlotLimits, ...limits })
+  const router: CallRouter = new CallRouter(places, { ...defaultSlotLimits, ...limits })
+  const supervisor = places.first
   onTestFinished(() => supervisor.close())
   return { source, supervisor, router }
 }

@@ -47,7 +47,9 @@ function supervise(
       restart: (attempt, delayMs) => tell(`restart ${attempt} after ${delayMs}`),
       replaced: (previous) => tell(`replaced ${previous}`),
       gone: ({ manifest }) => tell(`gone: ${manifest.name}`),
+      changed: () => {},
     },
+    refuse: () => undefined,
   })
   return { source, supervisor, events }
 }

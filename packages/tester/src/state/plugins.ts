@@ -80,7 +80,9 @@ function asShown(plugin: Plugin): Plugin {
 }
 
 /** What an event tells is shown at once; the list follows. */
-export function applyStatus({ type, plugin, status }: TimelineEvent): void {
+export function applyStatus({ type, plugin, status, place }: TimelineEvent): void {
+  // What one of several processes does is not what the plugin does.
+  if (place !== undefined) return
   if (type === 'crash') {
     crashed.set(plugin, Date.now() + crashShownMs)
     setTimeout(() => void refreshPlugins(), crashShownMs)

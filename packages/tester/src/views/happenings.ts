@@ -16,9 +16,9 @@ export function happenings(events: readonly TimelineEvent[]): Happening[] {
   const all: Happening[] = []
   const swaps = new Map<string, number>()
   for (const event of events) {
-    const { type, plugin, replacement, step, at } = event
+    const { type, plugin, replacement, step, at, place = 1 } = event
     const pair = `${plugin} ${replacement ?? ''}`
-    const index = type === 'swap' && step !== 'start' ? swaps.get(pair) : undefined
+    const index = type === 'swap' && (step !== 'start' || place > 1) ? swaps.get(pair) : undefined
     const begun = index === undefined ? undefined : all[index]
     if (index !== undefined && begun) {
       // The switch is what matters to whoever calls.

@@ -52,6 +52,7 @@ export function PluginHealth({ plugin: { name }, happened }: PluginHealthProps) 
             ['waiting', count(figure(details, 'queued_calls'))],
           ]}
         />
+        <Facts facts={placesOf(details)} />
       </div>
       <div class="charts">
         <Measure
@@ -99,4 +100,14 @@ export function PluginHealth({ plugin: { name }, happened }: PluginHealthProps) 
       </div>
     </div>
   )
+}
+
+/** Each of several processes, where there are several. */
+function placesOf(details: Health['details'] | undefined): [name: string, what: string][] {
+  const places = details?.['places']
+  if (!Array.isArray(places)) return []
+  return places.map(({ place, status, pid, calls_in_flight: calls = 0 }: Record<string, unknown>) => [
+    `place ${place}`,
+    pid === undefined ? `${status}` : `${status}, process ${pid}, ${calls} calls in flight`,
+  ])
 }
