@@ -209,8 +209,6 @@ export interface HostStatus {
   pluginsLoaded: number
   /** Plugins that the last `discover()` found valid, or those that are loaded if they are more. */
   pluginsTotal: number
-  /** Processes that the loaded plugins are to have. */
-  replicas: number
   /** Calls and streams through handles, `call()` and `stream()`, and the requests of clients. A stream is one. */
   requestsProcessed: number
   /** How many of them failed. What a caller cancels, and a stream that its reader leaves, are not among them. */
@@ -686,7 +684,6 @@ export class PluginHost extends EventEmitter<HostEvents> {
       uptimeSeconds: rounded((performance.now() - this.#started) / 1000),
       pluginsLoaded: this.#registry.size,
       pluginsTotal: this.#catalogue.total,
-      replicas: this.#registry.slots().reduce((sum, { places }) => sum + places.count, 0),
       requestsProcessed: total,
       errors,
       memoryMb: process.memoryUsage.rss() / 1e6,

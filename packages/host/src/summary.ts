@@ -24,8 +24,8 @@ export interface PluginSummary {
   errors: string[]
   /** Whether an instance serves. */
   loaded: boolean
-  /** How many processes it is to have. 0: it is not loaded. */
-  replicas: number
+  /** How many processes it is to have. Absent: one, or it is not loaded. */
+  replicas?: number
   /** Where it is in its life. */
   status: PluginStatus
   /** Once loaded, the wire names of the methods it implements itself, and `state`; before that, what its manifest says. */
@@ -50,7 +50,7 @@ export function summarise(
     valid,
     errors: failure === undefined ? errors : [...errors, failure],
     loaded: slot?.instance !== undefined,
-    replicas: slot?.places.count ?? 0,
+    ...(slot && slot.places.count > 1 ? { replicas: slot.places.count } : {}),
     status: slot?.status ?? (failure === undefined ? PluginStatus.UNLOADED : PluginStatus.ERROR),
     capabilities: [
       ...new Set([...(slot?.instance?.capabilities ?? []), ...declaredCapabilities(manifest?.capabilities)]),

@@ -8,7 +8,7 @@ import { keptSounds, keptTurns, messagesOf, type Times, type Turn, withoutOld } 
 
 function plugin(name: string, more: Partial<Plugin> = {}): Plugin {
   const texts = { version: '1.0.0', display_name: null, description: null, author: null }
-  const state = { valid: true, errors: [], loaded: false, replicas: 0, status: 'UNLOADED', capabilities: [] }
+  const state = { valid: true, errors: [], loaded: false, status: 'UNLOADED', capabilities: [] }
   return { name, path: `/plugins/${name}`, contract: 'tts', ...texts, ...state, ...more }
 }
 

@@ -10,7 +10,6 @@ export const statusResult = z.strictObject({
   uptime_seconds: z.number(),
   plugins_loaded: z.number(),
   plugins_total: z.number(),
-  replicas: z.number(),
   requests_processed: z.number(),
   errors: z.number(),
   memory_mb: z.number(),
@@ -45,7 +44,7 @@ export const pluginResult = z.strictObject({
   valid: z.boolean(),
   errors: z.array(z.string()),
   loaded: z.boolean(),
-  replicas: z.number(),
+  replicas: z.number().optional(),
   status: z.string(),
   capabilities: z.array(z.string()),
 })

@@ -20,14 +20,13 @@ export function wireMembers(details: object): Record<string, unknown> {
 }
 
 export function wireStatus(host: PluginHost): StatusResult {
-  const { version, uptimeSeconds, pluginsLoaded, pluginsTotal, replicas, ...rest } = host.status()
+  const { version, uptimeSeconds, pluginsLoaded, pluginsTotal, ...rest } = host.status()
   const { requestsProcessed, errors, memoryMb } = rest
   return {
     version,
     uptime_seconds: uptimeSeconds,
     plugins_loaded: pluginsLoaded,
     plugins_total: pluginsTotal,
-    replicas,
     requests_processed: requestsProcessed,
     errors,
     memory_mb: memoryMb,
