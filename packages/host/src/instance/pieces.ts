@@ -6,6 +6,8 @@ export interface PieceStreamOptions<Piece> {
   open(): AsyncIterator<unknown> | Promise<AsyncIterator<unknown>>
   /** Makes of each piece what the reader gets. Default: the piece itself. */
   map?(piece: unknown): Piece
+  /** What is to be read in place of a stream that failed before its first piece. Undefined, and by default: nothing is. */
+  again?(error: unknown): AsyncIterator<unknown> | Promise<AsyncIterator<unknown>> | undefined
   /** Called once, when the stream has ended, failed or been left, if it was begun. */
   onEnd?(outcome: Outcome, error?: unknown): void
   /** Whether its reader is the application: the stack of an error then begins there. Default: false. */
@@ -52,7 +54,18 @@ export class PieceStream<Piece = unknown> implements AsyncIterableIterator<Piece
     if (open) this.#opening = Promise.resolve(open())
     this.#source = await this.#opening
     if (!this.#source) throw new Error('The stream could not be opened')
-    return this.#source.next()
+    const first = this.#source.next()
+    return open && this.#options.again ? first.catch((error: unknown) => this.#beginAgain(error)) : first
+  }
+
+  #beginAgain(error: unknown): Promise<IteratorResult<unknown>> {
+    const opening = this.#ended ? undefined : this.#options.again?.(error)
+    if (!opening) throw error
+    this.#opening = Promise.resolve(opening)
+    return this.#opening.then((source) => {
+      this.#source = source
+      return source.next().catch((failed: unknown) => this.#beginAgain(failed))
+    })
   }
 
   readonly #give = (result: IteratorResult<unknown>): IteratorResult<Piece> => {
