@@ -14,6 +14,7 @@ export {
   type StatusEvent,
   type SwapEvent,
 } from './host.js'
+export type { Link } from './link/link.js'
 export type { LogFormat } from './logs/formats.js'
 export { type LogLevel, logLevels } from './logs/levels.js'
 export type { CallOptions, LoadOptions, RestartPolicy, SwapOptions } from './options.js'
