@@ -24,4 +24,9 @@ export interface Link {
    * other end learns why.
    */
   close(error?: PluginError): void
+  /**
+   * Told by who uses it, where it can't notice by itself that the other end has died: while `isWaiting` returns true, it makes sure
+   * that the other end lives.
+   */
+  watch?(isWaiting: () => boolean): void
 }
