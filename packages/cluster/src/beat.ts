@@ -6,6 +6,8 @@ const count = z.int().nonnegative()
 /** A loaded plugin of a node. Members that this version does not know are left out. */
 const beatPlugin = z.object({
   name: z.string().max(214),
+  /** Names that it had before swaps: calls by them still reach it. */
+  formerNames: z.array(z.string().max(214)).max(1000).optional(),
   version: z.string().max(256),
   /** Such as tts. */
   contract: z.string().max(214),

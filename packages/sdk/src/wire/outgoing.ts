@@ -166,6 +166,11 @@ export class OutgoingCalls {
     return input !== undefined
   }
 
+  /** Ends calls that are in flight, by their ids, with `error`. */
+  failSome(ids: Iterable<RequestId>, error: PluginError): void {
+    for (const id of ids) this.#reject(id, error)
+  }
+
   /** Ends all calls with `error`. With `forGood`, later ones fail with it too. */
   fail(error: PluginError, forGood = false): void {
     if (forGood) this.#closed = error

@@ -183,6 +183,11 @@ export class Peer {
     this.#writer.flush()
   }
 
+  /** Fails calls of this end, by their ids: the other end has certainly not read them. Others go on. */
+  failCalls(ids: Iterable<RequestId>, error: PluginError): void {
+    this.#outgoing.failSome(ids, error)
+  }
+
   /** Gives up the connection: calls to the other end fail with `error`, calls from it are cancelled. */
   close(error: PluginError): void {
     if (this.#isClosed) return
