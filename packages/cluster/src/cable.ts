@@ -15,6 +15,13 @@ export interface CableListener {
   connection(isUp: boolean): void
 }
 
+/** A link to a node, and what its ends have agreed on. */
+export interface Dialled {
+  readonly link: Link
+  /** Of raw bytes, where the cable has agreed on it. Absent: the node is asked over the link, where that has bytes. */
+  readonly byteNonce?: string
+}
+
 /** What a caller needs to find nodes and reach them. */
 export interface Cable {
   /** What it is, for messages: `NATS at 127.0.0.1:4222`. */
@@ -30,12 +37,12 @@ export interface Cable {
    *
    * @throws PluginError Why the node, or the cable, refuses it. With `data.lost` where nobody answers: it may be there later.
    */
-  dial(plugin: string, run: NodeRun): Promise<Link>
+  dial(plugin: string, run: NodeRun): Promise<Dialled>
   /**
    * Opens a link that may load, unload, scale and swap plugins of a node, and end it.
    *
    * @throws PluginError As `dial` does.
    */
-  admin(run: NodeRun): Promise<Link>
+  admin(run: NodeRun): Promise<Dialled>
   close(): Promise<void>
 }

@@ -1,6 +1,5 @@
 import {
   Callers,
-  type Link,
   MethodFacts,
   openPeer,
   PieceStream,
@@ -13,15 +12,14 @@ import {
 import type { ContractDescriptor, HealthStatus, Manifest, SessionRole } from '@appfactory/sdk'
 import { isPluginError, type PluginError } from '@appfactory/sdk'
 import { inputMarker, isAnswer, type Peer, type RequestOptions } from '@appfactory/sdk/internal'
-import type { NodeRun } from './cable.js'
+import type { Dialled, NodeRun } from './cable.js'
 import { healthOf, readDescription } from './described.js'
-import { callLate, crashedOn, type Lost, notDescribed, workerLost } from './errors.js'
+import { callLate, crashedOn, type Lost, notDescribed, workerLost } from './caller-errors.js'
 import { requestIdsIn } from './undelivered.js'
 
-export interface RemoteWorkerOptions {
+export interface RemoteWorkerOptions extends Dialled {
   plugin: string
   run: NodeRun
-  link: Link
   /** How long the node may take to describe the plugin, in ms. */
   connectTimeoutMs: number
   /** It has less to do. */
@@ -64,13 +62,16 @@ export class RemoteWorker implements Worker {
    * @throws PluginError Why the node does not describe the plugin; with `data.lost` where the link broke meanwhile.
    */
   static async open(options: RemoteWorkerOptions): Promise<RemoteWorker> {
-    const { link, plugin, run, connectTimeoutMs } = options
+    const { link, byteNonce, plugin, run, connectTimeoutMs } = options
     let worker: RemoteWorker | undefined
     // First, so that the worker knows what became of its calls before they fail.
-    const ended = link.closed.then((error) => worker?.#lose(error))
+    const ended = link.closed.then((error) => {
+      if (worker) worker.#lose(error)
+    })
     try {
       const peer = await openPeer(link, {
-        lost: workerLost(plugin, run.node, 'node', 'it has closed the link'),
+ byteNonce,
+ lost: workerLost(plugin, run.node, 'node', 'it has closed the link'),
       })
       const timing = {
         timeoutMs: connectTimeoutMs,
@@ -156,8 +157,9 @@ export class RemoteWorker implements Worker {
           window,
         })
         this.#streams += 1
-        return withErrors(pieces, this.#wordError)
+        return pieces
       },
+      word: this.#wordError,
       onEnd: () => {
         this.#streams -= 1
         this.#options.onFree()
@@ -257,19 +259,5 @@ export class RemoteWorker implements Worker {
     const late = (): PluginError => callLate(plugin, run.node, method, timeoutMs ?? 0)
     const observer = room && this.#callers.observe(room)
     return { timeoutMs, late, signal, cancellation, input: input?.items, observer }
-  }
-}
-
-/** Words the error that a stream fails with. */
-function withErrors(
-  pieces: AsyncIterableIterator<unknown>,
-  word: (error: unknown) => unknown,
-): AsyncIterator<unknown> {
-  const fail = (error: unknown): never => {
-    throw word(error)
-  }
-  return {
-    next: () => pieces.next().catch(fail),
-    return: async () => (await pieces.return?.()) ?? { value: undefined, done: true },
   }
 }

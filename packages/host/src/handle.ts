@@ -34,9 +34,12 @@ export type PluginHandle<Contract = unknown> = ClientOf<Contract> & HandleBase
 
 type Record_ = Record<string, unknown>
 
-/** Makes the handle of a slot, with one function for each method of the contract. */
+/** What a handle calls. */
+export type HandleTarget = Pick<Slot, 'name' | 'call' | 'stream' | 'health'>
+
+/** Makes the handle of a slot, or of whatever else calls a plugin, with one function for each method of the contract. */
 export function createHandle(
-  slot: Slot,
+  slot: HandleTarget,
   contract: ContractDescriptor,
   requests: Requests,
   unload: () => Promise<void>,
@@ -64,7 +67,7 @@ export function createHandle(
 const notMethods = new Set([...reservedNames, 'catch', 'toJSON', 'asymmetricMatch', 'nodeType', 'tagName'])
 
 /** In place of `handle.chat is not a function`, where a plugin has no such method: an error that tells which there are. */
-function methodsThatThrow(slot: Slot, contract: ContractDescriptor): object {
+function methodsThatThrow(slot: HandleTarget, contract: ContractDescriptor): object {
   const known = contract.methods.map(({ name }) => name)
   return new Proxy(Object.prototype, {
     get(target, key, handle): unknown {
@@ -77,7 +80,7 @@ function methodsThatThrow(slot: Slot, contract: ContractDescriptor): object {
   })
 }
 
-function caller(slot: Slot, method: MethodDescriptor, requests: Requests) {
+function caller(slot: HandleTarget, method: MethodDescriptor, requests: Requests) {
   const codecs = new MethodCodecs(method, { forCaller: true })
   const call = async (...given: unknown[]): Promise<unknown> => {
     requests.begin()
@@ -93,7 +96,7 @@ function caller(slot: Slot, method: MethodDescriptor, requests: Requests) {
   return call
 }
 
-function streamer(slot: Slot, method: MethodDescriptor, requests: Requests) {
+function streamer(slot: HandleTarget, method: MethodDescriptor, requests: Requests) {
   const codecs = new MethodCodecs(method, { forCaller: true })
   return (...given: unknown[]): AsyncIterableIterator<unknown> =>
     new PieceStream({

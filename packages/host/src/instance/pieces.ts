@@ -10,6 +10,8 @@ export interface PieceStreamOptions<Piece> {
   again?(error: unknown): AsyncIterator<unknown> | Promise<AsyncIterator<unknown>> | undefined
   /** Called once, when the stream has ended, failed or been left, if it was begun. */
   onEnd?(outcome: Outcome, error?: unknown): void
+  /** Makes of the error that it fails with what the reader gets. Default: the error itself. */
+  word?(error: unknown): unknown
   /** Whether its reader is the application: the stack of an error then begins there. Default: false. */
   isOutermost?: boolean
 }
@@ -77,7 +79,9 @@ export class PieceStream<Piece = unknown> implements AsyncIterableIterator<Piece
     return { value: map ? map(result.value) : (result.value as Piece), done: false }
   }
 
-  readonly #fail = (error: unknown): never => {
+  readonly #fail = (thrown: unknown): never => {
+    const { word } = this.#options
+    const error = word ? word(thrown) : thrown
     this.#end(outcomeOf(error), error)
     throw this.#options.isOutermost ? atCaller(error, this.#fail) : error
   }

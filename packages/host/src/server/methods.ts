@@ -77,9 +77,10 @@ export const serverMethods: Record<string, ServerMethod> = {
   ),
   'plugin/describe': method(
     'Returns a plugin’s manifest, and its methods with the schemas of arguments and results.',
-    z.strictObject({ name: z.string() }),
+    z.strictObject({ name: z.string(), descriptor: z.boolean().optional() }),
     describeResult,
-    ({ name }, { host, call }) => wireDescription(host, name, call.signal),
+    ({ name, descriptor = false }, { host, call }) =>
+      wireDescription(host, name, { signal: call.signal, descriptor }),
   ),
   'plugin/load': method(
     'Starts a plugin.',

@@ -70,7 +70,7 @@ export function wireSwap(result: SwapResult): SwapResultOnWire {
 export async function wireDescription(
   host: PluginHost,
   name: string,
-  signal: AbortSignal,
+  { signal, descriptor }: { signal: AbortSignal; descriptor: boolean },
 ): Promise<DescribeResult> {
   const { plugin, contract } = await host.describe(name, { signal })
   const methods = contract.methods.map(
@@ -90,6 +90,7 @@ export async function wireDescription(
     manifest: plugin.manifest,
     contract: { name: contract.name, version: contract.version, description: contract.description },
     methods,
+    ...(descriptor ? { descriptor: contract } : {}),
   }
 }
 
