@@ -36,7 +36,7 @@ export interface NatsOptions {
   /** Allows `nats://` to other machines. Default: false. */
   insecure?: boolean | undefined
   /** How long a server may take to answer, in ms. Default: 5,000. */
-  connectTimeoutMs?: number | undefined
+  connectTimeoutMs?: number
   /** Takes what its operators should know, such as that the server has known holes. Default: nobody is told. */
   onWarning?: ((text: string) => void) | undefined
 }

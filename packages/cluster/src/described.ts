@@ -26,6 +26,7 @@ const method = z.looseObject({
 
 const description = z.object({
   manifest: z.custom<Manifest>((value) => z.looseObject({ name: z.string() }).safeParse(value).success),
+  capabilities: z.array(z.string()),
   descriptor: z.object({
     name: z.string(),
     version: z.string(),
@@ -38,10 +39,21 @@ const health = z.custom<WireHealthStatus>(
   (value) => z.looseObject({ status: z.string(), message: z.string() }).safeParse(value).success,
 )
 
+/** A plugin, as its node describes it. */
+export interface Described {
+  manifest: Manifest
+  contract: ContractDescriptor
+  /** Wire names of the methods that it implements itself, and what its manifest says. */
+  capabilities: readonly string[]
+}
+
 /** @throws PluginError CONTRACT_MISMATCH for what is no answer to `plugin/describe`. */
-export function readDescription(answer: unknown): { manifest: Manifest; contract: ContractDescriptor } {
+export function readDescription(answer: unknown): Described {
   const { success, data, error } = description.safeParse(answer)
-  if (success) return { manifest: data.manifest, contract: data.descriptor }
+  if (success) {
+    const { manifest, descriptor: contract, capabilities } = data
+    return { manifest, contract, capabilities }
+  }
   const [issue] = error.issues
   throw new PluginError(
     'CONTRACT_MISMATCH',

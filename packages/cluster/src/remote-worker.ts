@@ -13,7 +13,7 @@ import type { ContractDescriptor, HealthStatus, Manifest, SessionRole } from '@a
 import { isPluginError, type PluginError } from '@appfactory/sdk'
 import { inputMarker, isAnswer, type Peer, type RequestOptions } from '@appfactory/sdk/internal'
 import type { Dialled, NodeRun } from './cable.js'
-import { healthOf, readDescription } from './described.js'
+import { type Described, healthOf, readDescription } from './described.js'
 import { callLate, crashedOn, type Lost, notDescribed, workerLost } from './caller-errors.js'
 import { requestIdsIn } from './undelivered.js'
 
@@ -36,8 +36,7 @@ export function unbegunOf(error: unknown): Unbegun {
 
 /** A plugin on a node, at the other end of a link. */
 export class RemoteWorker implements Worker {
-  readonly manifest: Manifest
-  readonly contract: ContractDescriptor
+  readonly described: Described
   readonly run: NodeRun
   /** Resolves when it takes no calls any more. Never rejects. */
   readonly ended: Promise<unknown>
@@ -90,19 +89,26 @@ export class RemoteWorker implements Worker {
   private constructor(
     options: RemoteWorkerOptions,
     peer: Peer,
-    { manifest, contract }: { manifest: Manifest; contract: ContractDescriptor },
+    described: Described,
     ended: Promise<unknown>,
   ) {
     const { link, run } = options
     this.#options = options
     this.#peer = peer
     this.run = run
-    this.manifest = manifest
-    this.contract = contract
+    this.described = described
     this.ended = ended
-    this.#facts = new MethodFacts(contract)
+    this.#facts = new MethodFacts(described.contract)
     link.watch?.(() => this.isBusy)
     for (const stream of [link.input, link.bytes]) if (stream) readWithin(this.#callers.room, stream)
+  }
+
+  get manifest(): Manifest {
+    return this.described.manifest
+  }
+
+  get contract(): ContractDescriptor {
+    return this.described.contract
   }
 
   get isRunning(): boolean {

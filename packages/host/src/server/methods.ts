@@ -79,8 +79,12 @@ export const serverMethods: Record<string, ServerMethod> = {
     'Returns a plugin’s manifest, and its methods with the schemas of arguments and results.',
     z.strictObject({ name: z.string(), descriptor: z.boolean().optional() }),
     describeResult,
-    ({ name, descriptor = false }, { host, call }) =>
-      wireDescription(host, name, { signal: call.signal, descriptor }),
+    async ({ name, descriptor = false }, { host, internals, call }) => {
+      const { described, contract } = await wireDescription(host, name, call.signal)
+      if (!descriptor) return described
+      const { capabilities } = await internals.catalogue.summary(name)
+      return { ...described, descriptor: contract, capabilities }
+    },
   ),
   'plugin/load': method(
     'Starts a plugin.',

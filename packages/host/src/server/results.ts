@@ -70,6 +70,8 @@ export const describeResult = z.strictObject({
   ),
   /** Where it is asked for: all that a client in TypeScript makes a handle of. */
   descriptor: z.custom<ContractDescriptor>().optional(),
+  /** As in `plugin/list`, where the descriptor is asked for. */
+  capabilities: z.array(z.string()).optional(),
 })
 
 export const loadResult = z.strictObject({ success: z.literal(true), plugin: pluginResult })
