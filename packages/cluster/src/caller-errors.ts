@@ -45,6 +45,13 @@ export function notDescribed(plugin: string, node: string, timeoutMs: number): P
   )
 }
 
+/** A link was opened to another run of a node than the one that is meant. */
+export function otherRun(node: string): PluginError {
+  return new PluginError('PLUGIN_NOT_READY', `Node ${node} was started again, or has a namesake. Try again`, {
+    node,
+  })
+}
+
 /** Nodes are there, and none of them has it. */
 export function onNoNode(plugin: string, nodes: readonly string[], known: readonly string[]): PluginError {
   const loaded = known.length > 0 ? `Loaded: ${listed(known)}` : 'None of them has any plugin loaded'
@@ -102,5 +109,14 @@ export function stoppedAt(
     `${what} stopped at node ${failed}: ${describeThrown(cause).message}; ${before}`,
     { ...Object(data), node: failed, nodes: done },
     { cause },
+  )
+}
+
+/** A node went while it was asked to change something. */
+export function nodeLost(node: string): PluginError {
+  return new PluginError(
+    'PLUGIN_CRASHED',
+    `Node ${node} has closed the link before it answered. Look at what it has loaded before you try again`,
+    { node, lost: 'node' },
   )
 }

@@ -1,11 +1,11 @@
 import type { Worker, Workers } from '@appfactory/host/internal'
 import { type ContractDescriptor, isPluginError, type PluginError, PluginStatus } from '@appfactory/sdk'
-import { isAnswer, listed } from '@appfactory/sdk/internal'
+import { listed } from '@appfactory/sdk/internal'
 import { leastLoaded } from './balance.js'
 import type { Beat, BeatPlugin } from './beat.js'
 import type { Cable, NodeRun } from './cable.js'
+import { clusterClosed, noWorker, onNoNode, otherRun, unloadedEverywhere } from './caller-errors.js'
 import { type Directory, keyOf, pluginOn } from './directory.js'
-import { clusterClosed, noWorker, onNoNode, unloadedEverywhere } from './caller-errors.js'
 import { mismatchOf } from './mismatch.js'
 import { RemoteWorker, unbegunOf } from './remote-worker.js'
 
@@ -37,6 +37,11 @@ interface Site {
 
 /** Between two attempts to open a link, in ms: the first wait, which doubles, and the longest. */
 const retryMs = { first: 250, longest: 5000 }
+
+/** Errors of an attempt that say nothing of the next one. */
+const passing = new Set<string | undefined>([
+  ...['PLUGIN_NOT_READY', 'PLUGIN_NOT_FOUND', 'PLUGIN_CRASHED', 'CALL_TIMEOUT', 'RESOURCE_EXHAUSTED'],
+])
 
 /** What a worker that is not well seems to have to do besides: more than any that is well. */
 const sickness = 1e9
@@ -97,7 +102,7 @@ export class RemotePlaces implements Workers {
   countRefused(): void {}
 
   late(timeoutMs: number): PluginError {
-    return noWorker(this.name, timeoutMs, this.#whyLate())
+    return noWorker(this.name, Math.round(timeoutMs), this.#whyLate())
   }
 
   unbegun(error: unknown): ReturnType<typeof unbegunOf> {
@@ -141,7 +146,10 @@ export class RemotePlaces implements Workers {
     const { worker } = site
     if (worker) {
       worker.isDoubtful = false
-      worker.otherCalls = Math.max(0, plugin.inFlight + plugin.queued - worker.callsInFlight - worker.openStreams)
+      worker.otherCalls = Math.max(
+        0,
+        plugin.inFlight + plugin.queued - worker.callsInFlight - worker.openStreams,
+      )
     } else if (isUp(plugin) && !site.isOpening && !site.retry) void this.#open(site)
   }
 
@@ -150,7 +158,11 @@ export class RemotePlaces implements Workers {
     const { plugin, cable, connectTimeoutMs, onChange } = this.#options
     site.isOpening = true
     try {
-      const dialled = await cable.dial(plugin, site.run)
+      const dialled = await cable.dial(plugin, site.run.node)
+      if (dialled.boot !== site.run.boot) {
+        dialled.link.close()
+        throw otherRun(site.run.node)
+      }
       const onFree = (): void => this.#freed(site)
       const worker = await RemoteWorker.open({ ...dialled, plugin, run: site.run, connectTimeoutMs, onFree })
       this.#adopt(site, worker)
@@ -187,8 +199,7 @@ export class RemotePlaces implements Workers {
 
   #failToOpen(site: Site, error: unknown): void {
     if (!this.#isThere(site)) return
-    const mayPass = isPluginError(error) && !isAnswer(error) && Reflect.has(Object(error.data), 'lost')
-    if (isPluginError(error) && !mayPass) site.failure = error
+    if (isPluginError(error) && !passing.has(error.codeName)) site.failure = error
     else delete site.failure
     this.#openLater(site)
   }
@@ -245,7 +256,9 @@ export class RemotePlaces implements Workers {
     const plugin = beat && pluginOn(beat, this.name)
     if (!plugin || beat.draining) return false
     const { max_concurrency: most } = worker.manifest
-    return most === undefined || worker.callsInFlight + worker.openStreams < most * Math.max(1, plugin.replicas)
+    return (
+      most === undefined || worker.callsInFlight + worker.openStreams < most * Math.max(1, plugin.replicas)
+    )
   }
 
   #loadOf(worker: RemoteWorker, sessions: number): number {
@@ -267,9 +280,9 @@ export class RemotePlaces implements Workers {
   /** Why no worker took a call in time, in a sentence. */
   #whyLate(): string {
     const { cable, directory } = this.#options
-    if (!cable.isConnected) return `${cable.name} is not connected: wait until it is there again`
+    if (!cable.isConnected) return 'NATS is not connected: wait until it is there again'
     const nodes = directory.nodes
-    if (nodes.length === 0) return `No node is there: start one, or check the namespace (${cable.name})`
+    if (nodes.length === 0) return 'No node is there: start one, or check the namespace'
     const names = listed(nodes.map(({ node }) => node))
     if (this.#sites.size === 0)
       return `${listed([...this.#gone])} had it and is not there any more; ${names} does not have it`

@@ -122,8 +122,6 @@ export class RemotePlugin implements HandleTarget {
   }
 
   #withTimeout(options: RoutedCallOptions): RoutedCallOptions {
-    return options.timeoutMs === undefined
-      ? { ...options, timeoutMs: this.#limits.callTimeoutMs }
-      : options
+    return options.timeoutMs === undefined ? { ...options, timeoutMs: this.#limits.callTimeoutMs } : options
   }
 }

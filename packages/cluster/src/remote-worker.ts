@@ -13,8 +13,8 @@ import type { ContractDescriptor, HealthStatus, Manifest, SessionRole } from '@a
 import { isPluginError, type PluginError } from '@appfactory/sdk'
 import { inputMarker, isAnswer, type Peer, type RequestOptions } from '@appfactory/sdk/internal'
 import type { Dialled, NodeRun } from './cable.js'
-import { type Described, healthOf, readDescription } from './described.js'
 import { callLate, crashedOn, type Lost, notDescribed, workerLost } from './caller-errors.js'
+import { type Described, healthOf, readDescription } from './described.js'
 import { requestIdsIn } from './undelivered.js'
 
 export interface RemoteWorkerOptions extends Dialled {
@@ -69,8 +69,8 @@ export class RemoteWorker implements Worker {
     })
     try {
       const peer = await openPeer(link, {
- byteNonce,
- lost: workerLost(plugin, run.node, 'node', 'it has closed the link'),
+        byteNonce,
+        lost: workerLost(plugin, run.node, 'node', 'it has closed the link'),
       })
       const timing = {
         timeoutMs: connectTimeoutMs,
@@ -112,7 +112,7 @@ export class RemoteWorker implements Worker {
   }
 
   get isRunning(): boolean {
-    return this.#isRunning
+    return this.#isRunning && this.#options.link.output.writable
   }
 
   get isBusy(): boolean {
