@@ -1,6 +1,6 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { PluginHost } from '@appfactory/host'
+import type { PluginSystem } from '@appfactory/host'
 import { maxTimerMs } from '@appfactory/sdk/internal'
 import { failureOf, gatewayClosing, RequestError } from './errors.js'
 import { Exchange, type Shared } from './exchange.js'
@@ -38,7 +38,7 @@ export interface GatewayHandler {
  * const handler = gatewayHandler(host, { keys: [process.env.MY_KEY] })
  * createServer(handler).on('upgrade', handler.upgrade).listen(8080, '127.0.0.1')
  */
-export function gatewayHandler(host: PluginHost, options: GatewayOptions = {}): GatewayHandler {
+export function gatewayHandler(host: PluginSystem, options: GatewayOptions = {}): GatewayHandler {
   const requests = new Requests(host, settingsOf(options))
   return Object.assign(
     (request: IncomingMessage, response: ServerResponse): void => requests.answer(request, response),
@@ -60,7 +60,7 @@ export class Requests {
   #onIdle: (() => void) | undefined
   #realtime: RealtimeServer | undefined
 
-  constructor(host: PluginHost, settings: Settings) {
+  constructor(host: PluginSystem, settings: Settings) {
     this.settings = settings
     const directory = new Directory(host, settings).open()
     const metrics = settings.metrics ? new GatewayMetrics(host) : undefined

@@ -4,7 +4,7 @@ import { createServer as createTlsServer, Server as TlsServer } from 'node:https
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createSecureContext } from 'node:tls'
-import type { PluginHost } from '@appfactory/host'
+import type { PluginSystem } from '@appfactory/host'
 import { describeThrown, systemCodeOf } from '@appfactory/sdk/internal'
 import { errorBody, RequestError } from './errors.js'
 import { requestId } from './exchange.js'
@@ -43,7 +43,7 @@ export interface Gateway extends AsyncDisposable {
  * @throws TypeError that names an option, and what Node’s `listen()` does, such as an error with the code EADDRINUSE.
  * @example await using gateway = await serveGateway(host, { port: 8080, models: { 'gpt-4o-mini': 'llm_llama' } })
  */
-export async function serveGateway(host: PluginHost, options: ServeOptions = {}): Promise<Gateway> {
+export async function serveGateway(host: PluginSystem, options: ServeOptions = {}): Promise<Gateway> {
   const { port, address, wyoming, wyomingAddress, tls, rest } = serveSettingsOf(options)
   const requests = new Requests(host, settingsOf(rest))
   const server = makeServer(requests, tls)

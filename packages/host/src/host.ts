@@ -44,6 +44,7 @@ import {
   unknownOptionOf,
 } from './options.js'
 import type { PluginSettings } from './plugin-settings.js'
+import type { PluginSystem } from './plugin-system.js'
 import { type DiscoveredPlugin, type Discovery, defaultPluginsDir } from './plugins/discovery.js'
 import type { EntryOptions } from './plugins/entry.js'
 import { type PluginPackage, ProjectPackages } from './plugins/project-packages.js'
@@ -247,7 +248,7 @@ export function internalsOf(host: PluginHost): HostInternals {
  * const tts = await host.load<TTSContract>('tts_flite', { config: { voice: 'rms' } })
  * const { audio } = await tts.synthesize('Hello')
  */
-export class PluginHost extends EventEmitter<HostEvents> {
+export class PluginHost extends EventEmitter<HostEvents> implements PluginSystem {
   readonly #limits: InstanceLimits
   readonly #sources: Sources
   readonly #slotLimits: SlotLimits

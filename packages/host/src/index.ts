@@ -20,6 +20,7 @@ export type { LogFormat } from './logs/formats.js'
 export { type LogLevel, logLevels } from './logs/levels.js'
 export type { CallOptions, LoadOptions, RestartPolicy, SwapOptions } from './options.js'
 export type { PluginSettings } from './plugin-settings.js'
+export type { PluginSystem } from './plugin-system.js'
 export type {
   DiscoveredPlugin,
   Discovery,
