@@ -4,7 +4,7 @@
 
 export { Bytes, holdsBytes } from './bytes.js'
 export { closest } from './closest.js'
-export { type Codec, compileCodec } from './codec/compile.js'
+export { type Codec, compileCodec, lazyCodec } from './codec/compile.js'
 export { firstIssues, type Issue, issuesText, nameValue } from './codec/issues.js'
 export { MethodCodecs } from './codec/method-codecs.js'
 export { configInvalid } from './config.js'
