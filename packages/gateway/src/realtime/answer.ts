@@ -7,6 +7,7 @@ import {
   type TextChunk,
   type ToolCall,
 } from '@appfactory/sdk'
+import { Resampler } from '@appfactory/sdk/internal'
 import type {
   RealtimeConversationItemAssistantMessage,
   RealtimeResponse,
@@ -15,7 +16,6 @@ import type {
 import { type Making, speechRate } from '../audio/encode.js'
 import { audioFailure } from '../audio/failure.js'
 import { AudioProblem } from '../audio/problem.js'
-import { Resampler } from '../audio/resample.js'
 import { encodeSpeech } from '../audio/thread.js'
 import { failureOf, RequestError } from '../errors.js'
 import type { Directory } from '../models.js'
