@@ -179,7 +179,7 @@ export const httpEngines: Record<Contract, EngineFacts> = {
   stt: {
     ...http,
     description: 'Transcribes audio with an HTTP API',
-    capabilities: [],
+    capabilities: ['word_timestamps', 'diarization'],
     options: [
       ...httpOptions('whisper-1'),
       texts('languages', ['en', 'de', 'es', 'fr', 'ja', 'zh'], 'Languages of the model.'),
@@ -190,11 +190,17 @@ export const httpEngines: Record<Contract, EngineFacts> = {
   llm: {
     ...http,
     description: 'Answers with a language model behind an HTTP API',
-    capabilities: ['streaming', 'seed', 'stop_sequences', 'temperature'],
+    capabilities: [
+      ...['streaming', 'seed', 'stop_sequences', 'temperature'],
+      ...['tools', 'response_format', 'image_input'],
+    ],
     options: httpOptions('gpt-4o-mini'),
     call: hello.llm,
     effect: 'asks the API',
-    otherFiles: [{ file: 'events', does: 'reads server-sent events, by which the API streams' }],
+    otherFiles: [
+      { file: 'chat', does: 'says messages, tools and pieces of answers in the API’s words' },
+      { file: 'events', does: 'reads server-sent events, by which the API streams' },
+    ],
   },
   embedding: { ...httpVectors, capabilities: ['dimensions'] },
   custom: { ...httpVectors, capabilities: ['streaming'] },
