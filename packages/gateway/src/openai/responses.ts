@@ -14,6 +14,7 @@ import { type EndStatus, Output, type ResponseEvent } from './response-output.js
 import { itemsTable, type ResponseRequest, responseTable } from './responses.table.js'
 import type { StoredItem, StoredResponse } from './stored-responses.js'
 import { responseTools } from './tools.js'
+import { streamWithLess, withLess } from './truncation.js'
 
 const readResponse = bodyReader(responseTable)
 const readItems = bodyReader(itemsTable)
@@ -38,8 +39,14 @@ export async function createResponse(exchange: Exchange): Promise<void> {
   const general = await generationOptions(exchange, sampling, target, request.maxOutputTokens)
   const options: GenerationOptions = { ...general, ...own }
   const answer = new Answer(request, conversation.isKept, (body) => conversation.keep(body, given))
-  if (request.stream) return sendStream(exchange, target.handle.streamChat(messages, options), answer)
-  answer.piece(pieceOf(await target.handle.chat(messages, options)))
+  const { handle } = target
+  const shortens = request.truncation === 'auto'
+  if (request.stream) {
+    const begin = (said: readonly ChatMessage[]) => handle.streamChat([...said], options)
+    return sendStream(exchange, shortens ? streamWithLess(messages, begin) : begin(messages), answer)
+  }
+  const ask = (said: readonly ChatMessage[]) => handle.chat([...said], options)
+  answer.piece(pieceOf(await (shortens ? withLess(messages, ask) : ask(messages))))
   exchange.sendJson(answer.end())
 }
 

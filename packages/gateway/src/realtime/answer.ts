@@ -2,7 +2,6 @@ import {
   type AudioChunk,
   type ChatMessage,
   type GenerationOptions,
-  isPluginError,
   sentencesOf,
   type TextChunk,
   type ToolCall,
@@ -21,6 +20,7 @@ import { failureOf, RequestError } from '../errors.js'
 import type { Directory } from '../models.js'
 import { contextLength, usageOf } from '../openai/generation.js'
 import { voiceOf } from '../openai/speech.js'
+import { streamWithLess } from '../openai/truncation.js'
 import type { Settings } from '../options.js'
 import type { Conversation, Item, Spoken } from './conversation.js'
 import type { AnswerSettings } from './settings.js'
@@ -140,9 +140,11 @@ export class Answer {
     if (name === undefined) throw noPlugin('answers', 'llm')
     const { handle, model: own } = await directory.llm.find(name)
     const options = await this.#options(handle.name, own)
-    const begin = (messages: readonly ChatMessage[]): Promise<Begun> =>
-      begunOf(this.#texts(handle.streamChat([...instructions, ...messages], options)))
-    const { first, texts } = await begin(said).catch((error: unknown) => forgetting(error, said, begin))
+    const pieces = streamWithLess([...instructions, ...said], (messages) =>
+      handle.streamChat([...messages], options),
+    )
+    const texts = this.#texts(pieces)
+    const first = await texts.next()
     if (!first.done) await this.#say(chained(first.value, texts))
     for (const call of this.#calls) this.#call(call)
   }
@@ -319,26 +321,6 @@ export class Answer {
       },
     }
   }
-}
-
-interface Begun {
-  first: IteratorResult<string, void>
-  texts: AsyncGenerator<string, void, undefined>
-}
-
-async function begunOf(texts: Begun['texts']): Promise<Begun> {
-  return { first: await texts.next(), texts }
-}
-
-/** Answers with less and less of what was said, if it is too long for the model. The last message stays. */
-async function forgetting(
-  error: unknown,
-  said: readonly ChatMessage[],
-  begin: (messages: readonly ChatMessage[]) => Promise<Begun>,
-): Promise<Begun> {
-  if (!isPluginError(error, 'LLM_CONTEXT_TOO_LONG') || said.length < 2) throw error
-  const rest = said.slice(Math.ceil(said.length / 2))
-  return begin(rest).catch((again: unknown) => forgetting(again, rest, begin))
 }
 
 /** Where in an answer something stands. */
