@@ -15,6 +15,8 @@ export interface Shared {
   readonly directory: Directory
   readonly mcp: McpRoute
   readonly stored: StoredResponses
+  /** Plugins that have told what an answer has used. */
+  readonly counting: Set<string>
   /** Undefined: nothing is counted. */
   readonly metrics: GatewayMetrics | undefined
 }
@@ -27,6 +29,7 @@ export class Exchange {
   readonly settings: Settings
   readonly mcp: McpRoute
   readonly stored: StoredResponses
+  readonly counting: Set<string>
   readonly metrics: GatewayMetrics | undefined
   /** What answers it, as the table of routes has it. */
   route: string | undefined
@@ -46,7 +49,7 @@ export class Exchange {
   readonly #continueFirst: boolean
 
   constructor(
-    { settings, directory, mcp, metrics, stored }: Shared,
+    { settings, directory, mcp, metrics, stored, counting }: Shared,
     request: IncomingMessage,
     response: ServerResponse,
     continueFirst: boolean,
@@ -57,6 +60,7 @@ export class Exchange {
     this.#directory = directory
     this.mcp = mcp
     this.stored = stored
+    this.counting = counting
     this.metrics = metrics
     this.#continueFirst = continueFirst
     const [path = '', query = ''] = splitUrl(request.url ?? '/')
@@ -131,6 +135,11 @@ export class Exchange {
   tellIgnored(names: readonly string[]): void {
     if (names.length > 0 && !this.settings.quietHeaders)
       this.response.setHeader('x-appfactory-ignored', names.join(', '))
+  }
+
+  /** Tells that zeros in the usage mean nothing. */
+  tellUnknownUsage(): void {
+    if (!this.settings.quietHeaders) this.response.setHeader('x-appfactory-usage', 'unknown')
   }
 
   /** Begins the answer. */

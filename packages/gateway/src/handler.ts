@@ -65,7 +65,11 @@ export class Requests {
     const directory = new Directory(host, settings).open()
     const metrics = settings.metrics ? new GatewayMetrics(host) : undefined
     const stored = new StoredResponses(settings.limits)
-    this.shared = { settings, directory, metrics, stored, mcp: new McpRoute(directory, settings) }
+    this.shared = {
+      ...{ settings, directory, metrics, stored },
+      counting: new Set(),
+      mcp: new McpRoute(directory, settings),
+    }
     this.#gate = new Gate(settings)
   }
 

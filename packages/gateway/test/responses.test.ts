@@ -70,6 +70,8 @@ describe('POST /v1/responses', () => {
       tool_choice: 'none',
     })
     expect(answer.headers['x-appfactory-ignored']).toBe('user')
+    expect(answer.headers['x-appfactory-usage']).toBeUndefined()
+    expect((await ask('/pieces 1')).headers['x-appfactory-usage']).toBe('unknown')
     expect(json(answer)).toEqual({
       id: expect.stringMatching(/^resp_[0-9a-f]{32}$/),
       object: 'response',

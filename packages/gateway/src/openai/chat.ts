@@ -10,11 +10,12 @@ import {
   now,
   nTimes,
   refuseSeveralStreams,
+  StreamUsage,
+  tellUsage,
   textFinishReason,
   uniqueId,
   usageOf,
   usageOfAll,
-  usageOrZero,
 } from './generation.js'
 import { type ChatRequest, chatTable } from './generation.table.js'
 import { heardMessages } from './hear.js'
@@ -42,9 +43,11 @@ export async function completeChat(exchange: Exchange): Promise<void> {
   const options = Object.assign(await generationOptions(exchange, request, target, maxTokens), own)
   const { handle } = target
   if (request.stream)
-    return sendStream(exchange, handle.streamChat(messages, options), new ChatTelling(request))
+    return sendStream(exchange, handle.streamChat(messages, options), new ChatTelling(exchange, request))
   const results = await nTimes(request, options, (each) => handle.chat(messages, each))
-  exchange.sendJson(completionBody(request, results))
+  const body = completionBody(request, results)
+  tellUsage(exchange, body.usage !== undefined)
+  exchange.sendJson(body)
 }
 
 /** Refuses what would change the form of the answer, and what no plugin does. */
@@ -136,11 +139,12 @@ class ChatTelling implements Telling<TextChunk> {
   readonly #text: (text: string) => string
   #calls = 0
   #finishReason: string | undefined
-  #last: TextChunk | undefined
+  readonly #usage: StreamUsage
 
-  constructor(request: ChatRequest) {
+  constructor(exchange: Exchange, request: ChatRequest) {
     this.#request = request
     this.#includesUsage = request.streamOptions?.includeUsage ?? false
+    this.#usage = new StreamUsage(exchange, this.#includesUsage)
     this.#common = {
       id: uniqueId('chatcmpl-'),
       object: 'chat.completion.chunk',
@@ -159,15 +163,19 @@ class ChatTelling implements Telling<TextChunk> {
     if (piece.text !== '') send(this.#text(piece.text))
     if (piece.toolCalls) this.#sendCalls(piece.toolCalls, send)
     if (piece.finishReason !== undefined) this.#finishReason = piece.finishReason
-    if (usageOf(piece)) this.#last = piece
+    this.#usage.note(piece)
   }
 
   end(send: Send): void {
     const reason = finishReasonOf(this.#request, this.#finishReason, this.#calls > 0)
     send(JSON.stringify(this.#chunk({}, reason)))
     if (this.#includesUsage)
-      send(JSON.stringify({ ...this.#common, choices: [], usage: usageOrZero(this.#last) } satisfies Chunk))
+      send(JSON.stringify({ ...this.#common, choices: [], usage: this.#usage.value } satisfies Chunk))
     send('[DONE]')
+  }
+
+  idle(): string {
+    return JSON.stringify(this.#chunk({}))
   }
 
   /** A call comes whole, and clients expect its arguments behind its name. */

@@ -18,7 +18,7 @@ import { Resampler } from '../audio/resample.js'
 import { encodeSpeech } from '../audio/thread.js'
 import { failureOf, RequestError } from '../errors.js'
 import type { Directory } from '../models.js'
-import { contextLength, usageOf } from '../openai/generation.js'
+import { usageOf } from '../openai/generation.js'
 import { voiceOf } from '../openai/speech.js'
 import { streamWithLess } from '../openai/truncation.js'
 import type { Settings } from '../options.js'
@@ -152,9 +152,7 @@ export class Answer {
   async #options(plugin: string, model: string | undefined): Promise<GenerationOptions> {
     const { tools, toolChoice, temperature, maxOutputTokens } = this.#question.settings
     const most =
-      maxOutputTokens === 'inf'
-        ? await contextLength(this.#context.directory, plugin, model)
-        : maxOutputTokens
+      maxOutputTokens === 'inf' ? await this.#context.directory.mostTokens(plugin, model) : maxOutputTokens
     return {
       signal: this.#abort.signal,
       ...(model === undefined ? {} : { model }),
