@@ -171,6 +171,13 @@ export class Directory {
     return length !== undefined && Number.isInteger(length) && length > 0 ? length : undefined
   }
 
+  /** What speaks for models that don’t, if anything does that may be used. */
+  async speaker(): Promise<Target<TTSContract> | undefined> {
+    const name = this.tts.active()
+    const isThere = name !== undefined && mayUse(this.#access, [name], 'tts')
+    return isThere ? this.tts.find(name) : undefined
+  }
+
   /** Whether there is a plugin that tells speech from silence: one of the contract `vad`. */
   hasSpeechDetector(): boolean {
     return this.host.active('vad') !== undefined

@@ -1,11 +1,4 @@
-import {
-  type AudioChunk,
-  type ChatMessage,
-  type GenerationOptions,
-  sentencesOf,
-  type TextChunk,
-  type ToolCall,
-} from '@appfactory/sdk'
+import type { AudioChunk, ChatMessage, GenerationOptions, TextChunk, ToolCall } from '@appfactory/sdk'
 import type {
   RealtimeConversationItemAssistantMessage,
   RealtimeResponse,
@@ -20,9 +13,10 @@ import { failureOf, RequestError } from '../errors.js'
 import type { Directory } from '../models.js'
 import { usageOf } from '../openai/generation.js'
 import { voiceOf } from '../openai/speech.js'
+import { type Spoken, sentencesSpoken } from '../openai/spoken.js'
 import { streamWithLess } from '../openai/truncation.js'
 import type { Settings } from '../options.js'
-import type { Conversation, Item, Spoken } from './conversation.js'
+import type { Conversation, Item } from './conversation.js'
 import type { AnswerSettings } from './settings.js'
 import { type EventSocket, idOf } from './socket.js'
 import { bytesOf, defaultFormat, formatShown, samplesOf } from './sound.js'
@@ -349,23 +343,6 @@ async function* told(
   for await (const text of texts) {
     tell(text)
     yield text
-  }
-}
-
-/** Speaks each sentence as soon as it is written, and notes how long its sound is. */
-async function* sentencesSpoken(
-  texts: AsyncIterable<string>,
-  speak: (text: string) => AsyncIterable<AudioChunk>,
-  spoken: Spoken[],
-): AsyncGenerator<AudioChunk> {
-  for await (const text of sentencesOf(texts)) {
-    if (!/[\p{L}\p{N}]/u.test(text)) continue
-    const sentence = { text, durationMs: 0 }
-    spoken.push(sentence)
-    for await (const piece of speak(text)) {
-      sentence.durationMs += piece.durationMs ?? 0
-      yield piece
-    }
   }
 }
 
