@@ -30,6 +30,7 @@ export const faults: Readonly<Record<ErrorName, Fault>> = {
   DISCOVERY_FAILED: 'engine',
   HEALTH_CHECK_TIMEOUT: 'engine',
   CALL_TIMEOUT: 'engine',
+  CALL_FORBIDDEN: 'caller',
   PLUGIN_CRASHED: 'engine',
   PLUGIN_QUARANTINED: 'engine',
   RESOURCE_EXHAUSTED: 'lack',
