@@ -1,6 +1,8 @@
 /// <reference types="node" preserve="true" />
 export { type PluginWatch, pluginsDirOf, type WatchOptions, watchPlugins } from './dev/dev.js'
 export type { DevelopmentEvent } from './dev/events.js'
+export type { FallbackEvent } from './fallback/fallback.js'
+export type { FallbackOptions, FallbackPlugin } from './fallback/options.js'
 export type { HandleBase, PluginHandle } from './handle.js'
 export {
   type CrashEvent,
