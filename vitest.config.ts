@@ -18,7 +18,7 @@ const sameOnEachNode = [
   '**/ai-sdk/test/engines.test.ts',
   // The checks for authors, and the command's answers to people.
   '**/testing/*.test.ts',
-  '**/host/test/testing.test.ts',
+  '**/host/test/{embedding,testing}.test.ts',
   '**/host/test/cli/*.test.ts',
   '**/tester/*.test.ts',
   // Rules of our own, whatever runs them.

@@ -1,17 +1,17 @@
-import type { PluginHost } from '@appfactory/host'
+import type { PluginSystem } from '@appfactory/host'
 import type { LLMClient } from '@appfactory/sdk'
 
 type Lengths = Map<string, Promise<number | undefined>>
 
 /** By host, so that each host has one listener, however many providers it serves. */
-const lengthsOfHosts = new WeakMap<PluginHost, Lengths>()
+const lengthsOfHosts = new WeakMap<PluginSystem, Lengths>()
 
 /**
  * Most tokens of prompt and answer together, asked of a plugin once: a swap and a restart may bring another model, so they ask anew.
  * Undefined where the plugin does not tell.
  */
 export function contextLength(
-  host: PluginHost,
+  host: PluginSystem,
   llm: LLMClient & { name: string },
   model: string | undefined,
 ): Promise<number | undefined> {
@@ -33,7 +33,7 @@ async function ask(llm: LLMClient, wanted: string | undefined): Promise<number |
   return model?.contextLength
 }
 
-function lengthsOf(host: PluginHost): Lengths {
+function lengthsOf(host: PluginSystem): Lengths {
   const known = lengthsOfHosts.get(host)
   if (known) return known
   const lengths: Lengths = new Map()

@@ -3,7 +3,7 @@ import {
   type EmbeddingModelV4CallOptions,
   TooManyEmbeddingValuesForCallError,
 } from '@ai-sdk/provider'
-import type { PluginHost } from '@appfactory/host'
+import type { PluginSystem } from '@appfactory/host'
 import { EmbeddingContract, type EmbeddingOptions, type EmbeddingResult } from '@appfactory/sdk'
 import { type Call, toAiError } from './errors.js'
 import { GivenOptions } from './given-options.js'
@@ -17,7 +17,11 @@ type CallOptions = EmbeddingModelV3CallOptions | EmbeddingModelV4CallOptions
 const maxEmbeddingsPerCall = 64
 
 /** An embedding model of either version of the specification. */
-export function embeddingModel<Version extends 'v3' | 'v4'>(version: Version, host: PluginHost, id: string) {
+export function embeddingModel<Version extends 'v3' | 'v4'>(
+  version: Version,
+  host: PluginSystem,
+  id: string,
+) {
   const modelId = parseModelId(id)
   const provider = 'appfactory.embedding'
   return {
@@ -36,7 +40,7 @@ export function embeddingModel<Version extends 'v3' | 'v4'>(version: Version, ho
   }
 }
 
-async function embed(host: PluginHost, modelId: ModelId, options: CallOptions): Promise<Embeddings> {
+async function embed(host: PluginSystem, modelId: ModelId, options: CallOptions): Promise<Embeddings> {
   const call = callOf(modelId, options.abortSignal)
   try {
     options.abortSignal?.throwIfAborted()

@@ -1,5 +1,5 @@
 import type { LanguageModelV3CallOptions, LanguageModelV4CallOptions } from '@ai-sdk/provider'
-import type { PluginHandle, PluginHost } from '@appfactory/host'
+import type { PluginHandle, PluginSystem } from '@appfactory/host'
 import {
   type AnswerExtras,
   type ChatMessage,
@@ -33,7 +33,7 @@ import { afterFirst, streamOfPieces } from './piece-stream.js'
 type CallOptions = LanguageModelV3CallOptions | LanguageModelV4CallOptions
 
 /** A language model of either version of the specification. */
-export function languageModel<Version extends 'v3' | 'v4'>(version: Version, host: PluginHost, id: string) {
+export function languageModel<Version extends 'v3' | 'v4'>(version: Version, host: PluginSystem, id: string) {
   const modelId = parseModelId(id)
   return {
     specificationVersion: version,
@@ -46,7 +46,7 @@ export function languageModel<Version extends 'v3' | 'v4'>(version: Version, hos
   }
 }
 
-async function generate(host: PluginHost, modelId: ModelId, options: CallOptions): Promise<Answer> {
+async function generate(host: PluginSystem, modelId: ModelId, options: CallOptions): Promise<Answer> {
   const call = callOf(modelId, 'chat', options)
   try {
     const { llm, messages, settings, warnings } = await prepare(host, modelId, options)
@@ -77,7 +77,7 @@ function answerOf(result: ChatResult): Omit<Answer, 'response' | 'warnings'> {
   }
 }
 
-async function stream(host: PluginHost, modelId: ModelId, options: CallOptions) {
+async function stream(host: PluginSystem, modelId: ModelId, options: CallOptions) {
   const call = callOf(modelId, 'stream_chat', options)
   try {
     const { llm, messages, settings, warnings } = await prepare(host, modelId, options)
@@ -246,7 +246,7 @@ interface Prepared {
   warnings: Warning[]
 }
 
-async function prepare(host: PluginHost, modelId: ModelId, options: CallOptions): Promise<Prepared> {
+async function prepare(host: PluginSystem, modelId: ModelId, options: CallOptions): Promise<Prepared> {
   options.abortSignal?.throwIfAborted()
   const messages = toChatMessages(options.prompt)
   const llm = await host.get(LLMContract, modelId.plugin)

@@ -5,7 +5,7 @@ import {
   type Experimental_SpeechModelV4StreamPart as StreamPart,
   UnsupportedFunctionalityError,
 } from '@ai-sdk/provider'
-import type { PluginHost } from '@appfactory/host'
+import type { PluginSystem } from '@appfactory/host'
 import {
   type AudioChunk,
   decodeWav,
@@ -26,7 +26,7 @@ type CallOptions = SpeechModelV3CallOptions | SpeechModelV4CallOptions
 type Settings = Pick<CallOptions, 'speed' | 'language' | 'instructions' | 'providerOptions' | 'abortSignal'>
 
 /** A speech model of either version of the specification. It streams too: `ai` 7 looks for `doStream`, `ai` 6 does not. */
-export function speechModel<Version extends 'v3' | 'v4'>(version: Version, host: PluginHost, id: string) {
+export function speechModel<Version extends 'v3' | 'v4'>(version: Version, host: PluginSystem, id: string) {
   const modelId = parseModelId(id)
   return {
     specificationVersion: version,
@@ -37,7 +37,7 @@ export function speechModel<Version extends 'v3' | 'v4'>(version: Version, host:
   }
 }
 
-async function generate(host: PluginHost, modelId: ModelId, options: CallOptions): Promise<Speech> {
+async function generate(host: PluginSystem, modelId: ModelId, options: CallOptions): Promise<Speech> {
   const { text, voice, outputFormat } = options
   const call = callOf(modelId, 'synthesize', options.abortSignal)
   try {
@@ -82,7 +82,7 @@ function samplesOf(audio: Uint8Array): Int16Array {
   return new Int16Array(audio.slice(0, audio.length - (audio.length % 2)).buffer)
 }
 
-async function stream(host: PluginHost, modelId: ModelId, options: StreamOptions) {
+async function stream(host: PluginSystem, modelId: ModelId, options: StreamOptions) {
   const call = callOf(modelId, 'synthesize_stream', options.abortSignal)
   const text = options.text.getReader()
   // Whoever takes the reader owns the text: its model must not go on for nobody.
@@ -191,7 +191,11 @@ function settingsOf(options: Settings, { model }: ModelId): SynthesisOptions {
 }
 
 /** Every plugin gets the instructions; few know what to do with them, and their manifests say so. */
-async function warningsFor(host: PluginHost, plugin: string, { instructions }: Settings): Promise<Warning[]> {
+async function warningsFor(
+  host: PluginSystem,
+  plugin: string,
+  { instructions }: Settings,
+): Promise<Warning[]> {
   if (instructions === undefined) return []
   const found = (await host.list()).find(({ name }) => name === plugin)
   return found?.capabilities.includes('instructions')

@@ -4,7 +4,7 @@ import type {
   TranscriptionModelV3CallOptions,
   TranscriptionModelV4CallOptions,
 } from '@ai-sdk/provider'
-import type { PluginHost } from '@appfactory/host'
+import type { PluginSystem } from '@appfactory/host'
 import {
   type StreamOptions as ListeningOptions,
   STTContract,
@@ -26,7 +26,7 @@ type Settings = Pick<CallOptions, 'providerOptions' | 'abortSignal'>
 /** A transcription model of either version of the specification. It streams too: `ai` 7 looks for `doStream`, `ai` 6 does not. */
 export function transcriptionModel<Version extends 'v3' | 'v4'>(
   version: Version,
-  host: PluginHost,
+  host: PluginSystem,
   id: string,
 ) {
   const modelId = parseModelId(id)
@@ -39,7 +39,7 @@ export function transcriptionModel<Version extends 'v3' | 'v4'>(
   }
 }
 
-async function generate(host: PluginHost, modelId: ModelId, options: CallOptions): Promise<Transcript> {
+async function generate(host: PluginSystem, modelId: ModelId, options: CallOptions): Promise<Transcript> {
   const call = callOf(modelId, 'transcribe', options.abortSignal)
   try {
     options.abortSignal?.throwIfAborted()
@@ -80,7 +80,7 @@ function inSeconds({ text, startMs, endMs }: { text: string; startMs: number; en
   return { text, startSecond: startMs / 1000, endSecond: endMs / 1000 }
 }
 
-async function stream(host: PluginHost, modelId: ModelId, options: StreamOptions) {
+async function stream(host: PluginSystem, modelId: ModelId, options: StreamOptions) {
   const call = callOf(modelId, 'transcribe_stream', options.abortSignal)
   const audio = options.audio.getReader()
   const release = (reason: unknown): void => void audio.cancel(reason).catch(() => {})

@@ -1,6 +1,13 @@
 import { EventEmitter } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { CallOptions, HostStatus, PluginHandle, PluginSummary } from '@appfactory/host'
+import type {
+  CallOptions,
+  HostEvents,
+  HostStatus,
+  PluginHandle,
+  PluginSummary,
+  PluginSystem,
+} from '@appfactory/host'
 import { hostVersion } from '@appfactory/host'
 import {
   checkContract,
@@ -8,11 +15,13 @@ import {
   count,
   createHandle,
   expectedContract,
+  type Family,
   type Given,
   type NumberRule,
   namesContract,
   overallStatus,
   PieceStream,
+  prometheusText,
   Requests,
   time,
   unknownOptionOf,
@@ -39,8 +48,8 @@ import { type CallerLimits, RemotePlugin } from './remote-plugin.js'
 /** How a caller joins a cluster. */
 export interface ClusterOptions extends CableOptions, Partial<CallerLimits> {}
 
-/** The events of a cluster. */
-export interface ClusterEvents {
+/** The events of a cluster. Of those of a host, it has `status`: that of a plugin on all nodes together. */
+export interface ClusterEvents extends HostEvents {
   /** A node has joined, drains, has left or is lost. */
   node: [event: NodeEvent]
   /** Something that its operators should know, such as two nodes with one name. */
@@ -78,7 +87,8 @@ const surveyMs = { silence: 200, all: 1500, step: 10 } as const
  * const tts = await cluster.get<TTSContract>('tts_flite')
  * const { audio } = await tts.synthesize('Hello')
  */
-export class Cluster extends EventEmitter<ClusterEvents> implements AsyncDisposable {
+export class Cluster implements PluginSystem, AsyncDisposable {
+  readonly #events = new EventEmitter()
   readonly #cable: Cable
   readonly #limits: CallerLimits
   readonly #directory: Directory
@@ -87,6 +97,8 @@ export class Cluster extends EventEmitter<ClusterEvents> implements AsyncDisposa
   readonly #plugins = new Map<string, RemotePlugin>()
   readonly #endings: (() => void)[]
   readonly #started = performance.now()
+  /** By plugin, as it was told last. */
+  readonly #statuses = new Map<string, PluginStatus>()
   #heardAt = performance.now()
   #survey: Promise<void> | undefined
   #closed: Promise<void> | undefined
@@ -110,7 +122,6 @@ export class Cluster extends EventEmitter<ClusterEvents> implements AsyncDisposa
   }
 
   private constructor(cable: Cable, limits: CallerLimits) {
-    super()
     this.#cable = cable
     this.#limits = limits
     this.#directory = new Directory({
@@ -122,6 +133,7 @@ export class Cluster extends EventEmitter<ClusterEvents> implements AsyncDisposa
       onChange: (event) => this.#takeChange(event),
       onUpdate: (run, isSilent) => {
         for (const { places } of this.#plugins.values()) places.update(run, isSilent)
+        if (this.#events.listenerCount('status') > 0) this.#tellStatus()
       },
       warn: (message) => this.#tell('warning', message),
     })
@@ -132,6 +144,24 @@ export class Cluster extends EventEmitter<ClusterEvents> implements AsyncDisposa
         if (type !== 'refused') this.#directory.connection(cable.isConnected)
       }),
     ]
+  }
+
+  /** Calls `listener` with each event of that name from now on. */
+  on<Name extends keyof ClusterEvents>(
+    event: Name,
+    listener: (...details: ClusterEvents[Name]) => void,
+  ): this {
+    this.#events.on(event, listener)
+    return this
+  }
+
+  /** Calls `listener` no more. */
+  off<Name extends keyof ClusterEvents>(
+    event: Name,
+    listener: (...details: ClusterEvents[Name]) => void,
+  ): this {
+    this.#events.off(event, listener)
+    return this
   }
 
   /** The nodes that are there, by what they told last. */
@@ -278,6 +308,27 @@ export class Cluster extends EventEmitter<ClusterEvents> implements AsyncDisposa
     }
   }
 
+  /** Metrics of this caller in Prometheus' text format, version 0.0.4. Nodes have those of their plugins. */
+  metrics(): string {
+    const { requestsProcessed, errors } = this.status()
+    const plugins = [...this.#plugins.values()]
+    return prometheusText([
+      counter('requests', 'Calls and streams of this caller.', requestsProcessed),
+      counter('request_errors', 'Calls and streams of this caller that failed.', errors),
+      gauge('nodes', 'Nodes that are there.', this.nodes().length),
+      gauge(
+        'queued_calls',
+        'Calls that wait for a node.',
+        sumOf(plugins, ({ router }) => router.queuedCalls),
+      ),
+      gauge(
+        'links',
+        'Links to plugins on nodes.',
+        sumOf(plugins, ({ places }) => places.workers.length),
+      ),
+    ])
+  }
+
   /**
    * Loads a plugin on nodes, one after the other. Needs the rights of an administrator.
    *
@@ -417,12 +468,35 @@ export class Cluster extends EventEmitter<ClusterEvents> implements AsyncDisposa
     this.#tell('node', event)
   }
 
+  /** Tells of plugins whose status on all nodes together is another one. */
+  #tellStatus(): void {
+    for (const plugin of new Set([...this.#statuses.keys(), ...pluginNames(this.nodes())])) {
+      const loaded = this.nodes().flatMap((beat) => pluginOn(beat, plugin) ?? [])
+      const status = overallStatus(loaded.map((each) => each.status as PluginStatus))
+      const previous = this.#statuses.get(plugin) ?? PluginStatus.UNLOADED
+      this.#statuses.set(plugin, status)
+      if (status !== previous) this.#tell('status', { plugin, status, previous })
+    }
+  }
+
   /** A listener that throws is the application's mistake; calls go on. */
   #tell<Name extends keyof ClusterEvents>(event: Name, ...details: ClusterEvents[Name]): void {
     try {
-      this.emit(event, ...(details as never))
+      this.#events.emit(event, ...details)
     } catch (error) {
       process.emitWarning(`A listener of "${event}" threw: ${describeThrown(error).message}`)
     }
   }
+}
+
+function counter(name: string, help: string, value: number): Family {
+  return { name: `appfactory_cluster_${name}_total`, type: 'counter', help, samples: [{ labels: [], value }] }
+}
+
+function gauge(name: string, help: string, value: number): Family {
+  return { name: `appfactory_cluster_${name}`, type: 'gauge', help, samples: [{ labels: [], value }] }
+}
+
+function sumOf<T>(all: readonly T[], numberOf: (one: T) => number): number {
+  return all.reduce((sum, one) => sum + numberOf(one), 0)
 }

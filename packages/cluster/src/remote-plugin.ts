@@ -1,6 +1,6 @@
 import {
+  type Callee,
   CallRouter,
-  type HandleTarget,
   overallStatus,
   type RoutedCallOptions,
   type SlotLimits,
@@ -26,7 +26,7 @@ export interface RemotePluginOptions
 }
 
 /** What callers hold of a plugin of the cluster: nodes come and go behind it. */
-export class RemotePlugin implements HandleTarget {
+export class RemotePlugin implements Callee {
   readonly name: string
   readonly places: RemotePlaces
   readonly router: CallRouter

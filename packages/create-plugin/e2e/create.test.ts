@@ -17,7 +17,7 @@ import { createInterface, type Interface } from 'node:readline'
 import { encodeWav } from '@appfactory/sdk'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Registry, startRegistry } from '../../../scripts/lib/registry.mjs'
-import { type Contract, contracts } from '../src/answers.js'
+import type { Contract } from '../src/answers.js'
 import { User } from './user.js'
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'appfactory-e2e-')))
@@ -42,6 +42,7 @@ const calls: Record<Contract, { args: string[]; answer: RegExp }> = {
   },
   stt: { args: ['transcribe', '--file', 'audio=samples/sos.wav'], answer: /"text": "sos"/ },
   llm: { args: ['complete', '--args', '{"prompt":"A plugin","seed":1}'], answer: /"text": " \w.*\."/ },
+  embedding: { args: ['embed', '--args', '{"texts":["Hello"]}'], answer: /"embeddings"/ },
   custom: { args: ['embed', '--args', '{"texts":["Hello"]}'], answer: /"vectors"/ },
 }
 
@@ -50,6 +51,7 @@ const requests: Record<Contract, { method: string; params: object }> = {
   tts: { method: 'tts/get_voices', params: {} },
   stt: { method: 'stt/get_languages', params: {} },
   llm: { method: 'llm/complete', params: { prompt: 'A plugin', seed: 1 } },
+  embedding: { method: 'embedding/embed', params: { texts: ['x'] } },
   custom: {
     method: 'plugin/call',
     params: { plugin: 'my_custom_plugin', method: 'embed', args: { texts: ['x'] } },
@@ -92,21 +94,15 @@ async function told(events: Interface, type: string): Promise<void> {
   }
 }
 
-const managers = ['npm', 'pnpm'] as const
-const languages = ['typescript', 'javascript'] as const
-/** Each contract with npm, in one language or the other; each language with pnpm, too. */
+/** Each contract, in one language or the other; each language with pnpm, too. */
 const matrix = [
-  ...contracts.map((contract, index) => ({
-    manager: managers[0],
-    contract,
-    language: languages[(index + 1) % 2] ?? languages[0],
-  })),
-  ...languages.map((language, index) => ({
-    manager: managers[1],
-    contract: contracts[index] ?? contracts[0],
-    language,
-  })),
-]
+  { manager: 'npm', contract: 'tts', language: 'javascript' },
+  { manager: 'npm', contract: 'stt', language: 'typescript' },
+  { manager: 'npm', contract: 'llm', language: 'javascript' },
+  { manager: 'npm', contract: 'custom', language: 'typescript' },
+  { manager: 'pnpm', contract: 'tts', language: 'typescript' },
+  { manager: 'pnpm', contract: 'embedding', language: 'javascript' },
+] as const
 
 describe.each(matrix)('with $manager: $contract in $language', ({ manager, contract, language }) => {
   const name = `my_${contract}_plugin`

@@ -4,7 +4,7 @@ import { exampleNames, jsonOfExample } from './examples.js'
 import { nameProblem, titleOf } from './names.js'
 import { textProblem } from './text.js'
 
-export const contracts = ['tts', 'stt', 'llm', 'custom'] as const
+export const contracts = ['tts', 'stt', 'llm', 'embedding', 'custom'] as const
 export const engines = ['sample', 'http', 'command'] as const
 export const languages = ['typescript', 'javascript', 'python'] as const
 export const packageManagers = ['npm', 'pnpm', 'yarn', 'bun'] as const
@@ -79,6 +79,7 @@ export const questions: readonly Question[] = [
       { value: 'tts', label: 'Text to speech' },
       { value: 'stt', label: 'Speech to text' },
       { value: 'llm', label: 'Language model' },
+      { value: 'embedding', label: 'Text to vectors, for search' },
       { value: 'custom', label: 'Something else: a contract of its own' },
     ],
   },

@@ -10,17 +10,27 @@ interface ContractFacts {
   tags: readonly string[]
   /** Whether it brings a contract of its own. */
   contractFile: boolean
+  /** The folder of templates that it shares with another contract. */
+  shares?: string
 }
 
 const contractFacts: Record<Contract, ContractFacts> = {
   tts: { contract: 'tts', kind: 'A text-to-speech', tags: ['tts'], contractFile: false },
   stt: { contract: 'stt', kind: 'A speech-to-text', tags: ['stt'], contractFile: false },
   llm: { contract: 'llm', kind: 'A language model', tags: ['llm'], contractFile: false },
+  embedding: {
+    contract: 'embedding',
+    kind: 'An embedding',
+    tags: ['embedding'],
+    contractFile: false,
+    shares: 'vectors',
+  },
   custom: {
     contract: 'vectors',
     kind: 'A vector',
     tags: ['vectors', 'custom-contract'],
     contractFile: true,
+    shares: 'vectors',
   },
 }
 

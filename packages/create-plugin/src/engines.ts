@@ -78,7 +78,18 @@ const hello = {
   tts: `synthesize --args '{"text":"Hello"}' --out hello.wav`,
   stt: 'transcribe --file audio=samples/sos.wav',
   llm: `chat --args '{"messages":[{"role":"user","content":"What is a plugin?"}]}'`,
-  custom: `embed --args '{"texts":["Hello"]}'`,
+  vectors: `embed --args '{"texts":["Hello"]}'`,
+}
+
+const vectors = 'Turns texts into vectors'
+
+const sampleVectors = {
+  description: `${vectors} that are close to each other if the texts are similar`,
+  options: [integer('dimensions', 8, 1024, 64, 'Numbers in a vector.')],
+  call: hello.vectors,
+  effect: 'prints a vector',
+  file: 'vectors',
+  fileDoes: 'turns a text into a vector',
 }
 
 /** Small engines that work without anything else. */
@@ -114,15 +125,8 @@ export const sampleEngines: Record<Contract, EngineFacts> = {
     file: 'markov',
     fileDoes: 'learns which words follow each other, and writes sentences from them',
   },
-  custom: {
-    description: 'Turns texts into vectors that are close to each other if the texts are similar',
-    capabilities: ['streaming'],
-    options: [integer('dimensions', 8, 1024, 64, 'Numbers in a vector.')],
-    call: hello.custom,
-    effect: 'prints a vector',
-    file: 'vectors',
-    fileDoes: 'turns a text into a vector',
-  },
+  embedding: { ...sampleVectors, capabilities: ['dimensions', 'hot_swap_state'] },
+  custom: { ...sampleVectors, capabilities: ['streaming'] },
 }
 
 /** The default is where servers on one's own machine listen: no text of a user goes anywhere unasked. */
@@ -145,6 +149,17 @@ function httpOptions(model: string): Option[] {
   ]
 }
 
+const httpVectors = {
+  ...http,
+  description: `${vectors} with an HTTP API`,
+  options: [
+    ...httpOptions('text-embedding-3-small'),
+    integer('batch_size', 1, 2048, 64, 'Texts in a request.'),
+  ],
+  call: hello.vectors,
+  effect: 'asks the API for a vector',
+}
+
 /** Plugins over an HTTP API: that of OpenAI, which many servers speak. */
 export const httpEngines: Record<Contract, EngineFacts> = {
   tts: {
@@ -164,7 +179,7 @@ export const httpEngines: Record<Contract, EngineFacts> = {
   stt: {
     ...http,
     description: 'Transcribes audio with an HTTP API',
-    capabilities: [],
+    capabilities: ['word_timestamps', 'diarization'],
     options: [
       ...httpOptions('whisper-1'),
       texts('languages', ['en', 'de', 'es', 'fr', 'ja', 'zh'], 'Languages of the model.'),
@@ -175,23 +190,20 @@ export const httpEngines: Record<Contract, EngineFacts> = {
   llm: {
     ...http,
     description: 'Answers with a language model behind an HTTP API',
-    capabilities: ['streaming', 'seed', 'stop_sequences', 'temperature'],
+    capabilities: [
+      ...['streaming', 'seed', 'stop_sequences', 'temperature'],
+      ...['tools', 'response_format', 'image_input'],
+    ],
     options: httpOptions('gpt-4o-mini'),
     call: hello.llm,
     effect: 'asks the API',
-    otherFiles: [{ file: 'events', does: 'reads server-sent events, by which the API streams' }],
-  },
-  custom: {
-    ...http,
-    description: 'Turns texts into vectors with an HTTP API',
-    capabilities: ['streaming'],
-    options: [
-      ...httpOptions('text-embedding-3-small'),
-      integer('batch_size', 1, 2048, 64, 'Texts in a request.'),
+    otherFiles: [
+      { file: 'chat', does: 'says messages, tools and pieces of answers in the API’s words' },
+      { file: 'events', does: 'reads server-sent events, by which the API streams' },
     ],
-    call: hello.custom,
-    effect: 'asks the API for a vector',
   },
+  embedding: { ...httpVectors, capabilities: ['dimensions'] },
+  custom: { ...httpVectors, capabilities: ['streaming'] },
 }
 
 const command = {
@@ -206,6 +218,14 @@ function commandOptions(program: readonly string[]): Option[] {
     integer('timeout_ms', 1, 3_600_000, 60_000, 'Longest silence of the program, in ms.'),
     integer('max_programs', 1, 1000, 4, 'Programs that run at the same time. Other calls wait.'),
   ]
+}
+
+const commandVectors = {
+  ...command,
+  description: `${vectors} with a program of the command line`,
+  call: hello.vectors,
+  effect: 'has the program embed, which you write, print a vector',
+  otherFiles: [{ file: 'lines', does: 'cuts into lines what the program writes' }],
 }
 
 /** Plugins over a program of the command line, which is run for each call. */
@@ -250,12 +270,13 @@ export const commandEngines: Record<Contract, EngineFacts> = {
     call: hello.llm,
     effect: 'asks ollama',
   },
-  custom: {
-    ...command,
-    description: 'Turns texts into vectors with a program of the command line',
-    capabilities: ['streaming'],
-    options: commandOptions(['embed']),
-    call: hello.custom,
-    effect: 'has the program embed, which you write, print a vector',
+  embedding: {
+    ...commandVectors,
+    capabilities: [],
+    options: [
+      ...commandOptions(['embed']),
+      texts('models', ['small'], 'Models of the program, the default one first.'),
+    ],
   },
+  custom: { ...commandVectors, capabilities: ['streaming'], options: commandOptions(['embed']) },
 }

@@ -70,18 +70,19 @@ function rendered(answers: Answers, folders: readonly string[]): PlannedFile[] {
 
 /** The folders of templates/ that make up a plugin. */
 function foldersOf({ contract, engine, language }: Answers): string[] {
-  if (language === 'python') return ['python/shared/', ...pythonFolders(contract, engine)]
-  const ofEngine = ['shared', contract].flatMap((kind) => [
+  const { shares, contractFile } = factsOf(contract, engine)
+  const kinds = [...(shares === undefined ? [] : [shares]), contract]
+  if (language === 'python') return ['python/shared/', ...pythonFolders(kinds, engine)]
+  const ofEngine = ['shared', ...kinds].flatMap((kind) => [
     `${engine}/${kind}/shared/`,
     `${engine}/${kind}/${language}/`,
   ])
-  const ofContract = factsOf(contract, engine).contractFile ? [`contract/${language}/`] : []
-  return ['shared/', ...ofContract, ...ofEngine]
+  return ['shared/', ...(contractFile ? [`contract/${language}/`] : []), ...ofEngine]
 }
 
-function pythonFolders(contract: Answers['contract'], engine: Answers['engine']): string[] {
-  if (engine === 'sample') return [`python/${contract}/`]
-  return [`${engine}/shared/python/`, `${engine}/${contract}/python/`]
+function pythonFolders(kinds: readonly string[], engine: Answers['engine']): string[] {
+  if (engine === 'sample') return kinds.map((kind) => `python/${kind}/`)
+  return ['shared', ...kinds].map((kind) => `${engine}/${kind}/python/`)
 }
 
 /** Strings for Handlebars. Only what can't hurt anywhere is printed without a helper: names, and what this code wrote. */
@@ -99,6 +100,7 @@ function contextOf(answers: Answers) {
     otherFiles: facts.otherFiles ?? [],
     extension: answers.language === 'typescript' ? 'ts' : 'js',
     stt: answers.contract === 'stt',
+    vectors: facts.shares === 'vectors',
     className: classNameOf(answers.name),
     classHead: classHead(answers.name),
     output: facts.output,

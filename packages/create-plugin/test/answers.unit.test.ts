@@ -77,7 +77,7 @@ describe('names', () => {
 describe('checks', () => {
   it.each<[AnswerKey, string, RegExp]>([
     ['contract', 'ttss', /Did you mean tts\?/],
-    ['contract', 'speech', /Available: tts, stt, llm, custom$/],
+    ['contract', 'speech', /Available: tts, stt, llm, embedding, custom$/],
     ['language', 'typscript', /Did you mean typescript\?/],
     ['from', 'tts_ton', /Did you mean tts_tone\?/],
     ['engine', 'htpp', /Did you mean http\?/],

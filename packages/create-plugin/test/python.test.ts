@@ -38,6 +38,7 @@ describe.skipIf(python === undefined)('in Python (skipped without Python 3.9 or 
   it.each([
     ['tts', 'sample'],
     ['llm', 'http'],
+    ['embedding', 'http'],
   ])('the tests of a new %s plugin over its %s pass', async (contract, engine) => {
     const env = { PYTHONPATH: pythonFolder, PYTHONDONTWRITEBYTECODE: '1' }
     const args = ['-m', 'pytest', '-q', '-p', 'appfactory.pytest_plugin', '-p', 'no:cacheprovider']

@@ -1,6 +1,6 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { PluginHost } from '@appfactory/host'
+import type { PluginSystem } from '@appfactory/host'
 import { maxTimerMs } from '@appfactory/sdk/internal'
 import { failureOf, gatewayClosing, RequestError } from './errors.js'
 import { Exchange, type Shared } from './exchange.js'
@@ -9,7 +9,7 @@ import type { GatewayKey } from './keys.js'
 import { McpRoute } from './mcp/route.js'
 import { GatewayMetrics } from './metrics.js'
 import { Directory } from './models.js'
-import { StoredResponses } from './openai/stored-responses.js'
+import { StoredAnswers, type StoredResponse } from './openai/stored-responses.js'
 import { type GatewayOptions, type Settings, settingsOf } from './options.js'
 import { keysInProtocols } from './realtime/protocols.js'
 import type { RealtimeServer } from './realtime/serve.js'
@@ -38,7 +38,7 @@ export interface GatewayHandler {
  * const handler = gatewayHandler(host, { keys: [process.env.MY_KEY] })
  * createServer(handler).on('upgrade', handler.upgrade).listen(8080, '127.0.0.1')
  */
-export function gatewayHandler(host: PluginHost, options: GatewayOptions = {}): GatewayHandler {
+export function gatewayHandler(host: PluginSystem, options: GatewayOptions = {}): GatewayHandler {
   const requests = new Requests(host, settingsOf(options))
   return Object.assign(
     (request: IncomingMessage, response: ServerResponse): void => requests.answer(request, response),
@@ -60,12 +60,17 @@ export class Requests {
   #onIdle: (() => void) | undefined
   #realtime: RealtimeServer | undefined
 
-  constructor(host: PluginHost, settings: Settings) {
+  constructor(host: PluginSystem, settings: Settings) {
     this.settings = settings
     const directory = new Directory(host, settings).open()
     const metrics = settings.metrics ? new GatewayMetrics(host) : undefined
-    const stored = new StoredResponses(settings.limits)
-    this.shared = { settings, directory, metrics, stored, mcp: new McpRoute(directory, settings) }
+    const stored = new StoredAnswers<StoredResponse>(settings.limits)
+    this.shared = {
+      ...{ settings, directory, metrics, stored },
+      transcripts: new StoredAnswers(settings.limits),
+      counting: new Set(),
+      mcp: new McpRoute(directory, settings),
+    }
     this.#gate = new Gate(settings)
   }
 
@@ -115,6 +120,7 @@ export class Requests {
     this.#realtime?.terminate()
     this.shared.directory.close()
     this.shared.stored.clear()
+    this.shared.transcripts.clear()
   }
 
   async #upgrade(exchange: Exchange, head: Buffer): Promise<void> {

@@ -1,4 +1,4 @@
-import type { PluginHost } from '@appfactory/host'
+import type { PluginSystem } from '@appfactory/host'
 import {
   Durations,
   type Family,
@@ -30,7 +30,7 @@ export class GatewayMetrics {
   readonly #routes = new Map<string, RouteFigures>()
   readonly #text: () => string
 
-  constructor(host: PluginHost) {
+  constructor(host: PluginSystem) {
     this.#text = withRests(() => host.metrics() + prometheusText(this.#families()))
   }
 

@@ -1,4 +1,4 @@
-import type { PluginHandle, PluginHost, PluginSummary } from '@appfactory/host'
+import type { PluginHandle, PluginSummary, PluginSystem } from '@appfactory/host'
 import {
   type ContractClass,
   type ContractDescriptor,
@@ -78,14 +78,14 @@ export class Directory {
   readonly embedding: Handles<typeof EmbeddingContract>
   /** In seconds of Unix time: what the lists of models say. */
   readonly created = Math.floor(Date.now() / 1000)
-  readonly host: PluginHost
+  readonly host: PluginSystem
   readonly #descriptions = new Map<string, Promise<PluginDescription | undefined>>()
   readonly #settings: Settings
   readonly #access: Access
   readonly #views = new Map<Access, Directory>()
   #listing: Promise<PluginSummary[]> | undefined
 
-  constructor(host: PluginHost, settings: Settings, access = everything) {
+  constructor(host: PluginSystem, settings: Settings, access = everything) {
     this.host = host
     this.#settings = settings
     this.#access = access
@@ -159,6 +159,25 @@ export class Directory {
     return name === undefined ? undefined : (await this.stt.find(name)).handle
   }
 
+  /**
+   * Most tokens of an answer for which a client names no bound, so that none is cut in silence: what the operator says, else all that the model
+   * has room for. Undefined where the plugin does not tell.
+   */
+  async mostTokens(plugin: string, model: string | undefined): Promise<number | undefined> {
+    const { maxTokens } = this.#settings
+    if (maxTokens !== undefined) return maxTokens
+    const models = await this.llm.modelsOf(plugin)
+    const length = (model === undefined ? models[0] : models.find(({ id }) => id === model))?.contextLength
+    return length !== undefined && Number.isInteger(length) && length > 0 ? length : undefined
+  }
+
+  /** What speaks for models that don’t, if anything does that may be used. */
+  async speaker(): Promise<Target<TTSContract> | undefined> {
+    const name = this.tts.active()
+    const isThere = name !== undefined && mayUse(this.#access, [name], 'tts')
+    return isThere ? this.tts.find(name) : undefined
+  }
+
   /** Whether there is a plugin that tells speech from silence: one of the contract `vad`. */
   hasSpeechDetector(): boolean {
     return this.host.active('vad') !== undefined
@@ -213,7 +232,7 @@ export class Directory {
 
 /** The handles of the plugins of one contract, each made once. */
 export class Handles<Contract extends ContractClass> {
-  readonly #host: PluginHost
+  readonly #host: PluginSystem
   readonly #settings: Settings
   readonly #contract: Contract
   readonly #access: Access
@@ -221,7 +240,7 @@ export class Handles<Contract extends ContractClass> {
   readonly #handles = new Map<string, Promise<PluginHandle<InstanceType<Contract>>>>()
   readonly #models = new Map<string, Promise<readonly Model[]>>()
 
-  constructor(host: PluginHost, settings: Settings, contract: Contract, access: Access) {
+  constructor(host: PluginSystem, settings: Settings, contract: Contract, access: Access) {
     this.#host = host
     this.#settings = settings
     this.#contract = contract
@@ -317,7 +336,7 @@ function isPluginName(name: string): boolean {
 
 /** The handle of a plugin; undefined where it is not loaded. */
 async function ifLoaded<Handle>(
-  host: PluginHost,
+  host: PluginSystem,
   plugin: string,
   handle: Promise<Handle>,
 ): Promise<Handle | undefined> {
@@ -330,7 +349,7 @@ async function ifLoaded<Handle>(
   }
 }
 
-async function isUnloaded(host: PluginHost, plugin: string): Promise<boolean> {
+async function isUnloaded(host: PluginSystem, plugin: string): Promise<boolean> {
   return (await host.health(plugin)).status === PluginStatus.UNLOADED
 }
 

@@ -1,6 +1,8 @@
 /// <reference types="node" preserve="true" />
 export { type PluginWatch, pluginsDirOf, type WatchOptions, watchPlugins } from './dev/dev.js'
 export type { DevelopmentEvent } from './dev/events.js'
+export type { FallbackEvent } from './fallback/fallback.js'
+export type { FallbackOptions, FallbackPlugin } from './fallback/options.js'
 export type { HandleBase, PluginHandle } from './handle.js'
 export {
   type CrashEvent,
@@ -20,6 +22,7 @@ export type { LogFormat } from './logs/formats.js'
 export { type LogLevel, logLevels } from './logs/levels.js'
 export type { CallOptions, LoadOptions, RestartPolicy, SwapOptions } from './options.js'
 export type { PluginSettings } from './plugin-settings.js'
+export type { PluginSystem } from './plugin-system.js'
 export type {
   DiscoveredPlugin,
   Discovery,

@@ -3,11 +3,12 @@
 // What the gateway and the cluster share with the host. Not for applications: it changes with any version.
 
 export { withBase64 } from './base64.js'
+export type { Callee } from './callee.js'
 export { jsonErrorPlace } from './cli/json-error.js'
 export { newNonce, openPeer } from './client/open-peer.js'
 export { isHostError, requestCancelled } from './errors.js'
 export { checkContract, expectedContract, type Given, namesContract } from './expected-contract.js'
-export { createHandle, type HandleTarget, type PluginHandle } from './handle.js'
+export { createHandle } from './handle.js'
 export { isFromElsewhere, isLocalName, isLoopback, nameOfHost, soleHostOf } from './http/names.js'
 export { digestOf, indexOfSecret } from './http/secrets.js'
 export { Callers } from './instance/callers.js'

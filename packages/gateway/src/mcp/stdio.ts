@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
-import type { PluginHost } from '@appfactory/host'
+import type { PluginSystem } from '@appfactory/host'
 import type { Server } from '@modelcontextprotocol/server'
 import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio'
 import { Directory } from '../models.js'
@@ -22,7 +22,7 @@ export interface McpStdioOptions {
 }
 
 /** Serves the plugins of a host to one client of MCP on streams. Resolves when the client, or the signal, has ended it. */
-export async function serveMcp(host: PluginHost, options: McpStdioOptions): Promise<void> {
+export async function serveMcp(host: PluginSystem, options: McpStdioOptions): Promise<void> {
   const { input, output, root, signal, onError } = options
   const directory = new Directory(host, settingsOf({}))
   const source: McpSource = { directory, root, onError }

@@ -1,4 +1,4 @@
-import type { PluginHost, PluginSummary } from '@appfactory/host'
+import type { PluginSummary, PluginSystem } from '@appfactory/host'
 import type { Language, Model, Voice } from '@appfactory/sdk'
 import type { Directory } from '../models.js'
 
@@ -17,11 +17,11 @@ const noDetails: Details = { url: '', voices: [], languages: [], models: [] }
 
 /** What plugins tell of themselves, each asked once. */
 export class DetailsOfPlugins {
-  readonly #host: PluginHost
+  readonly #host: PluginSystem
   readonly #directory: Directory
   readonly #known = new Map<string, Promise<Details>>()
 
-  constructor(host: PluginHost, directory: Directory) {
+  constructor(host: PluginSystem, directory: Directory) {
     this.#host = host
     this.#directory = directory
     host.on('status', this.#forget).on('swap', this.#forget)

@@ -1,4 +1,4 @@
-import type { PluginHost, PluginSummary } from '@appfactory/host'
+import type { PluginSummary, PluginSystem } from '@appfactory/host'
 import { RequestError } from '../errors.js'
 import type { Directory } from '../models.js'
 import type { Details, DetailsOfPlugins } from './details.js'
@@ -11,13 +11,13 @@ interface Program extends Details {
 
 /** The plugins behind a port, as the protocol lists them. */
 export class Programs {
-  readonly #host: PluginHost
+  readonly #host: PluginSystem
   readonly #directory: Directory
   readonly #only: string | undefined
   readonly #details: DetailsOfPlugins
 
   /** @param only The plugin that answers here. Default: all. */
-  constructor(host: PluginHost, directory: Directory, details: DetailsOfPlugins, only: string | undefined) {
+  constructor(host: PluginSystem, directory: Directory, details: DetailsOfPlugins, only: string | undefined) {
     this.#host = host
     this.#directory = directory
     this.#details = details

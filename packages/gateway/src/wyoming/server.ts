@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
-import type { PluginHost } from '@appfactory/host'
+import type { PluginSystem } from '@appfactory/host'
 import { maxTimerMs } from '@appfactory/sdk/internal'
 import type { Shared } from '../exchange.js'
 import type { WyomingPort } from '../options.js'
@@ -15,13 +15,13 @@ const lastWordsMs = 500
 export class WyomingServer {
   /** The ports that are open: those that were asked for, in order. */
   readonly ports: WyomingPort[] = []
-  readonly #host: PluginHost
+  readonly #host: PluginSystem
   readonly #shared: Shared
   readonly #servers: Server[] = []
   readonly #details: DetailsOfPlugins
   readonly #connections = new Map<Connection, Promise<void>>()
 
-  constructor(host: PluginHost, shared: Shared) {
+  constructor(host: PluginSystem, shared: Shared) {
     this.#host = host
     this.#shared = shared
     this.#details = new DetailsOfPlugins(host, shared.directory)

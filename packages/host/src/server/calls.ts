@@ -33,6 +33,7 @@ export const callParams = z.strictObject({
   timeout: z.number().positive().optional(),
   retry: z.int().nonnegative().optional(),
   stream: streamOption,
+  fallback: z.union([z.boolean(), z.literal('restart')]).optional(),
 })
 
 export type PluginCall = z.infer<typeof callParams>
@@ -53,12 +54,12 @@ export function isPlainCall(params: object): params is PluginCall {
 /** Calls a method of a plugin for a client; its pieces go to the client as they come where it asks for a stream. */
 export function callPlugin(
   { internals, call, room, sessions }: CallContext,
-  { plugin, method: name, args: given = {}, stream, timeout: timeoutMs, retry }: PluginCall,
+  { plugin, method: name, args: given = {}, stream, timeout: timeoutMs, retry, fallback }: PluginCall,
 ): Promise<unknown> {
   // One argument may follow piece by piece, as `$/input` notifications.
   const streamed = Object.keys(given).find((key) => isInputMarker(given[key]))
   const input = streamed === undefined ? undefined : { name: streamed, items: call.input }
-  const options = { timeoutMs, retry, cancellation: call, room, input }
+  const options = { timeoutMs, retry, fallback, cancellation: call, room, input }
   if (!stream) {
     const answer = internals.calls.call(plugin, name, given, options)
     return sessions ? sessions.watch(answer, { plugin, method: name, args: given }) : answer

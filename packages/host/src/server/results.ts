@@ -46,6 +46,7 @@ export const pluginResult = z.strictObject({
   errors: z.array(z.string()),
   loaded: z.boolean(),
   replicas: z.number().optional(),
+  fallback: z.array(z.string()).optional(),
   status: z.string(),
   capabilities: z.array(z.string()),
 })

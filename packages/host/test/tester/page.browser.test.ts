@@ -137,6 +137,26 @@ describe.skipIf(chromium === undefined)(
       expect(Number(await page.locator('.written').getAttribute('data-pieces'))).toBeGreaterThan(10)
     })
 
+    it('says of vectors which texts are alike, and shows few of their numbers', async () => {
+      await choose(page, 'embed_llama', 'embed')
+      const json = page.getByRole('textbox', { name: 'Arguments as JSON' })
+      await expect.poll(async () => JSON.parse(await json.inputValue())).toEqual({ texts: [''] })
+      const texts = ['Tell me a story about a fox.', 'Once upon a time there was a fox.', '<b>Paris</b>']
+      await json.fill(JSON.stringify({ texts }))
+      await expect
+        .poll(() => page.getByRole('group', { name: 'texts' }).getByRole('textbox').count())
+        .toBe(texts.length)
+      await page.getByRole('button', { name: /^Invoke/ }).click()
+      await page.locator('.result[data-state=done]').waitFor({ timeout: 60_000 })
+      expect(await page.locator('.result').innerText()).toMatch(/3 vectors of \d+ numbers/)
+      const lines = await page.locator('.vectors li').allInnerTexts()
+      expect(lines[0]).toBe(`1.00 ${texts[0]}`)
+      expect(Number.parseFloat(lines[1] ?? '')).toBeGreaterThan(Number.parseFloat(lines[2] ?? ''))
+      expect(lines[2]).toContain('<b>Paris</b>')
+      const { embeddings } = JSON.parse(await page.locator('.result pre').innerText())
+      expect(embeddings[0]).toHaveLength(9)
+    })
+
     it('shows a chat while it grows', async () => {
       await choose(page, 'endless', 'stream_chat')
       await page.getByLabel('content required').fill('word')

@@ -1,5 +1,5 @@
 // An application in TypeScript, for declarations.test.ts and scripts/check-packages.mjs: it is compiled, and never run.
-import { type PluginHandle, PluginHost } from '@appfactory/host'
+import { type PluginHandle, PluginHost, type PluginSystem } from '@appfactory/host'
 import { serveTester } from '@appfactory/host/tester'
 import { pluginTarget } from '@appfactory/host/testing'
 import { defineContract, isPluginError, type LLMContract, STTContract, TTSContract } from '@appfactory/sdk'
@@ -19,6 +19,8 @@ const Counting = defineContract({
 
 await using host = new PluginHost({ pluginsDir: './plugins', callTimeoutMs: 1000 })
 host.on('crash', ({ plugin, stderr }) => console.log(plugin.length, stderr.length))
+const system: PluginSystem = host
+system.on('log', ({ level }) => console.log(level)).off('log', () => {})
 host.once('swap', (event) => console.log(event.step))
 const tts = await host.load(TTSContract, 'one')
 const { audio, durationMs = 0 } = await tts.synthesize('Hello', 'slt', {
@@ -29,7 +31,7 @@ const first: number | undefined = audio.slice(0, 4)[0]
 for await (const piece of tts.synthesizeStream('Hello')) console.log(piece.text, first, durationMs)
 await tts.getVoices()
 await tts.unload()
-const stt: PluginHandle<STTContract> = await host.get(STTContract, 'two')
+const stt: PluginHandle<STTContract> = await system.get(STTContract, 'two')
 await stt.transcribe(audio, 'en-US')
 const llm = await host.load<LLMContract>('three', { config: {} })
 const { message, usage } = await llm.chat([{ role: 'user', content: 'Hello' }], { maxTokens: 5 })

@@ -2,13 +2,14 @@ import { CallError } from '../api/rpc.js'
 import type { JsonObject } from '../api/types.js'
 import { Player } from '../audio/player.js'
 import { Elapsed } from '../parts/elapsed.js'
-import { bytes, count, duration } from '../parts/format.js'
+import { bytes, count, counted, duration } from '../parts/format.js'
 import { Problem } from '../parts/problem.js'
 import { addressOf } from '../state/route.js'
 import type { Run } from './run.js'
 import { joinTexts, textOf } from './text.js'
+import { areNumbers, likeness, vectorsIn } from './vectors.js'
 
-/** What came, or is coming, of a call: sound, text, JSON, or an error. */
+/** What came, or is coming, of a call: sound, text, vectors, JSON, or an error. */
 export function Result({ run }: { run: Run }) {
   const { state, error, pieces, result } = run
   return (
@@ -25,6 +26,7 @@ export function Result({ run }: { run: Run }) {
       <Cancelled run={run} />
       <Spoken run={run} />
       <Written run={run} />
+      <Vectors run={run} />
       {state === 'failed' && <Problem error={error} />}
       {state !== 'failed' && <AsJson value={pieces.length > 0 ? { pieces, result } : result} state={state} />}
     </section>
@@ -122,8 +124,35 @@ function Written({ run: { pieces, result, state } }: { run: Run }) {
   )
 }
 
-/** Pieces that are shown one by one. */
+/** Pieces and vectors that are shown one by one. */
 const mostShown = 100
+
+/** Of vectors, nobody reads the numbers: which texts are alike is what they are for. */
+function Vectors({ run: { result, invocation } }: { run: Run }) {
+  const vectors = vectorsIn(result)
+  const [first] = vectors
+  if (first === undefined) return null
+  const { texts } = invocation.args
+  const textAt = (index: number): string =>
+    Array.isArray(texts) && texts.length === vectors.length ? String(texts[index]) : `vector ${index + 1}`
+  return (
+    <>
+      <p>
+        {counted(vectors.length, 'vector')} of {counted(first.length, 'number')}
+        {vectors.length > 1 && `. How much each is like the first (1: the same, 0: nothing in common):`}
+      </p>
+      {vectors.length > 1 && (
+        <ol class="vectors">
+          {vectors.slice(0, mostShown).map((vector, index) => (
+            <li key={String(index)}>
+              <b>{likeness(first, vector)?.toFixed(2) ?? '–'}</b> {textAt(index)}
+            </li>
+          ))}
+        </ol>
+      )}
+    </>
+  )
+}
 
 function AsJson({ value, state }: { value: unknown; state: Run['state'] }) {
   // While pieces arrive, writing all of them anew each time would keep the page busy.
@@ -145,7 +174,12 @@ function isWithPieces(value: unknown): value is { pieces: JsonObject[]; result: 
   return typeof value === 'object' && value !== null && 'pieces' in value && Array.isArray(value.pieces)
 }
 
+/** Numbers of a vector that are shown. */
+const mostNumbers = 8
+
 function shorten(key: string, value: unknown): unknown {
+  if (areNumbers(value) && value.length > 2 * mostNumbers)
+    return [...value.slice(0, mostNumbers), `… (${value.length - mostNumbers} more numbers)`]
   if (typeof value !== 'string' || !key.endsWith('_b64') || value.length < 80) return value
   return `${value.slice(0, 24)}… (${bytes(Math.floor((value.length * 3) / 4))} in base64)`
 }
