@@ -2,7 +2,7 @@ import { openPeer } from '@appfactory/host/internal'
 import type { Peer } from '@appfactory/sdk/internal'
 import { z } from 'zod'
 import type { Cable } from './cable.js'
-import { nodeLost, noSuchNode, onNoNode, stoppedAt } from './caller-errors.js'
+import { nodeLost, noSuchNode, onNoNode, rolledBack, stoppedAt } from './caller-errors.js'
 import { type Directory, pluginOn } from './directory.js'
 import { pluginNames } from './remote-places.js'
 
@@ -93,16 +93,15 @@ export class ClusterAdmin {
         done.push(await swapOn(peer, node, [old, replacement], how))
       })
     } catch (error) {
-      if (rollback) await this.#swapBack(old, replacement, done)
-      throw error
+      throw rollback ? rolledBack(error, await this.#swapBack(old, replacement, done)) : error
     }
     return { oldPlugin: old, newPlugin: replacement, nodes: done }
   }
 
   /** Resolves when the node has left. */
   async drain(node: string): Promise<void> {
-    const [boots] = [this.#directory.nodes.filter((beat) => beat.node === node).map(({ boot }) => boot)]
     this.#named([node])
+    const boots = this.#directory.nodes.filter((beat) => beat.node === node).map(({ boot }) => boot)
     const left = new Promise<void>((resolve) => {
       const end = this.#cable.onBeat((beat) => {
         if (!boots.includes(beat.boot) || !beat.leaving) return
@@ -111,15 +110,20 @@ export class ClusterAdmin {
       })
     })
     const { link, byteNonce } = await this.#cable.admin(node)
-    const peer = await openPeer(link, { byteNonce })
+    const peer = await openPeer(link, { byteNonce, lost: nodeLost(node) })
     await peer.request('shutdown', { reason: 'drain' })
     await Promise.race([left, link.closed])
   }
 
-  /** The first one ends with the newest: what fails here was told already, by the swap that failed. */
-  async #swapBack(old: string, replacement: string, done: readonly NodeSwap[]): Promise<void> {
+  /** Swaps nodes back, the last one first. Resolves to those that have the old plugin again. */
+  async #swapBack(old: string, replacement: string, done: readonly NodeSwap[]): Promise<string[]> {
+    const back: string[] = []
     for (const { node } of [...done].reverse())
-      await this.#on(node, (peer) => swapOn(peer, node, [replacement, old], {})).catch(() => {})
+      await this.#on(node, (peer) => swapOn(peer, node, [replacement, old], {})).then(
+        () => back.push(node),
+        () => {},
+      )
+    return back
   }
 
   /** Does it on one node after the other, until one fails. */

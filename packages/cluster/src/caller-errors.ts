@@ -120,3 +120,11 @@ export function nodeLost(node: string): PluginError {
     { node, lost: 'node' },
   )
 }
+
+/** Of a change that has stopped: nodes that had been changed before are as they were. */
+export function rolledBack(error: unknown, nodes: readonly string[]): unknown {
+  if (!isPluginError(error)) return error
+  const { code, message, data } = error
+  const back = nodes.length > 0 ? `; rolled back on ${listed(nodes)}` : ''
+  return new PluginError(code, `${message}${back}`, { ...Object(data), rolled_back: nodes }, { cause: error })
+}

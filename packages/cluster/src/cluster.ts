@@ -356,7 +356,8 @@ export class Cluster implements PluginSystem, AsyncDisposable {
    * administrator.
    *
    * @param options `rollback`: where one node fails, those before it are swapped back. Default: they keep the new plugin.
-   * @throws PluginError HOTSWAP_FAILED: `data.node` says where, `data.nodes` lists those that have the new plugin now.
+   * @throws PluginError Why a node could not, such as HOTSWAP_FAILED: `data.node` says which, `data.nodes` lists those that were swapped
+   *   before, and with `rollback` `data.rolled_back` those that are back.
    */
   swap(old: string, replacement: string, options: ClusterSwapOptions = {}): Promise<ClusterSwapResult> {
     return this.#admin.swap(old, replacement, options)

@@ -1,13 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { type STTContract, TTSContract } from '@appfactory/sdk'
 import { expect, test } from 'vitest'
+import type { Cluster } from '../src/cluster.js'
 import type { NodeEvent } from '../src/directory.js'
 import { linked, pidOf, startHosts } from './nodes.js'
 
 const hosts = startHosts(['a', 'b'])
 
 /** Calls that end when a speaker is told to release them. */
-function waiting(cluster: { call(...call: [string, string, object]): Promise<unknown> }, count: number) {
+function waiting(cluster: Cluster, count: number): Promise<unknown>[] {
   return Array.from({ length: count }, () => cluster.call('speaker', 'synthesize', { text: 'wait' }))
 }
 

@@ -11,6 +11,8 @@ import { NodeState } from '../src/node-state.js'
 interface MemoryNode {
   host: PluginHost
   state: NodeState
+  /** What it tells of the contracts of its plugins. Default: what is true. */
+  contractVersion: string | undefined
   links: Set<HeldLink>
 }
 
@@ -30,9 +32,9 @@ export class MemoryCable implements Cable {
   }
 
   /** Lets a host join as a node. */
-  join(node: string, host: PluginHost): void {
+  join(node: string, host: PluginHost, contractVersion?: string): void {
     const state = new NodeState(host, node, {})
-    this.#nodes.set(node, { host, state, links: new Set() })
+    this.#nodes.set(node, { host, state, contractVersion, links: new Set() })
     const tell = (): void => this.tell(node)
     host.on('status', tell).on('swap', tell)
     this.#endings.push(() => host.off('status', tell).off('swap', tell))
@@ -43,7 +45,11 @@ export class MemoryCable implements Cable {
   tell(node: string, told: Partial<Beat> = {}): void {
     const found = this.#nodes.get(node)
     if (!found) return
-    for (const listen of this.#beatListeners) listen({ ...found.state.beat(), ...told })
+    const beat = { ...found.state.beat(), ...told }
+    const { contractVersion } = found
+    if (contractVersion !== undefined)
+      beat.plugins = beat.plugins.map((plugin) => ({ ...plugin, contractVersion }))
+    for (const listen of this.#beatListeners) listen(beat)
   }
 
   /** A node stops taking calls. */

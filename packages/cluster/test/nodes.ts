@@ -1,4 +1,4 @@
-import { PluginHost } from '@appfactory/host'
+import { type HostOptions, PluginHost } from '@appfactory/host'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { makeFolder, ttsPlugin, writePlugin } from '../../host/test/fixtures/plugins.js'
 import { listener } from '../../host/test/fixtures/swapping.js'
@@ -36,24 +36,21 @@ export const speaker = ttsPlugin(`
 `)
 
 /** Hosts with plugins that run, for a file of tests. Each test joins them to a cluster of its own. */
-export function startHosts(names: readonly string[]) {
+export function startHosts(names: readonly string[], plugins = ['speaker', 'serial', 'ears']) {
   const folder = makeFolder()
   const hosts = new Map<string, PluginHost>()
+  const start = async (options: HostOptions, loaded: readonly string[]): Promise<PluginHost> => {
+    const restart = { firstDelayMs: 1, maxCrashes: 100 }
+    const host = new PluginHost({ pluginsDir: folder.path, restart, ...options })
+    await Promise.all(loaded.map((plugin) => host.load(plugin)))
+    return host
+  }
   beforeAll(async () => {
     writePlugin(folder.path, 'speaker', speaker)
     writePlugin(folder.path, 'serial', speaker, { max_concurrency: 1 })
     writePlugin(folder.path, 'ears', listener('heard'), { contract: 'stt' })
     writePlugin(folder.path, 'broken', ttsPlugin('async initialize() { throw new Error("no") }'))
-    await Promise.all(
-      names.map(async (name) => {
-        const host = new PluginHost({
-          pluginsDir: folder.path,
-          restart: { firstDelayMs: 1, maxCrashes: 100 },
-        })
-        hosts.set(name, host)
-        await Promise.all(['speaker', 'serial', 'ears'].map((plugin) => host.load(plugin)))
-      }),
-    )
+    await Promise.all(names.map(async (name) => hosts.set(name, await start({}, plugins))))
   })
   afterAll(async () => {
     await Promise.all([...hosts.values()].map((host) => host.close({ force: true })))
@@ -61,6 +58,8 @@ export function startHosts(names: readonly string[]) {
   })
   return {
     dir: folder.path,
+    /** One more host, which is the test's to close. */
+    start,
     host(name: string): PluginHost {
       const host = hosts.get(name)
       if (!host) throw new Error(`There is no host ${name}`)

@@ -89,23 +89,39 @@ test('a node that drains gets no more calls, and ends those that it has', async 
 test('another contract is refused, and a node with another version of it is left out with one warning', async () => {
   const { cluster, cable } = await hosts.join(['a'])
   await expect(cluster.get(TTSContract, 'ears')).rejects.toMatchObject({ codeName: 'CONTRACT_MISMATCH' })
-  const pid = await pidOf(cluster)
   const warnings: string[] = []
   cluster.on('warning', (message) => warnings.push(message))
-  cable.join('b', hosts.host('b'))
-  const plugins = cluster.nodes().find(({ node }) => node === 'b')?.plugins ?? []
-  const other = await hosts.join(['a'])
-  await pidOf(other.cluster)
-  const told: string[] = []
-  other.cluster.on('warning', (message) => told.push(message))
-  other.cable.join('b', hosts.host('b'))
-  expect([warnings, told, plugins.length, pid.length > 0]).toEqual([[], [], 3, true])
-  await Promise.all([cluster.close(), other.cluster.close()])
+  const pid = await pidOf(cluster)
+  cable.join('b', hosts.host('b'), '2.0.0')
+  for (let beat = 0; beat < 3; beat++) cable.tell('b')
+  const pids = await Promise.all(Array.from({ length: 8 }, () => pidOf(cluster)))
+  expect(new Set(pids)).toEqual(new Set([pid]))
+  expect(warnings.map((text) => text.split(' of contract')[0])).toEqual([
+    'Plugin "ears" on node b is left out: it has version 2.0.0',
+    'Plugin "speaker" on node b is left out: it has version 2.0.0',
+  ])
+  await cluster.close()
 })
 
-test('a call that a node refuses for its limits goes to another one', async () => {
-  const { cluster } = await hosts.join(['a', 'b'])
+test('a call that a node refuses for its limits goes to another one, and fails where all refuse', async () => {
+  const small = await hosts.start({ maxCallsInFlight: 2 }, ['speaker'])
+  const smaller = await hosts.start({ maxCallsInFlight: 1 }, ['speaker'])
+  const { cluster, cable } = await hosts.join([])
+  cable.join('small', small)
+  cable.join('smaller', smaller)
   await linked(cluster, 2)
+  const calls = Array.from({ length: 6 }, () => cluster.call('speaker', 'synthesize', { text: 'wait' }))
+  const settled = Promise.allSettled(calls)
+  const inFlight = async (): Promise<unknown[]> =>
+    (await Promise.all([small, smaller].map((host) => host.health('speaker')))).map(
+      ({ details }) => details?.['calls_in_flight'],
+    )
+  await expect.poll(inFlight).toEqual([2, 1])
+  await Promise.all([small, smaller].map((host) => host.close({ force: true })))
+  const codes = (await settled).map((call) =>
+    call.status === 'rejected' ? call.reason.codeName : 'answered',
+  )
+  expect(codes.filter((code) => code === 'RESOURCE_EXHAUSTED')).toHaveLength(3)
   await cluster.close()
 })
 
