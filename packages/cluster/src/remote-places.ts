@@ -26,6 +26,9 @@ export interface RemotePlacesOptions {
 /** The plugin on one run of a node. */
 interface Site {
   readonly run: NodeRun
+  /** What its node told last. */
+  plugin: BeatPlugin
+  isDraining: boolean
   worker?: RemoteWorker
   isOpening: boolean
   /** Attempts that failed in a row. */
@@ -87,10 +90,11 @@ export class RemotePlaces implements Workers {
   }
 
   free(sessionsOf: (worker: Worker) => number, tried?: ReadonlySet<Worker>): Worker | undefined {
-    const able: RemoteWorker[] = []
-    for (const { worker } of this.#sites.values())
-      if (worker?.isRunning && !tried?.has(worker) && this.#takesCalls(worker)) able.push(worker)
-    return able.length < 2 ? able[0] : leastLoaded(able, (worker) => this.#loadOf(worker, sessionsOf(worker)))
+    const able: Able[] = []
+    for (const site of this.#sites.values()) if (takesCalls(site) && !tried?.has(site.worker)) able.push(site)
+    const chosen =
+      able.length < 2 ? able[0] : leastLoaded(able, (site) => loadOf(site, sessionsOf(site.worker)))
+    return chosen?.worker
   }
 
   /** A worker counts its calls itself. */
@@ -121,7 +125,7 @@ export class RemotePlaces implements Workers {
     }
     this.#hasBeenThere = true
     this.#gone.delete(run.node)
-    if (site) this.#takeBeat(site, plugin)
+    if (site) this.#takeBeat(site, beat, plugin)
     else if (this.#fits(beat, plugin)) this.#add(run, beat, plugin)
     this.#options.onChange()
   }
@@ -137,13 +141,16 @@ export class RemotePlaces implements Workers {
   }
 
   #add({ node, boot }: NodeRun, beat: Beat, plugin: BeatPlugin): void {
-    const site: Site = { run: { node, boot }, isOpening: false, failures: 0 }
+    const { draining: isDraining } = beat
+    const site: Site = { run: { node, boot }, plugin, isDraining, isOpening: false, failures: 0 }
     this.#sites.set(keyOf(beat), site)
     if (isUp(plugin)) void this.#open(site)
   }
 
-  #takeBeat(site: Site, plugin: BeatPlugin): void {
+  #takeBeat(site: Site, { draining }: Beat, plugin: BeatPlugin): void {
     const { worker } = site
+    site.plugin = plugin
+    site.isDraining = draining
     if (worker) {
       worker.isDoubtful = false
       worker.otherCalls = Math.max(
@@ -251,24 +258,6 @@ export class RemotePlaces implements Workers {
     return mismatch === undefined
   }
 
-  #takesCalls(worker: RemoteWorker): boolean {
-    const beat = this.#options.directory.get(worker.run)
-    const plugin = beat && pluginOn(beat, this.name)
-    if (!plugin || beat.draining) return false
-    const { max_concurrency: most } = worker.manifest
-    return (
-      most === undefined || worker.callsInFlight + worker.openStreams < most * Math.max(1, plugin.replicas)
-    )
-  }
-
-  #loadOf(worker: RemoteWorker, sessions: number): number {
-    const beat = this.#options.directory.get(worker.run)
-    const plugin = beat && pluginOn(beat, this.name)
-    const work = worker.callsInFlight + worker.openStreams + sessions + worker.otherCalls
-    const load = work / (plugin?.capacity ?? 1)
-    return plugin && isReady(plugin) && !worker.isDoubtful ? load : load + sickness
-  }
-
   #whyNowhere(): PluginError | undefined {
     const nodes = this.#options.directory.nodes
     if (this.#gone.size > 0 || nodes.length === 0 || !this.#options.cable.isConnected) return undefined
@@ -297,6 +286,22 @@ export class RemotePlaces implements Workers {
     this.#warned.add(node)
     this.#options.warn(message)
   }
+}
+
+/** A site that can be given a call. */
+type Able = Site & { worker: RemoteWorker }
+
+function takesCalls(site: Site): site is Able {
+  const { worker, plugin, isDraining } = site
+  if (!worker?.isRunning || isDraining) return false
+  const { max_concurrency: most } = worker.manifest
+  return most === undefined || worker.callsInFlight + worker.openStreams < most * Math.max(1, plugin.replicas)
+}
+
+function loadOf({ worker, plugin }: Able, sessions: number): number {
+  const work = worker.callsInFlight + worker.openStreams + sessions + worker.otherCalls
+  const load = work / plugin.capacity
+  return isReady(plugin) && !worker.isDoubtful ? load : load + sickness
 }
 
 /** The names of all plugins on nodes, once each. */

@@ -13,7 +13,7 @@ import type { ContractDescriptor, HealthStatus, Manifest, SessionRole } from '@a
 import { isPluginError, type PluginError } from '@appfactory/sdk'
 import { inputMarker, isAnswer, type Peer, type RequestOptions } from '@appfactory/sdk/internal'
 import type { Dialled, NodeRun } from './cable.js'
-import { callLate, crashedOn, type Lost, notDescribed, workerLost } from './caller-errors.js'
+import { callLate, clusterClosed, crashedOn, type Lost, notDescribed, workerLost } from './caller-errors.js'
 import { type Described, healthOf, readDescription } from './described.js'
 import { requestIdsIn } from './undelivered.js'
 
@@ -186,10 +186,13 @@ export class RemoteWorker implements Worker {
     link.close(workerLost(plugin, run.node, lost, reason))
   }
 
-  /** Nothing is to be asked of it any more. */
+  /** This end asks nothing of it any more: what is in flight is cancelled. */
   leave(): void {
+    const { plugin, link } = this.#options
     this.#isRunning = false
-    this.#options.link.close()
+    this.#lost ??= clusterClosed(plugin)
+    this.#peer.close(this.#lost)
+    link.close()
   }
 
   /** The link is closed: what is known of calls in flight is told to those who made them. */
@@ -197,7 +200,7 @@ export class RemoteWorker implements Worker {
     const { plugin, run, link } = this.#options
     this.#isRunning = false
     const lost = Reflect.get(Object(error?.data), 'lost') === 'node' || !error ? 'node' : 'link'
-    this.#lost = workerLost(plugin, run.node, lost, error?.message ?? 'the node has closed the link')
+    this.#lost ??= workerLost(plugin, run.node, lost, error?.message ?? 'the node has closed the link')
     this.#peer.flush()
     const unread = requestIdsIn(link.undelivered ?? [])
     if (unread.length > 0) this.#peer.failCalls(unread, this.#unreached())

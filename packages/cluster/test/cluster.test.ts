@@ -12,6 +12,10 @@ function waiting(cluster: Cluster, count: number): Promise<unknown>[] {
   return Array.from({ length: count }, () => cluster.call('speaker', 'synthesize', { text: 'wait' }))
 }
 
+async function readAll(pieces: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of pieces);
+}
+
 async function callsAt(node: string): Promise<number> {
   const { details } = await hosts.host(node).health('speaker')
   return Number(details?.['calls_in_flight'])
@@ -105,6 +109,20 @@ test('a call that is cancelled, or late, ends in the plugin too', async () => {
   await expect(late).rejects.toMatchObject({ codeName: 'CALL_TIMEOUT', data: { node: 'a', timeout_ms: 50 } })
   await expect.poll(() => callsAt('a')).toBe(0)
   await cluster.close()
+})
+
+test('a caller that leaves: its calls end, here and in the plugin', async () => {
+  const { cluster } = await hosts.join(['a'])
+  await linked(cluster, 1)
+  const [call] = waiting(cluster, 1)
+  const stream = cluster.stream('speaker', 'synthesize_stream', { text: 'x' })
+  await stream.next()
+  const settled = Promise.allSettled([call, readAll(stream)])
+  await expect.poll(() => callsAt('a')).toBe(1)
+  await cluster.close()
+  for (const end of await settled)
+    expect(end).toMatchObject({ status: 'rejected', reason: { codeName: 'PLUGIN_NOT_READY' } })
+  await expect.poll(() => callsAt('a')).toBe(0)
 })
 
 test('a session stays with its node, by an id of the caller’s own', async () => {
