@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import { type PluginHost, type Rights, serve } from '@appfactory/host'
 import { type Link, memoryLink } from '@appfactory/host/internal'
 import { PluginError } from '@appfactory/sdk'
-import type { Beat } from '../src/beat.js'
+import type { Beat, BeatPlugin } from '../src/beat.js'
 import type { BusChange } from '../src/bus.js'
 import type { Cable, Dialled } from '../src/cable.js'
 import { NodeState } from '../src/node-state.js'
@@ -11,8 +11,8 @@ import { NodeState } from '../src/node-state.js'
 interface MemoryNode {
   host: PluginHost
   state: NodeState
-  /** What it tells of the contracts of its plugins. Default: what is true. */
-  contractVersion: string | undefined
+  /** What it tells of its plugins in place of the truth. */
+  untruths: Partial<BeatPlugin>
   links: Set<HeldLink>
 }
 
@@ -31,10 +31,10 @@ export class MemoryCable implements Cable {
     this.#endings.push(() => clearInterval(timer))
   }
 
-  /** Lets a host join as a node. */
-  join(node: string, host: PluginHost, contractVersion?: string): void {
+  /** Lets a host join as a node, which may tell something else of its plugins than the truth. */
+  join(node: string, host: PluginHost, untruths: Partial<BeatPlugin> = {}): void {
     const state = new NodeState(host, node, {})
-    this.#nodes.set(node, { host, state, contractVersion, links: new Set() })
+    this.#nodes.set(node, { host, state, untruths, links: new Set() })
     const tell = (): void => this.tell(node)
     host.on('status', tell).on('swap', tell)
     this.#endings.push(() => host.off('status', tell).off('swap', tell))
@@ -46,9 +46,7 @@ export class MemoryCable implements Cable {
     const found = this.#nodes.get(node)
     if (!found) return
     const beat = { ...found.state.beat(), ...told }
-    const { contractVersion } = found
-    if (contractVersion !== undefined)
-      beat.plugins = beat.plugins.map((plugin) => ({ ...plugin, contractVersion }))
+    beat.plugins = beat.plugins.map((plugin) => ({ ...plugin, ...found.untruths }))
     for (const listen of this.#beatListeners) listen(beat)
   }
 
