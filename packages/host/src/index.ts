@@ -15,6 +15,7 @@ export {
   type SwapEvent,
 } from './host.js'
 export type { Link } from './link/link.js'
+export { type LinkStreams, streamLink } from './link/stream-link.js'
 export type { LogFormat } from './logs/formats.js'
 export { type LogLevel, logLevels } from './logs/levels.js'
 export type { CallOptions, LoadOptions, RestartPolicy, SwapOptions } from './options.js'
@@ -27,6 +28,8 @@ export type {
   ValidPlugin,
 } from './plugins/discovery.js'
 export type { Env } from './plugins/environment.js'
+export type { Rights } from './server/rights.js'
+export { type ServeOptions, serve } from './server/serve.js'
 export type { SwapProgress, SwapResult, SwapStep } from './slot/swap.js'
 export type { PluginSummary } from './summary.js'
 export type { CallTrace, CrashTrace, LoadTrace, SwapTrace } from './traces.js'

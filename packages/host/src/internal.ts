@@ -3,6 +3,7 @@
 // What the gateway and the cluster share with the host. Not for applications: it changes with any version.
 
 export { jsonErrorPlace } from './cli/json-error.js'
+export { newNonce, openPeer } from './client/open-peer.js'
 export { isFromElsewhere, isLocalName, isLoopback, nameOfHost, soleHostOf } from './http/names.js'
 export { digestOf, indexOfSecret } from './http/secrets.js'
 export type { Link } from './link/link.js'

@@ -9,6 +9,7 @@ import {
   discoverResult,
   healthResult,
   loadResult,
+  openBytesResult,
   pluginResult,
   shutdownResult,
   statusResult,
@@ -31,6 +32,8 @@ export interface ServerContext extends CallContext {
   subscribe(types: readonly string[] | undefined): void
   /** Ends the server once this call is answered and calls in flight have finished. */
   shutDown(timeoutMs: number): void
+  /** Takes and sends raw bytes from now on, or once the client has brought them a connection. */
+  openBytes(nonce: string): { token: string | null }
 }
 
 /** One method of the server: its params, its result and its work. */
@@ -153,6 +156,12 @@ export const serverMethods: Record<string, ServerMethod> = {
       subscribe(types)
       return true as const
     },
+  ),
+  'bytes/open': method(
+    'Lets bytes travel raw beside the messages of this connection.',
+    z.strictObject({ nonce: z.string().min(16).max(64) }),
+    openBytesResult,
+    ({ nonce }, { openBytes }) => openBytes(nonce),
   ),
   shutdown: method(
     'Ends the host.',

@@ -97,6 +97,9 @@ export const healthResult = z.strictObject({
   memory_mb: z.number().nullable(),
 })
 
+/** `bytes/open`. The token is what a connection for the bytes begins with; null where they have one already. */
+export const openBytesResult = z.strictObject({ token: z.string().nullable() })
+
 export const shutdownResult = z.strictObject({
   status: z.literal('shutting_down'),
   reason: z.string(),

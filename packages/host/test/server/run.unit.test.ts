@@ -63,6 +63,7 @@ function server(can: object = {}) {
       room: () => undefined,
       subscribe: (types) => subscribed.push(types),
       shutDown: (timeoutMs) => shutDowns.push(timeoutMs),
+      openBytes: (nonce) => ({ token: nonce }),
     }
     return runServerMethod(context)
   }
