@@ -26,6 +26,8 @@ export interface Subjects {
   beat(node: string): string
   /** Where callers ask all nodes for a beat. */
   readonly who: string
+  /** Where a node asks whether another one has its name. */
+  whoIs(node: string): string
   /** Where callers open a link to a plugin on a node. */
   dial(plugin: string, node: string): string
   /** Where administrators open a link to a node. */
@@ -42,6 +44,7 @@ export function subjectsOf(namespace: string): Subjects {
   return {
     beat: (node) => `${prefix}.beat.${node}`,
     who: `${prefix}.who`,
+    whoIs: (node) => `${prefix}.who.${node}`,
     dial: (plugin, node) => `${prefix}.dial.${plugin}.${node}`,
     admin: (node) => `${prefix}.admin.${node}`,
     to: (node, caller, link) => `${prefix}.to.${node}.${caller}.${link}`,

@@ -3,6 +3,7 @@ import { nameValue, parseJson, quoted, systemCodeOf } from '@appfactory/sdk/inte
 import { reasonOf } from '../errors.js'
 import { advice, type PluginSettings, wrongPluginSettings } from '../plugin-settings.js'
 import { readSmallFile } from '../small-file.js'
+import { clusterSettings } from './cluster-settings.js'
 import { gatewaySettings } from './gateway-settings.js'
 import { jsonErrorPlace } from './json-error.js'
 import { hostSettings, loadSettings, type Setting } from './settings.js'
@@ -22,10 +23,10 @@ export interface ConfigFile {
   plugins: Readonly<Record<string, PluginSettings>>
 }
 
-const all = [...hostSettings, ...loadSettings, ...gatewaySettings]
+const all = [...hostSettings, ...loadSettings, ...gatewaySettings, ...clusterSettings]
 const settings = new Map(all.map((setting) => [setting.key, setting]))
 /** Keys whose values are objects of settings. */
-const groups = ['restart', 'gateway'] as const
+const groups = ['restart', 'gateway', 'cluster'] as const
 const topKeys = [...[...settings.keys()].filter((key) => !key.includes('.')), ...groups, 'plugins']
 
 /**
@@ -39,9 +40,11 @@ export async function readConfigFile(given: string | undefined): Promise<ConfigF
   const text = await readText(path, given)
   if (text === undefined) return { path: undefined, values: new Map(), plugins: {} }
   const file = objectOf(path, parse(path, text))
-  const { restart = {}, gateway = {}, plugins = {}, $schema: _, ...top } = file
+  const { restart = {}, gateway = {}, cluster = {}, plugins = {}, $schema: _, ...top } = file
   refuseUnknown(path, Object.keys(top), topKeys)
-  const nested = [...membersOf(path, 'restart', restart), ...membersOf(path, 'gateway', gateway)]
+  const nested = Object.entries({ restart, gateway, cluster }).flatMap(([group, members]) =>
+    membersOf(path, group, members),
+  )
   const wrong = wrongPluginSettings(plugins)
   if (wrong !== undefined) throw new UsageError(`${path}: ${wrong}`)
   const values = [...Object.entries(top), ...nested].map(
@@ -52,7 +55,7 @@ export async function readConfigFile(given: string | undefined): Promise<ConfigF
 }
 
 /** The settings of a group, by their whole keys. */
-function membersOf(path: string, group: (typeof groups)[number], value: unknown): [string, unknown][] {
+function membersOf(path: string, group: string, value: unknown): [string, unknown][] {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new UsageError(`${path}: ${group} takes an object, not ${nameValue(value)}`)
   const members = Object.entries(value).map(([key, each]): [string, unknown] => [`${group}.${key}`, each])

@@ -21,6 +21,8 @@ export interface Settings {
   autoLoad: boolean
   /** Options of the gateway, by their names. */
   gateway: Readonly<Record<string, unknown>>
+  /** How the cluster is reached, and what this node is in it, by the names of the settings. */
+  cluster: Readonly<Record<string, unknown>>
   /** Where metrics and probes are served; without a port, nowhere. */
   metrics: { port: number | undefined; address: string }
   /** The file that was read, if there was one. */
@@ -58,6 +60,7 @@ export async function resolveSettings(
     load: new Map(textsOf(byKey.get('load')).map(loadOf)),
     autoLoad: byKey.get('autoLoad') === true,
     gateway: groupOf(holdings, 'gateway'),
+    cluster: groupOf(holdings, 'cluster'),
     metrics: metricsOf(byKey),
     file: file.path,
     holdings: [...holdings, ...pluginHoldings(file, levels)],

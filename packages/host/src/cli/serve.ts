@@ -15,6 +15,10 @@ export async function serve(
   streams: Streams,
   options: CommonOptions & { syncMode: boolean },
 ): Promise<number> {
+  if (options.settings.cluster['node'] !== undefined) {
+    const { serveAsNode } = await import('./node.js')
+    return serveAsNode(streams, options)
+  }
   await using serving = await startServing(streams, options)
   if (process.stdin.isTTY)
     tell(
@@ -34,6 +38,8 @@ interface Serving extends AsyncDisposable {
   host: PluginHost
   /** Starts to load what was asked for. */
   load(): Promise<void>
+  /** Resolves when that has ended, with or without success. */
+  readonly loaded: Promise<void>
 }
 
 /**
@@ -51,7 +57,14 @@ export async function startServing(
   const readiness = new Readiness(host)
   const source = { metrics: () => host.metrics(), obstacles: () => readiness.obstacles() }
   const metrics = await startMetrics(streams, source, settings.metrics)
-  const load = (fresh: Settings): Promise<void> => beginLoading(host, streams, fresh, readiness)
+  let endLoading = (): void => {}
+  const loaded = new Promise<void>((resolve) => {
+    endLoading = resolve
+  })
+  const load = async (fresh: Settings): Promise<void> => {
+    const { all } = await beginLoading(host, streams, fresh, readiness)
+    void all.then(endLoading)
+  }
   // On a terminal, it means that the terminal was closed.
   if (!process.stdin.isTTY)
     streams.stop.takeHangUps(() => void reload(streams, { host, settings, readSettings, readMore, load }))
@@ -59,6 +72,7 @@ export async function startServing(
   return {
     host,
     load: () => load(settings),
+    loaded,
     [Symbol.asyncDispose]: async () => {
       await metrics?.[Symbol.asyncDispose]()
       await host.close()
@@ -121,7 +135,7 @@ async function beginLoading(
   streams: Streams,
   settings: Settings,
   readiness: Readiness,
-): Promise<void> {
+): Promise<{ all: Promise<unknown> }> {
   const isLogged = settings.host.logDir === '-'
   const say = (error: unknown): void => {
     if (!isLogged) complain(streams, describeThrown(error).message)
@@ -139,9 +153,11 @@ async function beginLoading(
     readiness.expect(name, loading)
     return loading.catch(say)
   })
-  if (names.length > 0 || (settings.autoLoad && wanted.size === 0)) void Promise.all(loads).then(tellReady)
+  const loaded = Promise.all(loads)
+  if (names.length > 0 || (settings.autoLoad && wanted.size === 0)) void loaded.then(tellReady)
   else await host.discover().catch(() => {})
   readiness.started()
+  return { all: loaded }
 
   function failed(error: unknown): void {
     readiness.failed(error)
