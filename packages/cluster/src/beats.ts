@@ -21,6 +21,7 @@ export class Beats {
   readonly #ticking: NodeJS.Timeout
   #toldAt = Number.NEGATIVE_INFINITY
   #change: NodeJS.Timeout | undefined
+  #isOver = false
 
   constructor(options: BeatsOptions) {
     this.#options = options
@@ -30,7 +31,7 @@ export class Beats {
 
   /** Something has changed. */
   changed(): void {
-    this.#change ??= setTimeout(() => this.tell(), changeMs)
+    if (!this.#isOver) this.#change ??= setTimeout(() => this.tell(), changeMs)
   }
 
   tell(): void {
@@ -42,6 +43,7 @@ export class Beats {
   }
 
   end(): void {
+    this.#isOver = true
     clearInterval(this.#ticking)
     clearTimeout(this.#change)
   }

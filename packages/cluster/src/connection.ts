@@ -1,20 +1,16 @@
-import { readFile } from 'node:fs/promises'
 import { isLocalName } from '@appfactory/host/internal'
 import { PluginError } from '@appfactory/sdk'
 import { describeThrown, shortened } from '@appfactory/sdk/internal'
 import {
-  type Authenticator,
   connect,
-  credsAuthenticator,
   errors,
   type NatsConnection,
   type NodeConnectionOptions,
-  nkeyAuthenticator,
   type Status,
   type TlsOptions,
-  usernamePasswordAuthenticator,
 } from '@nats-io/transport-node'
 import type { Bus, BusChange, BusMessage, BusSubscription } from './bus.js'
+import { readCredentials } from './credentials.js'
 import { serverWarning } from './server-version.js'
 
 /** How to reach NATS. */
@@ -26,7 +22,7 @@ export interface NatsOptions {
   nats: string | readonly string[]
   /**
    * File with what this process proves itself with: credentials (`.creds`), the seed of an nkey, or `user:password`. Its owner
-   * alone should be able to read it. Default: none.
+   * alone should be able to read it. A line `# name: NAME` in it is the name of the caller. Default: none.
    */
   creds?: string | undefined
   /** Files in PEM: authorities besides those that Node knows; a certificate and its key, where the server asks for them. */
@@ -54,7 +50,7 @@ const pingMs = 5000
 export async function connectNats(options: NatsOptions, name: string): Promise<NatsBus> {
   const servers = checkedServers(options)
   const { connectTimeoutMs = 5000, creds, tls, onWarning } = options
-  const authenticator = creds === undefined ? undefined : await readCredentials(creds)
+  const { authenticator } = creds === undefined ? {} : await readCredentials(creds)
   const client: NodeConnectionOptions = {
     servers,
     name,
@@ -118,12 +114,15 @@ export class NatsBus implements Bus {
   async close(): Promise<void> {
     if (this.#connection.isClosed()) return
     // Without a connection, there is nothing to wait for.
-    if (this.#isConnected) await this.#connection.drain().catch(() => {})
+    const wasConnected = this.#isConnected
+    this.#isConnected = false
+    if (wasConnected) await this.#connection.drain().catch(() => {})
     await this.#connection.close().catch(() => {})
   }
 
   async #watch(): Promise<void> {
     for await (const status of this.#connection.status()) this.#take(status)
+    this.#isConnected = false
     this.#tell({ type: 'closed' })
   }
 
@@ -178,21 +177,6 @@ function checkServer(server: string, insecure: boolean): void {
     throw new TypeError(
       `nats: "${shown}" would send all calls over the network in clear text. Use tls://, or allow that with insecure`,
     )
-}
-
-/** @throws TypeError where it can't be read, or holds none. */
-async function readCredentials(file: string): Promise<Authenticator> {
-  const bytes = await readFile(file).catch((error: unknown) => {
-    throw new TypeError(`creds: ${shortened(file)} can’t be read: ${describeThrown(error).message}`)
-  })
-  const text = bytes.toString('utf8').trim()
-  if (text.includes('BEGIN NATS USER JWT')) return credsAuthenticator(bytes)
-  if (/^SU[A-Z2-7]{56}$/.test(text)) return nkeyAuthenticator(Buffer.from(text))
-  const [, user, password] = /^([^:\s]+):(\S+)$/.exec(text) ?? []
-  if (user !== undefined && password !== undefined) return usernamePasswordAuthenticator(user, password)
-  throw new TypeError(
-    `creds: ${shortened(file)} holds no credentials. It takes those of nsc (.creds), the seed of an nkey (SU…), or user:password`,
-  )
 }
 
 function notConnected(servers: readonly string[], error: unknown): PluginError {

@@ -4,6 +4,7 @@ import type { PluginError } from '@appfactory/sdk'
 import { type Beat, readBeat } from './beat.js'
 import { type Bus, type BusChange, isUndelivered } from './bus.js'
 import { connectNats, type NatsBus, type NatsOptions } from './connection.js'
+import { readCredentials } from './credentials.js'
 import { type DialAnswer, dialBytes, readAnswer } from './dial.js'
 import { nobodyAnswers, nodeNotThere, notAllowed, notConnectedNow } from './errors.js'
 import { defaultLinkLimits, type LinkLimits } from './link-limits.js'
@@ -19,7 +20,8 @@ export interface CableOptions
     Partial<Omit<LinkLimits, 'maxLinksPerCaller' | 'maxCallers'>> {
   /** Nodes and callers of one namespace see each other, and nobody else. */
   namespace: string
-  /** The name by which nodes know this caller; its permissions are for this name. Default: one by chance. */
+  /** The name by which nodes know this caller; its permissions are for this name. Default: the one in the file of `creds`,
+   * or one by chance. */
   caller?: string
 }
 
@@ -61,7 +63,7 @@ export class NatsCable implements AsyncDisposable {
    */
   static async connect(options: CableOptions): Promise<NatsCable> {
     const subjects = subjectsOf(options.namespace)
-    const caller = checkedName('caller', options.caller ?? `caller-${randomBytes(6).toString('hex')}`)
+    const caller = checkedName('caller', await callerName(options))
     const numbers = checkedNumbers<Partial<Record<keyof Rules, number>>>(options, rules)
     const bus = await connectNats(options, `appfactory caller ${caller}`)
     try {
@@ -231,6 +233,11 @@ class Dialing {
       return undefined
     }
   }
+}
+
+async function callerName({ caller, creds }: CableOptions): Promise<string> {
+  const named = caller ?? (creds === undefined ? undefined : (await readCredentials(creds)).name)
+  return named ?? `caller-${randomBytes(6).toString('hex')}`
 }
 
 /** 128 bits that nobody can guess. */

@@ -1,4 +1,5 @@
 import { nkeys } from '@nats-io/transport-node'
+import { seedFile } from './credentials.js'
 import { adminPermissions, callerPermissions, nodePermissions, type Permissions } from './permissions.js'
 import { checkedName } from './subjects.js'
 
@@ -57,7 +58,7 @@ ${blocks.join('\n')}
 `
   return [
     { name: 'nats-server.conf', text, isSecret: false },
-    ...users.map(({ name, seed }) => ({ name: `${name}.nkey`, text: `${seed}\n`, isSecret: true })),
+    ...users.map(({ name, seed }) => ({ name: `${name}.nkey`, text: seedFile(name, seed), isSecret: true })),
   ]
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type PluginHost, serve } from '@appfactory/host'
+import { type PluginHost, type SwapEvent, serve } from '@appfactory/host'
 import {
   checkedNumbers,
   count,
@@ -99,7 +99,9 @@ class Node implements ClusterNode {
   readonly #options: NodeOptions & { subjects: Subjects }
   readonly #state: NodeState
   readonly #links: NodeLinks
-  readonly #ending = new AbortController()
+  /** What ends the service of each caller gently. */
+  readonly #endings = new Set<AbortController>()
+  readonly #undo: (() => void)[] = []
   #beats: Beats | undefined
   #leave: (error: PluginError | undefined) => void = () => {}
   #drained: Promise<void> | undefined
@@ -156,11 +158,13 @@ class Node implements ClusterNode {
       isBusy: () => this.#state.isBusy,
     })
     this.#beats = beats
-    this.#host.on('status', () => beats.changed())
-    this.#host.on('swap', ({ replacement, step }) => {
+    const onStatus = (): void => beats.changed()
+    const onSwap = ({ replacement, step }: SwapEvent): void => {
       if (step === 'confirm') this.#state.swapped(replacement)
       beats.changed()
-    })
+    }
+    this.#host.on('status', onStatus).on('swap', onSwap)
+    this.#undo.push(() => void this.#host.off('status', onStatus).off('swap', onSwap))
   }
 
   drain(): Promise<void> {
@@ -178,10 +182,11 @@ class Node implements ClusterNode {
     this.#beats?.tell()
     await delay(drainNoticeMs)
     await waitUntil(() => this.#state.isIdle, retireTimeoutMs)
-    this.#ending.abort()
+    for (const ending of this.#endings) ending.abort()
     await Promise.race([this.#links.idle(), delay(lastAnswersMs, undefined, { ref: false })])
     this.#links.close()
     this.#beats?.end()
+    for (const undo of this.#undo) undo()
     this.#bus.publish(subjects.beat(this.name), beatBytes(this.#state.beat(true)))
     await this.#bus.close()
     this.#leave(reason)
@@ -192,11 +197,17 @@ class Node implements ClusterNode {
     if (plugin !== undefined && !hasPlugin(this.#host, plugin)) throw pluginNotOnNode(this.name, plugin)
   }
 
-  #serve(link: NatsLink, plugin: string | undefined, byteNonce: string): Promise<void> {
-    const common = { byteNonce, signal: this.#ending.signal }
-    return plugin === undefined
-      ? serve(this.#host, link, { ...common, rights: 'all', onShutDown: () => void this.drain() })
-      : serve(this.#host, link, { ...common, rights: { plugin } })
+  async #serve(link: NatsLink, plugin: string | undefined, byteNonce: string): Promise<void> {
+    const ending = new AbortController()
+    this.#endings.add(ending)
+    const common = { byteNonce, signal: ending.signal }
+    try {
+      if (plugin === undefined)
+        await serve(this.#host, link, { ...common, rights: 'all', onShutDown: () => void this.drain() })
+      else await serve(this.#host, link, { ...common, rights: { plugin } })
+    } finally {
+      this.#endings.delete(ending)
+    }
   }
 
   /** A beat with this node's name. */

@@ -1,5 +1,6 @@
 import type { PluginStatus } from '@appfactory/sdk'
 import { internalsOf, type PluginHost } from './host.js'
+import { defaultInstanceLimits } from './options.js'
 import type { Slot } from './slot/slot.js'
 
 /** What a loaded plugin does at the moment, for whoever shares calls among several hosts. */
@@ -47,6 +48,6 @@ function workloadOf(slot: Slot): Workload | undefined {
     inFlight: instances.reduce((sum, { callsInFlight, openStreams }) => sum + callsInFlight + openStreams, 0),
     queued: router.queuedCalls,
     openSessions: router.openSessions,
-    capacity: instances.reduce((sum, { capacity }) => sum + capacity, 0) || replicas,
+    capacity: replicas * (instance?.manifest.max_concurrency ?? defaultInstanceLimits.maxCallsInFlight),
   }
 }

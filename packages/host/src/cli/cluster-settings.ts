@@ -12,6 +12,7 @@ const reachRows: Readonly<Record<string, SettingRow>> = {
     isPath: true,
     describe: 'FILE that NATS knows this process by: .creds, the seed of an nkey, or user:password',
   },
+  caller: { ...text, describe: 'Name of this caller [default: the one in the file of --creds]' },
   natsCa: { ...text, isPath: true, describe: 'FILE of authorities in PEM, for tls://' },
   natsCert: { ...text, isPath: true, describe: 'FILE of a certificate in PEM, where NATS asks for one' },
   natsKey: { ...text, isPath: true, describe: 'FILE of the certificate’s key in PEM' },

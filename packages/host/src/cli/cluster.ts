@@ -52,13 +52,13 @@ function isClusterModule(loaded: unknown): loaded is ClusterModule {
  * @throws UsageError where the command line does not say it.
  */
 export function reachOptions(streams: Streams, { cluster }: Settings): object {
-  const { nats = [], namespace, creds, natsCa, natsCert, natsKey, insecure } = cluster
+  const { nats = [], namespace, creds, caller, natsCa, natsCert, natsKey, insecure } = cluster
   if ([nats].flat().length === 0) throw new UsageError('--nats URL is needed: the NATS server of the cluster')
   if (namespace === undefined)
     throw new UsageError('--namespace NAME is needed: which cluster on that server')
   const hasTls = natsCa !== undefined || natsCert !== undefined || natsKey !== undefined
   return {
-    ...{ nats, namespace, creds, insecure },
+    ...{ nats, namespace, creds, caller, insecure },
     ...(hasTls ? { tls: { caFile: natsCa, certFile: natsCert, keyFile: natsKey } } : {}),
     onWarning: (text: string) => complain(streams, text),
   }

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, test } from 'vitest'
+import { clusterSettings } from '../../src/cli/cluster-settings.js'
 import { gatewaySettings } from '../../src/cli/gateway-settings.js'
 import { jsonErrorPlace } from '../../src/cli/json-error.js'
 import { type Holding, resolveSettings } from '../../src/cli/resolve.js'
@@ -10,7 +11,7 @@ import { PluginHost } from '../../src/host.js'
 import { defaultRestartPolicy } from '../../src/options.js'
 import { temporaryFolder } from '../fixtures/plugins.js'
 
-const table = [...hostSettings, ...loadSettings, ...gatewaySettings]
+const table = [...hostSettings, ...loadSettings, ...gatewaySettings, ...clusterSettings]
 
 /** A file of settings; what is no text is written as JSON. */
 function fileOf(content: unknown): string {
@@ -67,6 +68,24 @@ test('paths of a file are relative to its folder, and one folder needs no array'
   writeFileSync(file, '{"pluginsDir": "../plugins", "logDir": "-"}')
   const { host } = await resolveSettings({ config: [file] }, table)
   expect(host).toMatchObject({ pluginsDir: [join(root, 'plugins')], logDir: '-', configDir: './config' })
+})
+
+test('options of a cluster come from flags and from the file', async () => {
+  const file = {
+    cluster: { nats: 'nats://127.0.0.1:1', namespace: 'voice', creds: 'web.nkey', labels: { gpu: 'a' } },
+  }
+  const { cluster } = await resolve(file, { label: ['gpu=b', 'zone=1'], 'node-limit': ['maxCallers=7'] })
+  expect(cluster).toMatchObject({
+    nats: ['nats://127.0.0.1:1'],
+    namespace: 'voice',
+    labels: { gpu: 'b', zone: '1' },
+  })
+  expect(cluster).toMatchObject({
+    nodeLimits: { maxCallers: '7' },
+    creds: expect.stringMatching(/^\/.*web\.nkey$/),
+  })
+  await expect(resolve({ cluster: { label: {} } })).rejects.toThrow(/cluster\.label/)
+  await expect(resolve({}, { label: ['gpu'] })).rejects.toThrow(/--label takes KEY=VALUE/)
 })
 
 test('options of the gateway come from flags and from the file', async () => {

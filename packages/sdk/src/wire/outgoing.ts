@@ -103,6 +103,11 @@ export class OutgoingCalls {
     return pieces
   }
 
+  /** Calls that have not been answered. */
+  get size(): number {
+    return this.#calls.size
+  }
+
   /** Nobody but the other end can answer any more: ids are numbers from now on, which cost less. */
   numberIds(): void {
     this.#idMark = ''

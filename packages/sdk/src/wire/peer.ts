@@ -166,6 +166,11 @@ export class Peer {
     return this.#incoming.cancelOthers(kept, reason)
   }
 
+  /** Calls to the other end that have not been answered. */
+  get callsAwaited(): number {
+    return this.#outgoing.size
+  }
+
   /** Calls from the other end that are being worked on. */
   get callsInFlight(): number {
     return this.#incoming.running
