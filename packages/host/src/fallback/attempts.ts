@@ -1,6 +1,6 @@
-import { type PluginError, PluginStatus } from '@appfactory/sdk'
+import { isPluginError, type PluginError, PluginStatus } from '@appfactory/sdk'
 import { callTimeout, isHostError, reasonOf } from '../errors.js'
-import type { RoutedCallOptions } from '../options.js'
+import type { RoutedCallOptions, WireArgs } from '../options.js'
 import type { Slot } from '../slot/slot.js'
 import { within } from '../waiting.js'
 import { allFailed, type FailedAttempt, noneLoaded } from './errors.js'
@@ -15,6 +15,7 @@ export interface AttemptsOptions {
   /** In order. */
   members: readonly Member[]
   method: string
+  args: WireArgs
   options: RoutedCallOptions
   /** Of the call, where its caller gives no time. */
   callTimeoutMs: number
@@ -26,6 +27,8 @@ export interface AttemptsOptions {
 export interface Attempt {
   member: Member
   slot: Slot
+  /** As this plugin calls its voices and models. */
+  args: WireArgs
   timeoutMs: number
 }
 
@@ -36,6 +39,10 @@ export class Attempts {
   readonly #totalMs: number
   #left: readonly Member[]
   readonly #failed: FailedAttempt[] = []
+  /** The plugin that has not the voice that was asked for, and is asked again without. */
+  #voiceless: Member | undefined
+  /** The plugin that is asked without. */
+  #asked: Member | undefined
 
   constructor(given: AttemptsOptions) {
     this.#given = given
@@ -61,13 +68,18 @@ export class Attempts {
 
   /** The next attempt. @throws PluginError where there is none. */
   next(): Attempt {
-    const member = this.#left.find(({ isInLine }) => isInLine) ?? this.#lastResort()
+    const again = this.#voiceless
+    const member = again ?? this.#left.find(({ isInLine }) => isInLine) ?? this.#lastResort()
     const slot = member?.slot
     if (!member || !slot) throw this.#end()
+    const { voice_id: _, ...rest } = this.#given.args
+    const args = member.argsOf(this.#given.method, again ? rest : this.#given.args)
+    this.#voiceless = undefined
+    this.#asked = again
     this.#left = this.#left.filter((each) => each !== member)
     const before = this.#failed.at(-1)
     if (before) this.#given.passedOver(before.plugin)
-    return { member, slot, timeoutMs: this.#shareMs() }
+    return { member, slot, args, timeoutMs: this.#shareMs() }
   }
 
   /** Whether another plugin could be tried. */
@@ -81,11 +93,22 @@ export class Attempts {
   }
 
   /** An attempt has failed, and another one can be made. @throws What the caller gets, where none can. */
-  failed(member: Member, error: unknown): void {
+  failed({ member, args }: Attempt, error: unknown): void {
+    if (this.#lacksVoice(member, args, error)) {
+      this.#voiceless = member
+      return
+    }
     if (this.#faultOf(member, error) === 'caller') throw error
     this.#failed.push({ plugin: member.plugin, error })
     if (isHostError(error, 'CALL_TIMEOUT') && this.#leftMs() <= 1) throw this.#late()
     if (!this.hasMore) throw this.#end()
+  }
+
+  /** A voice of the first plugin need not be one of the others: they speak with their own then. */
+  #lacksVoice(member: Member, args: WireArgs, error: unknown): boolean {
+    const isOther = member !== this.#given.members[0]
+    const isAsked = typeof this.#given.args['voice_id'] === 'string' && 'voice_id' in args
+    return isOther && isAsked && isPluginError(error, 'TTS_VOICE_NOT_FOUND') && member !== this.#asked
   }
 
   /** Counts what a plugin has failed with, where no other can be tried. */
