@@ -37,7 +37,7 @@ export class Attempts {
   readonly #given: AttemptsOptions
   #begun = performance.now()
   readonly #totalMs: number
-  #left: readonly Member[]
+  readonly #tried: Member[] = []
   readonly #failed: FailedAttempt[] = []
   /** The plugin that has not the voice that was asked for, and is asked again without. */
   #voiceless: Member | undefined
@@ -46,13 +46,16 @@ export class Attempts {
 
   constructor(given: AttemptsOptions) {
     this.#given = given
-    this.#left = given.members
     this.#totalMs = given.options.timeoutMs ?? given.callTimeoutMs
   }
 
   /** Whether one would take the call at once. */
   get isUp(): boolean {
-    return this.#left.some((member) => member.isUp)
+    return this.#firstInLine() !== undefined || this.#left.some((member) => member.isUp)
+  }
+
+  get #left(): Member[] {
+    return this.#given.members.filter((member) => !this.#tried.includes(member))
   }
 
   /** Waits until one is up, or none will be. @throws PluginError CALL_TIMEOUT or REQUEST_CANCELLED. */
@@ -69,14 +72,14 @@ export class Attempts {
   /** The next attempt. @throws PluginError where there is none. */
   next(): Attempt {
     const again = this.#voiceless
-    const member = again ?? this.#left.find(({ isInLine }) => isInLine) ?? this.#lastResort()
+    const member = again ?? this.#firstInLine() ?? this.#lastResort()
     const slot = member?.slot
     if (!member || !slot) throw this.#end()
-    const { voice_id: _, ...rest } = this.#given.args
-    const args = member.argsOf(this.#given.method, again ? rest : this.#given.args)
+    const { method } = this.#given
+    const args = member.argsOf(method, again ? withoutVoice(this.#given.args) : this.#given.args)
     this.#voiceless = undefined
     this.#asked = again
-    this.#left = this.#left.filter((each) => each !== member)
+    this.#tried.push(member)
     const before = this.#failed.at(-1)
     if (before) this.#given.passedOver(before.plugin)
     return { member, slot, args, timeoutMs: this.#shareMs() }
@@ -125,6 +128,13 @@ export class Attempts {
     return fault
   }
 
+  /** Without a closure: every call comes here. */
+  #firstInLine(): Member | undefined {
+    for (const member of this.#given.members)
+      if (member.isInLine && !this.#tried.includes(member)) return member
+    return undefined
+  }
+
   /** Those that are away or down are asked before the caller hears of a failure. In quarantine they would fail at once. */
   #lastResort(): Member | undefined {
     const loaded = this.#left.filter(({ slot }) => slot !== undefined)
@@ -155,7 +165,8 @@ export class Attempts {
   #shareMs(): number {
     const { attemptTimeoutMs } = this.#given.settings
     const left = this.#leftMs()
-    const others = this.#left.filter(({ slot }) => slot !== undefined).length
+    let others = 0
+    for (const member of this.#given.members) if (!this.#tried.includes(member) && member.slot) others += 1
     if (others === 0) return left
     return Math.min(left, attemptTimeoutMs ?? Math.max(1, left / (others + 1)))
   }
@@ -166,6 +177,10 @@ export class Attempts {
   }
 }
 
-export function isCancelled({ signal, cancellation }: RoutedCallOptions): boolean {
+function withoutVoice({ voice_id: _, ...rest }: WireArgs): WireArgs {
+  return rest
+}
+
+function isCancelled({ signal, cancellation }: RoutedCallOptions): boolean {
   return signal?.aborted === true || cancellation?.cancelled !== undefined
 }

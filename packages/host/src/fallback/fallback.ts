@@ -169,7 +169,7 @@ export class Fallback implements Callee {
       const { member, slot, timeoutMs } = attempt
       try {
         const result = await slot.call(method, attempt.args, { ...options, timeoutMs })
-        if (attempts.hasMore && isMute(args['text'], result)) throw mute(member.plugin)
+        if (isMute(args['text'], result) && attempts.hasMore) throw mute(member.plugin)
         member.standing.answered()
         return this.#withPromisedRate(member.plugin, args, result)
       } catch (error) {
