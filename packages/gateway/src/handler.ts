@@ -157,6 +157,7 @@ export class Requests {
     const route = found.find((each) => each.method === method)
     exchange.route = route?.path
     if (route?.needsKey !== false) exchange.takeKey(this.#gate.keyOf(request, this.#needsKey(route), keys))
+    exchange.takeFallback()
     if (route) return route
     throw found.length === 0 ? noSuchRoute(request) : wrongMethod(request, found)
   }
