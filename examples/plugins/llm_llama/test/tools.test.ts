@@ -103,10 +103,19 @@ describe('tools', () => {
     }
   })
 
-  it('that do not fit into the context are refused', async () => {
-    const description = 'long '.repeat(2000)
-    const call = templated.chat(messages, { tools: [{ name: 'x', description }] })
+  it('that do not fit into the context are refused, or called without a description', async () => {
+    const tool = { ...weather, description: 'long '.repeat(2000) }
+    const call = templated.chat(messages, { tools: [tool] })
     await expect(call).rejects.toMatchObject({ codeName: 'LLM_CONTEXT_TOO_LONG' })
+    const { message, warnings } = await templated.chat(messages, { tools: [tool], toolChoice: 'required' })
+    expect(message.toolCalls).toMatchObject([{ name: 'weather' }])
+    expect(warnings).toEqual([expect.stringContaining('too small')])
+  })
+
+  it('that nothing fits are refused', async () => {
+    const parameters = { properties: { a: { $ref: '#/$defs/a' } }, $defs: { a: { $ref: '#/$defs/a' } } }
+    const call = plugin.chat(messages, { tools: [{ name: 'x', parameters }], toolChoice: 'required' })
+    await expect(call).rejects.toMatchObject({ codeName: 'INVALID_PARAMS' })
   })
 
   it('stay in the conversation: what was called, and what came of it', async () => {
