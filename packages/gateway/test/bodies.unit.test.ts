@@ -1,7 +1,7 @@
-import type { ChatMessage } from '@appfactory/sdk'
+import { type ChatMessage, PluginError } from '@appfactory/sdk'
 import { describe, expect, it } from 'vitest'
 import type { z } from 'zod'
-import { RequestError } from '../src/errors.js'
+import { failureOf, RequestError } from '../src/errors.js'
 import { chatTable, completionTable } from '../src/openai/generation.table.js'
 import { checkJsonSchema } from '../src/openai/json-schema.js'
 import { messagesOf } from '../src/openai/messages.js'
@@ -267,7 +267,7 @@ describe.each<[string, z.ZodObject, Record<string, Row>]>([
 ])('the body of a %s', (kind, table, rows) => {
   const read = bodyReader(table)
   const base = needed[kind] ?? {}
-  const failureOf = (body: object): unknown => {
+  const refusalOf = (body: object): unknown => {
     try {
       return read(body) && undefined
     } catch (error) {
@@ -286,7 +286,7 @@ describe.each<[string, z.ZodObject, Record<string, Row>]>([
       expect(got, JSON.stringify(value)?.slice(0, 200)).toBeDefined()
     }
     for (const value of bad) {
-      const error = failureOf({ ...base, [wire]: value })
+      const error = refusalOf({ ...base, [wire]: value })
       expect(error, `${wire}: ${JSON.stringify(value)?.slice(0, 200)}`).toBeInstanceOf(RequestError)
       expect(error).toMatchObject({
         status: 400,
@@ -297,7 +297,7 @@ describe.each<[string, z.ZodObject, Record<string, Row>]>([
     }
     const absent = { ...base, [wire]: undefined }
     if (wire in base && member !== 'input')
-      expect(failureOf({ ...base, [wire]: null })).toMatchObject({ status: 400, param: wire })
+      expect(refusalOf({ ...base, [wire]: null })).toMatchObject({ status: 400, param: wire })
     else expect(read({ ...base, [wire]: null })).toEqual(read(JSON.parse(JSON.stringify(absent))))
   })
 
@@ -336,6 +336,23 @@ describe('calls in the history', () => {
     const input = [{ type: 'function_call', call_id: '1', ...called }]
     const turns = turnsOf(bodyReader(responseTable)({ model: 'm', input }), () => undefined)
     expect(turns[0]?.toolCalls).toEqual(calls)
+  })
+})
+
+describe('what a plugin refuses', () => {
+  it.each([
+    ['/chat/completions', 'response_format.schema.a', 'response_format.json_schema.schema.a'],
+    ['/chat/completions', 'response_format', 'response_format'],
+    ['/chat/completions', 'tools[2].parameters', 'tools[2].function.parameters'],
+    ['/chat/completions', 'tools', 'tools'],
+    ['/chat/completions', 'stop_sequences[0]', 'stop[0]'],
+    ['/responses', 'response_format.schema.a', 'text.format.schema.a'],
+    ['/responses', 'tools[2].parameters', 'tools[2].parameters'],
+    ['/responses', 'max_tokens', 'max_output_tokens'],
+    ['/audio/speech', 'text', 'input'],
+  ])('of %s at %s is the client’s %s', (route, path, param) => {
+    const error = new PluginError('INVALID_PARAMS', 'x', { issues: [{ path, message: 'is wrong' }] })
+    expect(failureOf(error, route)).toMatchObject({ status: 400, param, message: `${param}: is wrong` })
   })
 })
 
