@@ -112,6 +112,18 @@ describe('tools', () => {
     expect(warnings).toEqual([expect.stringContaining('too small')])
   })
 
+  it('are called no more when the caller has gone', async () => {
+    // Such a string has no end that the tiny model would find.
+    const tool = { name: 'note', parameters: { properties: { text: { type: 'string' } } } }
+    const abort = new AbortController()
+    const options = { tools: [tool], toolChoice: 'required' as const, signal: abort.signal }
+    const calls = [1, 2, 3].map((seed) => templated.chat(messages, { ...options, seed }))
+    setTimeout(() => abort.abort(), 5)
+    for (const { status } of await Promise.allSettled(calls)) expect(status).toBe('rejected')
+    const { finishReason } = await templated.chat(messages, { tools: [now], toolChoice: 'required' })
+    expect(finishReason).toBe('tool_calls')
+  })
+
   it('that nothing fits are refused', async () => {
     const parameters = { properties: { a: { $ref: '#/$defs/a' } }, $defs: { a: { $ref: '#/$defs/a' } } }
     const call = plugin.chat(messages, { tools: [{ name: 'x', parameters }], toolChoice: 'required' })
