@@ -173,7 +173,7 @@ export class Requests {
     const isOver = exchange.response.destroyed
     exchange.cancel(new Error('The request has failed'))
     if (isOver) return
-    const failure = failureOf(error)
+    const failure = failureOf(error, exchange.route)
     if (failure.status === 500) exchange.report(error)
     exchange.sendFailure(failure)
   }
