@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keyRules } from '../../packages/gateway/dist/keys.js'
 import { defaultLimits } from '../../packages/gateway/dist/options.js'
@@ -48,6 +49,40 @@ const { text } = testDocument('docs/gateway.md', ({ reader }) => {
       const { output, errors } = await reader().run(block)
       expect(errors).toBe('')
       expect(output).toContain('i love you')
+    })
+
+    it('openai gets a call of a tool, and an answer of a schema, from a model that knows neither', async () => {
+      const openai = new OpenAI({ baseURL: `http://${gateway.address}/v1`, apiKey: 'none' })
+      const asked = {
+        model: 'llm_llama',
+        messages: [{ role: 'user' as const, content: 'what is the weather in paris' }],
+      }
+      const schema = {
+        type: 'object',
+        properties: { city: { enum: ['Paris', 'Tokyo'] } },
+        required: ['city'],
+        additionalProperties: false,
+      }
+      const city = expect.stringMatching(/^\{\s*"city": ?"(Paris|Tokyo)"\s*\}$/)
+      const called = await openai.chat.completions
+        .stream({
+          ...asked,
+          tools: [{ type: 'function', function: { name: 'weather', parameters: schema } }],
+          tool_choice: 'required',
+        })
+        .finalChatCompletion()
+      expect(called.choices[0]).toMatchObject({
+        finish_reason: 'tool_calls',
+        message: {
+          content: null,
+          tool_calls: [{ function: { name: 'weather', arguments: city } }],
+        },
+      })
+      const { choices } = await openai.chat.completions.parse({
+        ...asked,
+        response_format: { type: 'json_schema', json_schema: { name: 'place', strict: true, schema } },
+      })
+      expect(choices[0]).toMatchObject({ finish_reason: 'stop', message: { content: city } })
     })
   })
 })

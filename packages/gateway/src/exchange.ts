@@ -6,7 +6,7 @@ import type { Access, Key } from './keys.js'
 import type { McpRoute } from './mcp/route.js'
 import type { GatewayMetrics } from './metrics.js'
 import type { Directory } from './models.js'
-import type { StoredResponses } from './openai/stored-responses.js'
+import type { StoredAnswers, StoredResponse } from './openai/stored-responses.js'
 import type { Settings } from './options.js'
 
 /** What the routes of a gateway share. */
@@ -14,7 +14,11 @@ export interface Shared {
   readonly settings: Settings
   readonly directory: Directory
   readonly mcp: McpRoute
-  readonly stored: StoredResponses
+  readonly stored: StoredAnswers<StoredResponse>
+  /** What was spoken, by the ids of its sound. */
+  readonly transcripts: StoredAnswers<string>
+  /** Plugins that have told what an answer has used. */
+  readonly counting: Set<string>
   /** Undefined: nothing is counted. */
   readonly metrics: GatewayMetrics | undefined
 }
@@ -26,7 +30,9 @@ export class Exchange {
   readonly response: ServerResponse
   readonly settings: Settings
   readonly mcp: McpRoute
-  readonly stored: StoredResponses
+  readonly stored: StoredAnswers<StoredResponse>
+  readonly transcripts: StoredAnswers<string>
+  readonly counting: Set<string>
   readonly metrics: GatewayMetrics | undefined
   /** What answers it, as the table of routes has it. */
   route: string | undefined
@@ -46,7 +52,7 @@ export class Exchange {
   readonly #continueFirst: boolean
 
   constructor(
-    { settings, directory, mcp, metrics, stored }: Shared,
+    { settings, directory, mcp, metrics, stored, transcripts, counting }: Shared,
     request: IncomingMessage,
     response: ServerResponse,
     continueFirst: boolean,
@@ -57,6 +63,8 @@ export class Exchange {
     this.#directory = directory
     this.mcp = mcp
     this.stored = stored
+    this.transcripts = transcripts
+    this.counting = counting
     this.metrics = metrics
     this.#continueFirst = continueFirst
     const [path = '', query = ''] = splitUrl(request.url ?? '/')
@@ -131,6 +139,11 @@ export class Exchange {
   tellIgnored(names: readonly string[]): void {
     if (names.length > 0 && !this.settings.quietHeaders)
       this.response.setHeader('x-appfactory-ignored', names.join(', '))
+  }
+
+  /** Tells that zeros in the usage mean nothing. */
+  tellUnknownUsage(): void {
+    if (!this.settings.quietHeaders) this.response.setHeader('x-appfactory-usage', 'unknown')
   }
 
   /** Begins the answer. */

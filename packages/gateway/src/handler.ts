@@ -9,7 +9,7 @@ import type { GatewayKey } from './keys.js'
 import { McpRoute } from './mcp/route.js'
 import { GatewayMetrics } from './metrics.js'
 import { Directory } from './models.js'
-import { StoredResponses } from './openai/stored-responses.js'
+import { StoredAnswers, type StoredResponse } from './openai/stored-responses.js'
 import { type GatewayOptions, type Settings, settingsOf } from './options.js'
 import { keysInProtocols } from './realtime/protocols.js'
 import type { RealtimeServer } from './realtime/serve.js'
@@ -64,8 +64,13 @@ export class Requests {
     this.settings = settings
     const directory = new Directory(host, settings).open()
     const metrics = settings.metrics ? new GatewayMetrics(host) : undefined
-    const stored = new StoredResponses(settings.limits)
-    this.shared = { settings, directory, metrics, stored, mcp: new McpRoute(directory, settings) }
+    const stored = new StoredAnswers<StoredResponse>(settings.limits)
+    this.shared = {
+      ...{ settings, directory, metrics, stored },
+      transcripts: new StoredAnswers(settings.limits),
+      counting: new Set(),
+      mcp: new McpRoute(directory, settings),
+    }
     this.#gate = new Gate(settings)
   }
 
@@ -115,6 +120,7 @@ export class Requests {
     this.#realtime?.terminate()
     this.shared.directory.close()
     this.shared.stored.clear()
+    this.shared.transcripts.clear()
   }
 
   async #upgrade(exchange: Exchange, head: Buffer): Promise<void> {

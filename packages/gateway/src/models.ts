@@ -159,6 +159,25 @@ export class Directory {
     return name === undefined ? undefined : (await this.stt.find(name)).handle
   }
 
+  /**
+   * Most tokens of an answer for which a client names no bound, so that none is cut in silence: what the operator says, else all that the model
+   * has room for. Undefined where the plugin does not tell.
+   */
+  async mostTokens(plugin: string, model: string | undefined): Promise<number | undefined> {
+    const { maxTokens } = this.#settings
+    if (maxTokens !== undefined) return maxTokens
+    const models = await this.llm.modelsOf(plugin)
+    const length = (model === undefined ? models[0] : models.find(({ id }) => id === model))?.contextLength
+    return length !== undefined && Number.isInteger(length) && length > 0 ? length : undefined
+  }
+
+  /** What speaks for models that don’t, if anything does that may be used. */
+  async speaker(): Promise<Target<TTSContract> | undefined> {
+    const name = this.tts.active()
+    const isThere = name !== undefined && mayUse(this.#access, [name], 'tts')
+    return isThere ? this.tts.find(name) : undefined
+  }
+
   /** Whether there is a plugin that tells speech from silence: one of the contract `vad`. */
   hasSpeechDetector(): boolean {
     return this.host.active('vad') !== undefined

@@ -3,6 +3,8 @@ import { type GatewayKey, KeyRing } from './keys.js'
 import { type AliasTarget, aliasTarget } from './models.js'
 import { areTexts, checkOptions, flag, isObject, isText, type Rule, refuseUnknown } from './rules.js'
 
+const keepAlives = ['comment', 'chunk', 'off'] as const
+
 /** Limits of what clients may do. Names ending in `Ms` are in ms; Infinity: never. */
 export interface GatewayLimits {
   /** Longest body of JSON, in bytes. A whole number. Default: 4,194,304 (4 MiB). */
@@ -100,6 +102,10 @@ export interface GatewayOptions {
   cors?: readonly string[]
   /** Whether lists of voices and speech models need no key, as Open WebUI expects. Default: false. */
   publicListings?: boolean
+  /** Most tokens of an answer, where the client names no bound. A whole number. Default: the context length of the model. */
+  maxTokens?: number
+  /** What a stream sends when nothing else comes for long: a comment, an empty chunk of the answer (where it is made of such), or nothing. Default: comment. */
+  keepAlive?: 'comment' | 'chunk' | 'off'
   /** Whether no answer of `/responses` is kept, so that `previous_response_id` is refused. Default: false. */
   stateless?: boolean
   /** Whether sound in messages is heard by the active STT plugin, where the model takes none. Default: false, it is refused. */
@@ -159,6 +165,8 @@ export interface Settings {
   hostNames: ReadonlySet<string>
   origins: ReadonlySet<string>
   publicListings: boolean
+  maxTokens: number | undefined
+  keepAlive: NonNullable<GatewayOptions['keepAlive']>
   stateless: boolean
   hear: boolean
   quietHeaders: boolean
@@ -193,6 +201,11 @@ const gatewayRules: Record<keyof GatewayOptions, Rule> = {
   },
   publicListings: flag,
   quietHeaders: flag,
+  maxTokens: {
+    takes: 'a whole number from 1 on',
+    fits: (value) => Number.isInteger(value) && Number(value) >= 1,
+  },
+  keepAlive: { takes: 'comment, chunk or off', fits: (value) => keepAlives.some((each) => each === value) },
   stateless: flag,
   hear: flag,
   openaiOnly: flag,
@@ -234,6 +247,8 @@ export function settingsOf(options: GatewayOptions): Settings {
     hostNames: new Set((options.hostNames ?? []).map((name) => name.toLowerCase())),
     origins: new Set(options.cors ?? []),
     publicListings: options.publicListings ?? false,
+    maxTokens: options.maxTokens,
+    keepAlive: options.keepAlive ?? 'comment',
     stateless: options.stateless ?? false,
     hear: options.hear ?? false,
     quietHeaders: options.quietHeaders ?? false,

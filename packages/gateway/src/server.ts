@@ -17,7 +17,7 @@ import {
   settingsOf,
   type WyomingPort,
 } from './options.js'
-import { WyomingServer } from './wyoming/server.js'
+import type { WyomingServer } from './wyoming/server.js'
 
 /** A gateway that is being served. */
 export interface Gateway extends AsyncDisposable {
@@ -47,13 +47,13 @@ export async function serveGateway(host: PluginHost, options: ServeOptions = {})
   const { port, address, wyoming, wyomingAddress, tls, rest } = serveSettingsOf(options)
   const requests = new Requests(host, settingsOf(rest))
   const server = makeServer(requests, tls)
-  const voices = new WyomingServer(host, requests.shared)
+  const voices = wyoming.length > 0 ? await wyomingServer(host, requests) : undefined
   try {
     server.listen(port, address)
     await once(server, 'listening')
-    for (const each of wyoming) await voices.listen(each, wyomingAddress)
+    for (const each of wyoming) await voices?.listen(each, wyomingAddress)
   } catch (error) {
-    await Promise.all([server.listening ? end(server, requests) : requests.close(), voices.close()])
+    await Promise.all([server.listening ? end(server, requests) : requests.close(), voices?.close()])
     throw error
   }
   // A client that can’t be accepted, for want of files say, is no reason to end.
@@ -62,17 +62,23 @@ export async function serveGateway(host: PluginHost, options: ServeOptions = {})
   const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => {
-    closed ??= Promise.all([end(server, requests), voices.close()]).then(() => {})
+    closed ??= Promise.all([end(server, requests), voices?.close()]).then(() => {})
     return closed
   }
   return {
     port: bound.port,
     url: `${tls ? 'https' : 'http'}://${name}:${bound.port}/v1`,
-    wyoming: voices.ports,
+    wyoming: voices?.ports ?? [],
     close,
     setKeys: (keys) => requests.settings.keys.replace(keys),
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** Few need it. */
+async function wyomingServer(host: PluginHost, requests: Requests): Promise<WyomingServer> {
+  const { WyomingServer } = await import('./wyoming/server.js')
+  return new WyomingServer(host, requests.shared)
 }
 
 function makeServer(requests: Requests, tls: ServeOptions['tls']): Server | TlsServer {

@@ -21,16 +21,21 @@ export class EventStream {
   #isFull = false
   #flushing: NodeJS.Immediate | undefined
   #silence: NodeJS.Timeout | undefined
+  /** What is sent when nothing else comes. */
+  readonly #sign: () => string
 
-  /** Sends the headers. */
-  constructor(exchange: Exchange) {
+  /** Sends the headers. @param idle An event that says nothing; without it, a comment does. */
+  constructor(exchange: Exchange, idle?: () => string) {
     const { response, settings } = exchange
-    const { limits } = settings
+    const { limits, keepAlive } = settings
+    // A comment without a blank line behind it: some clients take that for an event.
+    this.#sign = keepAlive === 'chunk' && idle ? () => `data: ${idle()}\n\n` : () => ':\n'
     this.#response = response
     this.#limits = limits
     exchange.writeHead(200, headers)
     response.once('close', () => this.#stop())
-    this.#silence = setTimeout(() => this.#keepAlive(), Math.min(limits.keepAliveMs, maxTimerMs))
+    if (keepAlive !== 'off')
+      this.#silence = setTimeout(() => this.#keepAlive(), Math.min(limits.keepAliveMs, maxTimerMs))
   }
 
   /**
@@ -81,9 +86,8 @@ export class EventStream {
     this.#silence?.refresh()
   }
 
-  /** A comment without a blank line behind it: some clients take that for an event. */
   #keepAlive(): void {
-    if (!this.#isFull) this.#response.write(':\n')
+    if (!this.#isFull) this.#response.write(this.#sign())
     this.#silence?.refresh()
   }
 

@@ -13,6 +13,8 @@ export interface Telling<Piece> {
   piece(piece: Piece, send: Send): void
   /** Events behind the last piece. */
   end(send: Send): void
+  /** An event that says nothing. Default: there is none. */
+  idle?(): string
   /** The event of an error, which is the last. Default: the body that an error has everywhere. */
   fail?(failure: Failure, send: Send): void
 }
@@ -29,7 +31,7 @@ export async function sendStream<Piece>(
   const { response } = exchange
   const pieces = stream[Symbol.asyncIterator]()
   let result = await pieces.next()
-  const events = new EventStream(exchange)
+  const events = new EventStream(exchange, telling.idle && (() => telling.idle?.() ?? ''))
   const send: Send = (data, name) => events.send(data, name)
   try {
     telling.begin(send)

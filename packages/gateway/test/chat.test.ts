@@ -74,6 +74,10 @@ describe('POST /v1/chat/completions', () => {
       ['alias', 512],
     ] as const)
       expect(JSON.parse(textIn(await chat(port, '/options', { model })))).toMatchObject({ maxTokens })
+    const bounded = await serve(host, { maxTokens: 77 })
+    expect(JSON.parse(textIn(await chat(bounded.port, '/options')))).toMatchObject({ maxTokens: 77 })
+    const own = await chat(bounded.port, '/options', { max_tokens: 100 })
+    expect(JSON.parse(textIn(own))).toMatchObject({ maxTokens: 100 })
   })
 
   it('takes null for absent, everywhere', async () => {
@@ -268,6 +272,22 @@ describe('streams', () => {
     expect(JSON.parse(unknown.at(-2) ?? '')).toMatchObject({ choices: [], usage: { total_tokens: 0 } })
   })
 
+  it('say in their headers that the plugin has not counted so far', async () => {
+    const include = { stream: true, stream_options: { include_usage: true } }
+    const header = async (port: number, content: string, more: object) =>
+      (await chat(port, content, more)).headers['x-appfactory-usage']
+    const { port } = await serve(host)
+    expect(await header(port, '/pieces 1', {})).toBe('unknown')
+    expect(await header(port, '/pieces 1', { stream: true })).toBeUndefined()
+    expect(await header(port, 'x', include)).toBe('unknown')
+    // Now it has.
+    expect(await header(port, 'x', include)).toBeUndefined()
+    expect(await header(port, 'x', {})).toBeUndefined()
+    expect(await header(port, '/pieces 1', {})).toBe('unknown')
+    const quiet = await serve(host, { quietHeaders: true })
+    expect(await header(quiet.port, '/pieces 1', {})).toBeUndefined()
+  })
+
   it('of calls of tools have a name, then the arguments', async () => {
     const { port } = await serve(host)
     const events = eventsIn(await chat(port, 'go', { tools, stream: true })).slice(1, -2)
@@ -303,6 +323,26 @@ describe('streams', () => {
     const { body } = await chat(port, '/paced 2 200', { stream: true })
     // One line end: some clients take a blank line for an event.
     expect(body).toMatch(/\n\n(:\n)+data: /)
+  })
+
+  it('send an empty chunk or nothing in its place, as the operator says', async () => {
+    const limits = { keepAliveMs: 20 }
+    const chunks = await serve(host, { limits, keepAlive: 'chunk' })
+    const answer = await chat(chunks.port, '/paced 2 200', { stream: true })
+    expect(answer.body).not.toMatch(/^:/m)
+    const deltas = eventsIn(answer)
+      .slice(0, -1)
+      .map((event) => JSON.parse(event).choices[0])
+    expect(deltas.filter(({ delta }) => delta.content).map(({ delta }) => delta.content)).toEqual([
+      '0 ',
+      '1 ',
+    ])
+    const empty = { index: 0, delta: {}, finish_reason: null, logprobs: null }
+    expect(
+      deltas.filter(({ delta, finish_reason }) => !('content' in delta) && !finish_reason),
+    ).toContainEqual(empty)
+    const none = await serve(host, { limits, keepAlive: 'off' })
+    expect((await chat(none.port, '/paced 2 100', { stream: true })).body).not.toMatch(/^:/m)
   })
 })
 

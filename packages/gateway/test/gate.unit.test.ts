@@ -442,6 +442,8 @@ describe('options', () => {
   it.each([
     [{ ports: 1 }, /no option "ports".*Did you mean port\?/],
     [{ port: -1 }, /port takes a whole number from 0 to 65535, not -1/],
+    [{ maxTokens: 0 }, /maxTokens takes a whole number from 1 on, not 0/],
+    [{ keepAlive: 'ping' }, /keepAlive takes comment, chunk or off, not/],
     [{ address: '0.0.0.0' }, /Others can reach 0\.0\.0\.0.*--key-file.*--allow-open/],
     [{ address: '::' }, /Others can reach ::/],
     [{ address: '::', keys: [] }, /Others can reach ::/],

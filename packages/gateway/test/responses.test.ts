@@ -70,6 +70,8 @@ describe('POST /v1/responses', () => {
       tool_choice: 'none',
     })
     expect(answer.headers['x-appfactory-ignored']).toBe('user')
+    expect(answer.headers['x-appfactory-usage']).toBeUndefined()
+    expect((await ask('/pieces 1')).headers['x-appfactory-usage']).toBe('unknown')
     expect(json(answer)).toEqual({
       id: expect.stringMatching(/^resp_[0-9a-f]{32}$/),
       object: 'response',
@@ -236,6 +238,32 @@ describe('POST /v1/responses', () => {
     })
     const last = eventsOf(await ask('go', { tools, ...more, stream: true })).at(-1)
     expect(last).toMatchObject({ response: { output: names.map((name) => (name ? { name } : {})) } })
+  })
+
+  it('drops the oldest items where they are too many for the model, if the client says so', async () => {
+    const call = { type: 'function_call', call_id: 'c', name: 'f', arguments: '{}' }
+    const result = { type: 'function_call_output', call_id: 'c', output: 'done' }
+    const said = ['a', 'b', 'c'].map((content) => ({ role: 'user', content }))
+    const room = (most: number) => ({ role: 'user', content: `/room ${most}` })
+    const instructions = 'Be brief.'
+    const kept = async (input: object[], more: object) =>
+      JSON.parse(textOfItems(await ask(input, { truncation: 'auto', ...more })))
+    const brief = { role: 'system', content: instructions }
+    expect(await kept([...said, room(3)], { instructions })).toEqual([brief, said[2], room(3)])
+    // A result does not stay without its call.
+    expect(await kept([call, result, room(2)], {})).toEqual([room(2)])
+    const streamed = eventsOf(await ask([...said, room(2)], { truncation: 'auto', stream: true }))
+    const done = streamed.find(({ type }) => type === 'response.output_text.done')
+    expect(JSON.parse(String(done?.['text']))).toEqual([said[2], room(2)])
+    const exceeded = { error: { code: 'context_length_exceeded', type: 'invalid_request_error' } }
+    for (const more of [{}, { truncation: 'disabled' }, { stream: true }]) {
+      const answer = await ask([...said, room(2)], more)
+      expect(answer.status).toBe(400)
+      expect(json(answer)).toMatchObject(exceeded)
+    }
+    const never = await ask([...said, room(0)], { truncation: 'auto', instructions })
+    expect(never.status).toBe(400)
+    expect(json(never)).toMatchObject(exceeded)
   })
 
   it('tells what ended an answer too early', async () => {

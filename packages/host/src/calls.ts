@@ -1,4 +1,6 @@
+import type { Callee } from './callee.js'
 import type { Catalogue } from './catalogue.js'
+import type { Fallbacks } from './fallback/fallbacks.js'
 import { PieceStream } from './instance/pieces.js'
 import { Requests } from './metrics/requests.js'
 import type { RoutedCallOptions, WireArgs } from './options.js'
@@ -9,11 +11,13 @@ import type { Slot } from './slot/slot.js'
 export class Calls {
   readonly #registry: Registry<Slot>
   readonly #catalogue: Catalogue
+  readonly #fallbacks: Fallbacks
   readonly requests = new Requests()
 
-  constructor(registry: Registry<Slot>, catalogue: Catalogue) {
+  constructor(registry: Registry<Slot>, catalogue: Catalogue, fallbacks: Fallbacks) {
     this.#registry = registry
     this.#catalogue = catalogue
+    this.#fallbacks = fallbacks
   }
 
   /** Bytes that wait for plugins to read them. */
@@ -36,9 +40,9 @@ export class Calls {
     map?: (result: unknown) => unknown,
   ): Promise<unknown> {
     this.requests.begin()
-    const call = (slot: Slot): Promise<unknown> => slot.call(method, args, options)
-    const slot = this.#registry.find(plugin)
-    const answer = slot ? call(slot) : this.#catalogue.slot(plugin).then(call)
+    const call = (callee: Callee): Promise<unknown> => callee.call(method, args, options)
+    const callee = this.#find(plugin)
+    const answer = callee ? call(callee) : this.#catalogue.slot(plugin).then(call)
     return answer.then(map, this.requests.fail)
   }
 
@@ -53,12 +57,16 @@ export class Calls {
     return new PieceStream({
       open: async () => {
         this.requests.begin()
-        const slot = await this.#catalogue.slot(plugin)
-        return slot.stream(method, args, options)
+        const callee = this.#find(plugin) ?? (await this.#catalogue.slot(plugin))
+        return callee.stream(method, args, options)
       },
       onEnd: this.requests.end,
       ...(map ? { map } : {}),
       isOutermost: true,
     })
+  }
+
+  #find(name: string): Callee | undefined {
+    return this.#registry.find(name) ?? this.#fallbacks.find(name)
   }
 }

@@ -38,6 +38,19 @@ export function hostClosed(): PluginError {
   return new PluginError('PLUGIN_NOT_READY', 'The host is closed')
 }
 
+export function hostShuttingDown(): PluginError {
+  return new PluginError('PLUGIN_NOT_READY', 'The host is shutting down')
+}
+
+export function bytesNotOffered(areThere: boolean): PluginError {
+  return new PluginError(
+    'INVALID_REQUEST',
+    areThere
+      ? 'bytes/open: this connection has raw bytes already'
+      : 'bytes/open: this connection carries no raw bytes. Send and take them as base64',
+  )
+}
+
 /** With the caller's reason if `signal` was aborted. */
 export function requestCancelled(signal?: AbortSignal): PluginError {
   return signal?.aborted
@@ -90,6 +103,23 @@ export function exhausted(name: string, limit: string, value: number): PluginErr
     'RESOURCE_EXHAUSTED',
     `Plugin "${name}": limit ${limit} (${value}) reached. Wait for calls to finish, or raise ${limit}`,
     { plugin: name, limit, value },
+  )
+}
+
+/** A client has not read so much of what it was answered. `data.limit` is in bytes. */
+export function answersUnread(bytes: number, limit: number): PluginError {
+  return new PluginError(
+    'RESOURCE_EXHAUSTED',
+    `${bytes} bytes of answers wait to be read by this client; the limit is ${limit}. Read them, and make fewer calls at once`,
+    { limit, value: bytes },
+  )
+}
+
+/** A client of several called what only those may call that run the host. */
+export function callForbidden(method: string, allowed: readonly string[]): PluginError {
+  return new PluginError(
+    'CALL_FORBIDDEN',
+    `This connection may not call ${quoted(method)}. It may call ${allowed.join(', ')} and <contract>/<method>`,
   )
 }
 

@@ -7,11 +7,11 @@ import {
 } from '@appfactory/sdk'
 import { type Codec, issuesText, MethodCodecs, reservedNames } from '@appfactory/sdk/internal'
 import { withBase64InOpen } from './base64.js'
+import type { Callee } from './callee.js'
 import { noSuchMethod } from './errors.js'
 import { PieceStream } from './instance/pieces.js'
 import type { Requests } from './metrics/requests.js'
 import type { CallOptions, RoutedCallOptions } from './options.js'
-import type { Slot } from './slot/slot.js'
 
 /** What every handle has, beside the contract's own methods. */
 export interface HandleBase {
@@ -34,29 +34,29 @@ export type PluginHandle<Contract = unknown> = ClientOf<Contract> & HandleBase
 
 type Record_ = Record<string, unknown>
 
-/** Makes the handle of a slot, with one function for each method of the contract. */
+/** Makes the handle of a plugin or a fallback, with one function for each method of the contract. */
 export function createHandle(
-  slot: Slot,
+  callee: Callee,
   contract: ContractDescriptor,
   requests: Requests,
   unload: () => Promise<void>,
 ): PluginHandle {
   const base: HandleBase = {
     get name() {
-      return slot.name
+      return callee.name
     },
     contract: contract.name,
-    health: () => slot.health(),
+    health: () => callee.health(),
     unload,
     [Symbol.asyncDispose]: unload,
   }
   const methods = contract.methods.map((method) => [
     method.name,
-    method.kind === 'stream' ? streamer(slot, method, requests) : caller(slot, method, requests),
+    method.kind === 'stream' ? streamer(callee, method, requests) : caller(callee, method, requests),
   ])
   const handle: PluginHandle = Object.assign(base, Object.fromEntries(methods))
   // Only what the handle does not have is looked for there: its own methods are as fast as without.
-  Object.setPrototypeOf(handle, methodsThatThrow(slot, contract))
+  Object.setPrototypeOf(handle, methodsThatThrow(callee, contract))
   return handle
 }
 
@@ -64,26 +64,26 @@ export function createHandle(
 const notMethods = new Set([...reservedNames, 'catch', 'toJSON', 'asymmetricMatch', 'nodeType', 'tagName'])
 
 /** In place of `handle.chat is not a function`, where a plugin has no such method: an error that tells which there are. */
-function methodsThatThrow(slot: Slot, contract: ContractDescriptor): object {
+function methodsThatThrow(callee: Callee, contract: ContractDescriptor): object {
   const known = contract.methods.map(({ name }) => name)
   return new Proxy(Object.prototype, {
     get(target, key, handle): unknown {
       if (typeof key !== 'string' || key in target || notMethods.has(key))
         return Reflect.get(target, key, handle)
       return () => {
-        throw noSuchMethod(slot.name, contract.name, key, known)
+        throw noSuchMethod(callee.name, contract.name, key, known)
       }
     },
   })
 }
 
-function caller(slot: Slot, method: MethodDescriptor, requests: Requests) {
+function caller(callee: Callee, method: MethodDescriptor, requests: Requests) {
   const codecs = new MethodCodecs(method, { forCaller: true })
   const call = async (...given: unknown[]): Promise<unknown> => {
     requests.begin()
     try {
       const { args, options } = prepare(given, method, codecs)
-      const answer = await slot.call(method.wire, args, options)
+      const answer = await callee.call(method.wire, args, options)
       const result = decode(codecs.decodeResult, answer, method, 'the result')
       return method.unwrap ? (result as Record_)[method.unwrap] : result
     } catch (error) {
@@ -93,7 +93,7 @@ function caller(slot: Slot, method: MethodDescriptor, requests: Requests) {
   return call
 }
 
-function streamer(slot: Slot, method: MethodDescriptor, requests: Requests) {
+function streamer(callee: Callee, method: MethodDescriptor, requests: Requests) {
   const codecs = new MethodCodecs(method, { forCaller: true })
   return (...given: unknown[]): AsyncIterableIterator<unknown> =>
     new PieceStream({
@@ -101,7 +101,7 @@ function streamer(slot: Slot, method: MethodDescriptor, requests: Requests) {
       open: async () => {
         requests.begin()
         const { args, options } = prepare(given, method, codecs)
-        return slot.stream(method.wire, args, options)
+        return callee.stream(method.wire, args, options)
       },
       onEnd: requests.end,
       map: (piece) => decode(codecs.decodePiece, piece, method, 'a piece'),
@@ -128,11 +128,19 @@ function prepare(
   }
 }
 
-/** By position, then the options; or one object and the options. `signal` and `timeoutMs` and `retry` never go on the wire. */
-function collect(given: unknown[], { parameters }: MethodDescriptor): { local: Record_; call: CallOptions } {
+/** By position, then the options; or one object and the options. `signal`, `timeoutMs`, `retry` and `fallback` never go on the wire. */
+function collect(
+  given: unknown[],
+  { parameters, args }: MethodDescriptor,
+): { local: Record_; call: CallOptions } {
   const options = given[parameters ? parameters.length : 1] as (Record_ & CallOptions) | undefined
   const { signal, timeoutMs, retry, ...local } = options ?? {}
-  const call = { signal, timeoutMs, retry }
+  const call: CallOptions = { signal, timeoutMs, retry }
+  // A contract of an author’s own may have an argument of that name.
+  if (options?.fallback !== undefined && !Object.hasOwn(Object(args['properties']), 'fallback')) {
+    call.fallback = options.fallback
+    delete local['fallback']
+  }
   if (!parameters) return { local: { ...(given[0] as Record_ | undefined) }, call }
   for (const [index, name] of parameters.entries()) local[name] = given[index]
   return { local, call }

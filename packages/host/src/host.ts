@@ -16,6 +16,10 @@ import { Catalogue } from './catalogue.js'
 import type { Config } from './config/config.js'
 import { hostClosed, pluginAlreadyLoaded, pluginReplaced, requestCancelled, severalStates } from './errors.js'
 import { checkContract, expectedContract, type Given, namesContract } from './expected-contract.js'
+import type { Fallback, FallbackEvent } from './fallback/fallback.js'
+import { Fallbacks } from './fallback/fallbacks.js'
+import { type FallbackOptions, type FallbackPlugin, fallbackGivenOf } from './fallback/options.js'
+import { summariseFallback } from './fallback/summary.js'
 import { createHandle, type PluginHandle } from './handle.js'
 import type { Instance } from './instance/instance.js'
 import { PieceStream } from './instance/pieces.js'
@@ -195,6 +199,8 @@ export interface HostEvents {
   restart: [event: RestartEvent]
   /** A step of a swap is over. */
   swap: [event: SwapEvent]
+  /** Another plugin has the calls of a fallback. */
+  fallback: [event: FallbackEvent]
   /** A plugin wrote to its log. */
   log: [event: LogEvent]
 }
@@ -223,6 +229,7 @@ type ProgressListener = (plugin: string, message: string) => void
 export interface HostInternals {
   readonly calls: Calls
   readonly catalogue: Catalogue
+  readonly fallbacks: Fallbacks
   /** The messages between the host and its plugins. */
   readonly wire: Pick<Wire, 'listen'>
   readonly logs: Logs
@@ -263,6 +270,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   readonly #figures = new FiguresByPlugin((...failure) => this.#failures.add(...failure))
   readonly #loopDelay = new LoopDelay()
   readonly #catalogue: Catalogue
+  readonly #fallbacks: Fallbacks
   readonly #calls: Calls
   /** Processes that answer `describe()`, by the plugin's folder. */
   readonly #describing = new SharedWork<ContractDescriptor>()
@@ -273,6 +281,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     readInternals = (host) => ({
       calls: host.#calls,
       catalogue: host.#catalogue,
+      fallbacks: host.#fallbacks,
       wire: host.#wire,
       logs: host.#logs,
       onProgress: (listener) => void host.#progressListeners.add(listener),
@@ -325,7 +334,14 @@ export class PluginHost extends EventEmitter<HostEvents> {
       ...{ dirs, packages, sources: this.#sources, registry: this.#registry, logs: this.#logs },
       entry: options,
     })
-    this.#calls = new Calls(this.#registry, this.#catalogue)
+    this.#fallbacks = new Fallbacks({
+      registry: this.#registry,
+      inspect: (plugin) => this.#catalogue.inspect(plugin),
+      load: (plugin) => this.load(plugin),
+      callTimeoutMs: this.#limits.callTimeoutMs,
+      tell: (event) => this.#announce('fallback', event),
+    })
+    this.#calls = new Calls(this.#registry, this.#catalogue, this.#fallbacks)
     this.#logs.launcher('INFO', 'host started', { version: hostVersion, plugins_dirs: dirs })
   }
 
@@ -343,7 +359,8 @@ export class PluginHost extends EventEmitter<HostEvents> {
   /** The plugins that are there, loaded or not; those that are not valid only if asked for. */
   async list(options: { includeInvalid?: boolean } = {}): Promise<PluginSummary[]> {
     checkOptionNames('list', options)
-    return this.#catalogue.list(options)
+    const plugins = await this.#catalogue.list(options)
+    return [...plugins, ...this.#fallbacks.all().map((fallback) => summariseFallback(fallback, plugins))]
   }
 
   /**
@@ -411,13 +428,48 @@ export class PluginHost extends EventEmitter<HostEvents> {
   }
 
   /**
-   * Shuts a plugin down and ends its process. Calls in flight are let finish unless `force`.
+   * Makes a name stand for several plugins of one contract, in order: calls and streams by it go to the first one, and to the next
+   * where that one is down, too slow, or fails by a fault of its own. Plugins that are not loaded are loaded; one that can’t be is
+   * passed over, and tried again later. The handle’s `unload()` takes the name away; the plugins stay loaded.
+   *
+   * @param name Not that of a plugin.
+   * @param plugins Their names or, with names of voices and models, objects.
+   * @throws PluginError PLUGIN_ALREADY_LOADED where the name is taken; CONTRACT_MISMATCH where the plugins are of several contracts;
+   *   INVALID_PARAMS where one is a fallback itself; PLUGIN_NOT_FOUND, MANIFEST_MISSING or MANIFEST_INVALID; where none can be loaded, why the
+   *   first one can’t. TypeError for a wrong option.
+   * @example
+   * const voice = await host.fallback<TTSContract>('voice', ['tts_cloud', { plugin: 'tts_flite', voices: { alloy: 'slt' } }], {
+   *   attemptTimeoutMs: 2000,
+   * })
+   */
+  async fallback<Contract = unknown>(
+    name: string,
+    plugins: readonly (string | FallbackPlugin)[],
+    options?: FallbackOptions,
+  ): Promise<PluginHandle<Contract>>
+  async fallback(
+    name: string,
+    plugins: readonly (string | FallbackPlugin)[],
+    options: FallbackOptions = {},
+  ): Promise<PluginHandle> {
+    if (this.#closed) throw hostClosed()
+    const fallback = await this.#fallbacks.add(fallbackGivenOf(name, plugins, options))
+    this.#logs.launcher('INFO', 'fallback made', {
+      name,
+      plugins: fallback.members.map(({ plugin }) => plugin),
+    })
+    return this.#fallbackHandle(fallback)
+  }
+
+  /**
+   * Shuts a plugin down and ends its process. Calls in flight are let finish unless `force`. Of a fallback, only the name is taken away.
    *
    * @throws PluginError PLUGIN_NOT_FOUND, PLUGIN_NOT_READY, or PLUGIN_SHUTDOWN_FAILED (it is unloaded all the same).
    */
   async unload(name: string, options: { force?: boolean } = {}): Promise<void> {
     checkOptionNames('unload', options)
     const { force = false } = options
+    if (this.#fallbacks.remove(name)) return
     const successor = this.#registry.successorOf(name)
     if (successor !== undefined) throw pluginReplaced(name, successor)
     const slot = await this.#catalogue.slot(name)
@@ -425,6 +477,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       await slot.close(force)
     } finally {
       this.#registry.remove(slot)
+      this.#fallbacks.look()
       this.#logs.launcher('INFO', 'plugin unloaded', { plugin: name })
     }
   }
@@ -588,6 +641,8 @@ export class PluginHost extends EventEmitter<HostEvents> {
   }
 
   async #get(name: string, expected?: ContractBinding): Promise<PluginHandle> {
+    const fallback = this.#fallbacks.find(name)
+    if (fallback) return this.#fallbackHandle(fallback, expected)
     const slot = await this.#catalogue.slot(name)
     const { contract } = await slot.ready()
     if (expected) await checkContract(slot.name, contract, expected)
@@ -622,6 +677,8 @@ export class PluginHost extends EventEmitter<HostEvents> {
     checkOptionNames('describe', options)
     const { signal } = options
     if (this.#closed) throw hostClosed()
+    const fallback = this.#fallbacks.find(name)
+    if (fallback) return this.describe(fallback.spokesman, options)
     const plugin = await this.#catalogue.inspect(name)
     if (this.#closed) throw hostClosed()
     const loaded = this.#registry.loaded(name)
@@ -664,14 +721,14 @@ export class PluginHost extends EventEmitter<HostEvents> {
   async health(): Promise<Record<string, HealthStatus>>
   async health(name?: string): Promise<HealthStatus | Record<string, HealthStatus>> {
     if (name === undefined) {
-      const names = this.#registry.names()
+      const names = [...this.#registry.names(), ...this.#fallbacks.all().map((fallback) => fallback.name)]
       const all = await Promise.all(
         names.map(async (each) => [each, await this.#healthOrError(each)] as const),
       )
       return Object.fromEntries(all)
     }
-    const slot = this.#registry.loaded(name)
-    if (slot) return slot.health()
+    const callee = this.#registry.loaded(name) ?? this.#fallbacks.find(name)
+    if (callee) return callee.health()
     await this.#sources.inspect(name)
     return { status: PluginStatus.UNLOADED, message: 'not loaded', details: {} }
   }
@@ -702,6 +759,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
       requests: this.#calls.requests,
       figures: this.#figures,
       slots: this.#registry.slots(),
+      fallbacks: this.#fallbacks.all(),
       loopDelay: this.#loopDelay,
     })
   }
@@ -738,6 +796,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
   }
 
   async #close(force: boolean): Promise<void> {
+    this.#fallbacks.close()
     await Promise.allSettled([
       this.#describing.close(hostClosed()),
       ...this.#registry.slots().map((slot) => slot.close(force)),
@@ -764,8 +823,10 @@ export class PluginHost extends EventEmitter<HostEvents> {
       restartPolicy: this.#restartPolicy,
       limits: this.#slotLimits,
       events: {
-        status: (status, previous, place) =>
-          this.#announce('status', { plugin: slot.name, status, previous, ...where(place) }),
+        status: (status, previous, place) => {
+          this.#announce('status', { plugin: slot.name, status, previous, ...where(place) })
+          this.#fallbacks.look()
+        },
         crash: ({ message, data }, place) => {
           const { plugin = slot.name, stderr = '' } = (data ?? {}) as { plugin?: string; stderr?: string }
           this.#figures.of(plugin).crashes += 1
@@ -788,10 +849,7 @@ export class PluginHost extends EventEmitter<HostEvents> {
     this.#tell('log', { plugin, level, message })
   }
 
-  #announce<Name extends 'status' | 'crash' | 'restart' | 'swap'>(
-    event: Name,
-    details: HostEvents[Name][0],
-  ): void {
+  #announce<Name extends Exclude<keyof HostEvents, 'log'>>(event: Name, details: HostEvents[Name][0]): void {
     this.#logs.launcher(event === 'crash' ? 'ERROR' : 'INFO', event, { ...details })
     this.#tell(event, details)
   }
@@ -810,6 +868,14 @@ export class PluginHost extends EventEmitter<HostEvents> {
   #handle(slot: Slot, contract: ContractDescriptor): PluginHandle {
     return createHandle(slot, contract, this.#calls.requests, async () => {
       if (this.#registry.loaded(slot.name) === slot) await this.unload(slot.name)
+    })
+  }
+
+  async #fallbackHandle(fallback: Fallback, expected?: ContractBinding): Promise<PluginHandle> {
+    const contract = await fallback.ready()
+    if (expected) await checkContract(fallback.name, contract, expected)
+    return createHandle(fallback, contract, this.#calls.requests, async () => {
+      if (this.#fallbacks.find(fallback.name) === fallback) this.#fallbacks.remove(fallback.name)
     })
   }
 

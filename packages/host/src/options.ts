@@ -188,7 +188,7 @@ export interface SwapOptions {
   preserveState?: boolean | undefined
 }
 
-const callOptions: (keyof CallOptions)[] = ['timeoutMs', 'signal', 'retry', 'credit']
+const callOptions: (keyof CallOptions)[] = ['timeoutMs', 'signal', 'retry', 'credit', 'fallback']
 
 /** The options of each method of a host. */
 const methodOptions = {
@@ -310,6 +310,11 @@ export interface CallOptions {
   retry?: number | undefined
   /** Most pieces of a stream that the plugin makes before the reader has taken one. Default: 64; 8 where they are bytes. */
   credit?: number | undefined
+  /**
+   * Where the name is that of a fallback: `false`: only its first plugin is called. `restart`: a stream that fails behind its first
+   * piece begins anew on the next plugin; the first piece of that has `restarted: true`. Default: true.
+   */
+  fallback?: boolean | 'restart' | undefined
 }
 
 /** Options of a call on its way through the host: those of its caller, and what only the host's own servers and handles give. */
@@ -329,6 +334,9 @@ export function wrongCallOption(options: CallOptions): TypeError | undefined {
   const { signal } = options
   if (signal !== undefined && typeof signal?.addEventListener !== 'function')
     return new TypeError(`signal takes an AbortSignal, not ${nameValue(signal)}`)
+  const { fallback } = options
+  if (fallback !== undefined && fallback !== 'restart' && typeof fallback !== 'boolean')
+    return new TypeError(`fallback takes true, false or "restart", not ${nameValue(fallback)}`)
   if (options.timeoutMs === undefined && options.retry === undefined && options.credit === undefined)
     return undefined
   const wrong = wrongNumber(options, callRules)

@@ -26,6 +26,8 @@ export interface PluginSummary {
   loaded: boolean
   /** How many processes it is to have. Absent: one, or it is not loaded. */
   replicas?: number
+  /** Of a fallback: the plugins that it stands for, in order. Absent: it is a plugin. */
+  fallback?: string[]
   /** Where it is in its life. */
   status: PluginStatus
   /** Once loaded, the wire names of the methods it implements itself, and `state`; before that, what its manifest says. */

@@ -43,6 +43,12 @@ export async function waitUntil(
   return true
 }
 
+/** Resolves when `signal` is aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
 interface WaitOptions {
   signal?: AbortSignal | undefined
   cancellation?: Cancellation | undefined

@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 
 const question = 'import sys; print(sys.executable if sys.version_info >= (3, 9) else "")'
 
@@ -18,6 +20,15 @@ export function findTestPython(): string | undefined {
     `Skipped: tests of plugins in Python. ${problem}; name one in APPFACTORY_TEST_PYTHON\n`,
   )
   return undefined
+}
+
+/** The uv that installs in seconds what tests need of PyPI: `APPFACTORY_TEST_UV`, as in CI, or the one in PATH. */
+export function findTestUv(): string | undefined {
+  const { APPFACTORY_TEST_UV: named, PATH = '' } = process.env
+  const files = PATH.split(delimiter).map((folder) =>
+    join(folder, process.platform === 'win32' ? 'uv.exe' : 'uv'),
+  )
+  return named ?? files.find((file) => existsSync(file))
 }
 
 /** The file itself: what PATH has may be a shim, which is slow. */

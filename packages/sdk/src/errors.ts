@@ -146,6 +146,12 @@ export const errorTable = [
     'Host and plugin have no protocol version in common.',
     'Update the older of the two.',
   ),
+  row(
+    -32070,
+    'CALL_FORBIDDEN',
+    'The caller has no right to do that.',
+    'Use a connection that has the right, or ask who runs the host.',
+  ),
   row(-32800, 'REQUEST_CANCELLED', 'The caller cancelled the request.', 'Nothing: the caller asked for it.'),
   row(1000, 'TTS_SYNTHESIS_FAILED', 'The speech synthesis failed.', 'See the message.'),
   row(1001, 'TTS_VOICE_NOT_FOUND', 'No voice has that id.', 'Call get_voices for the ids.'),

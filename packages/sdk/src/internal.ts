@@ -2,15 +2,17 @@
 
 // What the host shares with the SDK. Not for plugins or applications: it changes with any version.
 
+export { wrapWav } from './audio.js'
 export { Bytes, holdsBytes } from './bytes.js'
 export { closest } from './closest.js'
-export { type Codec, compileCodec } from './codec/compile.js'
+export { type Codec, compileCodec, lazyCodec } from './codec/compile.js'
 export { firstIssues, type Issue, issuesText, nameValue } from './codec/issues.js'
 export { MethodCodecs } from './codec/method-codecs.js'
 export { configInvalid } from './config.js'
 export { describeThrown, fromErrorObject, systemCodeOf, toErrorObject } from './errors.js'
 export type { WireHealthStatus } from './health.js'
 export { listed, quoted, shortened } from './quote.js'
+export { Resampler } from './resample.js'
 export { reopenAsBytePipe } from './wire/byte-pipe.js'
 export { IncomingCall } from './wire/call.js'
 export type { Cancellation } from './wire/cancellation.js'

@@ -3,8 +3,8 @@ import {
   type ChatWrapper,
   getLlama,
   type Llama,
-  LlamaCompletion,
   type LlamaContextSequence,
+  type LlamaGrammar,
   LlamaLogLevel,
   type LlamaModel,
   LlamaText,
@@ -12,8 +12,19 @@ import {
   type Token,
 } from 'node-llama-cpp'
 import { Pool } from './pool.js'
-import type { Prompt } from './prompt.js'
+import type { Dialogue } from './prompt.js'
+import type { GrammarSchema } from './schema.js'
 import { TextStream } from './text-stream.js'
+import { type Functions, withCall } from './tools.js'
+import {
+  answer,
+  complete,
+  type Outcome,
+  type Piece,
+  type Prompt,
+  type Sampling,
+  type Writing,
+} from './writing.js'
 
 export interface EngineSettings {
   modelPath: string
@@ -23,21 +34,9 @@ export interface EngineSettings {
   threads: number
 }
 
-export interface Sampling {
-  maxTokens: number
-  temperature: number
-  topP: number | undefined
-  seed: number | undefined
-}
-
-/** How an answer came to its end. */
-export interface Outcome {
-  finishReason: 'stop' | 'length'
-  promptTokens: number
-  completionTokens: number
-}
-
 const longestDefaultContext = 4096
+/** What a call takes besides its name and arguments, in tokens at most. */
+const callTokens = 16
 
 /** A model in memory. Several answers may be written at the same time, each in a sequence of its own. */
 export class Engine {
@@ -85,29 +84,67 @@ export class Engine {
     return this.#wrapper
   }
 
+  /** What lets a model write nothing but values of a schema. @throws Where llama.cpp can't make one. */
+  grammarFor(schema: GrammarSchema): Promise<LlamaGrammar> {
+    return this.#llama.createGrammarForJsonSchema<GrammarSchema, Record<string, never>>(schema)
+  }
+
   /** Writes on after the prompt: pieces of text, and last how it ended. Leaving the iteration stops the model. */
-  async *write(
-    prompt: Prompt,
+  async *write(prompt: Prompt, sampling: Sampling, signal?: AbortSignal): Writing {
+    const tokens = this.#tokenize(prompt.text)
+    const room = this.#roomBehind(tokens.length)
+    yield* this.#inSequence(signal, (sequence, push, stop) =>
+      complete(sequence, tokens, prompt, { ...sampling, room }, stop, push),
+    )
+  }
+
+  /** Answers in a dialogue, with or without calls of functions. Leaving the iteration stops the model. */
+  async *answer(
+    { history, wrapper: own }: Dialogue,
+    { functions, isForced }: Functions,
     sampling: Sampling,
     signal?: AbortSignal,
-  ): AsyncGenerator<string | Outcome, void, undefined> {
-    const tokens = this.#tokenize(prompt.text)
-    // One for the beginning of the text, one for the answer at least.
-    const room = this.contextSize - tokens.length - 2
-    if (room < 1) throw tooLong(tokens.length, this.contextSize)
+  ): Writing {
+    const wrapper = isForced ? withCall(own) : own
+    const { contextText } = wrapper.generateContextState({
+      chatHistory: history,
+      availableFunctions: functions,
+      documentFunctionParams: true,
+    })
+    const promptTokens = this.#tokenize(contextText).length
+    const room = this.#roomBehind(promptTokens + callTokens)
+    yield* this.#inSequence(signal, (sequence, push, stop) =>
+      answer(
+        sequence,
+        { history, wrapper, functions, isForced, promptTokens },
+        { ...sampling, room },
+        stop,
+        push,
+      ),
+    )
+  }
 
+  async dispose(): Promise<void> {
+    await this.#llama.dispose()
+  }
+
+  /** Runs what writes an answer in a sequence of its own, and gives its pieces as they come. */
+  async *#inSequence(
+    signal: AbortSignal | undefined,
+    work: (
+      sequence: LlamaContextSequence,
+      push: (piece: Piece) => void,
+      stop: AbortSignal,
+    ) => Promise<Outcome>,
+  ): Writing {
     const leave = new AbortController()
     const stop = signal ? AbortSignal.any([signal, leave.signal]) : leave.signal
     const sequence = await this.#sequences.take(stop)
-    const pieces = new TextStream()
+    const pieces = new TextStream<Piece>()
     // What an earlier call left in the memory would change the last digits, and so now and then a word.
     const writing = sequence
       .clearHistory()
-      .then(() =>
-        this.#complete(sequence, tokens, prompt.stops, { ...sampling, room }, stop, (piece) =>
-          pieces.push(piece),
-        ),
-      )
+      .then(() => work(sequence, (piece) => pieces.push(piece), stop))
       .finally(() => pieces.end())
     // It may fail while the consumer is busy with a piece; whoever awaits it below still learns of that.
     writing.catch(() => undefined)
@@ -122,41 +159,11 @@ export class Engine {
     }
   }
 
-  async dispose(): Promise<void> {
-    await this.#llama.dispose()
-  }
-
-  async #complete(
-    sequence: LlamaContextSequence,
-    tokens: Token[],
-    stops: Prompt['stops'],
-    { maxTokens, temperature, topP, seed, room }: Sampling & { room: number },
-    signal: AbortSignal,
-    onTextChunk: (piece: string) => void,
-  ): Promise<Outcome> {
-    const completion = new LlamaCompletion({ contextSequence: sequence })
-    const before = sequence.tokenMeter.getState()
-    try {
-      const { metadata } = await completion.generateCompletionWithMeta(tokens, {
-        maxTokens: Math.min(maxTokens, room),
-        temperature,
-        customStopTriggers: stops,
-        // An answer ends where the context is full; the beginning of the prompt is never dropped.
-        contextShiftSize: 1,
-        signal,
-        onTextChunk,
-        ...(topP === undefined ? {} : { topP }),
-        ...(seed === undefined ? {} : { seed }),
-      })
-      const used = sequence.tokenMeter.diff(before)
-      return {
-        finishReason: metadata.stopReason === 'maxTokens' ? 'length' : 'stop',
-        promptTokens: tokens.length + 1,
-        completionTokens: used.usedOutputTokens,
-      }
-    } finally {
-      completion.dispose({ disposeSequence: false })
-    }
+  /** One token is for the beginning of the text, one for the answer at least. */
+  #roomBehind(promptTokens: number): number {
+    const room = this.contextSize - promptTokens - 2
+    if (room < 1) throw tooLong(promptTokens, this.contextSize)
+    return room
   }
 
   /** Without the token of the beginning, which LlamaCompletion adds. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { access } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,9 +14,13 @@ import {
   PluginError,
   type TextChunk,
 } from '@appfactory/sdk'
-import { readGgufFileInfo } from 'node-llama-cpp'
-import { Engine, type Outcome } from './engine.js'
-import { type Prompt, plainPrompt, templatePrompt } from './prompt.js'
+import { type LlamaGrammar, readGgufFileInfo } from 'node-llama-cpp'
+import { Engine } from './engine.js'
+import { type Dialogue, plainDialogue, templateDialogue } from './prompt.js'
+import { anyObject, grammarSchema, type SchemaBounds } from './schema.js'
+import { cannot } from './schema-rules.js'
+import { functionsOf, refuseUnknownTools } from './tools.js'
+import type { Outcome, Prompt, Sampling, Writing } from './writing.js'
 
 /** As `config_schema` in manifest.json says. */
 export interface LlamaConfig {
@@ -83,8 +88,10 @@ export default class LlamaPlugin extends LLMContract<LlamaConfig> {
   }
 
   async chat(messages: ChatMessage[], options: GenerationOptions = {}): Promise<ChatResult> {
-    const { text, ...rest } = await gather(this.streamChat(messages, options))
-    return { ...rest, message: { role: 'assistant', content: text.trimEnd() } }
+    const { text, toolCalls, ...rest } = await gather(this.streamChat(messages, options))
+    const content = text.trimEnd()
+    const message: ChatMessage = { role: 'assistant', content: content === '' && toolCalls ? null : content }
+    return { ...rest, message: toolCalls ? { ...message, toolCalls } : message }
   }
 
   override async *streamComplete(
@@ -93,7 +100,9 @@ export default class LlamaPlugin extends LLMContract<LlamaConfig> {
   ): AsyncGenerator<TextChunk, void, undefined> {
     this.#checkModel(options.model)
     const engine = await this.#ensureEngine()
-    yield* this.#write(engine, { text: prompt, stops: [], warnings: [] }, options)
+    const grammar = await this.#grammarFor(engine, options)
+    const writing = engine.write({ text: prompt, stops: [], grammar }, samplingOf(options), options.signal)
+    yield* this.#told(writing, [])
   }
 
   override async *streamChat(
@@ -101,16 +110,20 @@ export default class LlamaPlugin extends LLMContract<LlamaConfig> {
     options: GenerationOptions = {},
   ): AsyncGenerator<TextChunk, void, undefined> {
     this.#checkModel(options.model)
-    refuseTools(options)
+    const functions = functionsOf(options, this.#bounds)
+    if (functions && !functions.isForced && this.#isPlain) refuseUnknownTools()
     const engine = await this.#ensureEngine()
-    const plain = this.#config.prompt_format === 'plain'
-    const prompt = plain ? plainPrompt(messages) : templatePrompt(messages, engine.chatWrapper)
+    const dialogue = this.#isPlain ? plainDialogue(messages) : templateDialogue(messages, engine.chatWrapper)
+    const sampling = samplingOf(options)
+    const writing = functions
+      ? engine.answer(dialogue, functions, sampling, options.signal)
+      : engine.write(promptOf(dialogue, await this.#grammarFor(engine, options)), sampling, options.signal)
     let begun = false
-    for await (const chunk of this.#write(engine, prompt, options)) {
+    for await (const chunk of this.#told(writing, dialogue.warnings)) {
       // The blank between "Bot:" and the answer is none of the answer's.
       const text: string = begun ? chunk.text : chunk.text.trimStart()
       begun ||= text !== ''
-      if (text !== '' || chunk.finishReason) yield { ...chunk, text }
+      if (text !== '' || chunk.finishReason || chunk.reasoning) yield { ...chunk, text }
     }
   }
 
@@ -118,23 +131,48 @@ export default class LlamaPlugin extends LLMContract<LlamaConfig> {
     return basename(this.#modelPath, '.gguf')
   }
 
-  async *#write(
+  get #isPlain(): boolean {
+    return this.#config.prompt_format === 'plain'
+  }
+
+  /** tiny.gguf, which the plain format is for, begins strings and never ends one. */
+  get #bounds(): SchemaBounds {
+    return { longestString: this.#isPlain ? 40 : undefined }
+  }
+
+  async #grammarFor(
     engine: Engine,
-    prompt: Prompt,
-    options: GenerationOptions,
-  ): AsyncGenerator<TextChunk, void, undefined> {
-    const { maxTokens = 1024, temperature = 0.7, topP, seed, stopSequences = [], signal } = options
-    // An empty text would end the answer before it begins.
-    const stops = [...prompt.stops, ...stopSequences.filter((stop) => stop !== '')]
-    const sampling = { maxTokens, temperature, topP, seed }
-    for await (const piece of engine.write({ ...prompt, stops }, sampling, signal)) {
-      if (typeof piece === 'string') yield { text: piece }
-      else yield this.#lastChunk(piece, [...prompt.warnings, ...warningsFor(options)])
+    { responseFormat }: GenerationOptions,
+  ): Promise<LlamaGrammar | undefined> {
+    if (responseFormat === undefined || responseFormat.type === 'text') return undefined
+    const path = 'response_format.schema'
+    const given = responseFormat.type === 'json_schema' ? responseFormat.schema : undefined
+    const schema = given ? grammarSchema(given, path, this.#bounds) : anyObject
+    return engine.grammarFor(schema).catch((error: unknown) => {
+      throw cannot(
+        path,
+        `can’t be made a grammar (${error instanceof Error ? error.message : String(error)})`,
+      )
+    })
+  }
+
+  async *#told(writing: Writing, warnings: readonly string[]): AsyncGenerator<TextChunk, void, undefined> {
+    for await (const piece of writing) {
+      if ('text' in piece) yield piece
+      else yield this.#lastChunk(piece, warnings)
     }
   }
 
   /** No text, but all that is known at the end. */
-  #lastChunk({ finishReason, promptTokens, completionTokens }: Outcome, warnings: string[]): TextChunk {
+  #lastChunk(
+    { finishReason, promptTokens, completionTokens, calls }: Outcome,
+    warnings: readonly string[],
+  ): TextChunk {
+    const toolCalls = calls.map(({ name, params }) => ({
+      id: `call_${randomUUID()}`,
+      name,
+      arguments: { ...Object(params) },
+    }))
     const totalTokens = promptTokens + completionTokens
     return {
       text: '',
@@ -142,7 +180,8 @@ export default class LlamaPlugin extends LLMContract<LlamaConfig> {
       model: this.#modelId,
       tokensUsed: totalTokens,
       usage: { promptTokens, completionTokens, totalTokens },
-      ...(warnings.length > 0 ? { warnings } : {}),
+      ...(toolCalls.length > 0 ? { toolCalls } : {}),
+      ...(warnings.length > 0 ? { warnings: [...warnings] } : {}),
     }
   }
 
@@ -193,20 +232,27 @@ async function checkExists(modelPath: string): Promise<void> {
   }
 }
 
-/** Whoever sends tools waits for calls: an answer without any would be taken for the model’s choice. */
-function refuseTools({ tools = [], toolChoice }: GenerationOptions): void {
-  if (tools.length === 0 || toolChoice === 'none') return
-  const message = 'llm_llama calls no tools. Leave them out, or ask another model'
-  const issues = [{ path: 'tools', message }]
-  throw new PluginError('INVALID_PARAMS', `tools: ${message}`, { issues })
+function samplingOf({
+  maxTokens = 1024,
+  temperature = 0.7,
+  topP,
+  seed,
+  stopSequences = [],
+}: GenerationOptions): Sampling {
+  // An empty text would end the answer before it begins.
+  const stops = stopSequences.filter((stop) => stop !== '')
+  return { maxTokens, temperature, topP, seed, stops }
 }
 
-function warningsFor({ responseFormat }: GenerationOptions): string[] {
-  if (responseFormat === undefined || responseFormat.type === 'text') return []
-  return ['responseFormat was ignored: llm_llama writes plain text']
+/** What ends a line ends no JSON. */
+function promptOf({ history, wrapper }: Dialogue, grammar: LlamaGrammar | undefined): Prompt {
+  const { contextText, stopGenerationTriggers } = wrapper.generateContextState({ chatHistory: history })
+  return { text: contextText, stops: grammar ? [] : stopGenerationTriggers, grammar }
 }
 
-async function gather(chunks: AsyncIterable<TextChunk>): Promise<CompletionResult> {
+async function gather(
+  chunks: AsyncIterable<TextChunk>,
+): Promise<CompletionResult & Pick<TextChunk, 'toolCalls'>> {
   let text = ''
   let last: TextChunk = { text: '' }
   for await (const chunk of chunks) {

@@ -1,10 +1,10 @@
 /** Turns a callback's pieces into an iteration: the producer pushes, the consumer awaits. */
-export class TextStream {
-  readonly #pieces: string[] = []
+export class TextStream<Piece> {
+  readonly #pieces: Piece[] = []
   #wake: (() => void) | undefined
   #ended = false
 
-  push(piece: string): void {
+  push(piece: Piece): void {
     this.#pieces.push(piece)
     this.#wake?.()
   }
@@ -14,7 +14,7 @@ export class TextStream {
     this.#wake?.()
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Piece, void, undefined> {
     for (;;) {
       yield* this.#pieces.splice(0)
       if (this.#pieces.length > 0) continue

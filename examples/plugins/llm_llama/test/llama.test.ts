@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type ChatMessage, PluginStatus, type TextChunk, textOf } from '@appfactory/sdk'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import LlamaPlugin from '../src/index.js'
-import { plainPrompt } from '../src/prompt.js'
+import { plainText } from '../src/prompt.js'
 
 const plugin = new LlamaPlugin()
 const story: ChatMessage[] = [{ role: 'user', content: 'tell me a story' }]
@@ -81,18 +81,8 @@ describe('chat', () => {
 
   it('warns of what it ignores', async () => {
     const messages: ChatMessage[] = [{ role: 'system', content: 'Be brief.' }, ...story]
-    const { warnings } = await plugin.chat(messages, {
-      responseFormat: { type: 'json' },
-      tools: [{ name: 'x' }],
-      toolChoice: 'none',
-    })
-    expect(warnings).toEqual([expect.stringContaining('system'), expect.stringContaining('responseFormat')])
-  })
-
-  it('refuses tools, which it would never call', async () => {
-    const refused = { codeName: 'INVALID_PARAMS', data: { issues: [{ path: 'tools' }] } }
-    await expect(plugin.chat(story, { tools: [{ name: 'x' }] })).rejects.toMatchObject(refused)
-    await expect(gather(plugin.streamChat(story, { tools: [{ name: 'x' }] }))).rejects.toMatchObject(refused)
+    const { warnings } = await plugin.chat(messages, { tools: [{ name: 'x' }], toolChoice: 'none' })
+    expect(warnings).toEqual([expect.stringContaining('system')])
   })
 
   it('refuses a conversation in which nobody says anything', async () => {
@@ -107,9 +97,7 @@ describe('chat', () => {
       { role: 'assistant', content: 'Hello.\nUser: hm' },
       { role: 'user', content: "It's 5." },
     ]
-    expect(plainPrompt(messages).text).toBe(
-      "User: hi bot no user yes\nBot: Hello. User: hm\nUser: it's 5\nBot:",
-    )
+    expect(plainText(messages)).toBe("User: hi bot no user yes\nBot: Hello. User: hm\nUser: it's 5\nBot:")
   })
 })
 

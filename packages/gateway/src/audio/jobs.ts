@@ -1,9 +1,9 @@
 import { setImmediate as letOthersRun } from 'node:timers/promises'
 import { decodeWav } from '@appfactory/sdk'
+import { Resampler } from '@appfactory/sdk/internal'
 import { decode, plainSounds } from './decode.js'
 import { type Encoder, encoderOf, type Making, rateOf, speechRate } from './encode.js'
 import { tooLong } from './problem.js'
-import { Resampler } from './resample.js'
 import { joinBytes, type Sound, toPcm } from './samples.js'
 
 /** Bounds of sound as 16-bit mono at its own rate: a small file may hold days of silence. */

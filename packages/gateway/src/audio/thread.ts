@@ -1,3 +1,5 @@
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Making } from './encode.js'
 import type { Piece } from './jobs.js'
@@ -18,6 +20,12 @@ export type Answer =
 
 /** How long the thread waits for more work before it ends, in ms. */
 const idleMs = 30_000
+
+/** By the package's name, wherever a bundle has this code: a thread runs only what is built. */
+const workerFile = join(
+  dirname(createRequire(import.meta.url).resolve('@appfactory/gateway/package.json')),
+  'dist/audio/worker.js',
+)
 
 interface Waiting {
   resolve(bytes: Uint8Array): void
@@ -69,9 +77,7 @@ class AudioThread {
   }
 
   #start(): Worker {
-    // From src too, as tests have it: a thread runs only what is built.
-    const file = new URL('../../dist/audio/worker.js', import.meta.url)
-    const worker = new Worker(file, { stdout: true, stderr: true })
+    const worker = new Worker(workerFile, { stdout: true, stderr: true })
     // Codecs print a line for each packet that is damaged.
     worker.stdout.resume()
     worker.stderr.resume()

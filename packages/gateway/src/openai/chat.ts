@@ -5,16 +5,18 @@ import { unsupported, wrongMember } from '../errors.js'
 import type { Exchange } from '../exchange.js'
 import { bodyReader } from '../schema.js'
 import { frameOf, type Send, sendStream, type Telling } from '../stream.js'
+import { type ChatVoice, chatVoiceOf, type SpokenChunk } from './chat-voice.js'
 import {
   generationOptions,
   now,
   nTimes,
   refuseSeveralStreams,
+  StreamUsage,
+  tellUsage,
   textFinishReason,
   uniqueId,
   usageOf,
   usageOfAll,
-  usageOrZero,
 } from './generation.js'
 import { type ChatRequest, chatTable } from './generation.table.js'
 import { heardMessages } from './hear.js'
@@ -24,7 +26,10 @@ import { chatTools, isLegacy } from './tools.js'
 
 type Completion = OpenAI.ChatCompletion
 type Chunk = OpenAI.ChatCompletionChunk
-type Delta = Chunk['choices'][number]['delta'] & { reasoning_content?: string }
+type Delta = Chunk['choices'][number]['delta'] & {
+  reasoning_content?: string
+  audio?: Partial<OpenAI.ChatCompletionAudio>
+}
 type FinishReason = Completion['choices'][number]['finish_reason']
 
 const readChat = bodyReader(chatTable)
@@ -33,7 +38,8 @@ const readChat = bodyReader(chatTable)
 export async function completeChat(exchange: Exchange): Promise<void> {
   const request = readChat(await exchange.readJson())
   refuseOtherShapes(request)
-  const given = messagesOf(request.messages)
+  const voice = await chatVoiceOf(exchange, request)
+  const given = messagesOf(request.messages, (id) => exchange.transcripts.of(exchange.owner).get(id))
   const own = { ...chatTools(request), ...formatOf(request) }
   const target = await exchange.directory.llm.find(request.model)
   exchange.plugin = target.handle.name
@@ -41,10 +47,30 @@ export async function completeChat(exchange: Exchange): Promise<void> {
   const maxTokens = request.maxCompletionTokens ?? request.maxTokens
   const options = Object.assign(await generationOptions(exchange, request, target, maxTokens), own)
   const { handle } = target
-  if (request.stream)
-    return sendStream(exchange, handle.streamChat(messages, options), new ChatTelling(request))
+  if (request.stream) return sendChat(exchange, request, handle.streamChat(messages, options), voice)
   const results = await nTimes(request, options, (each) => handle.chat(messages, each))
-  exchange.sendJson(completionBody(request, results))
+  const body = completionBody(request, results)
+  if (voice) await speakAnswers(body, voice)
+  tellUsage(exchange, body.usage !== undefined)
+  exchange.sendJson(body)
+}
+
+function sendChat(
+  exchange: Exchange,
+  request: ChatRequest,
+  pieces: AsyncIterable<TextChunk>,
+  voice: ChatVoice | undefined,
+): Promise<void> {
+  const telling = new ChatTelling(exchange, request, voice)
+  return sendStream<SpokenChunk>(exchange, voice?.stream(pieces) ?? pieces, telling)
+}
+
+/** Puts sound in the place of text. */
+async function speakAnswers({ choices }: Completion, voice: ChatVoice): Promise<void> {
+  for (const { message } of choices) {
+    const audio = await voice.spoken(message.content ?? '')
+    if (audio) Object.assign(message, { content: null, audio })
+  }
 }
 
 /** Refuses what would change the form of the answer, and what no plugin does. */
@@ -52,8 +78,6 @@ function refuseOtherShapes(request: ChatRequest): void {
   refuseSeveralStreams(request)
   if (request.logprobs) throw unsupported('logprobs', 'plugins do not tell them')
   if (request.topLogprobs) throw unsupported('top_logprobs', 'plugins do not tell them')
-  if (request.audio) throw unsupported('audio', 'answers are text')
-  if (request.modalities?.some((each) => each !== 'text')) throw unsupported('modalities', 'must be ["text"]')
 }
 
 function formatOf({ responseFormat }: ChatRequest): Pick<GenerationOptions, 'responseFormat'> {
@@ -129,18 +153,24 @@ function finishReasonOf(request: ChatRequest, reason: string | undefined, hasCal
 const placeholder = '\u0000'
 
 /** An answer as it is written: the events of its pieces. */
-class ChatTelling implements Telling<TextChunk> {
+class ChatTelling implements Telling<SpokenChunk> {
   readonly #request: ChatRequest
   readonly #common: Pick<Chunk, 'id' | 'object' | 'created' | 'model'>
   readonly #includesUsage: boolean
   readonly #text: (text: string) => string
   #calls = 0
   #finishReason: string | undefined
-  #last: TextChunk | undefined
+  readonly #usage: StreamUsage
+  readonly #voice: ChatVoice | undefined
+  /** Of the sound. */
+  readonly #audioId = uniqueId('audio_')
+  #transcript = ''
 
-  constructor(request: ChatRequest) {
+  constructor(exchange: Exchange, request: ChatRequest, voice: ChatVoice | undefined) {
+    this.#voice = voice
     this.#request = request
     this.#includesUsage = request.streamOptions?.includeUsage ?? false
+    this.#usage = new StreamUsage(exchange, this.#includesUsage)
     this.#common = {
       id: uniqueId('chatcmpl-'),
       object: 'chat.completion.chunk',
@@ -151,23 +181,39 @@ class ChatTelling implements Telling<TextChunk> {
   }
 
   begin(send: Send): void {
-    send(JSON.stringify(this.#chunk({ role: 'assistant', content: '' })))
+    send(JSON.stringify(this.#chunk({ role: 'assistant', content: this.#voice ? null : '' })))
   }
 
-  piece(piece: TextChunk, send: Send): void {
+  piece(piece: SpokenChunk, send: Send): void {
     if (piece.reasoning !== undefined) send(JSON.stringify(this.#chunk(reasoningOf(piece.reasoning))))
-    if (piece.text !== '') send(this.#text(piece.text))
+    if (piece.text !== '') send(this.#voice ? this.#said(piece.text) : this.#text(piece.text))
+    if (piece.sound) send(this.#audio({ data: Buffer.from(piece.sound).toString('base64') }))
     if (piece.toolCalls) this.#sendCalls(piece.toolCalls, send)
     if (piece.finishReason !== undefined) this.#finishReason = piece.finishReason
-    if (usageOf(piece)) this.#last = piece
+    this.#usage.note(piece)
   }
 
   end(send: Send): void {
+    if (this.#voice && this.#transcript !== '')
+      send(this.#audio(this.#voice.keep(this.#audioId, this.#transcript)))
     const reason = finishReasonOf(this.#request, this.#finishReason, this.#calls > 0)
     send(JSON.stringify(this.#chunk({}, reason)))
     if (this.#includesUsage)
-      send(JSON.stringify({ ...this.#common, choices: [], usage: usageOrZero(this.#last) } satisfies Chunk))
+      send(JSON.stringify({ ...this.#common, choices: [], usage: this.#usage.value } satisfies Chunk))
     send('[DONE]')
+  }
+
+  #said(transcript: string): string {
+    this.#transcript += transcript
+    return this.#audio({ transcript })
+  }
+
+  #audio(audio: Partial<OpenAI.ChatCompletionAudio>): string {
+    return JSON.stringify(this.#chunk({ audio: { id: this.#audioId, ...audio } }))
+  }
+
+  idle(): string {
+    return JSON.stringify(this.#chunk({}))
   }
 
   /** A call comes whole, and clients expect its arguments behind its name. */

@@ -9,11 +9,12 @@ import {
   now,
   nTimes,
   refuseSeveralStreams,
+  StreamUsage,
+  tellUsage,
   textFinishReason,
   uniqueId,
   usageOf,
   usageOfAll,
-  usageOrZero,
 } from './generation.js'
 import { type CompletionRequest, completionTable } from './generation.table.js'
 
@@ -29,9 +30,15 @@ export async function completeText(exchange: Exchange): Promise<void> {
   const options = await generationOptions(exchange, request, target, request.maxTokens)
   const { handle } = target
   if (request.stream)
-    return sendStream(exchange, handle.streamComplete(prompt, options), new CompletionTelling(request))
+    return sendStream(
+      exchange,
+      handle.streamComplete(prompt, options),
+      new CompletionTelling(exchange, request),
+    )
   const results = await nTimes(request, options, (each) => handle.complete(prompt, each))
-  exchange.sendJson(completionBody(request, results))
+  const body = completionBody(request, results)
+  tellUsage(exchange, body.usage !== undefined)
+  exchange.sendJson(body)
 }
 
 function refuseOtherShapes(request: CompletionRequest): void {
@@ -67,10 +74,11 @@ class CompletionTelling implements Telling<TextChunk> {
   readonly #includesUsage: boolean
   readonly #text: (text: string) => string
   #finishReason: string | undefined
-  #last: TextChunk | undefined
+  readonly #usage: StreamUsage
 
-  constructor(request: CompletionRequest) {
+  constructor(exchange: Exchange, request: CompletionRequest) {
     this.#includesUsage = request.streamOptions?.includeUsage ?? false
+    this.#usage = new StreamUsage(exchange, this.#includesUsage)
     this.#common = { id: uniqueId('cmpl-'), object: 'text_completion', created: now(), model: request.model }
     this.#text = frameOf(this.#event(placeholder, null), placeholder)
   }
@@ -80,7 +88,7 @@ class CompletionTelling implements Telling<TextChunk> {
   piece(piece: TextChunk, send: Send): void {
     if (piece.text !== '') send(this.#text(piece.text))
     if (piece.finishReason !== undefined) this.#finishReason = piece.finishReason
-    if (usageOf(piece)) this.#last = piece
+    this.#usage.note(piece)
   }
 
   end(send: Send): void {
@@ -90,10 +98,14 @@ class CompletionTelling implements Telling<TextChunk> {
         JSON.stringify({
           ...this.#common,
           choices: [],
-          usage: usageOrZero(this.#last),
+          usage: this.#usage.value,
         } satisfies OpenAI.Completion),
       )
     send('[DONE]')
+  }
+
+  idle(): string {
+    return JSON.stringify(this.#event('', null))
   }
 
   #event(text: string, reason: 'stop' | 'length' | 'content_filter' | null): object {

@@ -66,6 +66,7 @@ export const chatTable = z.looseObject({
           .optional(),
         toolCallId: z.string().optional(),
         reasoningContent: z.string().optional(),
+        audio: z.looseObject({ id: z.string() }).optional(),
         functionCall: z.looseObject({ name: z.string(), arguments: z.string() }).optional(),
       }),
     )
@@ -100,7 +101,12 @@ export const chatTable = z.looseObject({
   logprobs: z.boolean().optional(),
   topLogprobs: z.int().min(0).max(20).optional(),
   modalities: z.array(z.string()).optional(),
-  audio: authorMap.optional(),
+  audio: z
+    .looseObject({
+      format: z.enum(['wav', 'aac', 'mp3', 'flac', 'opus', 'pcm16']),
+      voice: z.union([z.string().min(1), z.looseObject({ id: z.string().min(1) })]).optional(),
+    })
+    .optional(),
 })
 
 export type ChatRequest = z.infer<typeof chatTable>

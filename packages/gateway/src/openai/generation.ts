@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import type { AnswerExtras, GenerationOptions, LLMContract } from '@appfactory/sdk'
+import type { AnswerExtras, GenerationOptions, LLMContract, TextChunk } from '@appfactory/sdk'
 import { toSnakeCase } from '@appfactory/sdk/internal'
 import type { OpenAI } from 'openai'
 import { unsupported } from '../errors.js'
 import type { Exchange } from '../exchange.js'
-import type { Directory, Target } from '../models.js'
+import type { Target } from '../models.js'
 import { type Hints, hintNames } from './generation.table.js'
 
 /** What all requests for text may have. */
@@ -24,7 +24,7 @@ export async function generationOptions(
 ): Promise<GenerationOptions> {
   const hints = hintsOf(request)
   exchange.tellIgnored(Object.keys(hints))
-  const most = maxTokens ?? (await contextLength(exchange.directory, handle.name, model))
+  const most = maxTokens ?? (await exchange.directory.mostTokens(handle.name, model))
   const { temperature, topP, stop, seed } = request
   // Faster than a row of spreads.
   const options: GenerationOptions = { signal: exchange.signal }
@@ -62,18 +62,6 @@ export async function nTimes<Result>(
   return Promise.all(Array.from({ length: n }, each))
 }
 
-/** So that no answer is cut in silence where the client names no limit. Undefined where the plugin does not tell. */
-export async function contextLength(
-  directory: Directory,
-  plugin: string,
-  model: string | undefined,
-): Promise<number | undefined> {
-  const models = await directory.llm.modelsOf(plugin)
-  const found = model === undefined ? models[0] : models.find(({ id }) => id === model)
-  const length = found?.contextLength
-  return length !== undefined && Number.isInteger(length) && length > 0 ? length : undefined
-}
-
 function hintsOf(request: Hints): Record<string, unknown> {
   const given = hintNames.filter((name) => request[name] !== undefined)
   return Object.fromEntries(given.map((name) => [toSnakeCase(name), request[name]]))
@@ -104,8 +92,40 @@ export function usageOfAll(
   }
 }
 
-/** The usage of a stream whose client has asked for it: its schema knows no null. */
-export function usageOrZero(extras: AnswerExtras | undefined): OpenAI.CompletionUsage {
+/** Tells a client whether the usage of a whole answer is known. */
+export function tellUsage(exchange: Exchange, isKnown: boolean): void {
+  if (isKnown) exchange.counting.add(exchange.plugin ?? '')
+  else exchange.tellUnknownUsage()
+}
+
+/** What a stream has used. */
+export class StreamUsage {
+  readonly #exchange: Exchange
+  #last: TextChunk | undefined
+
+  /** @param isAsked Whether the client is told of it: headers go first, so that it is unknown where the plugin has told none so far. */
+  constructor(exchange: Exchange, isAsked: boolean) {
+    this.#exchange = exchange
+    if (isAsked && !exchange.counting.has(exchange.plugin ?? '')) exchange.tellUnknownUsage()
+  }
+
+  note(piece: TextChunk): void {
+    if (!usageOf(piece)) return
+    this.#last = piece
+    this.#exchange.counting.add(this.#exchange.plugin ?? '')
+  }
+
+  get isKnown(): boolean {
+    return this.#last !== undefined
+  }
+
+  /** Zeros where the plugin does not count: clients’ schemas know no null. */
+  get value(): OpenAI.CompletionUsage {
+    return usageOrZero(this.#last)
+  }
+}
+
+function usageOrZero(extras: AnswerExtras | undefined): OpenAI.CompletionUsage {
   return usageOf(extras) ?? { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }
 }
 

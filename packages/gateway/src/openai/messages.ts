@@ -1,5 +1,5 @@
 import type { ChatMessage, ToolCall } from '@appfactory/sdk'
-import { wrongMember } from '../errors.js'
+import { RequestError, wrongMember } from '../errors.js'
 import type { ChatRequest } from './generation.table.js'
 import { contentOf } from './parts.js'
 
@@ -15,18 +15,21 @@ const roles = {
 } as const
 
 /** A conversation as the contract has it. @throws RequestError 400 with the place. */
-export function messagesOf(given: ChatRequest['messages']): ChatMessage[] {
-  return given.map((message, index) => messageOf(message, `messages[${index}]`))
+export function messagesOf(given: ChatRequest['messages'], transcriptOf: TranscriptOf): ChatMessage[] {
+  return given.map((message, index) => messageOf(message, `messages[${index}]`, transcriptOf))
 }
 
-function messageOf(message: Given, path: string): ChatMessage {
+/** The text of sound that was an answer. */
+export type TranscriptOf = (id: string) => string | undefined
+
+function messageOf(message: Given, path: string, transcriptOf: TranscriptOf): ChatMessage {
   const toolCalls = toolCallsOf(message)
   const { role, name, toolCallId, reasoningContent } = message
   if (role === 'tool' && toolCallId === undefined) throw wrongMember(`${path}.tool_call_id`, 'is required')
   const callId = role === 'function' ? (name ?? '') : toolCallId
   return {
     role: roles[role],
-    content: textOrParts(message, path),
+    content: textOrParts(message, path, transcriptOf),
     ...(name === undefined ? {} : { name }),
     ...(toolCalls.length > 0 ? { toolCalls } : {}),
     ...(callId === undefined ? {} : { toolCallId: callId }),
@@ -34,10 +37,23 @@ function messageOf(message: Given, path: string): ChatMessage {
   }
 }
 
-function textOrParts({ role, content }: Given, path: string): ChatMessage['content'] {
+function textOrParts(
+  { role, content, audio }: Given,
+  path: string,
+  transcriptOf: TranscriptOf,
+): ChatMessage['content'] {
+  if (content === undefined && role === 'assistant' && audio)
+    return saidIn(audio.id, `${path}.audio.id`, transcriptOf)
   if (content !== undefined) return contentOf(content, `${path}.content`)
   if (role !== 'assistant' && role !== 'function') throw wrongMember(`${path}.content`, 'is required')
   return null
+}
+
+function saidIn(id: string, path: string, transcriptOf: TranscriptOf): string {
+  const text = transcriptOf(id)
+  if (text !== undefined) return text
+  const message = `${path}: there is no sound ${JSON.stringify(id.slice(0, 100))} here any more. Send its transcript as content`
+  throw new RequestError(400, message, { param: path, code: 'audio_not_found' })
 }
 
 function toolCallsOf({ toolCalls = [], functionCall }: Given): ToolCall[] {

@@ -5,7 +5,7 @@ import { type Failure, RequestError, unsupported } from '../errors.js'
 import type { Exchange } from '../exchange.js'
 import { bodyReader } from '../schema.js'
 import { type Send, sendStream, type Telling } from '../stream.js'
-import { generationOptions, now, uniqueId, usageOrZero } from './generation.js'
+import { generationOptions, now, StreamUsage, tellUsage, uniqueId } from './generation.js'
 import { heardMessages } from './hear.js'
 import { formatOption } from './json-schema.js'
 import { bodyOf, type ResponseBody, summaryOf } from './response-body.js'
@@ -14,6 +14,7 @@ import { type EndStatus, Output, type ResponseEvent } from './response-output.js
 import { itemsTable, type ResponseRequest, responseTable } from './responses.table.js'
 import type { StoredItem, StoredResponse } from './stored-responses.js'
 import { responseTools } from './tools.js'
+import { streamWithLess, withLess } from './truncation.js'
 
 const readResponse = bodyReader(responseTable)
 const readItems = bodyReader(itemsTable)
@@ -37,9 +38,17 @@ export async function createResponse(exchange: Exchange): Promise<void> {
   }
   const general = await generationOptions(exchange, sampling, target, request.maxOutputTokens)
   const options: GenerationOptions = { ...general, ...own }
-  const answer = new Answer(request, conversation.isKept, (body) => conversation.keep(body, given))
-  if (request.stream) return sendStream(exchange, target.handle.streamChat(messages, options), answer)
-  answer.piece(pieceOf(await target.handle.chat(messages, options)))
+  const usage = new StreamUsage(exchange, request.stream ?? false)
+  const answer = new Answer(request, usage, conversation.isKept, (body) => conversation.keep(body, given))
+  const { handle } = target
+  const shortens = request.truncation === 'auto'
+  if (request.stream) {
+    const begin = (said: readonly ChatMessage[]) => handle.streamChat([...said], options)
+    return sendStream(exchange, shortens ? streamWithLess(messages, begin) : begin(messages), answer)
+  }
+  const ask = (said: readonly ChatMessage[]) => handle.chat([...said], options)
+  answer.piece(pieceOf(await (shortens ? withLess(messages, ask) : ask(messages))))
+  tellUsage(exchange, usage.isKnown)
   exchange.sendJson(answer.end())
 }
 
@@ -179,9 +188,15 @@ class Answer implements Telling<TextChunk> {
   #send: Send = () => {}
   #number = 0
   #finishReason: string | undefined
-  #last: TextChunk | undefined
+  readonly #usage: StreamUsage
 
-  constructor(request: ResponseRequest, isKept: boolean, onEnd: (body: ResponseBody) => void) {
+  constructor(
+    request: ResponseRequest,
+    usage: StreamUsage,
+    isKept: boolean,
+    onEnd: (body: ResponseBody) => void,
+  ) {
+    this.#usage = usage
     this.#body = bodyOf(uniqueId('resp_'), request, isKept)
     this.#onEnd = onEnd
     const isParallel = request.parallelToolCalls ?? true
@@ -197,7 +212,7 @@ class Answer implements Telling<TextChunk> {
   piece(piece: TextChunk): void {
     this.#output.add(piece)
     if (piece.finishReason !== undefined) this.#finishReason = piece.finishReason
-    if (piece.usage ?? piece.tokensUsed) this.#last = piece
+    this.#usage.note(piece)
   }
 
   end(): ResponseBody {
@@ -222,7 +237,7 @@ class Answer implements Telling<TextChunk> {
   }
 
   #whole(status: EndStatus | 'failed'): ResponseBody {
-    return { ...this.#body, status, output: this.#output.items, usage: usageOf(this.#last) }
+    return { ...this.#body, status, output: this.#output.items, usage: usageOf(this.#usage.value) }
   }
 
   #tell(type: `response.${'created' | 'in_progress' | 'failed' | EndStatus}`, response: ResponseBody): void {
@@ -239,9 +254,11 @@ const incompleteReasons: Readonly<Record<string, 'max_output_tokens' | 'content_
   content_filter: 'content_filter',
 }
 
-/** Zeros where the plugin does not count: some clients take no other form. */
-function usageOf(last: TextChunk | undefined): OpenAI.Responses.ResponseUsage {
-  const { prompt_tokens, completion_tokens, total_tokens } = usageOrZero(last)
+function usageOf({
+  prompt_tokens,
+  completion_tokens,
+  total_tokens,
+}: OpenAI.CompletionUsage): OpenAI.Responses.ResponseUsage {
   return {
     input_tokens: prompt_tokens,
     input_tokens_details: { cached_tokens: 0, cache_write_tokens: 0 },

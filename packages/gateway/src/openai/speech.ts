@@ -10,6 +10,7 @@ import { bodyReader } from '../schema.js'
 import { sendBytes } from '../send-bytes.js'
 import { sendStream } from '../stream.js'
 import { type SpeechRequest, speechTable } from './speech.table.js'
+import { canBeSaid } from './spoken.js'
 
 const readSpeech = bodyReader(speechTable)
 
@@ -35,7 +36,7 @@ const filesWithLengths: readonly Encoding[] = ['wav', 'flac']
 export async function speak(exchange: Exchange): Promise<void> {
   const request = readSpeech(await exchange.readJson())
   const making = makingOf(request, exchange.audioSeconds)
-  if (!/[\p{L}\p{N}]/u.test(request.input)) throw wrongMember('input', 'must have something that can be said')
+  if (!canBeSaid(request.input)) throw wrongMember('input', 'must have something that can be said')
   const target = await exchange.directory.tts.find(request.model)
   const { handle } = target
   exchange.plugin = handle.name
@@ -64,14 +65,15 @@ export async function voiceOf(
   { handle, voice: preset }: Target<TTSContract>,
   asked: string | undefined,
   { signal, settings }: Pick<Exchange, 'signal' | 'settings'>,
+  param = 'voice',
 ): Promise<string | undefined> {
   if (asked === undefined) return preset
   const known = (await handle.getVoices({ signal })).map(({ id }) => id)
   const meant = [...(settings.voices.get(asked) ?? []), asked].find((name) => known.includes(name))
   if (meant !== undefined) return meant
   if (openaiVoices.has(asked)) return preset
-  const message = `voice: there is no voice ${JSON.stringify(asked.slice(0, 100))}; there is ${known.slice(0, 20).join(', ')}`
-  throw new RequestError(400, message, { param: 'voice', code: 'voice_not_found' })
+  const message = `${param}: there is no voice ${JSON.stringify(asked.slice(0, 100))}; there is ${known.slice(0, 20).join(', ')}`
+  throw new RequestError(400, message, { param, code: 'voice_not_found' })
 }
 
 /** What the contract or the manifest does not name, the plugin may know all the same. */
@@ -113,10 +115,10 @@ async function* explained(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
 }
 
 /** Sound that can’t be read is the plugin’s here. */
-export function speechFailure(error: unknown): unknown {
+export function speechFailure(error: unknown, formatMember = 'response_format'): unknown {
   if (!(error instanceof AudioProblem)) return error
   if (error.kind !== 'invalid_audio')
-    return audioFailure(error, error.kind === 'audio_too_long' ? 'input' : 'response_format')
+    return audioFailure(error, error.kind === 'audio_too_long' ? 'input' : formatMember)
   return new RequestError(500, 'The plugin has made sound that can’t be read. Its log may tell more', {
     code: 'unreadable_speech',
   })

@@ -22,20 +22,20 @@ export interface StoredResponse {
 
 type Limits = Pick<GatewayLimits, 'storedResponses' | 'storedResponseBytes' | 'storedResponseMs'>
 
-/** Answers of `/responses`, in memory. Those of one key are not there for another. */
-export class StoredResponses {
+/** Answers in memory, or parts of such. Those of one key are not there for another. */
+export class StoredAnswers<Stored> {
   readonly #limits: Limits
-  readonly #byOwner = new Map<string, Kept<StoredResponse>>()
+  readonly #byOwner = new Map<string, Kept<Stored>>()
 
   constructor(limits: Limits) {
     this.#limits = limits
   }
 
   /** @param owner Whose they are. */
-  of(owner: string): Kept<StoredResponse> {
+  of(owner: string): Kept<Stored> {
     const { storedResponses: most, storedResponseBytes: mostBytes, storedResponseMs: ms } = this.#limits
     const known = this.#byOwner.get(owner)
-    const kept = known ?? new Kept<StoredResponse>({ most, mostBytes, ms })
+    const kept = known ?? new Kept<Stored>({ most, mostBytes, ms })
     if (!known) this.#byOwner.set(owner, kept)
     return kept
   }

@@ -1,12 +1,5 @@
-import {
-  type AudioChunk,
-  type ChatMessage,
-  type GenerationOptions,
-  isPluginError,
-  sentencesOf,
-  type TextChunk,
-  type ToolCall,
-} from '@appfactory/sdk'
+import type { AudioChunk, ChatMessage, GenerationOptions, TextChunk, ToolCall } from '@appfactory/sdk'
+import { Resampler } from '@appfactory/sdk/internal'
 import type {
   RealtimeConversationItemAssistantMessage,
   RealtimeResponse,
@@ -15,14 +8,15 @@ import type {
 import { type Making, speechRate } from '../audio/encode.js'
 import { audioFailure } from '../audio/failure.js'
 import { AudioProblem } from '../audio/problem.js'
-import { Resampler } from '../audio/resample.js'
 import { encodeSpeech } from '../audio/thread.js'
 import { failureOf, RequestError } from '../errors.js'
 import type { Directory } from '../models.js'
-import { contextLength, usageOf } from '../openai/generation.js'
+import { usageOf } from '../openai/generation.js'
 import { voiceOf } from '../openai/speech.js'
+import { type Spoken, sentencesSpoken } from '../openai/spoken.js'
+import { streamWithLess } from '../openai/truncation.js'
 import type { Settings } from '../options.js'
-import type { Conversation, Item, Spoken } from './conversation.js'
+import type { Conversation, Item } from './conversation.js'
 import type { AnswerSettings } from './settings.js'
 import { type EventSocket, idOf } from './socket.js'
 import { bytesOf, defaultFormat, formatShown, samplesOf } from './sound.js'
@@ -140,9 +134,11 @@ export class Answer {
     if (name === undefined) throw noPlugin('answers', 'llm')
     const { handle, model: own } = await directory.llm.find(name)
     const options = await this.#options(handle.name, own)
-    const begin = (messages: readonly ChatMessage[]): Promise<Begun> =>
-      begunOf(this.#texts(handle.streamChat([...instructions, ...messages], options)))
-    const { first, texts } = await begin(said).catch((error: unknown) => forgetting(error, said, begin))
+    const pieces = streamWithLess([...instructions, ...said], (messages) =>
+      handle.streamChat([...messages], options),
+    )
+    const texts = this.#texts(pieces)
+    const first = await texts.next()
     if (!first.done) await this.#say(chained(first.value, texts))
     for (const call of this.#calls) this.#call(call)
   }
@@ -150,9 +146,7 @@ export class Answer {
   async #options(plugin: string, model: string | undefined): Promise<GenerationOptions> {
     const { tools, toolChoice, temperature, maxOutputTokens } = this.#question.settings
     const most =
-      maxOutputTokens === 'inf'
-        ? await contextLength(this.#context.directory, plugin, model)
-        : maxOutputTokens
+      maxOutputTokens === 'inf' ? await this.#context.directory.mostTokens(plugin, model) : maxOutputTokens
     return {
       signal: this.#abort.signal,
       ...(model === undefined ? {} : { model }),
@@ -321,26 +315,6 @@ export class Answer {
   }
 }
 
-interface Begun {
-  first: IteratorResult<string, void>
-  texts: AsyncGenerator<string, void, undefined>
-}
-
-async function begunOf(texts: Begun['texts']): Promise<Begun> {
-  return { first: await texts.next(), texts }
-}
-
-/** Answers with less and less of what was said, if it is too long for the model. The last message stays. */
-async function forgetting(
-  error: unknown,
-  said: readonly ChatMessage[],
-  begin: (messages: readonly ChatMessage[]) => Promise<Begun>,
-): Promise<Begun> {
-  if (!isPluginError(error, 'LLM_CONTEXT_TOO_LONG') || said.length < 2) throw error
-  const rest = said.slice(Math.ceil(said.length / 2))
-  return begin(rest).catch((again: unknown) => forgetting(again, rest, begin))
-}
-
 /** Where in an answer something stands. */
 interface Place {
   response_id: string
@@ -369,23 +343,6 @@ async function* told(
   for await (const text of texts) {
     tell(text)
     yield text
-  }
-}
-
-/** Speaks each sentence as soon as it is written, and notes how long its sound is. */
-async function* sentencesSpoken(
-  texts: AsyncIterable<string>,
-  speak: (text: string) => AsyncIterable<AudioChunk>,
-  spoken: Spoken[],
-): AsyncGenerator<AudioChunk> {
-  for await (const text of sentencesOf(texts)) {
-    if (!/[\p{L}\p{N}]/u.test(text)) continue
-    const sentence = { text, durationMs: 0 }
-    spoken.push(sentence)
-    for await (const piece of speak(text)) {
-      sentence.durationMs += piece.durationMs ?? 0
-      yield piece
-    }
   }
 }
 

@@ -2,18 +2,13 @@ import type { ChatMessage, ToolCall } from '@appfactory/sdk'
 import type { ConversationItem } from 'openai/resources/realtime/realtime'
 import { RequestError, unsupported, wrongMember } from '../errors.js'
 import { argumentsOf } from '../openai/messages.js'
+import type { Spoken } from '../openai/spoken.js'
 import type { GivenItem } from './events.table.js'
 import { idOf } from './socket.js'
 
 /** What is kept of a conversation: the oldest goes first. */
 const mostItems = 500
 const mostCharacters = 1024 * 1024
-
-/** A stretch of spoken text, and how long its sound is in ms. */
-export interface Spoken {
-  text: string
-  durationMs: number
-}
 
 /** What was said, called or answered. */
 export interface Item {

@@ -1,5 +1,5 @@
+import { Resampler } from '@appfactory/sdk/internal'
 import { hearingRate } from '../audio/jobs.js'
-import { Resampler } from '../audio/resample.js'
 import { joinBytes, toPcm } from '../audio/samples.js'
 import { RequestError } from '../errors.js'
 import type { SessionSettings, TurnDetection } from './settings.js'

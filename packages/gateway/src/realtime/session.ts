@@ -1,6 +1,6 @@
+import { Resampler } from '@appfactory/sdk/internal'
 import type { RawData, WebSocket } from 'ws'
 import { hearingRate } from '../audio/jobs.js'
-import { Resampler } from '../audio/resample.js'
 import { toPcm } from '../audio/samples.js'
 import { parseObject } from '../body.js'
 import { failureOf, gatewayClosing, RequestError, wrongMember } from '../errors.js'

@@ -1,5 +1,4 @@
 import { failureOf } from '../errors.js'
-import { contextLength } from '../openai/generation.js'
 import type { Talk } from './talk.js'
 
 /** Sends what a language model answers: `handled`, between the events of a stream; or `not-handled`, which says why. */
@@ -18,7 +17,7 @@ export async function answerText(talk: Talk, text: string): Promise<void> {
 async function sendAnswer(talk: Talk, text: string): Promise<void> {
   const { plugin } = await talk.programs.find('llm', [talk.selected])
   const { handle } = await talk.directory.llm.find(plugin.name)
-  const maxTokens = await contextLength(talk.directory, plugin.name, undefined)
+  const maxTokens = await talk.directory.mostTokens(plugin.name, undefined)
   const options = { signal: talk.signal, ...(maxTokens === undefined ? {} : { maxTokens }) }
   let answer = ''
   for await (const piece of handle.streamChat([{ role: 'user', content: text }], options)) {

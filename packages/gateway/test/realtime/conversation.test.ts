@@ -142,6 +142,21 @@ describe('an answer of text', () => {
     await expect.poll(() => aborts(port)).toBe(before + 2)
   })
 
+  it('forgets the oldest where all is too much for the model, and never its instructions', async () => {
+    const { client } = await start({ instructions: 'Be brief.' })
+    for (const text of ['one', 'two']) {
+      say(client, text)
+      await client.next('response.done')
+    }
+    say(client, '/room 3')
+    const { text } = await client.next('response.output_text.done')
+    expect(JSON.parse(text).map(({ content }: { content: string }) => content)).toEqual([
+      'Be brief.',
+      'two',
+      '/room 3',
+    ])
+  })
+
   it('that fails says why, and the next one is fine', async () => {
     const { client } = await start()
     say(client, '/fail LLM_RATE_LIMITED')

@@ -69,6 +69,20 @@ const rows: Readonly<Record<string, Row>> = {
   cors: { ...list, describe: 'Origin of pages that may ask: https://app.example (repeatable)' },
   publicListings: { ...flag, describe: 'List voices and speech models without a key' },
   quietHeaders: { ...flag, describe: 'Send no x-appfactory-… headers' },
+  maxTokens: {
+    kind: 'number',
+    describe:
+      'Most tokens of an answer, where the client names no bound; the model’s context length by default',
+    takes: 'a whole number from 1 on',
+    fits: (value) => Number.isInteger(value) && Number(value) >= 1,
+  },
+  keepAlive: {
+    ...text,
+    default: 'comment',
+    describe: 'What a silent stream sends: comment, chunk or off',
+    takes: 'comment, chunk or off',
+    fits: (value) => value === 'comment' || value === 'chunk' || value === 'off',
+  },
   stateless: { ...flag, describe: 'Keep no answers of /v1/responses for previous_response_id' },
   hear: { ...flag, describe: 'Let the active STT plugin hear sound that a model does not take' },
   openaiOnly: { ...flag, describe: 'Serve no methods of plugins at /plugins, and no /openapi.json' },

@@ -129,7 +129,10 @@ async function beginLoading(
   const { catalogue, logs, isClosed } = internalsOf(host)
   readiness.starting()
   const all = settings.autoLoad ? await host.list().catch(failed) : []
-  const wanted = new Set([...settings.load.keys(), ...(all ?? []).map(({ name }) => name)])
+  const wanted = new Set([
+    ...settings.load.keys(),
+    ...(all ?? []).flatMap(({ name, fallback }) => (fallback ? [] : [name])),
+  ])
   // At a reload, some are loaded already.
   const names = [...wanted].filter((name) => !catalogue.isLoaded(name))
   for (const [name, replicas] of settings.load)

@@ -1,4 +1,6 @@
 import { PluginStatus } from '@appfactory/sdk'
+import type { Fallback } from '../fallback/fallback.js'
+import type { Member } from '../fallback/member.js'
 import { logLevels } from '../logs/levels.js'
 import type { Slot } from '../slot/slot.js'
 import type { Supervisor } from '../slot/supervisor.js'
@@ -16,6 +18,7 @@ export interface Measured {
   figures: FiguresByPlugin
   /** Of the plugins that are loaded. */
   slots: readonly Slot[]
+  fallbacks: readonly Fallback[]
   loopDelay: LoopDelay
 }
 
@@ -98,6 +101,18 @@ export const metrics: readonly Metric[] = [
     'appfactory_place_calls_in_flight',
     'Calls and streams that this process of the plugin is working on.',
     ({ instance }) => (instance ? instance.callsInFlight + instance.openStreams : 0),
+  ),
+  ofFallbacks(
+    'appfactory_fallback_serving',
+    'gauge',
+    '1 for the plugin that gets the calls of the fallback, 0 for the others.',
+    ({ serving }, { plugin }) => (plugin === serving ? 1 : 0),
+  ),
+  ofFallbacks(
+    'appfactory_fallback_passed_over_total',
+    'counter',
+    'Calls that went on to another plugin of the fallback after this one had failed.',
+    ({ passedOver }, { plugin }) => passedOver.get(plugin) ?? 0,
   ),
   metric(
     'appfactory_calls_total',
@@ -225,6 +240,20 @@ function ofPlaces(name: string, help: string, read: (place: Supervisor) => numbe
   return metric(name, 'gauge', help, ['plugin', 'place'], ({ slots }) =>
     slots.flatMap((slot) =>
       slot.places.all.map((place, index): Value => [read(place), slot.name, String(index + 1)]),
+    ),
+  )
+}
+
+/** A metric with one value for each plugin of each fallback. */
+function ofFallbacks(
+  name: string,
+  type: 'counter' | 'gauge',
+  help: string,
+  read: (fallback: Fallback, member: Member) => number,
+): Metric {
+  return metric(name, type, help, ['fallback', 'plugin'], ({ fallbacks }) =>
+    fallbacks.flatMap((fallback) =>
+      fallback.members.map((member): Value => [read(fallback, member), fallback.name, member.plugin]),
     ),
   )
 }

@@ -4,7 +4,7 @@ import { holdBack, letFlow } from '@appfactory/sdk/internal'
 import { waitUntil } from '../waiting.js'
 
 /** Maximum of bytes that wait for the reader of an output or for their turn. Beyond it, inputs are paused. */
-const maxUnsentBytes = 16 * 1024 * 1024
+export const maxUnsentBytes = 16 * 1024 * 1024
 
 /** Maximum of bytes of requests that wait for their turn. */
 export const maxHeldBytes = 4 * maxUnsentBytes

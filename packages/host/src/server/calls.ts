@@ -9,6 +9,7 @@ import {
 import { z } from 'zod'
 import type { HostInternals } from '../host.js'
 import type { Room } from '../process/backpressure.js'
+import type { CallerSessions } from './caller-sessions.js'
 
 /** Who calls a plugin. */
 export interface CallContext {
@@ -16,6 +17,8 @@ export interface CallContext {
   call: IncomingCall
   /** Whether the client keeps up. */
   room: Room
+  /** Notes the sessions that the client opens, if they are to be closed when it goes. */
+  sessions?: CallerSessions | undefined
 }
 
 /** How a call asks for its pieces. */
@@ -30,6 +33,7 @@ export const callParams = z.strictObject({
   timeout: z.number().positive().optional(),
   retry: z.int().nonnegative().optional(),
   stream: streamOption,
+  fallback: z.union([z.boolean(), z.literal('restart')]).optional(),
 })
 
 export type PluginCall = z.infer<typeof callParams>
@@ -45,14 +49,17 @@ export function isPlainCall(params: object): params is PluginCall {
 
 /** Calls a method of a plugin for a client; its pieces go to the client as they come where it asks for a stream. */
 export function callPlugin(
-  { internals, call, room }: CallContext,
-  { plugin, method: name, args: given = {}, stream, timeout: timeoutMs, retry }: PluginCall,
+  { internals, call, room, sessions }: CallContext,
+  { plugin, method: name, args: given = {}, stream, timeout: timeoutMs, retry, fallback }: PluginCall,
 ): Promise<unknown> {
   // One argument may follow piece by piece, as `$/input` notifications.
   const streamed = Object.keys(given).find((key) => isInputMarker(given[key]))
   const input = streamed === undefined ? undefined : { name: streamed, items: call.input }
-  const options = { timeoutMs, retry, cancellation: call, room, input }
-  if (!stream) return internals.calls.call(plugin, name, given, options)
+  const options = { timeoutMs, retry, fallback, cancellation: call, room, input }
+  if (!stream) {
+    const answer = internals.calls.call(plugin, name, given, options)
+    return sessions ? sessions.watch(answer, { plugin, method: name, args: given }) : answer
+  }
   const credit = stream === true ? undefined : creditOf(stream.credit)
   const outgoing = call.openStream(credit ?? Number.POSITIVE_INFINITY)
   return sendPieces(internals.calls.stream(plugin, name, given, { ...options, credit }), outgoing)

@@ -1,14 +1,17 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { fallbackGone } from '../fallback/errors.js'
 import type { PluginHost } from '../host.js'
 import { maxReplicas } from '../numbers.js'
 import { environmentKey } from '../plugins/environment.js'
 import { type CallContext, callParams, callPlugin, invalidParams } from './calls.js'
+import { fallbackOf, fallbackParams } from './fallback.js'
 import {
   describeResult,
   discoverResult,
   healthResult,
   loadResult,
+  openBytesResult,
   pluginResult,
   shutdownResult,
   statusResult,
@@ -31,6 +34,8 @@ export interface ServerContext extends CallContext {
   subscribe(types: readonly string[] | undefined): void
   /** Ends the server once this call is answered and calls in flight have finished. */
   shutDown(timeoutMs: number): void
+  /** Takes and sends raw bytes from now on, or once the client has brought them a connection. */
+  openBytes(nonce: string): { token: string | null }
 }
 
 /** One method of the server: its params, its result and its work. */
@@ -45,7 +50,7 @@ const replicaCount = z.int().min(1).max(maxReplicas)
 
 const configuration = z.record(z.string(), z.unknown()).optional()
 
-export const eventTypes = ['status', 'crash', 'restart', 'swap', 'log'] as const
+export const eventTypes = ['status', 'crash', 'restart', 'swap', 'fallback', 'log'] as const
 
 /** The methods of `appfactory-host` on stdio, besides `<contract>/<method>`. */
 export const serverMethods: Record<string, ServerMethod> = {
@@ -96,6 +101,18 @@ export const serverMethods: Record<string, ServerMethod> = {
       await host.scale(name, replicas)
       const { name: serving } = await internals.catalogue.slot(name)
       return { success: true as const, plugin: wireSummary(await internals.catalogue.summary(serving)) }
+    },
+  ),
+  'plugin/fallback': method(
+    'Makes a name stand for several plugins of one contract, in order.',
+    fallbackParams,
+    loadResult,
+    async ({ name, plugins, ...options }, { host }) => {
+      const given = fallbackOf('plugin/fallback', name, plugins, options)
+      await host.fallback(given.name, given.plugins, given.settings)
+      const made = (await host.list()).find((each) => each.name === name)
+      if (!made) throw fallbackGone(name)
+      return { success: true as const, plugin: wireSummary(made) }
     },
   ),
   'plugin/unload': method(
@@ -153,6 +170,12 @@ export const serverMethods: Record<string, ServerMethod> = {
       subscribe(types)
       return true as const
     },
+  ),
+  'bytes/open': method(
+    'Lets bytes travel raw beside the messages of this connection.',
+    z.strictObject({ nonce: z.string().min(16).max(64) }),
+    openBytesResult,
+    ({ nonce }, { openBytes }) => openBytes(nonce),
   ),
   shutdown: method(
     'Ends the host.',

@@ -45,6 +45,7 @@ export const pluginResult = z.strictObject({
   errors: z.array(z.string()),
   loaded: z.boolean(),
   replicas: z.number().optional(),
+  fallback: z.array(z.string()).optional(),
   status: z.string(),
   capabilities: z.array(z.string()),
 })
@@ -96,6 +97,9 @@ export const healthResult = z.strictObject({
   latency_ms: z.number().nullable(),
   memory_mb: z.number().nullable(),
 })
+
+/** `bytes/open`. The token is what a connection for the bytes begins with; null where they have one already. */
+export const openBytesResult = z.strictObject({ token: z.string().nullable() })
 
 export const shutdownResult = z.strictObject({
   status: z.literal('shutting_down'),

@@ -54,6 +54,11 @@ export class CallRouter {
     return this.#sessions.size
   }
 
+  /** Whether a session of that id is open here. */
+  hasSession(id: unknown): boolean {
+    return this.#sessions.get(id) !== undefined
+  }
+
   /** Calls a method by its wire name. A call to a plugin that is ready takes no promise more than the instance's own. */
   call(method: string, args: WireArgs, options: RoutedCallOptions = {}): Promise<unknown> {
     const wrong = wrongCallOption(options)

@@ -25,6 +25,7 @@ export function answerCalls(
     room: roomIn(response),
     subscribe: () => {},
     shutDown: () => {},
+    openBytes: () => ({ token: null }),
   }
   const peer: Peer = new Peer({
     input: request,

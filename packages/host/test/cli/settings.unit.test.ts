@@ -80,7 +80,14 @@ test('options of the gateway come from flags and from the file', async () => {
   expect(gateway).toEqual({
     ...{ port: 1, address: '127.0.0.1', allowOpen: false, strictModels: false, hostNames: [] },
     ...{ publicListings: false, quietHeaders: false, openaiOnly: false, cors: ['https://a.example'] },
-    ...{ stateless: false, hear: false, mcp: false, metrics: false, publicMetrics: false },
+    ...{
+      keepAlive: 'comment',
+      stateless: false,
+      hear: false,
+      mcp: false,
+      metrics: false,
+      publicMetrics: false,
+    },
     keyFile: expect.stringMatching(/^(\/|\w:).*keys$/),
     models: { 'gpt-4o': 'llm', a: 'llm/org/x=y', b: 'tts?voice=slt' },
     voices: { alloy: ['slt', 'af'], onyx: 'rms' },

@@ -46,7 +46,14 @@ test('a histogram counts in all buckets from its own on, and the last has them a
   const slot = slotOf(source)
   await slot.open()
   const loopDelay = new LoopDelay()
-  const text = metricsText({ version: '1.2.3', requests: new Requests(), figures, slots: [slot], loopDelay })
+  const text = metricsText({
+    version: '1.2.3',
+    requests: new Requests(),
+    figures,
+    slots: [slot],
+    fallbacks: [],
+    loopDelay,
+  })
   loopDelay.stop()
   const samples = parsePrometheus(text)
   const bucket = (le: string): number | undefined =>

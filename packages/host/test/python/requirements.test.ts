@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { findPython, markFile, type PythonProgram } from '../../src/python/interpreter.js'
 import { checkRequirements, type RequirementOptions } from '../../src/python/requirements.js'
 import { isAlive, makeFolder, writeFiles } from '../fixtures/plugins.js'
-import { findTestPython } from '../python-for-tests.js'
+import { findTestPython, findTestUv } from '../python-for-tests.js'
 import {
   manifestOf,
   writeEnvironment,
@@ -17,13 +17,7 @@ import {
 } from './environments.js'
 
 const python = findTestPython()
-// Not in PATH in CI: nothing else there is to take it.
-const realUv = process.env['APPFACTORY_TEST_UV'] ?? pathOf('uv')
-
-function pathOf(program: string): string | undefined {
-  const folders = (process.env['PATH'] ?? '').split(delimiter)
-  return folders.map((folder) => join(folder, program)).find((file) => existsSync(file))
-}
+const realUv = findTestUv()
 
 // The links of these environments are POSIX's.
 describe.skipIf(python === undefined || process.platform === 'win32')('what a plugin in Python needs', () => {

@@ -32,5 +32,7 @@ test('every method of the server answers as its schema says', async () => {
     expect(parsed?.error?.issues ?? [], method).toEqual([])
     expect(parsed?.success, method).toBe(true)
   }
-  expect(new Set(requests.map(([method]) => method))).toEqual(new Set(Object.keys(serverMethods)))
+  // On stdio there is nowhere for bytes to go.
+  const answered = Object.keys(serverMethods).filter((method) => method !== 'bytes/open')
+  expect(new Set(requests.map(([method]) => method))).toEqual(new Set(answered))
 })

@@ -63,6 +63,7 @@ function server(can: object = {}) {
       room: () => undefined,
       subscribe: (types) => subscribed.push(types),
       shutDown: (timeoutMs) => shutDowns.push(timeoutMs),
+      openBytes: (nonce) => ({ token: nonce }),
     }
     return runServerMethod(context)
   }
@@ -136,7 +137,7 @@ test.each([
   [{ plugin: 'one', method: 'say', timeot: 5 }, 'plugin/call: timeot: is not known; did you mean timeout?'],
   [
     { name: 'one', method: 'say' },
-    'plugin/call: plugin: is required; name: is not known; there is plugin, method, args, timeout, retry, stream',
+    'plugin/call: plugin: is required; name: is not known; there is plugin, method, args, timeout, retry, stream, fallback',
   ],
 ])('what is wrong with a call is told in the words that arguments get: %j', async (params, message) => {
   await expect(server().ask('plugin/call', params)).rejects.toMatchObject({ message })

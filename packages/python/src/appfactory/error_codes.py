@@ -32,6 +32,7 @@ class ErrorCodes:
     MODEL_NOT_FOUND = -32052
     MESSAGE_TOO_LARGE = -32053
     PROTOCOL_VERSION_UNSUPPORTED = -32060
+    CALL_FORBIDDEN = -32070
     REQUEST_CANCELLED = -32800
     TTS_SYNTHESIS_FAILED = 1000
     TTS_VOICE_NOT_FOUND = 1001
@@ -74,6 +75,7 @@ DESCRIPTIONS = {
     -32052: "A model file is missing.",
     -32053: "A message is longer than the limit.",
     -32060: "Host and plugin have no protocol version in common.",
+    -32070: "The caller has no right to do that.",
     -32800: "The caller cancelled the request.",
     1000: "The speech synthesis failed.",
     1001: "No voice has that id.",

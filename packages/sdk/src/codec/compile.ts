@@ -71,6 +71,15 @@ export function compileCodec(schema: JsonSchema, direction: Direction, options: 
   }
 }
 
+/** A codec that is compiled when it is first used. */
+export function lazyCodec(compile: () => Codec): Codec {
+  let codec: Codec | undefined
+  return (value) => {
+    codec ??= compile()
+    return codec(value)
+  }
+}
+
 function compile(schema: JsonSchema, scope: Scope): Convert {
   if (schema['contentEncoding'] === 'base64') return scope.direction === 'decode' ? decodeBytes : encodeBytes
   if (typeof schema['$ref'] === 'string') return compileReference(schema['$ref'], scope)

@@ -1,5 +1,12 @@
 import type { JsonSchema, MethodDescriptor } from '../descriptor.js'
-import { type Codec, type CodecOptions, compileCodec, type Direction, localName } from './compile.js'
+import {
+  type Codec,
+  type CodecOptions,
+  compileCodec,
+  type Direction,
+  lazyCodec,
+  localName,
+} from './compile.js'
 
 /** The codecs of one method, each made when it is first needed. */
 export class MethodCodecs {
@@ -58,14 +65,6 @@ export class MethodCodecs {
       properties: rest,
       required: required.filter((wire) => wire !== this.inputName),
     }
-  }
-}
-
-function lazyCodec(compile: () => Codec): Codec {
-  let codec: Codec | undefined
-  return (value) => {
-    codec ??= compile()
-    return codec(value)
   }
 }
 

@@ -11,6 +11,11 @@ export interface CallOptions {
    * marks idempotent; not for streams. Default: 0.
    */
   retry?: number | undefined
+  /**
+   * Where the handle is that of a fallback: `false`: only its first plugin is called. `restart`: a stream that fails behind its
+   * first piece begins anew on the next plugin; the first piece of that has `restarted: true`. Default: true.
+   */
+  fallback?: boolean | 'restart' | undefined
 }
 
 /** Carries, in types alone, how an application sees a plugin of a contract. */

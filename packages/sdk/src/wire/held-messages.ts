@@ -18,8 +18,8 @@ export interface HoldingHandlers {
   isAwaited(message: Message): boolean
   /** Most pieces that may wait beside those that the reader of that stream has not taken. Infinity for all other messages. */
   roomFor(message: Message): number
-  /** A message is whole, and its turn has come. */
-  onWhole(message: Message): void
+  /** A message is whole, and its turn has come. `bytes`: what came beside it. */
+  onWhole(message: Message, bytes: number): void
   /** A message will not be whole; its turn has come. */
   onBroken(message: Message, reason: string): void
 }
@@ -185,13 +185,19 @@ export class HeldMessages {
       holder[key] = new Bytes((attachment && bytes.get(attachment)) ?? new Uint8Array())
     }
     markBytes(whole.kind === 'response' ? whole.response.result : paramsOf(whole)['value'])
-    this.#handlers.onWhole(whole)
+    this.#handlers.onWhole(whole, sum(bytes))
   }
 
   /** Bytes that nobody asks for any more make way for others. */
   #discard(attachments: readonly Attachment[]): void {
     for (const { reference } of attachments) this.#channel.discard(reference)
   }
+}
+
+function sum(bytes: ReadonlyMap<Attachment, Uint8Array>): number {
+  let total = 0
+  for (const { length } of bytes.values()) total += length
+  return total
 }
 
 function textOf(message: Message): string {

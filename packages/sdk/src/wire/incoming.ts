@@ -25,6 +25,7 @@ export class IncomingCalls {
   #idleWaiters: { calls: number; resolve(): void }[] = []
   #running = 0
   #heldBytes = 0
+  #bytesInFlight = 0
   /** The last of the requests that are done one after another. */
   #last: Promise<unknown> = Promise.resolve()
 
@@ -47,6 +48,11 @@ export class IncomingCalls {
     return this.#heldBytes
   }
 
+  /** Bytes of requests that are being worked on, whether they have been sent on or not. */
+  get bytesInFlight(): number {
+    return this.#bytesInFlight
+  }
+
   /** Takes a request or a notification. Resolves to the response that is owed for it, if any. */
   receive(request: Request, bytes: number): Promise<Response | undefined> | Response | undefined {
     const { id } = request
@@ -58,8 +64,9 @@ export class IncomingCalls {
     const call = new IncomingCall(request, this.#connection, bytes)
     if (id !== undefined) this.#calls.set(id, call)
     this.#running += 1
-    if (!sequential) return this.#serve(call)
-    const served = this.#last.then(() => this.#serve(call))
+    this.#bytesInFlight += bytes
+    if (!sequential) return this.#serve(call, bytes)
+    const served = this.#last.then(() => this.#serve(call, bytes))
     this.#last = served
     return served
   }
@@ -107,11 +114,11 @@ export class IncomingCalls {
   }
 
   /** Works on a call. Resolves to the response that is owed for it, if any. */
-  #serve(call: IncomingCall): Promise<Response | undefined> {
+  #serve(call: IncomingCall, bytes: number): Promise<Response | undefined> {
     const { id = null } = call
     return this.#handle(call).then(
-      (result) => this.#finish(call, createJSONRPCSuccessResponse(id, result)),
-      (error: unknown) => this.#finish(call, errorResponse(id, error)),
+      (result) => this.#finish(call, bytes, createJSONRPCSuccessResponse(id, result)),
+      (error: unknown) => this.#finish(call, bytes, errorResponse(id, error)),
     )
   }
 
@@ -125,8 +132,9 @@ export class IncomingCalls {
     }
   }
 
-  #finish(call: IncomingCall, response: Response): Response | undefined {
+  #finish(call: IncomingCall, bytes: number, response: Response): Response | undefined {
     call.finish()
+    this.#bytesInFlight -= bytes
     this.#running -= 1
     if (this.#idleWaiters.length > 0) queueMicrotask(() => this.#announceIdle())
     if (call.id === undefined || call.answered) return undefined

@@ -129,11 +129,13 @@ function withoutMark(line: string): string {
   return line.charCodeAt(0) === byteOrderMark ? line.slice(1) : line
 }
 
-/** Writes lines; those of one turn of the event loop go out together. */
+/** Writes lines: the first ones of a turn of the event loop at once, those that follow together at its end, or in rows. */
 export class LineWriter {
   #pending: string[] = []
   #caughtUp: Promise<void> | undefined
   #closed = false
+  /** Whether lines have gone out in this turn. */
+  #hasWritten = false
   readonly #output: Writable
 
   constructor(output: Writable) {
@@ -143,7 +145,7 @@ export class LineWriter {
 
   write(line: string): void {
     if (this.#closed) return
-    if (this.#pending.length === 0) process.nextTick(this.#flushSoon)
+    if (this.#pending.length === 0 && !this.#hasWritten) process.nextTick(this.#flushSoon)
     this.#pending.push(line)
     // The other process can begin with these while this one makes the next.
     if (this.#pending.length === linesPerWrite) this.flush()
@@ -157,6 +159,14 @@ export class LineWriter {
     const text = `${this.#pending.join('\n')}\n`
     this.#pending = []
     this.#output.write(text)
+    if (this.#hasWritten) return
+    this.#hasWritten = true
+    setImmediate(this.#endTurn)
+  }
+
+  readonly #endTurn = (): void => {
+    this.#hasWritten = false
+    this.flush()
   }
 
   /** Bytes that the stream has taken and the system has not. */

@@ -19,8 +19,8 @@ interface ReaderOptions {
 }
 
 export interface ReaderHandlers extends Omit<HoldingHandlers, 'onWhole'> {
-  /** A message is whole, and its turn has come. `line` is empty if it waited for bytes. */
-  onMessage(message: Message, line: string): void
+  /** A message is whole, and its turn has come. `line` is empty if it waited for bytes. `bytes`: its length, and what came beside it. */
+  onMessage(message: Message, line: string, bytes: number): void
   /** Several messages came in one line of that length. */
   onBatch(items: unknown[], length: number): void
   /** A line is not JSON-RPC though it must be. */
@@ -111,7 +111,7 @@ export class MessageReader {
   takeBytes(channel: ByteChannel, nonce: string): void {
     const handlers = {
       ...this.#handlers,
-      onWhole: (message: Message) => this.#handlers.onMessage(message, ''),
+      onWhole: (message: Message, bytes: number) => this.#handlers.onMessage(message, '', bytes),
     }
     this.#held = new HeldMessages(channel, nonce, handlers)
   }
@@ -161,7 +161,7 @@ export class MessageReader {
   }
 
   #receiveMessage(message: Message, line: string): void {
-    if (!this.#held?.holdBack(message, line)) this.#handlers.onMessage(message, line)
+    if (!this.#held?.holdBack(message, line)) this.#handlers.onMessage(message, line, line.length)
   }
 
   #receiveUnparsable(line: string | Uint8Array): void {

@@ -1,8 +1,9 @@
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { isPromise } from 'node:util/types'
-import { PluginError } from '../errors.js'
+import { fromErrorObject, PluginError } from '../errors.js'
 import { paramsOf } from './attachments.js'
 import { ByteChannel } from './byte-channel.js'
+import type { ByteLimits } from './byte-frames.js'
 import type { IncomingCall } from './call.js'
 import { IncomingCalls } from './incoming.js'
 import { defaultMaxMessageBytes } from './lines.js'
@@ -32,6 +33,8 @@ export interface PeerOptions {
   onOversize?(): void
   /** The other end sends nothing any more. Without it, calls to the other end fail; with it, `close()` does that. */
   onEnd?(): void
+  /** The other end says why it is about to close the connection. */
+  onClosing?(error: PluginError): void
   /** The other end can't be written to any more. */
   onGone?(): void
   /** Longest line to receive, in bytes. Default: 8 MiB. */
@@ -142,9 +145,9 @@ export class Peer {
   }
 
   /** Takes raw bytes from `stream` from now on, for messages that refer to them. */
-  receiveBytes(stream: Duplex, nonce: string): void {
+  receiveBytes(stream: Duplex, nonce: string, limits?: ByteLimits): void {
     this.#byteNonce = nonce
-    this.#channel = new ByteChannel(stream, nonce, () => this.notify('$/bytesOff', { nonce }))
+    this.#channel = new ByteChannel(stream, nonce, () => this.notify('$/bytesOff', { nonce }), limits)
     this.#reader.takeBytes(this.#channel, nonce)
   }
 
@@ -173,6 +176,11 @@ export class Peer {
     return this.#incoming.heldBytes
   }
 
+  /** Bytes of the requests from the other end that are being worked on, sent on or not. */
+  get bytesInFlight(): number {
+    return this.#incoming.bytesInFlight
+  }
+
   /** Bytes that wait for the other end to read them. */
   get unsentBytes(): number {
     return this.#writer.unsentBytes
@@ -194,7 +202,7 @@ export class Peer {
 
   #readerHandlers(): ReaderHandlers {
     return {
-      onMessage: (message, line) => this.#answer(this.#receive(message, line)),
+      onMessage: (message, line, bytes) => this.#answer(this.#receive(message, line, bytes)),
       onBatch: (items, length) => this.#receiveBatch(items, length),
       onBroken: (message, reason) => this.#receiveWithoutBytes(message, reason),
       onUnparsable: (reason) =>
@@ -271,7 +279,7 @@ export class Peer {
   #receive(
     message: Message,
     line: string,
-    bytes = line.length,
+    bytes: number,
   ): Promise<Response | undefined> | Response | undefined {
     this.#show(message, line)
     if (message.kind === 'request') return this.#receiveRequest(message.request, bytes)
@@ -296,10 +304,9 @@ export class Peer {
   /** Notifications of the wire itself. Returns false for all others. */
   #receiveControl({ method, params }: Request, bytes: number): boolean {
     if (!method.startsWith('$/')) return false
-    const { id, seq, value, n, done, nonce } = (Array.isArray(params) ? {} : (params ?? {})) as Record<
-      string,
-      unknown
-    >
+    const { id, seq, value, n, done, nonce, code, message, data } = (
+      Array.isArray(params) ? {} : (params ?? {})
+    ) as Record<string, unknown>
     const key = id as RequestId
     if (method === '$/cancelRequest') this.#cancel(key)
     else if (method === '$/stream') this.#counts.countReply(this.#outgoing.receivePiece(key, seq, value))
@@ -307,6 +314,8 @@ export class Peer {
     else if (method === '$/input') this.#incoming.receiveInput(key, seq, value, done === true, bytes)
     else if (method === '$/bytesOff') this.#stopBytes(nonce)
     else if (method === '$/inputCredit') this.#receiveInputCredit(key, n)
+    else if (method === '$/close')
+      this.#options.onClosing?.(fromErrorObject({ code: Number(code), message: String(message), data }))
     return true
   }
 

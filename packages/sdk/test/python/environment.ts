@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { findTestPython } from '../../../host/test/python-for-tests.js'
+import { findTestPython, findTestUv } from '../../../host/test/python-for-tests.js'
 
 const dist = fileURLToPath(new URL('../../dist/python/', import.meta.url))
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
@@ -15,26 +15,41 @@ export const wheel = join(dist, `appfactory-${version}-py3-none-any.whl`)
 export const pythonFolder = dist
 
 /**
- * The interpreter of a virtual environment with a package of PyPI, kept between runs. Undefined where there is no Python.
+ * The interpreter of a virtual environment with packages of PyPI, kept between runs. Undefined where there is no Python.
  *
- * @throws Error where the package can't be installed.
+ * @param requirements As pip takes them: `pytest`, `openai==3.*`.
+ * @throws Error where a package can't be installed.
  */
-export function pythonWith(packageName: 'pytest' | 'debugpy' | 'wyoming'): string | undefined {
+export function pythonWith(...requirements: [string, ...string[]]): string | undefined {
   const python = findTestPython()
   if (python === undefined) return undefined
   const caches = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url))
-  const digest = createHash('sha256').update(python).digest('hex').slice(0, 8)
-  const folder = join(caches, `${packageName}-${digest}`)
+  const digest = createHash('sha256')
+    .update([python, ...requirements].join('\n'))
+    .digest('hex')
+    .slice(0, 8)
+  const [name = ''] = requirements[0].split(/[^\w-]/, 1)
+  const folder = join(caches, `${name}-${digest}`)
   const interpreter = join(
     folder,
     ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python']),
   )
   mkdirSync(caches, { recursive: true })
-  makeOnce(folder, () => {
-    execFileSync(python, ['-m', 'venv', folder])
-    execFileSync(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', packageName])
-  })
+  makeOnce(folder, () => install(python, folder, interpreter, requirements))
   return interpreter
+}
+
+function install(python: string, folder: string, interpreter: string, requirements: readonly string[]): void {
+  const uv = findTestUv()
+  if (uv === undefined) {
+    execFileSync(python, ['-m', 'venv', folder])
+    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
+    execFileSync(interpreter, [...pip, ...requirements])
+  } else {
+    // As of venv, with pip.
+    execFileSync(uv, ['venv', '--quiet', '--seed', '--python', python, folder])
+    execFileSync(uv, ['pip', 'install', '--quiet', '--python', interpreter, ...requirements])
+  }
 }
 
 const patienceMs = 120_000

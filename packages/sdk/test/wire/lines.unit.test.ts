@@ -134,6 +134,18 @@ describe('LineWriter', () => {
     expect(chunks).toEqual(['a\nü\n'])
   })
 
+  it('writes what follows in the same turn together, at its end', async () => {
+    const chunks: string[] = []
+    const writer = new LineWriter(collector(chunks))
+    for (const line of ['a', 'b', 'c']) {
+      writer.write(line)
+      await new Promise<void>((resolve) => process.nextTick(resolve))
+    }
+    expect(chunks).toEqual(['a\n'])
+    await new Promise(setImmediate)
+    expect(chunks).toEqual(['a\n', 'b\nc\n'])
+  })
+
   it('writes at once what is flushed, and once only', async () => {
     const chunks: string[] = []
     const writer = new LineWriter(collector(chunks))

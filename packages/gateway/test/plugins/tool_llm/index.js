@@ -61,6 +61,11 @@ const commands = {
   '/messages': async function* (_, _options, messages) {
     yield { text: JSON.stringify(messages), finishReason: 'stop' }
   },
+  // As if each message were a token.
+  '/room': async function* ([most], _options, messages) {
+    if (messages.length > Number(most)) throw new PluginError('LLM_CONTEXT_TOO_LONG', 'It is too long')
+    yield { text: JSON.stringify(messages), finishReason: 'stop' }
+  },
   '/pieces': async function* ([count]) {
     for (let index = 0; index < Number(count); index++) yield `${index} `
   },

@@ -1,0 +1,4 @@
+import { fileURLToPath } from 'node:url'
+import { bundle } from '../../../scripts/lib/bundle.mjs'
+
+await bundle(fileURLToPath(new URL('..', import.meta.url)), ['index', 'mcp/index', 'audio/worker'])
