@@ -48,10 +48,11 @@ const ceilings = {
   },
   // `npm create` downloads it while somebody waits. Plugins over an HTTP API and over a program, each in two languages and of four
   // contracts, with their tests, took 20 (160 unpacked); two examples to copy took 16 (53 unpacked);
-  // plugins in Python, over their engines too, 30 (130 unpacked).
+  // plugins in Python, over their engines too, 30 (130 unpacked); those that embed, 8 (50 unpacked); tools, images and times of words
+  // over an HTTP API, 5 (20 unpacked).
   'create-plugin': {
-    packed: 185,
-    unpacked: 780,
+    packed: 200,
+    unpacked: 870,
     files:
       /^(dist\/create\.cjs|dist\/THIRD-PARTY-LICENSES|bin\/create-appfactory-plugin\.cjs|package\.json|README\.md|LICENSE)$/,
   },
