@@ -40,6 +40,7 @@ export class Exchange {
   readonly path: string
   readonly #query: string
   #directory: Directory
+  readonly #callbacks: (() => void)[] = []
   #key: Key | undefined
   readonly #abort = new AbortController()
   /** The client waits for `100 Continue` before it sends the body. */
@@ -64,7 +65,18 @@ export class Exchange {
     this.#query = query
     response.once('close', () => {
       if (!response.writableFinished) this.cancel(new Error('The client has gone'))
+      this.end()
     })
+  }
+
+  /** Calls back when its answer has ended, or its WebSocket. */
+  onceOver(callback: () => void): void {
+    this.#callbacks.push(callback)
+  }
+
+  /** Nothing follows any more. */
+  end(): void {
+    for (const callback of this.#callbacks.splice(0)) callback()
   }
 
   /** Aborted when nobody waits for the answer any more. */
@@ -97,6 +109,19 @@ export class Exchange {
     this.#key = key
     if (key?.access) this.#directory = this.#directory.seenWith(key.access)
     key?.admit(this)
+  }
+
+  /** Counts what is asked for in a session, as if it were a request of its own. @throws RequestError 429. */
+  spend(): void {
+    this.#key?.spend()
+  }
+
+  /** What its key has left, as events of Realtime tell it. */
+  get rateLimits(): { name: 'requests'; limit: number; remaining: number; reset_seconds: number }[] {
+    const requests = this.#key?.requestsLeft
+    if (!requests) return []
+    const { limit, left, fullMs } = requests
+    return [{ name: 'requests', limit, remaining: left, reset_seconds: fullMs / 1000 }]
   }
 
   get query(): URLSearchParams {
