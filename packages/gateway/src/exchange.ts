@@ -46,6 +46,7 @@ export class Exchange {
   readonly path: string
   readonly #query: string
   #directory: Directory
+  readonly #callbacks: (() => void)[] = []
   #key: Key | undefined
   readonly #abort = new AbortController()
   /** The client waits for `100 Continue` before it sends the body. */
@@ -72,7 +73,18 @@ export class Exchange {
     this.#query = query
     response.once('close', () => {
       if (!response.writableFinished) this.cancel(new Error('The client has gone'))
+      this.end()
     })
+  }
+
+  /** Calls back when its answer has ended, or its WebSocket. */
+  onceOver(callback: () => void): void {
+    this.#callbacks.push(callback)
+  }
+
+  /** Nothing follows any more. */
+  end(): void {
+    for (const callback of this.#callbacks.splice(0)) callback()
   }
 
   /** Aborted when nobody waits for the answer any more. */
@@ -113,6 +125,19 @@ export class Exchange {
     if (asked === 'false') this.#directory = this.#directory.withoutFallback()
     else if (asked !== undefined && asked !== 'true')
       throw wrongMember('x-appfactory-fallback', 'must be true or false')
+  }
+
+  /** Counts what is asked for in a session, as if it were a request of its own. @throws RequestError 429. */
+  spend(): void {
+    this.#key?.spend()
+  }
+
+  /** What its key has left, as events of Realtime tell it. */
+  get rateLimits(): { name: 'requests'; limit: number; remaining: number; reset_seconds: number }[] {
+    const requests = this.#key?.requestsLeft
+    if (!requests) return []
+    const { limit, left, fullMs } = requests
+    return [{ name: 'requests', limit, remaining: left, reset_seconds: fullMs / 1000 }]
   }
 
   get query(): URLSearchParams {

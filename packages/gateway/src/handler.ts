@@ -103,6 +103,7 @@ export class Requests {
     this.#underWay.add(exchange)
     socket.once('close', () => {
       exchange.cancel(new Error('The client has gone'))
+      exchange.end()
       this.#ended(exchange)
     })
     void this.#upgrade(exchange, head)

@@ -17,7 +17,7 @@ export interface GatewayKey {
   models?: readonly string[]
   /** The contracts whose plugins it may use, such as `tts`. Default: all. */
   contracts?: readonly string[]
-  /** How many requests may come in a minute; more get 429. Default: Infinity. */
+  /** How many requests may come in a minute, turns and answers of Realtime among them; more get 429. Default: Infinity. */
   requestsPerMinute?: number
   /** How many requests, streams among them, may be under way at once; more get 429. Default: Infinity. */
   concurrentRequests?: number
@@ -125,22 +125,38 @@ export class Key {
     if (old.#perMinute === this.#perMinute) this.#rate = old.#rate
   }
 
-  /** Counts a request, until its answer has ended. @throws RequestError 429 where it is one too many. */
-  admit({ response }: Exchange): void {
+  /** Counts a request, until it is over. @throws RequestError 429 where it is one too many. */
+  admit(exchange: Exchange): void {
     if (this.#underWay.count >= this.#most)
       throw tooMany(`"${this.name}" may have ${this.#most} requests under way at once`, 1000)
-    if (this.#rate) admitAtRate(this.#rate, this.#perMinute, response, this.name)
+    try {
+      this.spend()
+    } finally {
+      this.#tellRate(exchange.response)
+    }
     this.#underWay.count++
-    response.once('close', () => this.#underWay.count--)
+    exchange.onceOver(() => this.#underWay.count--)
   }
-}
 
-function admitAtRate(rate: Rate, perMinute: number, response: Exchange['response'], name: string): void {
-  const isAdmitted = rate.take()
-  response.setHeader('x-ratelimit-limit-requests', String(perMinute))
-  response.setHeader('x-ratelimit-remaining-requests', String(rate.left))
-  response.setHeader('x-ratelimit-reset-requests', durationText(rate.fullMs))
-  if (!isAdmitted) throw tooMany(`"${name}" may send ${perMinute} requests a minute`, rate.nextMs)
+  /** Counts what is asked for within a request. @throws RequestError 429 where it is one too many. */
+  spend(): void {
+    if (!this.#rate || this.#rate.take()) return
+    throw tooMany(`"${this.name}" may send ${this.#perMinute} requests a minute`, this.#rate.nextMs)
+  }
+
+  /** What is left of its requests; undefined: they have no limit. */
+  get requestsLeft(): { limit: number; left: number; fullMs: number } | undefined {
+    return this.#rate && { limit: this.#perMinute, left: this.#rate.left, fullMs: this.#rate.fullMs }
+  }
+
+  #tellRate(response: Exchange['response']): void {
+    const requests = this.requestsLeft
+    if (!requests) return
+    const { limit, left, fullMs } = requests
+    response.setHeader('x-ratelimit-limit-requests', String(limit))
+    response.setHeader('x-ratelimit-remaining-requests', String(left))
+    response.setHeader('x-ratelimit-reset-requests', durationText(fullMs))
+  }
 }
 
 function tooMany(limit: string, waitMs: number): RequestError {

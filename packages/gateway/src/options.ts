@@ -25,7 +25,7 @@ export interface GatewayLimits {
   drainTimeoutMs: number
   /** Connections at once. Default: 1,024. */
   maxConnections: number
-  /** Longest message over a WebSocket, in bytes. A whole number. Default: 1,048,576 (1 MiB). */
+  /** Longest message over a WebSocket, in bytes. A whole number. Default: 16,777,216 (16 MiB). */
   maxFrameBytes: number
   /** WebSockets of `/realtime` at once. Default: 64. */
   maxRealtimeSessions: number
@@ -47,7 +47,7 @@ export const defaultLimits: GatewayLimits = {
   keepAliveMs: 15_000,
   drainTimeoutMs: 5000,
   maxConnections: 1024,
-  maxFrameBytes: 1024 * 1024,
+  maxFrameBytes: 16 * 1024 * 1024,
   maxRealtimeSessions: 64,
   storedResponses: 100,
   storedResponseBytes: 16 * 1024 * 1024,

@@ -204,6 +204,13 @@ describe('POST /v1/plugins/PLUGIN/METHOD', () => {
       'data',
     ],
     [[['__proto__', 'x']], '__proto__'],
+    [
+      [
+        ['other', 'x'],
+        ['other', 'y'],
+      ],
+      'other',
+    ],
   ] as const)('a form with %j: 400 at %s', async (parts, param) => {
     const answer = await postForm(`${things}/reverse`, parts)
     expect(answer.status).toBe(400)
@@ -284,6 +291,17 @@ describe('GET /openapi.json', () => {
       Object.values(path).map((each) => Reflect.get(each, 'operationId')),
     )
     expect(new Set(ids).size).toBe(ids.length)
+  })
+
+  it('has null for what may be left out, and for nothing else', async () => {
+    const { paths } = await documentOf(gateway.port)
+    const echo = paths['/plugins/own_things/echo']?.['post']?.requestBody?.content['application/json']?.schema
+    expect(echo?.properties).toMatchObject({
+      text: { type: 'string' },
+      count: { anyOf: [{ type: 'integer' }, { type: 'null' }] },
+    })
+    expect(await call('echo', { text: 'x', count: null })).toMatchObject({ status: 200 })
+    expect(await call('echo', { text: null })).toMatchObject({ status: 400 })
   })
 
   it('refers to nothing that is not there', async () => {

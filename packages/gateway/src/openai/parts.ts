@@ -1,4 +1,5 @@
 import type { ChatMessage, ContentPart } from '@appfactory/sdk'
+import { bytesOfBase64 } from '../base64.js'
 import { unsupported, wrongMember } from '../errors.js'
 
 /** A part of a message, as a table has let it through. */
@@ -64,8 +65,8 @@ function imageOf(url: string, path: string): ContentPart {
 }
 
 function bytesOf(base64: string, path: string): Uint8Array {
-  if (base64 === '' || !/^[A-Za-z0-9+/_-]*={0,2}$/.test(base64)) throw wrongMember(path, 'must be base64')
-  return new Uint8Array(Buffer.from(base64, 'base64'))
+  if (base64 === '') throw wrongMember(path, 'must not be empty')
+  return bytesOfBase64(base64, path)
 }
 
 function memberOf(part: object, name: string, path: string): object {

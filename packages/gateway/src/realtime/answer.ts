@@ -10,12 +10,11 @@ import { audioFailure } from '../audio/failure.js'
 import { AudioProblem } from '../audio/problem.js'
 import { encodeSpeech } from '../audio/thread.js'
 import { failureOf, RequestError } from '../errors.js'
-import type { Directory } from '../models.js'
+import type { Exchange } from '../exchange.js'
 import { usageOf } from '../openai/generation.js'
 import { voiceOf } from '../openai/speech.js'
 import { type Spoken, sentencesSpoken } from '../openai/spoken.js'
 import { streamWithLess } from '../openai/truncation.js'
-import type { Settings } from '../options.js'
 import type { Conversation, Item } from './conversation.js'
 import type { AnswerSettings } from './settings.js'
 import { type EventSocket, idOf } from './socket.js'
@@ -27,19 +26,11 @@ const mostDeltaBytes = 24_000
 /** What an answer is made with. */
 export interface AnswerContext {
   socket: EventSocket
-  directory: Directory
-  gateway: Settings
+  exchange: Exchange
   conversationId: string
   /** The plugins that write and speak; undefined: the active ones. */
   model: string | undefined
   mouth: string | undefined
-  onError(error: unknown): void
-}
-
-const spokenAs: Making = {
-  encoding: 'pcm',
-  sampleRate: speechRate,
-  isStreamed: true,
 }
 
 /** What is to be answered. */
@@ -49,7 +40,7 @@ export interface Question {
   messages(): Promise<ChatMessage[]>
   /** Gets the answer. undefined: the answer is for the client alone. */
   conversation: Conversation | undefined
-  metadata: Record<string, unknown> | undefined
+  metadata: Readonly<Record<string, string>> | undefined
   /** An answer that has to end first. */
   after: Promise<void> | undefined
 }
@@ -107,20 +98,19 @@ export class Answer {
 
   #fail(error: unknown): void {
     const failure = failureOf(error instanceof AudioProblem ? audioFailure(error, 'voice') : error)
-    if (failure.status === 500) this.#context.onError(error)
+    if (failure.status === 500) this.#context.exchange.report(error)
     this.#context.socket.sendFailure(failure, undefined)
     const { type, code } = failure
     this.#done('failed', { type: 'failed', error: { type, ...(code === null ? {} : { code }) } })
   }
 
   #done(status: NonNullable<RealtimeResponse['status']>, details?: RealtimeResponseStatus): void {
-    const { socket } = this.#context
+    const { exchange, socket } = this.#context
     socket.send({
       type: 'response.done',
       response: { ...this.#shown(status), ...this.#usage(), ...(details ? { status_details: details } : {}) },
     })
-    // There are no limits but those of the plugins, which tell none.
-    socket.send({ type: 'rate_limits.updated', rate_limits: [] })
+    socket.send({ type: 'rate_limits.updated', rate_limits: exchange.rateLimits })
   }
 
   async #write(): Promise<void> {
@@ -129,7 +119,8 @@ export class Answer {
     const said = await untilAborted(this.#question.messages(), signal)
     const instructions: ChatMessage[] =
       settings.instructions === '' ? [] : [{ role: 'system', content: settings.instructions }]
-    const { directory, model } = this.#context
+    const { model } = this.#context
+    const { directory } = this.#context.exchange
     const name = model ?? directory.llm.active()
     if (name === undefined) throw noPlugin('answers', 'llm')
     const { handle, model: own } = await directory.llm.find(name)
@@ -146,7 +137,9 @@ export class Answer {
   async #options(plugin: string, model: string | undefined): Promise<GenerationOptions> {
     const { tools, toolChoice, temperature, maxOutputTokens } = this.#question.settings
     const most =
-      maxOutputTokens === 'inf' ? await this.#context.directory.mostTokens(plugin, model) : maxOutputTokens
+      maxOutputTokens === 'inf'
+        ? await this.#context.exchange.directory.mostTokens(plugin, model)
+        : maxOutputTokens
     return {
       signal: this.#abort.signal,
       ...(model === undefined ? {} : { model }),
@@ -222,7 +215,8 @@ export class Answer {
   }
 
   async #speak(texts: AsyncIterable<string>, spoken: Spoken[], at: Place): Promise<void> {
-    const { directory, gateway, mouth, socket } = this.#context
+    const { exchange, mouth, socket } = this.#context
+    const { directory, settings } = exchange
     const { voice, speed, outputFormat } = this.#question.settings
     const { signal } = this.#abort
     const name = mouth ?? directory.tts.active()
@@ -230,11 +224,17 @@ export class Answer {
     const target = await directory.tts.find(name)
     const { handle } = target
     const options = { signal, ...(speed === undefined ? {} : { speed }) }
-    const voiceId = await voiceOf(target, voice, { signal, settings: gateway })
+    const voiceId = await voiceOf(target, voice, { signal, settings })
     const speak = (text: string): AsyncIterable<AudioChunk> => handle.synthesizeStream(text, voiceId, options)
     const resampler = new Resampler(speechRate, outputFormat.rate)
+    const making: Making = {
+      encoding: 'pcm',
+      sampleRate: speechRate,
+      isStreamed: true,
+      mostSeconds: exchange.audioSeconds,
+    }
     const isPlain = outputFormat.type === 'audio/pcm' && outputFormat.rate === speechRate
-    for await (const pcm of encodeSpeech(sentencesSpoken(texts, speak, spoken), spokenAs, signal)) {
+    for await (const pcm of encodeSpeech(sentencesSpoken(texts, speak, spoken), making, signal)) {
       const bytes = isPlain ? pcm : bytesOf(resampler.push(samplesOf(pcm, defaultFormat)), outputFormat)
       for (let start = 0; start < bytes.length; start += mostDeltaBytes) {
         signal.throwIfAborted()
@@ -293,7 +293,7 @@ export class Answer {
       output: this.#output.map(({ wire }) => wire),
       output_modalities: [modality],
       max_output_tokens: maxOutputTokens,
-      metadata: (metadata ?? null) as RealtimeResponse['metadata'] & (object | null),
+      metadata: metadata ?? null,
       audio: { output: { format: formatShown(outputFormat), ...(voice === undefined ? {} : { voice }) } },
       ...(conversation ? { conversation_id: this.#context.conversationId } : {}),
     }

@@ -3,7 +3,7 @@ import { hearingRate } from '../audio/jobs.js'
 import { joinBytes, toPcm } from '../audio/samples.js'
 import { RequestError } from '../errors.js'
 import type { SessionSettings, TurnDetection } from './settings.js'
-import { bytesPerSample, type SoundFormat, samplesOf } from './sound.js'
+import { bytesPerSample, resampled, type SoundFormat } from './sound.js'
 import { judgeOf, type SpeechJudge } from './speech-judge.js'
 import { type Listening, Turn } from './turn.js'
 import { TurnDetector } from './voice-activity.js'
@@ -15,7 +15,7 @@ const mostSilenceMs = 60_000
 /** What is less is nothing: 10 ms. */
 const leastBytes = 10 * bytesPerMs
 /** The longest turn, in seconds. */
-const longestTurn = 15 * 60
+const longestSeconds = 15 * 60
 
 /** Told of what is heard. */
 export interface EarsEvents {
@@ -31,6 +31,7 @@ export class Ears {
   readonly #settings: () => SessionSettings
   readonly #listening: () => Listening
   readonly #events: EarsEvents
+  readonly #longestTurn: number
   #turn: Turn | undefined
   /** A sample that is not whole yet. */
   #rest = new Uint8Array()
@@ -41,8 +42,16 @@ export class Ears {
   /** What came before anybody spoke. */
   #silence: Uint8Array[] = []
   #heardMs = 0
+  #isClosed = false
 
-  constructor(settings: () => SessionSettings, listening: () => Listening, events: EarsEvents) {
+  /** @param mostSeconds How long a turn may be, where that is less than 15 minutes. */
+  constructor(
+    settings: () => SessionSettings,
+    listening: () => Listening,
+    events: EarsEvents,
+    mostSeconds: number,
+  ) {
+    this.#longestTurn = Math.min(mostSeconds, longestSeconds)
     this.#settings = settings
     this.#listening = listening
     this.#events = events
@@ -54,10 +63,13 @@ export class Ears {
     const all = joinBytes([this.#rest, bytes])
     const whole = all.length - (all.length % bytesPerSample(inputFormat))
     this.#rest = all.slice(whole)
-    const pcm = toPcm(this.#resamplerOf(inputFormat).push(samplesOf(all.subarray(0, whole), inputFormat)))
-    if (turnDetection) await this.#watch(pcm, turnDetection)
-    else this.#push(pcm)
-    await this.#turn?.room()
+    const resampler = this.#resamplerOf(inputFormat)
+    for await (const pcm of resampled(all.subarray(0, whole), inputFormat, resampler)) {
+      if (this.#isClosed) return
+      if (turnDetection) await this.#watch(pcm, turnDetection)
+      else this.#push(pcm)
+      await this.#turn?.room()
+    }
   }
 
   /** Ends the turn. @throws RequestError where there is no sound. */
@@ -84,10 +96,16 @@ export class Ears {
     this.#forget()
   }
 
+  /** As `clear`, for good: nothing that is under way begins a turn any more. */
+  close(): void {
+    this.#isClosed = true
+    this.clear()
+  }
+
   #push(pcm: Uint8Array): void {
     if (pcm.length === 0) return
-    if (this.#turn && this.#turn.seconds > longestTurn)
-      throw new RequestError(400, `A turn has at most ${longestTurn} seconds. Commit it`, {
+    if (this.#turn && this.#turn.seconds + pcm.length / bytesPerMs / 1000 > this.#longestTurn)
+      throw new RequestError(400, `A turn has at most ${this.#longestTurn} seconds. Commit it`, {
         code: 'input_audio_buffer_full',
       })
     this.#turn ??= new Turn(this.#listening())
@@ -113,7 +131,7 @@ export class Ears {
       if (change?.kind === 'stopped' && this.#turn) {
         this.#events.onStopped(this.#turn.itemId, Math.round(this.#heardMs))
         this.#finish(true)
-      } else if (this.#turn && this.#turn.seconds > longestTurn) this.#finish(true)
+      } else if (this.#turn && this.#turn.seconds > this.#longestTurn) this.#finish(true)
     }
     this.#unseen = sound.slice()
   }

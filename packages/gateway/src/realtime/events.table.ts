@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { bodyReader } from '../schema.js'
 
 const authorMap = z.record(z.string(), z.unknown())
 
@@ -112,32 +113,38 @@ const response = z.looseObject({
   ...generation,
   conversation: z.string().optional(),
   input: z.array(item).max(1000).optional(),
-  metadata: authorMap.optional(),
+  metadata: z.record(z.string(), z.string()).optional(),
   audio: z.looseObject({ output: output.optional() }).optional(),
 })
 
-/** The events that clients send, by their types. Each may have an `event_id`, which errors tell. */
-export const eventTables = {
-  'session.update': z.looseObject({ session }),
-  'transcription_session.update': z.looseObject({ session }),
-  'input_audio_buffer.append': z.looseObject({ audio: z.string() }),
-  'input_audio_buffer.commit': z.looseObject({}),
-  'input_audio_buffer.clear': z.looseObject({}),
-  'output_audio_buffer.clear': z.looseObject({}),
-  'conversation.item.create': z.looseObject({ previousItemId: z.string().optional(), item }),
-  'conversation.item.retrieve': z.looseObject({ itemId: z.string() }),
-  'conversation.item.delete': z.looseObject({ itemId: z.string() }),
-  'conversation.item.truncate': z.looseObject({
-    itemId: z.string(),
-    contentIndex: z.int().min(0).optional(),
-    audioEndMs: z.number().min(0),
-  }),
-  'response.create': z.looseObject({ response: response.optional() }),
-  'response.cancel': z.looseObject({ responseId: z.string().optional() }),
+const update = z.looseObject({ session })
+const nothing = z.looseObject({})
+const named = z.looseObject({ itemId: z.string() })
+
+/** Reads the events that clients send, by their types. Each may have an `event_id`, which errors tell. */
+export const eventReaders = {
+  'session.update': bodyReader(update),
+  'transcription_session.update': bodyReader(update),
+  'input_audio_buffer.append': bodyReader(z.looseObject({ audio: z.string() })),
+  'input_audio_buffer.commit': bodyReader(nothing),
+  'input_audio_buffer.clear': bodyReader(nothing),
+  'output_audio_buffer.clear': bodyReader(nothing),
+  'conversation.item.create': bodyReader(z.looseObject({ previousItemId: z.string().optional(), item })),
+  'conversation.item.retrieve': bodyReader(named),
+  'conversation.item.delete': bodyReader(named),
+  'conversation.item.truncate': bodyReader(
+    z.looseObject({
+      ...named.shape,
+      contentIndex: z.int().min(0).optional(),
+      audioEndMs: z.number().min(0),
+    }),
+  ),
+  'response.create': bodyReader(z.looseObject({ response: response.optional() })),
+  'response.cancel': bodyReader(z.looseObject({ responseId: z.string().optional() })),
 }
 
-export type EventType = keyof typeof eventTables
-export type ClientEvent<Type extends EventType> = z.infer<(typeof eventTables)[Type]>
+export type EventType = keyof typeof eventReaders
+export type ClientEvent<Type extends EventType> = ReturnType<(typeof eventReaders)[Type]>
 export type GivenSession = z.infer<typeof session>
 export type GivenItem = z.infer<typeof item>
 export type GivenResponse = z.infer<typeof response>

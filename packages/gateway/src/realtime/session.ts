@@ -1,27 +1,33 @@
-import { Resampler } from '@appfactory/sdk/internal'
 import type { RawData, WebSocket } from 'ws'
-import { hearingRate } from '../audio/jobs.js'
-import { toPcm } from '../audio/samples.js'
+import { audioFailure } from '../audio/failure.js'
+import { boundedSeconds } from '../audio/jobs.js'
+import { bytesOfBase64 } from '../base64.js'
 import { parseObject } from '../body.js'
 import { failureOf, gatewayClosing, RequestError, wrongMember } from '../errors.js'
 import type { Exchange } from '../exchange.js'
-import { bodyReader } from '../schema.js'
 import { Answer } from './answer.js'
 import { Conversation, type Item, itemOf } from './conversation.js'
 import { Ears } from './ears.js'
-import { type ClientEvent, type EventType, eventTables, type GivenResponse } from './events.table.js'
+import { type ClientEvent, type EventType, eventReaders, type GivenResponse } from './events.table.js'
 import type { ModelNames } from './names.js'
 import { answerSettings, type SessionSettings, shown, updated } from './settings.js'
 import { EventSocket, idOf } from './socket.js'
-import { samplesOf } from './sound.js'
-import { type Listening, type Turn, transcriptOf } from './turn.js'
+import { secondsOf } from './sound.js'
+import { type Listening, Turn } from './turn.js'
 
 /** Events that may wait for their turn before no more are read, in bytes. */
 const mostWaitingBytes = 4 * 1024 * 1024
+/** What each of them takes beside its bytes. */
+const eventBytes = 256
 
-const readers = Object.fromEntries(
-  Object.entries(eventTables).map(([type, table]) => [type, bodyReader(table)]),
-)
+/** An event as it came. undefined: it is no text. */
+interface Waiting {
+  text: string | undefined
+  bytes: number
+}
+
+type Readers = { [Type in EventType]: (event: object) => ClientEvent<Type> }
+const readers: Readers = eventReaders
 
 type Handlers = { [Type in EventType]: (event: ClientEvent<Type>) => Promise<void> | void }
 
@@ -43,7 +49,7 @@ export class RealtimeSession {
   readonly #asides = new Set<Answer>()
   /** How often somebody began to speak. */
   #beginnings = 0
-  #waiting: { text: string; isBinary: boolean }[] = []
+  #waiting: Waiting[] = []
   #waitingBytes = 0
   #isWorking = false
   #isClosing = false
@@ -69,6 +75,7 @@ export class RealtimeSession {
           this.#socket.send({ type: 'input_audio_buffer.speech_stopped', item_id, audio_end_ms }),
         onCommitted: (turn, isDetected) => this.#committed(turn, isDetected),
       },
+      exchange.audioSeconds,
     )
     ws.on('message', (data, isBinary) => this.#take(data, isBinary))
     ws.once('close', () => this.#drop())
@@ -92,7 +99,7 @@ export class RealtimeSession {
     'session.update': (event) => this.#update(event),
     'transcription_session.update': ({ session }) =>
       this.#update({ session: { ...session, type: 'transcription' } }),
-    'input_audio_buffer.append': ({ audio }) => this.#ears.append(bytesIn(audio, 'audio')),
+    'input_audio_buffer.append': ({ audio }) => this.#ears.append(bytesOfBase64(audio, 'audio')),
     'input_audio_buffer.commit': () => this.#ears.commit(),
     'input_audio_buffer.clear': () => {
       this.#ears.clear()
@@ -125,9 +132,11 @@ export class RealtimeSession {
   }
 
   #take(data: RawData, isBinary: boolean): void {
-    const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer)
-    this.#waiting.push({ text: isBinary ? '' : bytes.toString('utf8'), isBinary })
-    this.#waitingBytes += bytes.length
+    const all = data instanceof ArrayBuffer ? Buffer.from(data) : [data].flat()
+    const buffer = Array.isArray(all) ? Buffer.concat(all) : all
+    const bytes = buffer.length + eventBytes
+    this.#waiting.push({ text: isBinary ? undefined : buffer.toString('utf8'), bytes })
+    this.#waitingBytes += bytes
     if (this.#waitingBytes > mostWaitingBytes) this.#ws.pause()
     if (!this.#isWorking) void this.#work()
   }
@@ -136,37 +145,37 @@ export class RealtimeSession {
   async #work(): Promise<void> {
     this.#isWorking = true
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
-      this.#waitingBytes -= Buffer.byteLength(next.text)
-      await this.#handle(next)
+      this.#waitingBytes -= next.bytes
+      await this.#handle(next.text)
+      // Who does not read gets no more answers.
+      await this.#socket.room()
       if (this.#ws.isPaused && this.#waitingBytes <= mostWaitingBytes / 2) this.#ws.resume()
     }
-    this.#waitingBytes = 0
     this.#isWorking = false
   }
 
-  async #handle({ text, isBinary }: { text: string; isBinary: boolean }): Promise<void> {
+  async #handle(text: string | undefined): Promise<void> {
     let id: string | undefined
     try {
-      if (isBinary) throw binaryFrame()
+      if (text === undefined) throw binaryFrame()
       const event = parseObject(text, 'The event')
-      const { event_id, type } = event as { event_id?: unknown; type?: unknown }
+      const { event_id, type }: { event_id?: unknown; type?: unknown } = event
       if (typeof event_id === 'string') id = event_id.slice(0, 200)
+      if (this.#isClosing) throw gatewayClosing()
+      if (!isEventType(type)) throw unknownType(type)
       await this.#dispatch(type, event)
     } catch (error) {
       this.#fail(error, id)
     }
   }
 
-  async #dispatch(type: unknown, event: object): Promise<void> {
-    if (this.#isClosing) throw gatewayClosing()
-    if (!isEventType(type)) throw unknownType(type)
-    const handler = this.#handlers[type] as (event: unknown) => Promise<void> | void
-    await handler(readers[type]?.(event))
+  async #dispatch<Type extends EventType>(type: Type, event: object): Promise<void> {
+    await this.#handlers[type](readers[type](event))
   }
 
   #fail(error: unknown, eventId: string | undefined): void {
     const failure = failureOf(error)
-    if (failure.status === 500) this.#exchange.settings.onError(error, this.#exchange.id)
+    if (failure.status === 500) this.#exchange.report(error)
     this.#socket.sendFailure(failure, eventId)
   }
 
@@ -201,6 +210,16 @@ export class RealtimeSession {
   }
 
   #committed(turn: Turn, isDetected: boolean): void {
+    try {
+      this.#exchange.spend()
+      this.#takeTurn(turn, isDetected)
+    } catch (error) {
+      turn.cancel()
+      this.#fail(error, undefined)
+    }
+  }
+
+  #takeTurn(turn: Turn, isDetected: boolean): void {
     const { itemId, seconds } = turn
     const item: Item = {
       wire: {
@@ -233,16 +252,24 @@ export class RealtimeSession {
     }
   }
 
-  /** Sound in an item that a client makes. */
+  /** Sound in an item that a client makes. @throws RequestError. */
   #hear(base64: string, path: string, item: Item): void {
     const { inputFormat } = this.#settings
-    const samples = samplesOf(bytesIn(base64, path), inputFormat)
-    const resampler = new Resampler(inputFormat.rate, hearingRate)
-    const pcm = Buffer.concat([toPcm(resampler.push(samples)), toPcm(resampler.end())])
+    const bytes = bytesOfBase64(base64, path)
+    const seconds = this.#boundedSeconds(secondsOf(bytes, inputFormat), path)
+    this.#exchange.spend()
     const index = Number(/\[(\d+)\]/.exec(path)?.[1] ?? 0)
-    const { text, cancel } = transcriptOf(pcm, { ...this.#listening(), onDelta: () => {} })
-    const heard = this.#transcribed(item, index, text, { cancel }, samples.length / inputFormat.rate)
+    const turn = new Turn({ ...this.#listening(), onDelta: () => {} })
+    const heard = this.#transcribed(item, index, turn.hear(bytes, inputFormat), turn, seconds)
     item.ready = Promise.all([item.ready, heard]).then(() => {})
+  }
+
+  #boundedSeconds(seconds: number, path: string): number {
+    try {
+      return boundedSeconds(seconds, this.#exchange.audioSeconds)
+    } catch (error) {
+      throw audioFailure(error, path)
+    }
   }
 
   /** Waits for a transcript, and tells it. @returns The text; empty where there is none. */
@@ -269,7 +296,7 @@ export class RealtimeSession {
       return transcript
     } catch (error) {
       const { type, code, message, param, status } = failureOf(error)
-      if (status === 500) this.#exchange.settings.onError(error, this.#exchange.id)
+      if (status === 500) this.#exchange.report(error)
       this.#socket.send({
         type: `${base}.failed`,
         ...at,
@@ -301,16 +328,15 @@ export class RealtimeSession {
     const { conversation, input, metadata } = given
     const isAside = conversation === 'none'
     if (!isAside && this.#answer && !this.#answer.isCancelled) throw alreadyAnswering()
+    this.#exchange.spend()
     const items = input?.map((item, index) => this.#inputItem(item, `response.input[${index}]`))
     const answer = new Answer(
       {
         socket: this.#socket,
-        directory: this.#exchange.directory,
+        exchange: this.#exchange,
         conversationId: this.#conversationId,
         model: settings.model,
-        gateway: this.#exchange.settings,
         mouth: this.#names.mouth(),
-        onError: (error) => this.#exchange.settings.onError(error, this.#exchange.id),
       },
       {
         settings,
@@ -356,7 +382,7 @@ export class RealtimeSession {
   /** The client has gone, or has to: nothing goes on for it. */
   #drop(): void {
     this.#waiting = []
-    this.#ears.clear()
+    this.#ears.close()
     for (const unheard of this.#unheard) unheard.cancel()
     for (const answer of [this.#answer, ...this.#asides]) answer?.cancel('client_cancelled')
   }
@@ -368,19 +394,13 @@ function setTranscript({ wire }: Item, index: number, transcript: string): void 
 }
 
 function isEventType(type: unknown): type is EventType {
-  return typeof type === 'string' && Object.hasOwn(eventTables, type)
-}
-
-function bytesIn(base64: string, path: string): Buffer {
-  const text = base64.replace(/=+$/, '')
-  if (!/^[A-Za-z0-9+/_-]*$/.test(text) || text.length % 4 === 1) throw wrongMember(path, 'must be base64')
-  return Buffer.from(text, 'base64')
+  return typeof type === 'string' && Object.hasOwn(eventReaders, type)
 }
 
 function unknownType(type: unknown): RequestError {
   if (type === undefined) return wrongMember('type', 'is required')
   const named = typeof type === 'string' ? JSON.stringify(type.slice(0, 100)) : 'this'
-  return wrongMember('type', `${named} is no event. There is ${Object.keys(eventTables).join(', ')}`)
+  return wrongMember('type', `${named} is no event. There is ${Object.keys(eventReaders).join(', ')}`)
 }
 
 function binaryFrame(): RequestError {

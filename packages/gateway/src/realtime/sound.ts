@@ -1,3 +1,5 @@
+import { setImmediate as letOthersRun } from 'node:timers/promises'
+import type { Resampler } from '@appfactory/sdk/internal'
 import { toPcm } from '../audio/samples.js'
 import type { GivenFormat } from './events.table.js'
 
@@ -40,6 +42,26 @@ export function samplesOf(bytes: Uint8Array, { type }: SoundFormat): Float32Arra
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return Float32Array.from({ length: bytes.length >> 1 }, (_, at) => view.getInt16(at * 2, true) / 0x8000)
+}
+
+/** How long whole samples are. */
+export function secondsOf(bytes: Uint8Array, format: SoundFormat): number {
+  return bytes.length / bytesPerSample(format) / format.rate
+}
+
+/** What is worked on at once, in bytes: a tenth of a second of a core would be noticed by others. */
+const partBytes = 64 * 1024
+
+/** Whole samples as 16-bit ones at the rate that a resampler makes, a part at a time: others have their turn between. */
+export async function* resampled(
+  bytes: Uint8Array,
+  format: SoundFormat,
+  resampler: Resampler,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  for (let start = 0; start < bytes.length; start += partBytes) {
+    if (start > 0) await letOthersRun()
+    yield toPcm(resampler.push(samplesOf(bytes.subarray(start, start + partBytes), format)))
+  }
 }
 
 /** The bytes of samples. */

@@ -1,11 +1,13 @@
 import type { PluginHandle } from '@appfactory/host'
 import { encodeWav, type STTContract, type TranscriptionOptions } from '@appfactory/sdk'
+import { Resampler } from '@appfactory/sdk/internal'
 import { hearingRate } from '../audio/jobs.js'
-import { joinBytes } from '../audio/samples.js'
+import { joinBytes, toPcm } from '../audio/samples.js'
 import { RequestError } from '../errors.js'
 import type { Directory } from '../models.js'
 import type { SessionSettings } from './settings.js'
 import { idOf } from './socket.js'
+import { resampled, type SoundFormat } from './sound.js'
 
 const bytesPerSecond = hearingRate * 2
 /** Sound that may wait for a plugin before more is taken from the client: a minute. */
@@ -53,6 +55,14 @@ export class Turn {
   /** Resolves when the plugin has taken most of the sound. */
   room(): Promise<void> {
     return this.#sound.room()
+  }
+
+  /** Hears sound that is all there. @returns The whole text. @throws What the plugin does. */
+  async hear(bytes: Uint8Array, format: SoundFormat): Promise<string> {
+    const resampler = new Resampler(format.rate, hearingRate)
+    for await (const pcm of resampled(bytes, format, resampler)) this.push(pcm)
+    this.push(toPcm(resampler.end()))
+    return this.end()
   }
 
   /** Ends the sound. @returns The whole text. @throws What the plugin does. */
@@ -109,16 +119,6 @@ export class Turn {
     }
     return text
   }
-}
-
-/** The transcript of 16-bit samples at `hearingRate` that are all there. */
-export function transcriptOf(
-  pcm: Uint8Array,
-  listening: Listening,
-): { text: Promise<string>; cancel(): void } {
-  const turn = new Turn(listening)
-  turn.push(pcm)
-  return { text: turn.end(), cancel: () => turn.cancel() }
 }
 
 /** Methods of a plugin that listens while somebody speaks, as its capabilities name them. */

@@ -37,13 +37,15 @@ function argsOfForm({ files, fields }: Form, schema: JsonSchema): Args {
   const values = [...fields].map(([field, texts]) => {
     const name = field.replace(/\[\]$/, '')
     if (name === '__proto__') throw wrongMember(name, 'is not the name of an argument')
-    return [name, argumentOf(texts, known.get(name) ?? {})] as const
+    const given = known.get(name) ?? {}
+    if (texts.length > 1 && given['type'] !== 'array') throw wrongMember(name, 'must come once')
+    return [name, argumentOf(texts, given)] as const
   })
   return checkedArgs(Object.fromEntries([...values, ...bytes]))
 }
 
 function argumentOf(texts: readonly string[], schema: JsonSchema): unknown {
-  const [text = ''] = texts.slice(-1)
+  const [text = ''] = texts
   if (schema['type'] !== 'array') return singleValue(text, schema)
   const whole = texts.length === 1 ? parsed(text) : undefined
   return Array.isArray(whole) ? whole : texts.map((each) => singleValue(each, itemsOf(schema) ?? {}))

@@ -24,20 +24,43 @@ export function byteNames(schema: JsonSchema): string[] {
 
 /** The same schema, to stand anywhere in a document: its references begin with `root` in place of `#`. */
 export function movedTo(root: string, schema: JsonSchema): JsonSchema {
-  return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, moved(root, key, value)]))
+  return mapped(schema, (each) => {
+    const { $ref } = each
+    return typeof $ref === 'string' ? { ...each, $ref: $ref.replace(/^#/, root) } : each
+  })
+}
+
+/** The same schema, as the gateway reads it: null counts as absent where a member is optional. */
+export function withNulls(schema: JsonSchema): JsonSchema {
+  return mapped(schema, (each) => {
+    if (!isObject(each['properties'])) return each
+    const required = new Set([each['required']].flat())
+    const members = Object.entries(propertiesOf(each)).map(([name, member]) => [
+      name,
+      required.has(name) || takesNull(member) ? member : { anyOf: [member, { type: 'null' }] },
+    ])
+    return { ...each, properties: { ...each['properties'], ...Object.fromEntries(members) } }
+  })
+}
+
+function takesNull({ type, anyOf }: JsonSchema): boolean {
+  return [type].flat().includes('null') || [anyOf].flat().some((each) => isSchema(each) && takesNull(each))
 }
 
 /** Keywords whose members have names that authors choose. */
 const maps = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas'])
 
-function moved(root: string, key: string, value: unknown): unknown {
-  if (maps.has(key) && isSchema(value))
-    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, moved(root, '', each)]))
-  if (key === '$ref' && typeof value === 'string') return value.replace(/^#/, root)
-  // What authors give as a value is no schema.
-  if (['const', 'default', 'enum', 'examples'].includes(key)) return value
-  if (Array.isArray(value)) return value.map((each) => moved(root, '', each))
-  return isSchema(value) ? movedTo(root, value) : value
+/** A schema with each schema in it changed, from the inside to the outside. */
+function mapped(schema: JsonSchema, change: (schema: JsonSchema) => JsonSchema): JsonSchema {
+  const within = (key: string, value: unknown): unknown => {
+    if (maps.has(key) && isSchema(value))
+      return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, within('', each)]))
+    // What authors give as a value is no schema.
+    if (['const', 'default', 'enum', 'examples'].includes(key)) return value
+    if (Array.isArray(value)) return value.map((each) => within('', each))
+    return isSchema(value) ? mapped(value, change) : value
+  }
+  return change(Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, within(key, value)])))
 }
 
 /** Whether a schema has references to its own parts. */

@@ -6,7 +6,7 @@ import type { PluginDescription } from '../models.js'
 import type { Settings } from '../options.js'
 import type { Route } from '../routes.js'
 import { formsOf } from './answer.js'
-import { byteNames, hasReferences, movedTo, propertiesOf } from './json-schema.js'
+import { byteNames, hasReferences, movedTo, propertiesOf, withNulls } from './json-schema.js'
 import { errorSchema, type Operation, operations } from './operations.table.js'
 
 /** `GET /openapi.json`: all routes, and each method of each loaded plugin. */
@@ -79,7 +79,7 @@ function routePaths(routes: readonly Route[], settings: Settings): PathEntry[] {
 function routeOperation(method: string, path: string, operation: Operation): object {
   const { summary, json, form, answers = ['application/json'] } = operation
   const id = `${method.toLowerCase()}${path.replace(/\W+/g, '_')}`.replace(/_$/, '')
-  const media = json ? { 'application/json': { schema: wireSchema(json, 'input') } } : {}
+  const media = json ? { 'application/json': { schema: withNulls(wireSchema(json, 'input')) } } : {}
   const fields = form ? { 'multipart/form-data': { schema: withFile(wireSchema(form, 'input')) } } : {}
   const content = { ...media, ...fields }
   return {
@@ -137,7 +137,7 @@ function methodPaths(
 }
 
 function methodOperation(id: string, method: MethodDescriptor, schemas: Record<string, JsonSchema>): object {
-  const args = placed(`${id}.args`, method.args, schemas)
+  const args = placed(`${id}.args`, withNulls(method.args), schemas)
   const result = placed(`${id}.result`, method.result, schemas)
   const form =
     byteNames(method.args).length > 0 ? { 'multipart/form-data': { schema: formSchema(args) } } : {}

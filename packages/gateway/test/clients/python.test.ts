@@ -5,9 +5,10 @@ import { PluginHost } from '@appfactory/host'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { pythonWith } from '../../../sdk/test/python/environment.js'
 import { type Gateway, serveGateway } from '../../src/index.js'
+import { clientPackages } from './packages.js'
 
 const run = promisify(execFile)
-const python = pythonWith('openai[realtime]==3.*', 'langchain-openai==1.*', 'schemathesis==4.32.5')
+const python = pythonWith(...clientPackages)
 const pluginsDir = ['../plugins', '../../../../examples/plugins'].map((folder) =>
   fileURLToPath(new URL(folder, import.meta.url)),
 )

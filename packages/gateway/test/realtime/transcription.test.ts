@@ -250,7 +250,7 @@ describe('bad input', () => {
   it('a frame that is too long closes the socket with 1009', async () => {
     const { port } = await serve(host)
     const client = await new Talker(port).opened()
-    client.send('x'.repeat(1024 * 1024 + 1))
+    client.send('x'.repeat(16 * 1024 * 1024 + 1))
     expect(await client.closed).toMatchObject({ code: 1009 })
     await new Talker(port).opened()
   })
