@@ -87,6 +87,13 @@ export class Directory {
     this.#forgive(Number.POSITIVE_INFINITY)
   }
 
+  /** A link to a run has broken: unless the next beat comes, it is lost. */
+  doubt(run: NodeRun): void {
+    const { beatMs, missedBeats } = this.#options
+    const entry = this.#entries.get(keyOf(run))
+    if (entry) entry.heardAt = Math.min(entry.heardAt, performance.now() - beatMs * (missedBeats - 1))
+  }
+
   close(): void {
     clearInterval(this.#timer)
     this.#entries.clear()

@@ -200,7 +200,10 @@ export class RemotePlaces implements Workers {
   #lose(site: Site, worker: RemoteWorker): void {
     if (site.worker === worker) delete site.worker
     this.#options.onGone(worker)
-    if (this.#isThere(site)) this.#openLater(site)
+    if (this.#isThere(site)) {
+      this.#options.directory.doubt(site.run)
+      this.#openLater(site)
+    }
     this.#options.onChange()
   }
 

@@ -56,6 +56,16 @@ test('a node is lost after three beats that did not come, and joins again with t
   expect(events).toEqual(['a-1 joined', 'a-1 lost', 'a-1 joined'])
 })
 
+test('a node whose link has broken is lost unless its next beat comes', () => {
+  const { directory, names } = directoryOf()
+  for (const node of ['a', 'b']) directory.take(beat(node))
+  vi.advanceTimersByTime(500)
+  for (const node of ['a', 'b']) directory.doubt({ node, boot: `${node}-1` })
+  directory.take(beat('b'))
+  vi.advanceTimersByTime(1000)
+  expect(names()).toEqual(['b'])
+})
+
 test('whatever comes from a node is a sign of life', () => {
   let moves = true
   const { directory, names } = directoryOf(() => moves)

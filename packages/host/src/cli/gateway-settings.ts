@@ -33,8 +33,9 @@ const rows: Readonly<Record<string, SettingRow>> = {
   models: {
     kind: 'map',
     flag: 'model',
-    describe: 'Another name for a model: ALIAS=PLUGIN[/MODEL][?voice=NAME] (repeatable)',
-    takes: 'ALIAS=PLUGIN, ALIAS=PLUGIN/MODEL or ALIAS=PLUGIN?voice=NAME; in a file, an object of these',
+    describe: 'Another name for a model: ALIAS=PLUGIN[/MODEL][?voice=NAME][,PLUGIN…] (repeatable)',
+    takes:
+      'ALIAS=PLUGIN, ALIAS=PLUGIN/MODEL, ALIAS=PLUGIN?voice=NAME or ALIAS=PLUGIN,PLUGIN; in a file, an object of these',
     fits: isEach(isText),
   },
   voices: {

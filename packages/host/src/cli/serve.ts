@@ -140,7 +140,7 @@ async function beginLoading(
   const say = (error: unknown): void => {
     if (!isLogged) complain(streams, describeThrown(error).message)
   }
-  const { catalogue, logs, isClosed } = internalsOf(host)
+  const { catalogue, fallbacks, logs, isClosed } = internalsOf(host)
   readiness.starting()
   const all = settings.autoLoad ? await host.list().catch(failed) : []
   const wanted = new Set([
@@ -156,8 +156,15 @@ async function beginLoading(
     readiness.expect(name, loading)
     return loading.catch(say)
   })
-  const loaded = Promise.all(loads)
-  if (names.length > 0 || (settings.autoLoad && wanted.size === 0)) void loaded.then(tellReady)
+  const fresh = settings.fallbacks.filter(({ name }) => !fallbacks.find(name))
+  const making = fresh.map(({ name, plugins, settings: how }) => {
+    const made = host.fallback(name, plugins, how)
+    readiness.expect(name, made)
+    return made.catch(say)
+  })
+  const begun = [...loads, ...making]
+  const loaded = Promise.all(begun)
+  if (begun.length > 0 || (settings.autoLoad && wanted.size === 0)) void loaded.then(tellReady)
   else await host.discover().catch(() => {})
   readiness.started()
   return { all: loaded }
@@ -167,11 +174,14 @@ async function beginLoading(
     say(error)
   }
 
-  function tellReady(handles: readonly unknown[]): void {
+  async function tellReady(): Promise<void> {
     if (isClosed()) return
-    const loaded = handles.filter((handle) => handle !== undefined).length
-    const words = readyWords(loaded, handles.length - loaded)
-    logs.launcher('INFO', words, { loaded, failed: handles.length - loaded })
+    const failed = (await Promise.all(loads)).filter((handle) => handle === undefined).length
+    const members = fresh.flatMap(({ name }) => fallbacks.find(name)?.members ?? [])
+    const ofFallbacks = members.flatMap(({ plugin, slot }) => (slot ? [plugin] : []))
+    const loaded = new Set([...names, ...ofFallbacks]).size - failed
+    const words = readyWords(loaded, failed)
+    logs.launcher('INFO', words, { loaded, failed })
     if (!isLogged) tell(streams, words)
   }
 }

@@ -120,6 +120,30 @@ test('options of the gateway come from flags and from the file', async () => {
   await expect(resolve({}, { model: ['a=b', 'a=c'] })).rejects.toThrow('--model takes')
 })
 
+test('fallbacks come from the file, as a list of plugins or with options', async () => {
+  const file = {
+    fallbacks: {
+      voice: ['tts_cloud', { plugin: 'tts_flite', voices: { alloy: 'slt' } }],
+      text: { plugins: ['llm_cloud', 'llm_llama'], probeIntervalMs: 'Infinity' },
+    },
+  }
+  const { fallbacks, holdings } = await resolve(file)
+  expect(fallbacks).toMatchObject([
+    { name: 'voice', plugins: [{ plugin: 'tts_cloud' }, { plugin: 'tts_flite', voices: { alloy: 'slt' } }] },
+    { name: 'text', settings: { probeIntervalMs: Number.POSITIVE_INFINITY } },
+  ])
+  expect(held(holdings, 'fallbacks.voice')?.value).toEqual(['tts_cloud', 'tts_flite'])
+  const wrong = [
+    7,
+    ['a'],
+    { voice: [] },
+    { voice: { plugin: 'a' } },
+    { voice: { plugins: ['a'], leaveAfter: 0 } },
+  ]
+  for (const given of wrong)
+    await expect(resolve({ fallbacks: given })).rejects.toThrow(/settings\.json: fallbacks/)
+})
+
 test('levels of plugins come from flags and from the file, in either case', async () => {
   const file = {
     plugins: { one: { logLevel: 'ERROR', config: { key: 'secret' } }, two: { logLevel: 'INFO' } },
