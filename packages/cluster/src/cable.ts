@@ -1,4 +1,4 @@
-import type { Link } from '@appfactory/host/internal'
+import type { Link } from '@appfactory/host'
 import type { Beat } from './beat.js'
 import type { BusChange } from './bus.js'
 

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { PluginHost } from '@appfactory/host'
-import { type Workload, workloadsOf } from '@appfactory/host/internal'
+import { hasPlugin, type Workload, workloadsOf } from '@appfactory/host/internal'
 import { protocolVersions } from '@appfactory/sdk/internal'
 import type { Beat, BeatPlugin } from './beat.js'
 
 /** What a node knows of a plugin as long as it is loaded. */
 interface Life {
   name: string
+  /** Names that it had before swaps. */
+  formerNames: string[]
   version: string
   generation: number
   loadedAt: number
@@ -61,11 +63,23 @@ export class NodeState {
 
   #plugin({ slot, name, version, contract, ...figures }: Workload): BeatPlugin {
     const { status, inFlight, queued, capacity, replicas } = figures
-    const life = this.#lives.get(slot) ?? { name, version: '', generation: 0, loadedAt: Date.now() }
+    const life = this.#lives.get(slot) ?? {
+      name,
+      formerNames: [],
+      version: '',
+      generation: 0,
+      loadedAt: Date.now(),
+    }
     this.#lives.set(slot, life)
     // A process that has crashed is started again with the same.
     if (version !== undefined) life.version = version
+    if (life.name !== name) {
+      life.formerNames = [...life.formerNames, life.name].filter((former) => former !== name)
+      life.name = name
+    }
+    const formerNames = life.formerNames.filter((former) => hasPlugin(this.#host, former))
     return {
+      ...(formerNames.length > 0 ? { formerNames } : {}),
       ...{ name, version: life.version, contract: contract.name, contractVersion: contract.version },
       ...{
         generation: life.generation,

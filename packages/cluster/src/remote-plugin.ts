@@ -3,7 +3,6 @@ import {
   CallRouter,
   overallStatus,
   type RoutedCallOptions,
-  type SlotLimits,
   type WireArgs,
   within,
 } from '@appfactory/host/internal'
@@ -13,11 +12,15 @@ import { RemotePlaces, type RemotePlacesOptions } from './remote-places.js'
 import type { RemoteWorker } from './remote-worker.js'
 
 /** Limits of what waits in front of a plugin, and of its calls. Times in ms; Infinity is never. */
-export interface CallerLimits extends Pick<SlotLimits, 'maxQueuedCalls' | 'maxSessions'> {
+export interface CallerLimits {
   /** Of a call without a timeout of its own, its wait for a node included; for a stream, between two pieces. Default: 60,000. */
   callTimeoutMs: number
   /** How long a node may take to answer a new link, and `get` waits for a node. Default: 5,000. */
   connectTimeoutMs: number
+  /** Calls to one plugin that wait for a node. Default: 10,000. */
+  maxQueuedCalls: number
+  /** Sessions of one plugin that are open at once. Default: 1,000. */
+  maxSessions: number
 }
 
 export interface RemotePluginOptions

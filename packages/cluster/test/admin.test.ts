@@ -41,6 +41,7 @@ test('a swap goes from node to node while calls go on', async () => {
 
 test('a swap stops at the first node that fails, and goes back where that is asked for', async () => {
   const { cluster } = await hosts.join()
+  await linked(cluster, 3)
   await hosts.host('b').load('serial')
   const swap = (rollback: boolean): Promise<unknown> => cluster.swap('speaker', 'serial', { rollback })
   await expect(swap(true)).rejects.toMatchObject({
@@ -53,6 +54,9 @@ test('a swap stops at the first node that fails, and goes back where that is ask
   await expect.poll(loaded).toEqual([['speaker'], ['serial', 'speaker'], ['speaker']])
   await expect(swap(false)).rejects.toMatchObject({ data: { node: 'b', nodes: ['a'] } })
   await expect.poll(loaded).toEqual([['serial'], ['serial', 'speaker'], ['speaker']])
+  // Calls by the old name reach the new plugin, as they do on a host.
+  const pids = await Promise.all(Array.from({ length: 30 }, () => pidOf(cluster)))
+  expect(new Set(pids).size).toBe(3)
   await cluster.swap('serial', 'speaker', { on: ['a'] })
   await hosts.host('b').unload('serial')
   await cluster.close()

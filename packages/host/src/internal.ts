@@ -6,7 +6,6 @@ export { withBase64 } from './base64.js'
 export type { Callee } from './callee.js'
 export { jsonErrorPlace } from './cli/json-error.js'
 export { newNonce, openPeer } from './client/open-peer.js'
-export { isHostError, requestCancelled } from './errors.js'
 export { checkContract, expectedContract, type Given, namesContract } from './expected-contract.js'
 export { createHandle } from './handle.js'
 export { isFromElsewhere, isLocalName, isLoopback, nameOfHost, soleHostOf } from './http/names.js'
@@ -21,14 +20,7 @@ export { type Family, prometheusText, prometheusType } from './metrics/prometheu
 export { Requests } from './metrics/requests.js'
 export { withRests } from './metrics/serve.js'
 export { checkedNumbers, count, type NumberRule, size, time } from './numbers.js'
-export {
-  type RoutedCallOptions,
-  type SlotLimits,
-  slotLimitsOf,
-  slotRules,
-  unknownOptionOf,
-  type WireArgs,
-} from './options.js'
+export { type RoutedCallOptions, unknownOptionOf, type WireArgs } from './options.js'
 export { readWithin } from './process/backpressure.js'
 export { filesInPath } from './process/path.js'
 export { CallRouter } from './slot/call-router.js'
