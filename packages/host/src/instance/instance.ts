@@ -127,11 +127,6 @@ export class PluginInstance {
     return this.#streams
   }
 
-  /** Calls that it takes at once. */
-  get capacity(): number {
-    return Math.min(this.manifest.max_concurrency ?? Number.POSITIVE_INFINITY, this.#limits.maxCallsInFlight)
-  }
-
   /** Whether its process is there, and nobody has asked it to leave. */
   get isRunning(): boolean {
     return this.#connection.isRunning
