@@ -17,7 +17,7 @@ import { Budget } from './window.js'
 /** How a caller reaches a cluster. */
 export interface CableOptions
   extends NatsOptions,
-    Partial<Omit<LinkLimits, 'maxLinksPerCaller' | 'maxCallers'>> {
+    Partial<Omit<LinkLimits, 'maxLinksPerCaller' | 'maxCallersPerNode'>> {
   /** Nodes and callers of one namespace see each other, and nobody else. */
   namespace: string
   /** The name by which nodes know this caller; its permissions are for this name. Default: the one in the file of `creds`,

@@ -95,8 +95,11 @@ export class NodeLinks {
     const { links = 0 } = this.#callers.get(caller) ?? {}
     if (links >= limits.maxLinksPerCaller)
       throw refused(node, `has ${links} links of caller "${caller}", which is the limit (maxLinksPerCaller)`)
-    if (links === 0 && this.#callers.size >= limits.maxCallers)
-      throw refused(node, `serves ${limits.maxCallers} callers, which is the limit (maxCallers)`)
+    if (links === 0 && this.#callers.size >= limits.maxCallersPerNode)
+      throw refused(
+        node,
+        `serves ${limits.maxCallersPerNode} callers, which is the limit (maxCallersPerNode)`,
+      )
     if (this.#links.size - this.#used >= maxUnused) throw refused(node, 'has too many links that nobody uses')
     return this.#windows()
   }

@@ -52,7 +52,7 @@ export interface ClusterNode extends AsyncDisposable {
 
 const nodeRules: Record<keyof LinkLimits | 'retireTimeoutMs' | 'connectTimeoutMs', NumberRule> = {
   maxLinksPerCaller: count,
-  maxCallers: count,
+  maxCallersPerNode: count,
   linkWindowBytes: size,
   connectionWindowBytes: size,
   resumeMs: time,

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { describe } from 'vitest'
@@ -89,8 +89,8 @@ interface Launched {
 }
 
 async function launch(folder: string, file: string, port: number): Promise<Launched> {
-  const args = ['-c', file, '-a', '127.0.0.1', '-p', String(port), '--ports_file_dir', folder]
-  const child = spawn(executable ?? 'nats-server', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const args = ['-c', file, '-a', '127.0.0.1', '-p', String(port)]
+  const child = spawn(executable ?? 'nats-server', args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
   await new Promise<void>((resolve, reject) => {
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -100,13 +100,6 @@ async function launch(folder: string, file: string, port: number): Promise<Launc
     child.once('error', reject)
     child.once('exit', (code) => reject(new Error(`nats-server ended with ${code}: ${log}`)))
   })
-  return { child, port: port > 0 ? port : await portOf(folder, child) }
-}
-
-/** The server writes its ports to a file just before it says that it is ready. */
-async function portOf(folder: string, { pid }: ChildProcess): Promise<number> {
-  const name = (await readdir(folder)).find((each) => each.endsWith(`_${pid}.ports`))
-  if (name === undefined) throw new Error(`nats-server has told no ports in ${folder}`)
-  const { nats } = JSON.parse(await readFile(join(folder, name), 'utf8')) as { nats: string[] }
-  return Number(new URL(String(nats[0])).port)
+  const [, told] = /Listening for client connections on \S+:(\d+)/.exec(log) ?? []
+  return { child, port: Number(told) }
 }

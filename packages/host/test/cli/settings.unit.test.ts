@@ -74,14 +74,17 @@ test('options of a cluster come from flags and from the file', async () => {
   const file = {
     cluster: { nats: 'nats://127.0.0.1:1', namespace: 'voice', creds: 'web.nkey', labels: { gpu: 'a' } },
   }
-  const { cluster } = await resolve(file, { label: ['gpu=b', 'zone=1'], 'node-limit': ['maxCallers=7'] })
+  const { cluster } = await resolve(file, {
+    label: ['gpu=b', 'zone=1'],
+    'node-limit': ['maxCallersPerNode=7'],
+  })
   expect(cluster).toMatchObject({
     nats: ['nats://127.0.0.1:1'],
     namespace: 'voice',
     labels: { gpu: 'b', zone: '1' },
   })
   expect(cluster).toMatchObject({
-    nodeLimits: { maxCallers: '7' },
+    nodeLimits: { maxCallersPerNode: '7' },
     creds: expect.stringMatching(/^\/.*web\.nkey$/),
   })
   await expect(resolve({ cluster: { label: {} } })).rejects.toThrow(/cluster\.label/)
