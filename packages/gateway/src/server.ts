@@ -76,7 +76,7 @@ export async function serveGateway(host: PluginSystem, options: ServeOptions = {
 }
 
 /** Few need it. */
-async function wyomingServer(host: PluginHost, requests: Requests): Promise<WyomingServer> {
+async function wyomingServer(host: PluginSystem, requests: Requests): Promise<WyomingServer> {
   const { WyomingServer } = await import('./wyoming/server.js')
   return new WyomingServer(host, requests.shared)
 }

@@ -5,6 +5,7 @@ import { describeThrown } from '@appfactory/sdk/internal'
 import { type HostOptions, internalsOf, PluginHost } from '../host.js'
 import { Readiness } from '../metrics/readiness.js'
 import { serveStdio } from '../server/stdio.js'
+import { type ListenOptions, serveCallers } from './listen.js'
 import { startMetrics } from './metrics.js'
 import { type CommonOptions, complain, exitCodes, type Streams, tell } from './output.js'
 import { reload } from './reload.js'
@@ -13,8 +14,9 @@ import type { Settings } from './resolve.js'
 /** `appfactory-host`: serves one client on stdin and stdout. */
 export async function serve(
   streams: Streams,
-  options: CommonOptions & { syncMode: boolean },
+  options: CommonOptions & { syncMode: boolean } & Partial<ListenOptions>,
 ): Promise<number> {
+  if (options.listen !== undefined) return serveCallers(streams, { ...options, listen: options.listen })
   await using serving = await startServing(streams, options)
   if (process.stdin.isTTY)
     tell(

@@ -79,9 +79,14 @@ export const serverMethods: Record<string, ServerMethod> = {
   ),
   'plugin/describe': method(
     'Returns a plugin’s manifest, and its methods with the schemas of arguments and results.',
-    z.strictObject({ name: z.string() }),
+    z.strictObject({ name: z.string(), descriptor: z.boolean().optional() }),
     describeResult,
-    ({ name }, { host, call }) => wireDescription(host, name, call.signal),
+    async ({ name, descriptor = false }, { host, internals, call }) => {
+      const { described, contract } = await wireDescription(host, name, call.signal)
+      if (!descriptor) return described
+      const { capabilities } = await internals.catalogue.summary(name)
+      return { ...described, descriptor: contract, capabilities }
+    },
   ),
   'plugin/load': method(
     'Starts a plugin.',

@@ -1,3 +1,4 @@
+import type { ContractDescriptor } from '@appfactory/sdk'
 import { z } from 'zod'
 
 // What the server's methods answer. The Plugin Tester's types are made of these.
@@ -68,6 +69,10 @@ export const describeResult = z.strictObject({
       piece: jsonSchema.nullable(),
     }),
   ),
+  /** Where it is asked for: all that a client in TypeScript makes a handle of. */
+  descriptor: z.custom<ContractDescriptor>().optional(),
+  /** As in `plugin/list`, where the descriptor is asked for. */
+  capabilities: z.array(z.string()).optional(),
 })
 
 export const loadResult = z.strictObject({ success: z.literal(true), plugin: pluginResult })

@@ -1,4 +1,4 @@
-import type { HealthStatus, JsonSchema } from '@appfactory/sdk'
+import type { ContractDescriptor, HealthStatus, JsonSchema } from '@appfactory/sdk'
 import { toSnakeCase, type WireHealthStatus } from '@appfactory/sdk/internal'
 import type { PluginHost } from '../host.js'
 import type { DiscoveredPlugin } from '../plugins/discovery.js'
@@ -71,7 +71,7 @@ export async function wireDescription(
   host: PluginHost,
   name: string,
   signal: AbortSignal,
-): Promise<DescribeResult> {
+): Promise<{ described: DescribeResult; contract: ContractDescriptor }> {
   const { plugin, contract } = await host.describe(name, { signal })
   const methods = contract.methods.map(
     ({ wire, description, kind, required, idempotent, input, args: schema, result, piece }) => ({
@@ -86,11 +86,12 @@ export async function wireDescription(
       piece,
     }),
   )
-  return {
+  const described = {
     manifest: plugin.manifest,
     contract: { name: contract.name, version: contract.version, description: contract.description },
     methods,
   }
+  return { described, contract }
 }
 
 /** The wire name of the argument that may follow piece by piece. */
