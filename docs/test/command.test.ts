@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { clusterSettings } from '../../packages/host/dist/cli/cluster-settings.js'
 import { commands } from '../../packages/host/dist/cli/commands.js'
 import { gatewaySettings } from '../../packages/host/dist/cli/gateway-settings.js'
 import { hostSettings, loadSettings, type Setting } from '../../packages/host/dist/cli/settings.js'
@@ -12,6 +13,8 @@ const { text } = testDocument('docs/command.md', () => {
     expect(tableOf(text, 'Settings').map((row) => row.slice(0, 3))).toEqual(settings.map(rowOf))
     const ofGateway = tableOf(text, 'Settings of the gateway').map((row) => row.slice(0, 3))
     expect(ofGateway).toEqual(gatewaySettings.map(rowOf))
+    const ofClusters = tableOf(text, 'Settings of clusters').map((row) => row.slice(0, 3))
+    expect(ofClusters).toEqual(clusterSettings.map(rowOf))
     const limits = hostSettings.filter(({ isLimit }) => isLimit)
     expect(tableOf(text, 'Limits').map((row) => row.slice(0, 3))).toEqual(limits.map(rowOf))
   })

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Folders of the packages that are published. */
-export const published = ['sdk', 'host', 'gateway', 'ai-sdk', 'create-plugin']
+export const published = ['sdk', 'host', 'gateway', 'ai-sdk', 'cluster', 'create-plugin']
 
 const pnpm = join(dirname(createRequire(import.meta.url).resolve('pnpm')), 'bin/pnpm.cjs')
 

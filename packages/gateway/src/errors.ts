@@ -111,28 +111,53 @@ const openaiMembers: Readonly<Record<string, string>> = {
   audio_b64: 'file',
 }
 
-/** Makes of anything that was thrown what the client is told. What a plugin did not foresee stays in its log. */
-export function failureOf(error: unknown): Failure {
+/** Where members stand in the body of a route, by where they stand in the contract. */
+const places: Readonly<Record<string, readonly (readonly [contract: RegExp, api: string])[]>> = {
+  '/chat/completions': [
+    [/^response_format(?=\.schema)/, 'response_format.json_schema'],
+    [/^(tools\[\d+\])(?=\.)/, '$1.function'],
+  ],
+  '/responses': [
+    [/^response_format/, 'text.format'],
+    [/^max_tokens/, 'max_output_tokens'],
+  ],
+}
+
+/**
+ * Makes of anything that was thrown what the client is told. What a plugin did not foresee stays in its log.
+ *
+ * @param route What the client asked, as the table of routes has it.
+ */
+export function failureOf(error: unknown, route = ''): Failure {
   if (error instanceof RequestError) return error
-  if (isPluginError(error)) return pluginFailure(error, openaiMembers)
+  if (isPluginError(error)) return pluginFailure(error, (path) => openaiPlace(path, route))
   return serverError('The gateway failed to answer. Its log tells more')
 }
 
 /** A call by the names of the wire: what is wrong in it is told by them too. */
 export function wireFailure(error: unknown): unknown {
   if (!isPluginError(error)) return error
-  const failure = pluginFailure(error, {})
+  const failure = pluginFailure(error, (path) => path)
   return failure.status === 400 ? new RequestError(400, failure.message, failure) : error
 }
 
-/** @param members Members of the request by what the contracts call them. */
-function pluginFailure(error: PluginError, members: Readonly<Record<string, string>>): Failure {
+/** Where a member stands in the request, by where it stands in the contract. */
+type PlaceOf = (path: string) => string
+
+function openaiPlace(path: string, route: string): string {
+  for (const [contract, api] of places[route] ?? [])
+    if (contract.test(path)) return path.replace(contract, api)
+  const [head = ''] = path.split(/[.[]/, 1)
+  return `${openaiMembers[head] ?? head}${path.slice(head.length)}`
+}
+
+function pluginFailure(error: PluginError, placeOf: PlaceOf): Failure {
   const { codeName, message, data } = error
   const answer = codeName === undefined ? undefined : answers[codeName]
   if (!answer) return serverError(isForCallers(error) ? message : hiddenMessage(error), codeName)
   const { status, code = null, retryAfter, headers = {} } = answer
   const wait = retryAfter ? { 'retry-after': String(retryAfter(data)) } : {}
-  const { param, text } = status === 400 ? named(message, data, members) : { param: null, text: message }
+  const { param, text } = status === 400 ? named(message, data, placeOf) : { param: null, text: message }
   return { status, type: typeOf(status), message: text, param, code, headers: { ...headers, ...wait } }
 }
 
@@ -160,16 +185,11 @@ function serverError(message: string, code: string | undefined = undefined): Fai
 }
 
 /** The member that is wrong as the client calls it, in the message too. */
-function named(
-  message: string,
-  data: unknown,
-  members: Readonly<Record<string, string>>,
-): { param: string | null; text: string } {
+function named(message: string, data: unknown, placeOf: PlaceOf): { param: string | null; text: string } {
   const issues = memberOf(data, 'issues')
   const path: unknown = Array.isArray(issues) ? memberOf(issues[0], 'path') : undefined
   if (typeof path !== 'string' || path === '') return { param: null, text: message }
-  const [head = ''] = path.split(/[.[]/, 1)
-  const param = `${members[head] ?? head}${path.slice(head.length)}`
+  const param = placeOf(path)
   const reason: unknown = Array.isArray(issues) ? memberOf(issues[0], 'message') : undefined
   return { param, text: typeof reason === 'string' ? `${param}: ${reason}` : message }
 }

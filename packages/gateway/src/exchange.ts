@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isTooLong, jsonObjectOf, readBody, refuseAllButJson } from './body.js'
-import { errorBody, type Failure, gatewayClosing } from './errors.js'
+import { errorBody, type Failure, gatewayClosing, wrongMember } from './errors.js'
 import type { Access, Key } from './keys.js'
 import type { McpRoute } from './mcp/route.js'
 import type { GatewayMetrics } from './metrics.js'
@@ -105,6 +105,14 @@ export class Exchange {
     this.#key = key
     if (key?.access) this.#directory = this.#directory.seenWith(key.access)
     key?.admit(this)
+  }
+
+  /** Heeds the header that forbids another plugin than the first one of a fallback. @throws RequestError 400. */
+  takeFallback(): void {
+    const asked = this.request.headers['x-appfactory-fallback']
+    if (asked === 'false') this.#directory = this.#directory.withoutFallback()
+    else if (asked !== undefined && asked !== 'true')
+      throw wrongMember('x-appfactory-fallback', 'must be true or false')
   }
 
   get query(): URLSearchParams {

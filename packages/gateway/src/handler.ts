@@ -157,6 +157,7 @@ export class Requests {
     const route = found.find((each) => each.method === method)
     exchange.route = route?.path
     if (route?.needsKey !== false) exchange.takeKey(this.#gate.keyOf(request, this.#needsKey(route), keys))
+    exchange.takeFallback()
     if (route) return route
     throw found.length === 0 ? noSuchRoute(request) : wrongMethod(request, found)
   }
@@ -172,7 +173,7 @@ export class Requests {
     const isOver = exchange.response.destroyed
     exchange.cancel(new Error('The request has failed'))
     if (isOver) return
-    const failure = failureOf(error)
+    const failure = failureOf(error, exchange.route)
     if (failure.status === 500) exchange.report(error)
     exchange.sendFailure(failure)
   }

@@ -13,7 +13,9 @@ import {
 } from '@appfactory/sdk'
 import { z } from 'zod'
 import { modelNotFound, RequestError } from './errors.js'
+import { AliasFallbacks } from './fallbacks.js'
 import { type Access, everything, mayUse, mayUseContract } from './keys.js'
+import { type AliasTarget, isPluginName, split } from './names.js'
 import type { Settings } from './options.js'
 
 /** What the name of a model stands for. */
@@ -25,23 +27,6 @@ export interface Target<Contract> {
   model: string | undefined
   /** What speaks where the client asks for no voice of the plugin. Default: its own choice. */
   voice: string | undefined
-}
-
-/** What an alias stands for. */
-export interface AliasTarget {
-  /** `PLUGIN` or `PLUGIN/MODEL` */
-  name: string
-  voice: string | undefined
-}
-
-/** Reads `PLUGIN`, `PLUGIN/MODEL` and `PLUGIN?voice=NAME`; undefined: it is none of these. */
-export function aliasTarget(text: string): AliasTarget | undefined {
-  const [name = '', query] = text.split(/\?(.*)/s, 2)
-  const given = [...new URLSearchParams(query)]
-  const [[key, voice] = []] = given
-  if (name === '' || given.length > 1) return undefined
-  if (query === undefined) return { name, voice: undefined }
-  return key === 'voice' && voice ? { name, voice } : undefined
 }
 
 /** A model as a list shows it. */
@@ -56,10 +41,6 @@ export interface ListedModel {
 export interface PluginDescription extends Omit<PluginSummary, 'contract'> {
   contract: ContractDescriptor
 }
-
-/** Names of plugins, as manifests may have them: nothing else is looked up. */
-const pluginName = /^[a-z][a-z0-9]*([_-][a-z0-9]+)*$/
-const longestName = 214
 
 /** What clients ask for who can't be told another name. The active plugin of the contract answers. */
 const wellKnown: Readonly<Record<string, readonly string[]>> = {
@@ -83,16 +64,24 @@ export class Directory {
   readonly #settings: Settings
   readonly #access: Access
   readonly #views = new Map<Access, Directory>()
+  readonly #fallbacks: AliasFallbacks
+  /** Whether another plugin may answer than the first one of a fallback. */
+  readonly mayFallBack: boolean
+  #firstOnly: Directory | undefined
   #listing: Promise<PluginSummary[]> | undefined
 
-  constructor(host: PluginSystem, settings: Settings, access = everything) {
+  constructor(host: PluginSystem, settings: Settings, view: Partial<View> = {}) {
+    const { access = everything, mayFallBack = true, fallbacks = new AliasFallbacks(host) } = view
     this.host = host
     this.#settings = settings
     this.#access = access
-    this.llm = new Handles(host, settings, LLMContract, access)
-    this.tts = new Handles(host, settings, TTSContract, access)
-    this.stt = new Handles(host, settings, STTContract, access)
-    this.embedding = new Handles(host, settings, EmbeddingContract, access)
+    this.mayFallBack = mayFallBack
+    this.#fallbacks = fallbacks
+    const whole = { access, mayFallBack, fallbacks }
+    this.llm = new Handles(host, settings, LLMContract, whole)
+    this.tts = new Handles(host, settings, TTSContract, whole)
+    this.stt = new Handles(host, settings, STTContract, whole)
+    this.embedding = new Handles(host, settings, EmbeddingContract, whole)
   }
 
   /** Listens to the host, until it is closed. */
@@ -105,14 +94,25 @@ export class Directory {
   seenWith(access: Access): Directory {
     const known = this.#views.get(access)
     if (known) return known
-    const view = new Directory(this.host, this.#settings, access)
+    const view = this.#view({ access })
     this.#views.set(access, view)
     return view
   }
 
+  /** The same, where no other plugin than the first one of a fallback may answer. */
+  withoutFallback(): Directory {
+    this.#firstOnly ??= this.#view({ mayFallBack: false })
+    return this.#firstOnly
+  }
+
+  #view(other: Partial<View>): Directory {
+    const own = { access: this.#access, mayFallBack: this.mayFallBack, fallbacks: this.#fallbacks }
+    return new Directory(this.host, this.#settings, { ...own, ...other })
+  }
+
   /** All names of models: those of loaded plugins, of their models, and the aliases. */
   async list(): Promise<ListedModel[]> {
-    const plugins = await this.#loaded()
+    const plugins = (await this.#loaded()).filter(({ name }) => isPluginName(name))
     const own = await Promise.all(
       plugins.map(async ({ name, contract, author }): Promise<ListedModel[]> => {
         const common = { owner: author ?? 'appfactory', contract: contract ?? 'unknown' }
@@ -122,24 +122,30 @@ export class Directory {
       }),
     )
     const known = own.flat()
-    const aliases = [...this.#settings.aliases].flatMap(([id, { name }]) => {
+    const modelOf = ({ name }: AliasTarget): ListedModel | undefined => {
       const [plugin] = split(name)
-      const model = known.find((each) => each.id === name) ?? known.find((each) => each.id === plugin)
+      return known.find((each) => each.id === name) ?? known.find((each) => each.id === plugin)
+    }
+    const aliases = [...this.#settings.aliases].flatMap(([id, targets]) => {
+      const model = targets.map(modelOf).find((each) => each !== undefined)
       return model ? [{ ...model, id }] : []
     })
     const names = new Set(aliases.map(({ id }) => id))
     const all = [...known.filter(({ id }) => !names.has(id)), ...aliases]
-    return all.filter(({ id, contract }) => mayUse(this.#access, namesOf(id, this.#settings), contract))
+    return all.filter(({ id, contract }) =>
+      mayUseTargets(this.#access, id, targetsOf(id, this.#settings), contract),
+    )
   }
 
   /** The plugins that are loaded, or being started. */
   async plugins(): Promise<PluginSummary[]> {
     const loaded = await this.#loaded()
-    return loaded.filter(({ name, contract }) => mayUse(this.#access, [name], contract))
+    return loaded.filter(({ name, contract }) => isPluginName(name) && mayUse(this.#access, [name], contract))
   }
 
   /** Stops listening to the host. */
   close(): void {
+    this.#fallbacks.close()
     this.host.off('status', this.#forget).off('swap', this.#forget)
   }
 
@@ -193,7 +199,7 @@ export class Directory {
 
   /** The words of what a plugin can do beyond its contract, and its optional methods. */
   async capabilitiesOf(plugin: string): Promise<readonly string[]> {
-    return (await this.plugins()).find(({ name }) => name === plugin)?.capabilities ?? []
+    return (await this.#loaded()).find(({ name }) => name === plugin)?.capabilities ?? []
   }
 
   /** What a plugin is and what it can do. Undefined: no such plugin is loaded. One that is being started is waited for. */
@@ -227,7 +233,15 @@ export class Directory {
     for (const handles of [this.llm, this.tts, this.stt, this.embedding]) handles.forget()
     // Keys may have been replaced: those that are left make theirs again.
     this.#views.clear()
+    this.#firstOnly = undefined
   }
+}
+
+/** What a directory shows. */
+interface View {
+  access: Access
+  mayFallBack: boolean
+  fallbacks: AliasFallbacks
 }
 
 /** The handles of the plugins of one contract, each made once. */
@@ -235,26 +249,25 @@ export class Handles<Contract extends ContractClass> {
   readonly #host: PluginSystem
   readonly #settings: Settings
   readonly #contract: Contract
-  readonly #access: Access
+  readonly #view: View
   readonly #name: string
   readonly #handles = new Map<string, Promise<PluginHandle<InstanceType<Contract>>>>()
   readonly #models = new Map<string, Promise<readonly Model[]>>()
 
-  constructor(host: PluginSystem, settings: Settings, contract: Contract, access: Access) {
+  constructor(host: PluginSystem, settings: Settings, contract: Contract, view: View) {
     this.#host = host
     this.#settings = settings
     this.#contract = contract
-    this.#access = access
+    this.#view = view
     this.#name = contractBindingOf(contract)?.name ?? ''
   }
 
   /** What answers for a model. @throws RequestError 404 where there is none, 400 where it is of another contract. */
   async find(id: string): Promise<Target<InstanceType<Contract>>> {
-    const { name, voice } = this.#named(id)
-    const [plugin, model] = split(name)
-    const isThere = mayUse(this.#access, [id, name, plugin], this.#name)
-    const found = isThere ? await this.#handle(plugin, id) : undefined
-    if (found) return { id, handle: found, model, voice }
+    const targets = this.#named(id)
+    const isThere = mayUseTargets(this.#view.access, id, targets, this.#name)
+    const found = isThere ? await this.#target(id, targets) : undefined
+    if (found) return found
     const { fallbackModel } = this.#settings
     const isFallback = this.#name === 'llm' && fallbackModel !== undefined && fallbackModel !== id
     if (!isFallback) throw modelNotFound(id)
@@ -284,12 +297,35 @@ export class Handles<Contract extends ContractClass> {
     this.#models.clear()
   }
 
+  /** Of several plugins, the first one that works; where that must not be, the first one. */
+  async #target(
+    id: string,
+    targets: readonly AliasTarget[],
+  ): Promise<Target<InstanceType<Contract>> | undefined> {
+    const { mayFallBack, fallbacks } = this.#view
+    const [first, ...others] = targets
+    if (!first) return undefined
+    const [plugin, model] = split(first.name)
+    if (others.length > 0 && mayFallBack) {
+      const handle = await this.#handle(fallbacks.nameOf(id, targets), id)
+      return handle && { id, handle, model: undefined, voice: undefined }
+    }
+    const handle = await this.#handle(mayFallBack ? plugin : await this.#firstOf(plugin), id)
+    return handle && { id, handle, model, voice: first.voice }
+  }
+
+  /** The first plugin of a fallback of the host; of a plugin, itself. */
+  async #firstOf(name: string): Promise<string> {
+    const found = (await this.#host.list()).find((plugin) => plugin.name === name)
+    return found?.fallback?.[0] ?? name
+  }
+
   /** What a name stands for; by itself, for itself. */
-  #named(id: string): AliasTarget {
+  #named(id: string): readonly AliasTarget[] {
     const alias = this.#settings.aliases.get(id)
     if (alias) return alias
     const isWellKnown = !this.#settings.strictModels && wellKnown[this.#name]?.includes(id)
-    return { name: (isWellKnown ? this.active() : undefined) ?? id, voice: undefined }
+    return [{ name: (isWellKnown ? this.active() : undefined) ?? id, voice: undefined }]
   }
 
   async #askModels(plugin: string): Promise<readonly Model[]> {
@@ -301,7 +337,7 @@ export class Handles<Contract extends ContractClass> {
 
   /** Undefined: no such plugin is loaded. */
   async #handle(plugin: string, id: string): Promise<PluginHandle<InstanceType<Contract>> | undefined> {
-    if (!isPluginName(plugin)) return undefined
+    if (!isPluginName(plugin) && !this.#view.fallbacks.has(plugin)) return undefined
     const known = this.#handles.get(plugin)
     const handle = known ?? this.#host.get(this.#contract, plugin)
     if (!known) {
@@ -311,27 +347,32 @@ export class Handles<Contract extends ContractClass> {
     try {
       return await ifLoaded(this.#host, plugin, handle)
     } catch (error) {
-      if (isPluginError(error, 'CONTRACT_MISMATCH')) throw await this.#otherContract(plugin, id)
+      if (isPluginError(error, 'CONTRACT_MISMATCH'))
+        throw await this.#otherContract(plugin, id).catch(() => error)
       throw error
     }
   }
 
   async #otherContract(plugin: string, id: string): Promise<RequestError> {
     const { contract } = await this.#host.get(plugin)
-    if (!mayUseContract(this.#access, contract)) return modelNotFound(id)
+    if (!mayUseContract(this.#view.access, contract)) return modelNotFound(id)
     const message = `The model ${JSON.stringify(id)} is of contract ${contract}, and this needs one of ${this.#name}`
     return new RequestError(400, message, { param: 'model', code: 'model_not_supported' })
   }
 }
 
-/** A model, what it stands for, and their plugin: who may use one of them may use it. */
-function namesOf(id: string, { aliases }: Settings): string[] {
-  const name = aliases.get(id)?.name ?? id
-  return [id, name, split(name)[0]]
+function targetsOf(id: string, { aliases }: Settings): readonly AliasTarget[] {
+  return aliases.get(id) ?? [{ name: id, voice: undefined }]
 }
 
-function isPluginName(name: string): boolean {
-  return name.length <= longestName && pluginName.test(name)
+/** Who may use a model, what it stands for, or its plugin may use it; of several plugins, each must be. */
+function mayUseTargets(
+  access: Access,
+  id: string,
+  targets: readonly AliasTarget[],
+  contract: string | null,
+): boolean {
+  return targets.every(({ name }) => mayUse(access, [id, name, split(name)[0]], contract))
 }
 
 /** The handle of a plugin; undefined where it is not loaded. */
@@ -351,9 +392,4 @@ async function ifLoaded<Handle>(
 
 async function isUnloaded(host: PluginSystem, plugin: string): Promise<boolean> {
   return (await host.health(plugin)).status === PluginStatus.UNLOADED
-}
-
-function split(id: string): [plugin: string, model: string | undefined] {
-  const at = id.indexOf('/')
-  return at < 0 ? [id, undefined] : [id.slice(0, at), id.slice(at + 1)]
 }

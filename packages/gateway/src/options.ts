@@ -1,6 +1,6 @@
 import { checkedNumbers, count, isLoopback, type NumberRule, size, time } from '@appfactory/host/internal'
 import { type GatewayKey, KeyRing } from './keys.js'
-import { type AliasTarget, aliasTarget } from './models.js'
+import { type AliasTarget, aliasTargets } from './names.js'
 import { areTexts, checkOptions, flag, isObject, isText, type Rule, refuseUnknown } from './rules.js'
 
 const keepAlives = ['comment', 'chunk', 'off'] as const
@@ -75,7 +75,7 @@ const limitRules: Record<keyof GatewayLimits, NumberRule> = {
 export interface GatewayOptions {
   /**
    * Further names of models: `PLUGIN` or `PLUGIN/MODEL` by alias. `?voice=NAME` behind it says what speaks where the client asks for
-   * no voice of the plugin. Default: none.
+   * no voice of the plugin. Of several with commas between, the first one that works answers. Default: none.
    *
    * @example { 'gpt-4o-mini': 'llm_llama', 'tts-1': 'tts_flite?voice=slt' }
    */
@@ -154,7 +154,8 @@ export interface ServeOptions extends GatewayOptions {
 
 /** What holds for a gateway. */
 export interface Settings {
-  aliases: ReadonlyMap<string, AliasTarget>
+  /** Of several plugins, the first one that works answers. */
+  aliases: ReadonlyMap<string, readonly AliasTarget[]>
   /** The plugins’ names of voices, by those of clients. */
   voices: ReadonlyMap<string, readonly string[]>
   fallbackModel: string | undefined
@@ -181,7 +182,8 @@ export interface Settings {
 
 const gatewayRules: Record<keyof GatewayOptions, Rule> = {
   models: {
-    takes: 'an object of PLUGIN, PLUGIN/MODEL or PLUGIN?voice=NAME by alias',
+    takes:
+      'an object of PLUGIN, PLUGIN/MODEL or PLUGIN?voice=NAME by alias, or of several of these with commas between',
     fits: (value) => isObject(value) && Object.values(value).every(isTarget),
   },
   voices: {
@@ -262,11 +264,11 @@ export function settingsOf(options: GatewayOptions): Settings {
   }
 }
 
-const isTarget = (value: unknown): boolean => isText(value) && aliasTarget(value) !== undefined
+const isTarget = (value: unknown): boolean => isText(value) && aliasTargets(value) !== undefined
 
-function aliasOf([id, text]: [string, string]): [string, AliasTarget][] {
-  const target = aliasTarget(text)
-  return target ? [[id, target]] : []
+function aliasOf([id, text]: [string, string]): [string, readonly AliasTarget[]][] {
+  const targets = aliasTargets(text)
+  return targets ? [[id, targets]] : []
 }
 
 /** Where a gateway listens, and what holds there. @throws TypeError that names the option. */

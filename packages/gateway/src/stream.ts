@@ -44,7 +44,7 @@ export async function sendStream<Piece>(
     telling.end(send)
   } catch (error) {
     // What it was cancelled for says more than that it was.
-    const failure = failureOf(exchange.signal.aborted ? exchange.signal.reason : error)
+    const failure = failureOf(exchange.signal.aborted ? exchange.signal.reason : error, exchange.route)
     if (failure.status === 500 && !response.destroyed) exchange.report(error)
     if (telling.fail) telling.fail(failure, send)
     else send(JSON.stringify(errorBody(failure)))

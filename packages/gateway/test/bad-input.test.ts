@@ -184,7 +184,48 @@ const members = [
     'logit_bias',
   ],
   ...['metadata', 'user', 'parallel_tool_calls', 'prompt', 'constructor', 'toString'],
+  ...['input', 'instructions', 'text', 'reasoning', 'include', 'truncation', 'previous_response_id', 'store'],
+  ...['max_output_tokens', 'background', 'conversation', 'max_completion_tokens', 'logprobs', 'top_logprobs'],
 ]
+/** Of messages, items, parts, tools, calls and formats. */
+const inner = [
+  ...['type', 'role', 'content', 'name', 'function', 'url', 'id', 'text', 'image_url', 'input_audio', 'data'],
+  ...['tool_calls', 'function_call', 'tool_call_id', 'call_id', 'arguments', 'output', 'summary', 'audio'],
+  ...[
+    'json_schema',
+    'schema',
+    'format',
+    'parameters',
+    'properties',
+    'anyOf',
+    'allowed_tools',
+    'mode',
+    'tools',
+  ],
+]
+const known = [
+  ...[
+    'function',
+    'function_call',
+    'function_call_output',
+    'message',
+    'reasoning',
+    'item_reference',
+    'input_text',
+  ],
+  ...[
+    'json_schema',
+    'json_object',
+    'allowed_tools',
+    'image_url',
+    'input_audio',
+    'user',
+    'assistant',
+    'tool',
+    'auto',
+  ],
+]
+const routes = ['/v1/chat/completions', '/v1/completions', '/v1/responses']
 
 describe('random bodies', () => {
   it.each([1, 2, 3])('of seed %i: an answer of the right form, and the gateway goes on', async (seed) => {
@@ -193,20 +234,25 @@ describe('random bodies', () => {
     const value = (depth: number): unknown => {
       if (depth > 3 || random() < 0.6) return pick(strange)
       if (random() < 0.5) return Array.from({ length: Math.floor(random() * 3) }, () => value(depth + 1))
-      return Object.fromEntries([
-        [pick(['type', 'role', 'content', 'name', 'function', 'url']), value(depth + 1)],
-      ])
+      const count = 1 + Math.floor(random() * 4)
+      return Object.fromEntries(
+        Array.from({ length: count }, () => [pick(inner), random() < 0.3 ? pick(known) : value(depth + 1)]),
+      )
     }
-    const bodies = Array.from({ length: 150 }, () => {
+    const bodies = Array.from({ length: 180 }, () => {
       const changes = Array.from({ length: 1 + Math.floor(random() * 3) }, () => [pick(members), value(0)])
-      const body = { model: 'tool_llm', messages: [user], prompt: 'x', ...Object.fromEntries(changes) }
+      const body = {
+        model: 'tool_llm',
+        messages: [user],
+        prompt: 'x',
+        input: 'x',
+        ...Object.fromEntries(changes),
+      }
       const text = JSON.stringify(body)
       return random() < 0.2 ? text.slice(0, Math.floor(random() * text.length)) : text
     })
     const answers = await Promise.all(
-      bodies.map((body, index) =>
-        post(gateway.port, index % 2 ? '/v1/completions' : '/v1/chat/completions', body),
-      ),
+      bodies.map((body, index) => post(gateway.port, routes[index % 3] ?? '', body)),
     )
     for (const [index, { status, body, headers }] of answers.entries()) {
       expect([200, 400, 404], `${bodies[index]}: ${body}`).toContain(status)
@@ -223,7 +269,7 @@ describe('random bodies', () => {
           },
         })
       else if (headers['content-type'] === 'application/json')
-        expect(JSON.parse(body)).toHaveProperty('choices')
+        expect(JSON.parse(body)).toHaveProperty(index % 3 === 2 ? 'output' : 'choices')
       else expect(body).toMatch(/data: \[DONE\]\n\n$/)
     }
     expect(new Set(answers.map(({ status }) => status)).size).toBeGreaterThan(1)

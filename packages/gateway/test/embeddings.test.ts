@@ -48,7 +48,10 @@ describe('POST /v1/embeddings', () => {
   })
 
   it('counts no tokens where the plugin counts none', async () => {
-    expect(json(await embed('/uncounted'))).toMatchObject({ usage: { prompt_tokens: 0, total_tokens: 0 } })
+    const uncounted = await embed('/uncounted')
+    expect(json(uncounted)).toMatchObject({ usage: { prompt_tokens: 0, total_tokens: 0 } })
+    expect(uncounted.headers['x-appfactory-usage']).toBe('unknown')
+    expect((await embed('counted')).headers['x-appfactory-usage']).toBeUndefined()
   })
 
   it('takes null for what is optional, and ignores who the user is', async () => {

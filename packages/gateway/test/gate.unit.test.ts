@@ -462,6 +462,8 @@ describe('options', () => {
     [{ models: { a: 1 } }, /models takes an object/],
     [{ models: { a: 'tts?voice=' } }, /models takes an object/],
     [{ models: { a: 'tts?speed=2' } }, /models takes an object/],
+    [{ models: { a: 'tts,' } }, /models takes an object/],
+    [{ models: { a: 'tts,llm,tts/other' } }, /models takes an object/],
     [{ voices: { alloy: [1] } }, /voices takes an object/],
     [{ limits: { maxBodyBytes: 0 } }, /limits\.maxBodyBytes takes a whole number above 0, not 0/],
     [{ limits: { maxBody: 1 } }, /limits has no option "maxBody"/],

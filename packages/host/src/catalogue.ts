@@ -116,6 +116,11 @@ export class Catalogue {
     return this.#options.registry.names()
   }
 
+  /** The slots of plugins that have come up. The last one loaded or swapped in comes last. */
+  slotsInLoadOrder(): Slot[] {
+    return this.#options.registry.inLoadOrder()
+  }
+
   /** Loaded plugins that have failed for good, or are in quarantine, each with the reason. */
   failures(): [plugin: string, reason: string][] {
     return this.#options.registry

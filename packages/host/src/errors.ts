@@ -138,7 +138,7 @@ export function answersUnread(bytes: number, limit: number): PluginError {
 export function callForbidden(method: string, allowed: readonly string[]): PluginError {
   return new PluginError(
     'CALL_FORBIDDEN',
-    `This connection may not call ${quoted(method)}. It may call ${allowed.join(', ')} and <contract>/<method>`,
+    `This connection may not call ${quoted(method)}. It may call ${allowed.join(', ')}`,
   )
 }
 

@@ -454,7 +454,7 @@ export class PluginHost extends EventEmitter<HostEvents> implements PluginSystem
     options: FallbackOptions = {},
   ): Promise<PluginHandle> {
     if (this.#closed) throw hostClosed()
-    const fallback = await this.#fallbacks.add(fallbackGivenOf(name, plugins, options))
+    const fallback = await this.#fallbacks.add(fallbackGivenOf({ name, plugins, options }))
     this.#logs.launcher('INFO', 'fallback made', {
       name,
       plugins: fallback.members.map(({ plugin }) => plugin),

@@ -1,5 +1,6 @@
 import type { ContractClass, ContractDescriptor, HealthStatus, Manifest } from '@appfactory/sdk'
 import type { Config } from './config/config.js'
+import type { FallbackPlugin } from './fallback/options.js'
 import type { PluginHandle } from './handle.js'
 import type { HostEvents, HostStatus } from './host.js'
 import type { CallOptions } from './options.js'
@@ -42,6 +43,8 @@ export interface PluginSystem {
   call(plugin: string, method: string, args?: Config, options?: CallOptions): Promise<unknown>
   /** As `call`, for the pieces of a stream method. `break` in the loop cancels it in the plugin. */
   stream(plugin: string, method: string, args?: Config, options?: CallOptions): AsyncIterableIterator<unknown>
+  /** Makes a name that stands for several plugins of one contract, in order. Absent: this system has no such names. */
+  fallback?(name: string, plugins: readonly (string | FallbackPlugin)[]): Promise<PluginHandle>
   /** How one plugin is doing. One that is not loaded is UNLOADED. */
   health(name: string): Promise<HealthStatus>
   /** How all loaded plugins are doing, by name. */

@@ -29,6 +29,11 @@ export class Registry<Slot extends Named> {
     return [...this.#slots.values()]
   }
 
+  /** Those that have come up. The last one loaded or swapped in comes last. */
+  inLoadOrder(): Slot[] {
+    return this.#loadOrder.flatMap((name) => this.#slots.get(name) ?? [])
+  }
+
   /** The slot of a plugin by its name of today. */
   loaded(name: string): Slot | undefined {
     return this.#slots.get(name)

@@ -38,6 +38,10 @@ const longestDefaultContext = 4096
 /** What a call takes besides its name and arguments, in tokens at most. */
 const callTokens = 16
 
+/** What is left for a call, at least, where tools are described, in tokens. */
+const leastRoom = 64
+const untold = 'The context is too small to describe tools in: the model knew nothing but their names'
+
 /** A model in memory. Several answers may be written at the same time, each in a sequence of its own. */
 export class Engine {
   readonly contextSize: number
@@ -105,18 +109,20 @@ export class Engine {
     sampling: Sampling,
     signal?: AbortSignal,
   ): Writing {
-    const wrapper = isForced ? withCall(own) : own
-    const { contextText } = wrapper.generateContextState({
-      chatHistory: history,
-      availableFunctions: functions,
-      documentFunctionParams: true,
-    })
-    const promptTokens = this.#tokenize(contextText).length
+    const lengthOf = (each: ChatWrapper): number => {
+      const options = { chatHistory: history, availableFunctions: functions, documentFunctionParams: true }
+      return this.#tokenize(each.generateContextState(options).contextText).length
+    }
+    const described = isForced ? withCall(own, true) : own
+    // A model that has to call one can do so without knowing more of it.
+    const isTold = !isForced || lengthOf(described) + leastRoom <= this.contextSize
+    const wrapper = isTold ? described : withCall(own, false)
+    const promptTokens = lengthOf(wrapper)
     const room = this.#roomBehind(promptTokens + callTokens)
     yield* this.#inSequence(signal, (sequence, push, stop) =>
       answer(
         sequence,
-        { history, wrapper, functions, isForced, promptTokens },
+        { history, wrapper, functions, isForced, promptTokens, warnings: isTold ? [] : [untold] },
         { ...sampling, room },
         stop,
         push,

@@ -17,7 +17,7 @@ import {
 import { type LlamaGrammar, readGgufFileInfo } from 'node-llama-cpp'
 import { Engine } from './engine.js'
 import { type Dialogue, plainDialogue, templateDialogue } from './prompt.js'
-import { anyObject, grammarSchema, type SchemaBounds } from './schema.js'
+import { anyObject, type GrammarSchema, grammarSchema, type SchemaBounds } from './schema.js'
 import { cannot } from './schema-rules.js'
 import { functionsOf, refuseUnknownTools } from './tools.js'
 import type { Outcome, Prompt, Sampling, Writing } from './writing.js'
@@ -113,8 +113,12 @@ export default class LlamaPlugin extends LLMContract<LlamaConfig> {
     const functions = functionsOf(options, this.#bounds)
     if (functions && !functions.isForced && this.#isPlain) refuseUnknownTools()
     const engine = await this.#ensureEngine()
-    const dialogue = this.#isPlain ? plainDialogue(messages) : templateDialogue(messages, engine.chatWrapper)
+    const dialogue = this.#isPlain
+      ? plainDialogue(messages, functions !== undefined)
+      : templateDialogue(messages, engine.chatWrapper)
     const sampling = samplingOf(options)
+    for (const [name, { params }] of Object.entries(functions?.functions ?? {}))
+      if (params) await grammarOf(engine, params, `tools (${name})`)
     const writing = functions
       ? engine.answer(dialogue, functions, sampling, options.signal)
       : engine.write(promptOf(dialogue, await this.#grammarFor(engine, options)), sampling, options.signal)
@@ -148,12 +152,7 @@ export default class LlamaPlugin extends LLMContract<LlamaConfig> {
     const path = 'response_format.schema'
     const given = responseFormat.type === 'json_schema' ? responseFormat.schema : undefined
     const schema = given ? grammarSchema(given, path, this.#bounds) : anyObject
-    return engine.grammarFor(schema).catch((error: unknown) => {
-      throw cannot(
-        path,
-        `can’t be made a grammar (${error instanceof Error ? error.message : String(error)})`,
-      )
-    })
+    return grammarOf(engine, schema, path)
   }
 
   async *#told(writing: Writing, warnings: readonly string[]): AsyncGenerator<TextChunk, void, undefined> {
@@ -165,9 +164,10 @@ export default class LlamaPlugin extends LLMContract<LlamaConfig> {
 
   /** No text, but all that is known at the end. */
   #lastChunk(
-    { finishReason, promptTokens, completionTokens, calls }: Outcome,
-    warnings: readonly string[],
+    { finishReason, promptTokens, completionTokens, calls, warnings: own }: Outcome,
+    given: readonly string[],
   ): TextChunk {
+    const warnings = [...given, ...own]
     const toolCalls = calls.map(({ name, params }) => ({
       id: `call_${randomUUID()}`,
       name,
@@ -181,7 +181,7 @@ export default class LlamaPlugin extends LLMContract<LlamaConfig> {
       tokensUsed: totalTokens,
       usage: { promptTokens, completionTokens, totalTokens },
       ...(toolCalls.length > 0 ? { toolCalls } : {}),
-      ...(warnings.length > 0 ? { warnings: [...warnings] } : {}),
+      ...(warnings.length > 0 ? { warnings } : {}),
     }
   }
 
@@ -230,6 +230,13 @@ async function checkExists(modelPath: string): Promise<void> {
     const message = `There is no model file ${modelPath}; correct model_path in the configuration`
     throw new PluginError('MODEL_NOT_FOUND', message, { model_path: modelPath }, { cause })
   }
+}
+
+function grammarOf(engine: Engine, schema: GrammarSchema, path: string): Promise<LlamaGrammar> {
+  return engine.grammarFor(schema).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw cannot(path, `can’t be made a grammar (${reason})`)
+  })
 }
 
 function samplingOf({

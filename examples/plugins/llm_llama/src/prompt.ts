@@ -19,7 +19,7 @@ export interface Dialogue {
  * A conversation as tiny.gguf was trained on: `User: …` and `Bot: …`, a line each. It knows what a speech recogniser gives, so
  * what the user says is put in lower case and loses its punctuation.
  */
-export function plainDialogue(messages: readonly ChatMessage[]): Dialogue {
+export function plainDialogue(messages: readonly ChatMessage[], hasTools: boolean): Dialogue {
   if (!messages.some(({ role }) => role === 'user')) {
     throw new PluginError('INVALID_PARAMS', 'messages: nobody says anything; send one of the role "user"')
   }
@@ -29,9 +29,10 @@ export function plainDialogue(messages: readonly ChatMessage[]): Dialogue {
   return {
     history: historyOf(messages),
     wrapper: new PlainWrapper(plainText(messages)),
-    warnings: [...ignored].map(
-      (role) => `Messages of the role ${role} were ignored: the plain format has none`,
-    ),
+    warnings: [
+      ...[...ignored].map((role) => `Messages of the role ${role} were ignored: the plain format has none`),
+      ...(hasTools ? ['The plain format describes no tools: the model knew nothing but their names'] : []),
+    ],
   }
 }
 

@@ -1,11 +1,16 @@
 import { type GenerationOptions, PluginError, type Tool } from '@appfactory/sdk'
-import { type ChatModelFunctions, type ChatWrapper, LlamaText } from 'node-llama-cpp'
-import { grammarSchema, type SchemaBounds } from './schema.js'
+import { type ChatWrapper, LlamaText } from 'node-llama-cpp'
+import { type GrammarSchema, grammarSchema, type SchemaBounds } from './schema.js'
 import { cannot } from './schema-rules.js'
+
+interface Called {
+  description?: string
+  params?: GrammarSchema
+}
 
 /** What a model may call. */
 export interface Functions {
-  functions: ChatModelFunctions
+  functions: Readonly<Record<string, Called>>
   /** Whether it has to call one. */
   isForced: boolean
 }
@@ -37,10 +42,11 @@ export function refuseUnknownTools(): never {
   )
 }
 
-/** Writes a conversation down as another wrapper does, and begins the answer with a call. */
-export function withCall(wrapper: ChatWrapper): ChatWrapper {
+/** Writes a conversation down as another wrapper does, with or without what there is to call, and begins the answer with a call. */
+export function withCall(wrapper: ChatWrapper, describes: boolean): ChatWrapper {
   const calling: ChatWrapper = Object.create(wrapper)
-  calling.generateContextState = (options) => {
+  calling.generateContextState = ({ chatHistory, ...functions }) => {
+    const options = describes ? { chatHistory, ...functions } : { chatHistory }
     const { contextText, stopGenerationTriggers } = wrapper.generateContextState(options)
     return {
       contextText,
@@ -51,11 +57,7 @@ export function withCall(wrapper: ChatWrapper): ChatWrapper {
   return calling
 }
 
-function functionOf(
-  { name, description, parameters }: Tool,
-  path: string,
-  bounds: SchemaBounds,
-): ChatModelFunctions[string] {
+function functionOf({ name, description, parameters }: Tool, path: string, bounds: SchemaBounds): Called {
   if (name === '' || /\s/.test(name)) throw cannot(`${path}.name`, 'must be a word without blanks')
   return {
     ...(description === undefined ? {} : { description }),
@@ -64,7 +66,7 @@ function functionOf(
 }
 
 /** Arguments are an object, whatever else a schema would allow. */
-function paramsOf(parameters: object, path: string, bounds: SchemaBounds): ReturnType<typeof grammarSchema> {
+function paramsOf(parameters: object, path: string, bounds: SchemaBounds): GrammarSchema {
   const { type = 'object' } = { ...parameters } as { type?: unknown }
   if (type !== 'object') throw cannot(`${path}.type`, 'must be "object"')
   return grammarSchema({ ...parameters, type }, path, bounds)

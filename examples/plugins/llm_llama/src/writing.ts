@@ -37,6 +37,7 @@ export interface Outcome {
   promptTokens: number
   completionTokens: number
   calls: readonly { name: string; params: unknown }[]
+  warnings: readonly string[]
 }
 
 export type Writing = AsyncGenerator<Piece | Outcome, void, undefined>
@@ -71,6 +72,7 @@ export async function complete(
       promptTokens: tokens.length + 1,
       completionTokens: sequence.tokenMeter.diff(before).usedOutputTokens,
       calls: [],
+      warnings: [],
     }
   } finally {
     completion.dispose({ disposeSequence: false })
@@ -86,7 +88,8 @@ export async function answer(
     functions,
     isForced,
     promptTokens,
-  }: Omit<Dialogue, 'warnings'> & Functions & { promptTokens: number },
+    warnings,
+  }: Dialogue & Functions & { promptTokens: number },
   sampling: Limited,
   signal: AbortSignal,
   push: Push,
@@ -110,6 +113,7 @@ export async function answer(
       promptTokens: promptTokens + 1,
       completionTokens: sequence.tokenMeter.diff(before).usedOutputTokens,
       calls,
+      warnings,
     }
   } finally {
     chat.dispose({ disposeSequence: false })

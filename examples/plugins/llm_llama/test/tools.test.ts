@@ -103,10 +103,31 @@ describe('tools', () => {
     }
   })
 
-  it('that do not fit into the context are refused', async () => {
-    const description = 'long '.repeat(2000)
-    const call = templated.chat(messages, { tools: [{ name: 'x', description }] })
+  it('that do not fit into the context are refused, or called without a description', async () => {
+    const tool = { ...weather, description: 'long '.repeat(2000) }
+    const call = templated.chat(messages, { tools: [tool] })
     await expect(call).rejects.toMatchObject({ codeName: 'LLM_CONTEXT_TOO_LONG' })
+    const { message, warnings } = await templated.chat(messages, { tools: [tool], toolChoice: 'required' })
+    expect(message.toolCalls).toMatchObject([{ name: 'weather' }])
+    expect(warnings).toEqual([expect.stringContaining('too small')])
+  })
+
+  it('are called no more when the caller has gone', async () => {
+    // Such a string has no end that the tiny model would find.
+    const tool = { name: 'note', parameters: { properties: { text: { type: 'string' } } } }
+    const abort = new AbortController()
+    const options = { tools: [tool], toolChoice: 'required' as const, signal: abort.signal }
+    const calls = [1, 2, 3].map((seed) => templated.chat(messages, { ...options, seed }))
+    setTimeout(() => abort.abort(), 5)
+    for (const { status } of await Promise.allSettled(calls)) expect(status).toBe('rejected')
+    const { finishReason } = await templated.chat(messages, { tools: [now], toolChoice: 'required' })
+    expect(finishReason).toBe('tool_calls')
+  })
+
+  it('that nothing fits are refused', async () => {
+    const parameters = { properties: { a: { $ref: '#/$defs/a' } }, $defs: { a: { $ref: '#/$defs/a' } } }
+    const call = plugin.chat(messages, { tools: [{ name: 'x', parameters }], toolChoice: 'required' })
+    await expect(call).rejects.toMatchObject({ codeName: 'INVALID_PARAMS' })
   })
 
   it('stay in the conversation: what was called, and what came of it', async () => {

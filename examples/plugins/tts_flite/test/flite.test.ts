@@ -131,9 +131,9 @@ describe('text of every kind', () => {
   it('speaks a long text without a single full stop in linear time', async () => {
     // Time that was computed: a busy machine takes longer.
     const started = process.cpuUsage()
-    const speech = await plugin.synthesize('hello world '.repeat(400))
-    expect(speech.durationMs).toBeGreaterThan(120_000)
-    expect(process.cpuUsage(started).user / 1000).toBeLessThan(15_000)
+    const speech = await plugin.synthesize('hello world '.repeat(150))
+    expect(speech.durationMs).toBeGreaterThan(45_000)
+    expect(process.cpuUsage(started).user / 1000).toBeLessThan(6000)
   }, 120_000)
 
   it('cuts between words, and inside a word only where it is very long', () => {

@@ -6,12 +6,14 @@ import type { Directory } from '../models.js'
 import type { Settings } from '../options.js'
 import type { McpEndpoint } from './http.js'
 
+class Endpoints extends Map<Access | undefined, Promise<McpEndpoint>> {}
+
 /** `/mcp` of one gateway. The packages that it needs are loaded at its first request. */
 export class McpRoute {
   readonly #directory: Directory
   readonly #settings: Settings
-  /** One for each set of plugins that keys may use: its sessions are theirs alone. */
-  readonly #endpoints = new Map<Access | undefined, Promise<McpEndpoint>>()
+  /** One for each set of plugins that keys may use: its sessions are theirs alone. With and without fallback. */
+  readonly #endpoints = { true: new Endpoints(), false: new Endpoints() }
 
   constructor(directory: Directory, settings: Settings) {
     this.#directory = directory
@@ -19,25 +21,29 @@ export class McpRoute {
   }
 
   async answer(exchange: Exchange): Promise<void> {
-    const { access } = exchange
-    const endpoint = this.#endpoints.get(access) ?? this.#make(access)
-    this.#endpoints.set(access, endpoint)
+    const { access, directory } = exchange
+    const endpoints = this.#endpoints[`${directory.mayFallBack}`]
+    const endpoint = endpoints.get(access) ?? this.#make(access, directory.mayFallBack)
+    endpoints.set(access, endpoint)
     await (await endpoint).answer(exchange)
   }
 
   /** Ends what is still under way. */
   async close(): Promise<void> {
-    const ended = [...this.#endpoints.values()].map(async (endpoint) => (await endpoint).close())
+    const ended = Object.values(this.#endpoints)
+      .flatMap((each) => [...each.values()])
+      .map(async (endpoint) => (await endpoint).close())
     await Promise.allSettled(ended)
   }
 
-  async #make(access: Access | undefined): Promise<McpEndpoint> {
+  async #make(access: Access | undefined, mayFallBack: boolean): Promise<McpEndpoint> {
     const { McpEndpoint } = await import('./http.js').catch(refuse)
     const directory = this.#directory
     const { mcpRoot: root, onError } = this.#settings
     return new McpEndpoint({
       get directory() {
-        return access ? directory.seenWith(access) : directory
+        const seen = access ? directory.seenWith(access) : directory
+        return mayFallBack ? seen : seen.withoutFallback()
       },
       root,
       onError: (error) => onError(error, 'mcp'),

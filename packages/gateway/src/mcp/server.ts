@@ -43,18 +43,17 @@ export function mcpServer(source: McpSource): Server {
 }
 
 async function callTool(
-  { directory: { host }, root, onError }: McpSource,
+  { directory: { host, mayFallBack: fallback }, root, onError }: McpSource,
   tool: PluginTool,
   given: Readonly<Record<string, unknown>>,
   context: ServerContext,
 ): Promise<CallToolResult> {
   const { plugin, method } = tool
-  const { signal } = context.mcpReq
+  const options = { signal: context.mcpReq.signal, fallback }
   try {
     const args = await withFilesRead(checkedArgs({ ...given }), method.args, root)
-    if (method.kind === 'call')
-      return callResult(tool, await host.call(plugin, method.wire, args, { signal }))
-    return await collect(host.stream(plugin, method.wire, args, { signal }), context)
+    if (method.kind === 'call') return callResult(tool, await host.call(plugin, method.wire, args, options))
+    return await collect(host.stream(plugin, method.wire, args, options), context)
   } catch (error) {
     onError(error)
     return failedResult(error)

@@ -4,6 +4,7 @@ import { wrongMember } from '../errors.js'
 import type { Exchange } from '../exchange.js'
 import { bodyReader } from '../schema.js'
 import { type EmbeddingRequest, embeddingTable } from './embeddings.table.js'
+import { tellUsage } from './generation.js'
 
 const readEmbedding = bodyReader(embeddingTable)
 
@@ -29,6 +30,7 @@ export async function embed(exchange: Exchange): Promise<void> {
     for (const vector of result.embeddings) data.push(embeddingBody(vector, data.length, request))
     addUsage(usage, result)
   }
+  tellUsage(exchange, usage.total_tokens > 0)
   exchange.sendJson({ object: 'list', data, model: request.model, usage })
 }
 

@@ -46,6 +46,9 @@ export type NamedTool = z.infer<typeof namedTool>
 
 export const toolName = z.looseObject({ name: z.string() })
 
+/** A call in the history. Its arguments are what some model wrote, or some client made of that: nothing is wrong with them. */
+const calledFunction = z.looseObject({ name: z.string(), arguments: z.unknown().optional() })
+
 /** The body of `POST /chat/completions`. Messages are checked further in messages.ts. */
 export const chatTable = z.looseObject({
   ...generation,
@@ -60,14 +63,14 @@ export const chatTable = z.looseObject({
           .array(
             z.looseObject({
               id: z.string(),
-              function: z.looseObject({ name: z.string(), arguments: z.string() }),
+              function: calledFunction,
             }),
           )
           .optional(),
         toolCallId: z.string().optional(),
         reasoningContent: z.string().optional(),
         audio: z.looseObject({ id: z.string() }).optional(),
-        functionCall: z.looseObject({ name: z.string(), arguments: z.string() }).optional(),
+        functionCall: calledFunction.optional(),
       }),
     )
     .min(1),

@@ -32,7 +32,8 @@ export async function generationOptions(
   if (most !== undefined) options.maxTokens = most
   if (temperature !== undefined) options.temperature = temperature
   if (topP !== undefined) options.topP = topP
-  if (stop !== undefined) options.stopSequences = [stop].flat()
+  const stops = [stop ?? []].flat().filter((text) => text !== '')
+  if (stops.length > 0) options.stopSequences = stops
   if (seed !== undefined) options.seed = seed
   if (Object.keys(hints).length > 0) options.providerOptions = { openai: hints }
   return options

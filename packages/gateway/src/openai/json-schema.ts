@@ -1,5 +1,6 @@
 import type { ResponseFormat } from '@appfactory/sdk'
 import { wrongMember } from '../errors.js'
+import { isObject } from '../rules.js'
 
 /** The form of an answer that a client asks for, as an option of the contract. @throws RequestError 400. */
 export function formatOption(
@@ -22,18 +23,29 @@ export function checkJsonSchema(schema: object, path: string): void {
   for (const each of [type ?? []].flat())
     if (!types.some((known) => known === each))
       throw wrongMember(`${path}.type`, `must be one of ${types.join(', ')}`)
-  for (const key of ['properties', '$defs'])
+  for (const key of maps)
     for (const [name, inner] of Object.entries(objectIn(schema, key) ?? {}))
       if (isObject(inner)) checkJsonSchema(inner, `${path}.${key}.${name.slice(0, 40)}`)
-  const items = objectIn(schema, 'items')
-  if (items) checkJsonSchema(items, `${path}.items`)
+  for (const key of lists)
+    for (const [index, inner] of arrayIn(schema, key).entries())
+      if (isObject(inner)) checkJsonSchema(inner, `${path}.${key}[${index}]`)
+  for (const key of singles) {
+    const inner = objectIn(schema, key)
+    if (inner) checkJsonSchema(inner, `${path}.${key}`)
+  }
+}
+
+/** Members that hold schemas: by name, in a list, or one. */
+const maps = ['properties', '$defs', 'definitions', 'patternProperties']
+const lists = ['anyOf', 'oneOf', 'allOf', 'prefixItems', 'items']
+const singles = ['items', 'additionalProperties', 'not']
+
+function arrayIn(schema: object, key: string): readonly unknown[] {
+  const value: unknown = Reflect.get(schema, key)
+  return Array.isArray(value) ? value : []
 }
 
 function objectIn(schema: object, key: string): object | undefined {
   const value: unknown = Reflect.get(schema, key)
   return isObject(value) ? value : undefined
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

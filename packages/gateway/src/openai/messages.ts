@@ -1,5 +1,6 @@
 import type { ChatMessage, ToolCall } from '@appfactory/sdk'
 import { RequestError, wrongMember } from '../errors.js'
+import { isObject } from '../rules.js'
 import type { ChatRequest } from './generation.table.js'
 import { contentOf } from './parts.js'
 
@@ -62,16 +63,21 @@ function toolCallsOf({ toolCalls = [], functionCall }: Given): ToolCall[] {
 }
 
 /** A call of a tool that a client tells of. */
-export function callOf(id: string, { name, arguments: text }: { name: string; arguments: string }): ToolCall {
-  return { id, name, arguments: argumentsOf(text) }
+export function callOf(
+  id: string,
+  { name, arguments: given }: { name: string; arguments?: unknown },
+): ToolCall {
+  return { id, name, arguments: argumentsOf(given) }
 }
 
 /** What a model once wrote may be no object: history is not refused for that, and nothing of it is lost. */
-export function argumentsOf(text: string): Record<string, unknown> {
-  if (text.trim() === '') return {}
+export function argumentsOf(given: unknown): Record<string, unknown> {
+  if (given === undefined || given === null) return {}
+  if (typeof given !== 'string') return isObject(given) ? { ...given } : { _raw: JSON.stringify(given) }
+  if (given.trim() === '') return {}
   try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
+    const value: unknown = JSON.parse(given)
+    if (isObject(value)) return { ...value }
   } catch {}
-  return { _raw: text }
+  return { _raw: given }
 }

@@ -25,7 +25,7 @@ export function turnOf(item: GivenItem, path: string, find: FindItem): ChatMessa
     }
     case 'function_call': {
       const name = required(item.name, `${path}.name`)
-      const call = { name, arguments: required(item.arguments, `${path}.arguments`) }
+      const call = { name, arguments: item.arguments }
       return { ...nothing, toolCalls: [callOf(required(item.callId, `${path}.call_id`), call)] }
     }
     case 'function_call_output': {

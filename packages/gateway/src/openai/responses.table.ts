@@ -11,7 +11,7 @@ const item = z.looseObject({
   content: z.union([z.string(), z.array(part)]).optional(),
   callId: z.string().optional(),
   name: z.string().optional(),
-  arguments: z.string().optional(),
+  arguments: z.unknown().optional(),
   output: z.union([z.string(), z.array(part)]).optional(),
   summary: z.array(part).optional(),
 })

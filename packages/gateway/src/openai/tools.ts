@@ -102,5 +102,6 @@ function checked({ tools, path, choice, choicePath }: Asked): ToolOptions {
   if (choice === undefined) return { tools }
   if (typeof choice === 'string') return { tools, toolChoice: choice }
   if ('name' in choice) return { tools, toolChoice: { name: choice.name } }
+  if (chosen.length === 0) throw wrongMember(choicePath, 'must allow at least one of the tools')
   return { tools: tools.filter(({ name }) => chosen.includes(name)), toolChoice: choice.mode }
 }

@@ -27,13 +27,14 @@ export async function describePlugin(exchange: Exchange): Promise<void> {
 /** `POST /plugins/{plugin}/{method}`: calls a method by its wire name. */
 export async function callMethod(exchange: Exchange): Promise<void> {
   const { directory, signal } = exchange
+  const options = { signal, fallback: directory.mayFallBack }
   const plugin = await pluginOf(exchange)
   const method = methodOf(exchange, plugin)
   const form = answerForm(exchange.request.headers.accept, method)
   const args = await readArgs(exchange, method)
   if (form === 'events')
-    return sendPieces(exchange, directory.host.stream(plugin.name, method.wire, args, { signal }))
-  const result = await directory.host.call(plugin.name, method.wire, args, { signal }).catch(rethrow)
+    return sendPieces(exchange, directory.host.stream(plugin.name, method.wire, args, options))
+  const result = await directory.host.call(plugin.name, method.wire, args, options).catch(rethrow)
   if (form === 'json') return exchange.sendJson(result ?? null)
   const { bytes, type } = bytesOf(result)
   exchange.writeHead(200, {

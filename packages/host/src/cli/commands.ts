@@ -1,3 +1,4 @@
+import { clusterSettings, reachSettings } from './cluster-settings.js'
 import { gatewaySettings } from './gateway-settings.js'
 import type { Streams } from './output.js'
 import { hostSettings, loadSettings, type Setting } from './settings.js'
@@ -72,7 +73,7 @@ const serve: Omit<Command, 'name'> = {
     'max-callers': { kind: 'number', default: 1024, describe: 'With --listen: callers at once' },
     json: jsonConfig,
   },
-  settings: [...hostSettings, ...loadSettings],
+  settings: [...hostSettings, ...loadSettings, ...clusterSettings],
   run: async (streams, args) => (await import('./serve.js')).serve(streams, args),
 }
 
@@ -175,6 +176,40 @@ export const commands: readonly Command[] = [
     options: { 'mcp-root': mcpRoot, json: jsonConfig },
     settings: [...hostSettings, ...loadSettings],
     run: async (streams, args) => (await import('./mcp.js')).mcp(streams, args),
+  },
+  {
+    name: 'nodes',
+    description: 'List the nodes of a cluster and their plugins, with @appfactory/cluster',
+    positionals: {},
+    options: { json },
+    settings: reachSettings,
+    run: async (streams, args) => (await import('./nodes.js')).nodes(streams, args),
+  },
+  {
+    name: 'drain',
+    description: 'Let a node of a cluster finish its calls, and end',
+    positionals: { node: { describe: 'Name of the node' } },
+    options: { json },
+    settings: reachSettings,
+    run: async (streams, args) => (await import('./nodes.js')).drain(streams, args),
+  },
+  {
+    name: 'nats-config',
+    description: 'Write the configuration of a NATS server for a cluster, with a secret file for each member',
+    positionals: {},
+    options: {
+      namespace: { kind: 'text', describe: 'Namespace of the cluster' },
+      nodes: { kind: 'list', describe: 'Name of a node, or several with commas (repeatable)' },
+      callers: { kind: 'list', describe: 'Who may call plugins, in the same way (repeatable)' },
+      admins: { kind: 'list', describe: 'Who may also load, swap and unload them (repeatable)' },
+      out: { kind: 'text', default: 'nats', describe: 'Folder to write to' },
+      port: { kind: 'number', default: 4222, describe: 'Port of the server' },
+      host: { kind: 'text', default: '127.0.0.1', describe: 'Its address; any but 127.0.0.1 needs TLS' },
+      'tls-cert': { kind: 'text', describe: 'FILE of its certificate in PEM, as the server finds it' },
+      'tls-key': { kind: 'text', describe: 'FILE of the certificate’s key in PEM' },
+      force: { kind: 'flag', describe: 'Replace files that are there' },
+    },
+    run: async (streams, args) => (await import('./nats-config.js')).natsConfig(streams, args),
   },
   {
     name: 'validate',

@@ -1,8 +1,11 @@
 import { dirname, resolve } from 'node:path'
 import { nameValue, parseJson, quoted, systemCodeOf } from '@appfactory/sdk/internal'
 import { reasonOf } from '../errors.js'
+import type { FallbackGiven } from '../fallback/options.js'
 import { advice, type PluginSettings, wrongPluginSettings } from '../plugin-settings.js'
 import { readSmallFile } from '../small-file.js'
+import { clusterSettings } from './cluster-settings.js'
+import { fallbacksIn } from './file-fallbacks.js'
 import { gatewaySettings } from './gateway-settings.js'
 import { jsonErrorPlace } from './json-error.js'
 import { hostSettings, loadSettings, type Setting } from './settings.js'
@@ -20,13 +23,19 @@ export interface ConfigFile {
   /** By the keys of the settings: `restart.firstDelayMs`. */
   values: ReadonlyMap<string, unknown>
   plugins: Readonly<Record<string, PluginSettings>>
+  fallbacks: readonly FallbackGiven[]
 }
 
-const all = [...hostSettings, ...loadSettings, ...gatewaySettings]
+const all = [...hostSettings, ...loadSettings, ...gatewaySettings, ...clusterSettings]
 const settings = new Map(all.map((setting) => [setting.key, setting]))
 /** Keys whose values are objects of settings. */
-const groups = ['restart', 'gateway'] as const
-const topKeys = [...[...settings.keys()].filter((key) => !key.includes('.')), ...groups, 'plugins']
+const groups = ['restart', 'gateway', 'cluster'] as const
+const topKeys = [
+  ...[...settings.keys()].filter((key) => !key.includes('.')),
+  ...groups,
+  'plugins',
+  'fallbacks',
+]
 
 /**
  * Reads the settings of a file.
@@ -37,22 +46,37 @@ const topKeys = [...[...settings.keys()].filter((key) => !key.includes('.')), ..
 export async function readConfigFile(given: string | undefined): Promise<ConfigFile> {
   const path = resolve(given ?? defaultFile)
   const text = await readText(path, given)
-  if (text === undefined) return { path: undefined, values: new Map(), plugins: {} }
+  if (text === undefined) return { path: undefined, values: new Map(), plugins: {}, fallbacks: [] }
   const file = objectOf(path, parse(path, text))
-  const { restart = {}, gateway = {}, plugins = {}, $schema: _, ...top } = file
+  const { restart = {}, gateway = {}, cluster = {}, plugins = {}, fallbacks = {}, $schema: _, ...top } = file
   refuseUnknown(path, Object.keys(top), topKeys)
-  const nested = [...membersOf(path, 'restart', restart), ...membersOf(path, 'gateway', gateway)]
+  const nested = Object.entries({ restart, gateway, cluster }).flatMap(([group, members]) =>
+    membersOf(path, group, members),
+  )
   const wrong = wrongPluginSettings(plugins)
   if (wrong !== undefined) throw new UsageError(`${path}: ${wrong}`)
   const values = [...Object.entries(top), ...nested].map(
     ([key, value]) => [key, checkedValue(path, key, value)] as const,
   )
   // They were just checked.
-  return { path, values: new Map(values), plugins: plugins as Record<string, PluginSettings> }
+  return {
+    path,
+    values: new Map(values),
+    plugins: plugins as Record<string, PluginSettings>,
+    fallbacks: checkedFallbacks(path, fallbacks),
+  }
+}
+
+function checkedFallbacks(path: string, value: unknown): FallbackGiven[] {
+  try {
+    return fallbacksIn(value)
+  } catch (error) {
+    throw new UsageError(`${path}: ${reasonOf(error)}`)
+  }
 }
 
 /** The settings of a group, by their whole keys. */
-function membersOf(path: string, group: (typeof groups)[number], value: unknown): [string, unknown][] {
+function membersOf(path: string, group: string, value: unknown): [string, unknown][] {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new UsageError(`${path}: ${group} takes an object, not ${nameValue(value)}`)
   const members = Object.entries(value).map(([key, each]): [string, unknown] => [`${group}.${key}`, each])

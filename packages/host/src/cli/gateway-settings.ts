@@ -1,31 +1,16 @@
-import type { Setting } from './settings.js'
+import {
+  areTexts,
+  flag,
+  isEach,
+  isText,
+  list,
+  numbers,
+  type SettingRow,
+  settingsOf,
+  text,
+} from './setting-rows.js'
 
-/** What an option of `serveGateway` is on the command line. The gateway checks values further. */
-type Row = Pick<Setting, 'kind' | 'describe' | 'takes' | 'fits'> &
-  Partial<Pick<Setting, 'flag' | 'default' | 'isPath'>>
-
-const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
-const areTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText)
-const isEach =
-  (fits: (value: unknown) => boolean) =>
-  (value: unknown): boolean =>
-    typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(fits)
-
-const text: Omit<Row, 'describe'> = { kind: 'text', takes: 'a text that is not empty', fits: isText }
-const list: Omit<Row, 'describe'> = {
-  kind: 'list',
-  default: [],
-  takes: 'a text or an array of texts',
-  fits: (value) => isText(value) || areTexts(value),
-}
-const flag: Omit<Row, 'describe'> = {
-  kind: 'flag',
-  default: false,
-  takes: 'true or false',
-  fits: (value) => typeof value === 'boolean',
-}
-
-const rows: Readonly<Record<string, Row>> = {
+const rows: Readonly<Record<string, SettingRow>> = {
   port: {
     kind: 'number',
     default: 8080,
@@ -48,8 +33,9 @@ const rows: Readonly<Record<string, Row>> = {
   models: {
     kind: 'map',
     flag: 'model',
-    describe: 'Another name for a model: ALIAS=PLUGIN[/MODEL][?voice=NAME] (repeatable)',
-    takes: 'ALIAS=PLUGIN, ALIAS=PLUGIN/MODEL or ALIAS=PLUGIN?voice=NAME; in a file, an object of these',
+    describe: 'Another name for a model: ALIAS=PLUGIN[/MODEL][?voice=NAME][,PLUGIN…] (repeatable)',
+    takes:
+      'ALIAS=PLUGIN, ALIAS=PLUGIN/MODEL, ALIAS=PLUGIN?voice=NAME or ALIAS=PLUGIN,PLUGIN; in a file, an object of these',
     fits: isEach(isText),
   },
   voices: {
@@ -108,18 +94,11 @@ const rows: Readonly<Record<string, Row>> = {
     describe: 'Address of those ports; any but 127.0.0.1 needs --allow-open',
   },
   limits: {
-    kind: 'map',
+    ...numbers,
     flag: 'limit',
     describe: 'Limit of the gateway: NAME=NUMBER, such as maxBodyBytes=1000000 (repeatable)',
-    takes: 'NAME=NUMBER; in a file, an object of these',
-    fits: isEach((value) => value !== '' && !Number.isNaN(Number(value))),
   },
 }
 
 /** What only `gateway` takes: keys of `gateway` in the file. */
-export const gatewaySettings: readonly Setting[] = Object.entries(rows).map(([name, row]) => ({
-  key: `gateway.${name}`,
-  flag: name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
-  ...{ default: undefined, isPath: false, isLimit: false },
-  ...row,
-}))
+export const gatewaySettings = settingsOf('gateway', rows)

@@ -1,7 +1,7 @@
 import { describeThrown } from '@appfactory/sdk/internal'
 import type { PluginHost } from '../host.js'
 import { checkFolder } from './gateway-options.js'
-import { importGateway } from './gateway-package.js'
+import { importGateway } from './optional-packages.js'
 import { type CommonOptions, complain, exitCodes, type Streams } from './output.js'
 import { startServing, withStdoutTaken } from './serve.js'
 

@@ -1,5 +1,6 @@
 import yargs, { type Argv, type Options as YargsOptions } from 'yargs'
 import { hostVersion } from '../version.js'
+import { clusterSettings } from './cluster-settings.js'
 import { type Command, commands, type Option, type Options, settingsOptions } from './commands.js'
 import { gatewaySettings } from './gateway-settings.js'
 import type { Streams } from './output.js'
@@ -11,7 +12,7 @@ const single = [
   ...[settingsOptions, ...commands.map(({ options }) => options)].flatMap((options) =>
     Object.entries(options).filter(([, { kind }]) => kind !== 'flag' && kind !== 'list'),
   ),
-  ...[...hostSettings, ...loadSettings, ...gatewaySettings]
+  ...[...hostSettings, ...loadSettings, ...gatewaySettings, ...clusterSettings]
     .filter(({ kind }) => kind === 'text' || kind === 'number')
     .map((setting) => [setting.flag]),
 ].map(([name]) => String(name))

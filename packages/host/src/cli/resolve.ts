@@ -1,4 +1,5 @@
 import { nameValue } from '@appfactory/sdk/internal'
+import type { FallbackGiven } from '../fallback/options.js'
 import type { HostOptions } from '../host.js'
 import { type LogLevel, logLevels } from '../logs/levels.js'
 import type { PluginSettings } from '../plugin-settings.js'
@@ -19,8 +20,12 @@ export interface Settings {
   /** Plugins to load at start-up, each with how many processes it is to have, where that is said. */
   load: ReadonlyMap<string, number | undefined>
   autoLoad: boolean
+  /** To make at start-up. */
+  fallbacks: readonly FallbackGiven[]
   /** Options of the gateway, by their names. */
   gateway: Readonly<Record<string, unknown>>
+  /** How the cluster is reached, and what this node is in it, by the names of the settings. */
+  cluster: Readonly<Record<string, unknown>>
   /** Where metrics and probes are served; without a port, nowhere. */
   metrics: { port: number | undefined; address: string }
   /** The file that was read, if there was one. */
@@ -57,10 +62,16 @@ export async function resolveSettings(
     host: { ...optionsOf(holdings), plugins },
     load: new Map(textsOf(byKey.get('load')).map(loadOf)),
     autoLoad: byKey.get('autoLoad') === true,
+    fallbacks: file.fallbacks,
     gateway: groupOf(holdings, 'gateway'),
+    cluster: groupOf(holdings, 'cluster'),
     metrics: metricsOf(byKey),
     file: file.path,
-    holdings: [...holdings, ...pluginHoldings(file, levels)],
+    holdings: [
+      ...holdings,
+      ...(byKey.has('load') ? fallbackHoldings(file) : []),
+      ...pluginHoldings(file, levels),
+    ],
   }
 }
 
@@ -185,6 +196,16 @@ function pluginHoldings({ path = '', plugins }: ConfigFile, { byPlugin }: GivenL
     held(`plugins.${plugin}.logLevel`, level, '--log-level'),
   )
   return [...ofFile, ...ofFlags]
+}
+
+function fallbackHoldings({ path = '', fallbacks }: ConfigFile): Holding[] {
+  return fallbacks.flatMap(({ name, plugins }) =>
+    held(
+      `fallbacks.${name}`,
+      plugins.map(({ plugin }) => plugin),
+      path,
+    ),
+  )
 }
 
 function held(key: string, value: unknown, origin: string): Holding[] {

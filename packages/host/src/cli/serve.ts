@@ -5,7 +5,7 @@ import { describeThrown } from '@appfactory/sdk/internal'
 import { type HostOptions, internalsOf, PluginHost } from '../host.js'
 import { Readiness } from '../metrics/readiness.js'
 import { serveStdio } from '../server/stdio.js'
-import { type ListenOptions, serveCallers } from './listen.js'
+import type { ListenOptions } from './listen.js'
 import { startMetrics } from './metrics.js'
 import { type CommonOptions, complain, exitCodes, type Streams, tell } from './output.js'
 import { reload } from './reload.js'
@@ -16,7 +16,14 @@ export async function serve(
   streams: Streams,
   options: CommonOptions & { syncMode: boolean } & Partial<ListenOptions>,
 ): Promise<number> {
-  if (options.listen !== undefined) return serveCallers(streams, { ...options, listen: options.listen })
+  if (options.listen !== undefined) {
+    const { serveCallers } = await import('./listen.js')
+    return serveCallers(streams, { ...options, listen: options.listen })
+  }
+  if (options.settings.cluster['node'] !== undefined) {
+    const { serveAsNode } = await import('./node.js')
+    return serveAsNode(streams, options)
+  }
   await using serving = await startServing(streams, options)
   if (process.stdin.isTTY)
     tell(
@@ -36,6 +43,8 @@ interface Serving extends AsyncDisposable {
   host: PluginHost
   /** Starts to load what was asked for. */
   load(): Promise<void>
+  /** Resolves when that has ended, with or without success. */
+  readonly loaded: Promise<void>
 }
 
 /**
@@ -53,7 +62,14 @@ export async function startServing(
   const readiness = new Readiness(host)
   const source = { metrics: () => host.metrics(), obstacles: () => readiness.obstacles() }
   const metrics = await startMetrics(streams, source, settings.metrics)
-  const load = (fresh: Settings): Promise<void> => beginLoading(host, streams, fresh, readiness)
+  let endLoading = (): void => {}
+  const loaded = new Promise<void>((resolve) => {
+    endLoading = resolve
+  })
+  const load = async (fresh: Settings): Promise<void> => {
+    const { all } = await beginLoading(host, streams, fresh, readiness)
+    void all.then(endLoading)
+  }
   // On a terminal, it means that the terminal was closed.
   if (!process.stdin.isTTY)
     streams.stop.takeHangUps(() => void reload(streams, { host, settings, readSettings, readMore, load }))
@@ -61,6 +77,7 @@ export async function startServing(
   return {
     host,
     load: () => load(settings),
+    loaded,
     [Symbol.asyncDispose]: async () => {
       await metrics?.[Symbol.asyncDispose]()
       await host.close()
@@ -123,12 +140,12 @@ async function beginLoading(
   streams: Streams,
   settings: Settings,
   readiness: Readiness,
-): Promise<void> {
+): Promise<{ all: Promise<unknown> }> {
   const isLogged = settings.host.logDir === '-'
   const say = (error: unknown): void => {
     if (!isLogged) complain(streams, describeThrown(error).message)
   }
-  const { catalogue, logs, isClosed } = internalsOf(host)
+  const { catalogue, fallbacks, logs, isClosed } = internalsOf(host)
   readiness.starting()
   const all = settings.autoLoad ? await host.list().catch(failed) : []
   const wanted = new Set([
@@ -144,20 +161,32 @@ async function beginLoading(
     readiness.expect(name, loading)
     return loading.catch(say)
   })
-  if (names.length > 0 || (settings.autoLoad && wanted.size === 0)) void Promise.all(loads).then(tellReady)
+  const fresh = settings.fallbacks.filter(({ name }) => !fallbacks.find(name))
+  const making = fresh.map(({ name, plugins, settings: how }) => {
+    const made = host.fallback(name, plugins, how)
+    readiness.expect(name, made)
+    return made.catch(say)
+  })
+  const begun = [...loads, ...making]
+  const loaded = Promise.all(begun)
+  if (begun.length > 0 || (settings.autoLoad && wanted.size === 0)) void loaded.then(tellReady)
   else await host.discover().catch(() => {})
   readiness.started()
+  return { all: loaded }
 
   function failed(error: unknown): void {
     readiness.failed(error)
     say(error)
   }
 
-  function tellReady(handles: readonly unknown[]): void {
+  async function tellReady(): Promise<void> {
     if (isClosed()) return
-    const loaded = handles.filter((handle) => handle !== undefined).length
-    const words = readyWords(loaded, handles.length - loaded)
-    logs.launcher('INFO', words, { loaded, failed: handles.length - loaded })
+    const failed = (await Promise.all(loads)).filter((handle) => handle === undefined).length
+    const members = fresh.flatMap(({ name }) => fallbacks.find(name)?.members ?? [])
+    const ofFallbacks = members.flatMap(({ plugin, slot }) => (slot ? [plugin] : []))
+    const loaded = new Set([...names, ...ofFallbacks]).size - failed
+    const words = readyWords(loaded, failed)
+    logs.launcher('INFO', words, { loaded, failed })
     if (!isLogged) tell(streams, words)
   }
 }

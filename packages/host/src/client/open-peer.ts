@@ -49,6 +49,7 @@ function createPeer(link: Link, { onNotification, tap, lost = closedByHost() }: 
     },
   })
   const close = (error: PluginError | undefined): void => peer.close(error ?? reason ?? lost)
+  link.watch?.(() => peer.callsAwaited > 0)
   // Closed without an error, what was written before is still read.
   void link.closed.then((error) => {
     const { readableEnded, destroyed } = link.input

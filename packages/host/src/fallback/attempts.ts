@@ -1,6 +1,6 @@
-import { type PluginError, PluginStatus } from '@appfactory/sdk'
+import { isPluginError, type PluginError, PluginStatus } from '@appfactory/sdk'
 import { callTimeout, isHostError, reasonOf } from '../errors.js'
-import type { RoutedCallOptions } from '../options.js'
+import type { RoutedCallOptions, WireArgs } from '../options.js'
 import type { Slot } from '../slot/slot.js'
 import { within } from '../waiting.js'
 import { allFailed, type FailedAttempt, noneLoaded } from './errors.js'
@@ -15,6 +15,7 @@ export interface AttemptsOptions {
   /** In order. */
   members: readonly Member[]
   method: string
+  args: WireArgs
   options: RoutedCallOptions
   /** Of the call, where its caller gives no time. */
   callTimeoutMs: number
@@ -26,6 +27,8 @@ export interface AttemptsOptions {
 export interface Attempt {
   member: Member
   slot: Slot
+  /** As this plugin calls its voices and models. */
+  args: WireArgs
   timeoutMs: number
 }
 
@@ -34,18 +37,25 @@ export class Attempts {
   readonly #given: AttemptsOptions
   #begun = performance.now()
   readonly #totalMs: number
-  #left: readonly Member[]
+  readonly #tried: Member[] = []
   readonly #failed: FailedAttempt[] = []
+  /** The plugin that has not the voice that was asked for, and is asked again without. */
+  #voiceless: Member | undefined
+  /** The plugin that is asked without. */
+  #asked: Member | undefined
 
   constructor(given: AttemptsOptions) {
     this.#given = given
-    this.#left = given.members
     this.#totalMs = given.options.timeoutMs ?? given.callTimeoutMs
   }
 
   /** Whether one would take the call at once. */
   get isUp(): boolean {
-    return this.#left.some((member) => member.isUp)
+    return this.#firstInLine() !== undefined || this.#left.some((member) => member.isUp)
+  }
+
+  get #left(): Member[] {
+    return this.#given.members.filter((member) => !this.#tried.includes(member))
   }
 
   /** Waits until one is up, or none will be. @throws PluginError CALL_TIMEOUT or REQUEST_CANCELLED. */
@@ -61,13 +71,18 @@ export class Attempts {
 
   /** The next attempt. @throws PluginError where there is none. */
   next(): Attempt {
-    const member = this.#left.find(({ isInLine }) => isInLine) ?? this.#lastResort()
+    const again = this.#voiceless
+    const member = again ?? this.#firstInLine() ?? this.#lastResort()
     const slot = member?.slot
     if (!member || !slot) throw this.#end()
-    this.#left = this.#left.filter((each) => each !== member)
+    const { method } = this.#given
+    const args = member.argsOf(method, again ? withoutVoice(this.#given.args) : this.#given.args)
+    this.#voiceless = undefined
+    this.#asked = again
+    this.#tried.push(member)
     const before = this.#failed.at(-1)
     if (before) this.#given.passedOver(before.plugin)
-    return { member, slot, timeoutMs: this.#shareMs() }
+    return { member, slot, args, timeoutMs: this.#shareMs() }
   }
 
   /** Whether another plugin could be tried. */
@@ -81,11 +96,22 @@ export class Attempts {
   }
 
   /** An attempt has failed, and another one can be made. @throws What the caller gets, where none can. */
-  failed(member: Member, error: unknown): void {
+  failed({ member, args }: Attempt, error: unknown): void {
+    if (this.#lacksVoice(member, args, error)) {
+      this.#voiceless = member
+      return
+    }
     if (this.#faultOf(member, error) === 'caller') throw error
     this.#failed.push({ plugin: member.plugin, error })
     if (isHostError(error, 'CALL_TIMEOUT') && this.#leftMs() <= 1) throw this.#late()
     if (!this.hasMore) throw this.#end()
+  }
+
+  /** A voice of the first plugin need not be one of the others: they speak with their own then. */
+  #lacksVoice(member: Member, args: WireArgs, error: unknown): boolean {
+    const isOther = member !== this.#given.members[0]
+    const isAsked = typeof this.#given.args['voice_id'] === 'string' && 'voice_id' in args
+    return isOther && isAsked && isPluginError(error, 'TTS_VOICE_NOT_FOUND') && member !== this.#asked
   }
 
   /** Counts what a plugin has failed with, where no other can be tried. */
@@ -100,6 +126,13 @@ export class Attempts {
     const fault = faultOf(error, settings.callerErrors)
     if (fault === 'engine') member.standing.failed(reasonOf(error))
     return fault
+  }
+
+  /** Without a closure: every call comes here. */
+  #firstInLine(): Member | undefined {
+    for (const member of this.#given.members)
+      if (member.isInLine && !this.#tried.includes(member)) return member
+    return undefined
   }
 
   /** Those that are away or down are asked before the caller hears of a failure. In quarantine they would fail at once. */
@@ -132,7 +165,8 @@ export class Attempts {
   #shareMs(): number {
     const { attemptTimeoutMs } = this.#given.settings
     const left = this.#leftMs()
-    const others = this.#left.filter(({ slot }) => slot !== undefined).length
+    let others = 0
+    for (const member of this.#given.members) if (!this.#tried.includes(member) && member.slot) others += 1
     if (others === 0) return left
     return Math.min(left, attemptTimeoutMs ?? Math.max(1, left / (others + 1)))
   }
@@ -143,6 +177,10 @@ export class Attempts {
   }
 }
 
-export function isCancelled({ signal, cancellation }: RoutedCallOptions): boolean {
+function withoutVoice({ voice_id: _, ...rest }: WireArgs): WireArgs {
+  return rest
+}
+
+function isCancelled({ signal, cancellation }: RoutedCallOptions): boolean {
   return signal?.aborted === true || cancellation?.cancelled !== undefined
 }

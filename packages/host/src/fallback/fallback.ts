@@ -134,14 +134,13 @@ export class Fallback implements Callee {
     if (this.#checked) return this.#checked.then(() => this.call(method, args, options))
     const keeper = this.#keeperOf(method, args)
     return keeper?.slot
-      ? keeper.call(keeper.slot, method, args, options)
+      ? keeper.slot.call(method, keeper.argsOf(method, args), options)
       : this.#callAny(method, args, options)
   }
 
   stream(method: string, args: WireArgs, options: RoutedCallOptions = {}): AsyncIterableIterator<unknown> {
     return new FallbackStream({
-      ...this.#attemptsOptions(method, options),
-      args,
+      ...this.#attemptsOptions(method, args, options),
       checked: this.#checked,
       fitterFor: (plugin) => this.#fitterFor(plugin, args),
       answered: (plugin, piece) => this.#learnRate(plugin, args, piece),
@@ -163,17 +162,18 @@ export class Fallback implements Callee {
 
   /** Tries one plugin after the other. */
   async #callAny(method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
-    const attempts = new Attempts(this.#attemptsOptions(method, options))
+    const attempts = new Attempts(this.#attemptsOptions(method, args, options))
     if (!attempts.isUp) await attempts.untilUp()
     for (;;) {
-      const { member, slot, timeoutMs } = attempts.next()
+      const attempt = attempts.next()
+      const { member, slot, timeoutMs } = attempt
       try {
-        const result = await member.call(slot, method, args, { ...options, timeoutMs })
-        if (attempts.hasMore && isMute(args['text'], result)) throw mute(member.plugin)
+        const result = await slot.call(method, attempt.args, { ...options, timeoutMs })
+        if (isMute(args['text'], result) && attempts.hasMore) throw mute(member.plugin)
         member.standing.answered()
         return this.#withPromisedRate(member.plugin, args, result)
       } catch (error) {
-        attempts.failed(member, error)
+        attempts.failed(attempt, error)
       }
     }
   }
@@ -195,11 +195,11 @@ export class Fallback implements Callee {
     return this.#roles?.get(method)
   }
 
-  #attemptsOptions(method: string, options: RoutedCallOptions): AttemptsOptions {
+  #attemptsOptions(method: string, args: WireArgs, options: RoutedCallOptions): AttemptsOptions {
     const { name, members } = this
     const isBound = options.fallback === false
     return {
-      ...{ name, method, options, settings: this.#settings, callTimeoutMs: this.#host.callTimeoutMs },
+      ...{ name, method, args, options, settings: this.#settings, callTimeoutMs: this.#host.callTimeoutMs },
       members: isBound ? members.slice(0, 1) : members,
       passedOver: (plugin) => this.passedOver.set(plugin, (this.passedOver.get(plugin) ?? 0) + 1),
     }

@@ -1,4 +1,4 @@
-import type { RoutedCallOptions, WireArgs } from '../options.js'
+import type { WireArgs } from '../options.js'
 import type { Slot } from '../slot/slot.js'
 import type { FallbackPlugin } from './options.js'
 import type { Standing } from './standing.js'
@@ -35,38 +35,28 @@ export class Member {
     return !this.standing.isAway && this.isUp
   }
 
-  /** Calls it, where it is loaded. */
-  call(slot: Slot, method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
-    return slot.call(method, this.#argsOf(args), options)
-  }
-
-  stream(
-    slot: Slot,
-    method: string,
-    args: WireArgs,
-    options: RoutedCallOptions,
-  ): AsyncIterableIterator<unknown> {
-    return slot.stream(method, this.#argsOf(args), options)
-  }
-
   /** The arguments as this plugin calls its voices and models. */
-  #argsOf(args: WireArgs): WireArgs {
+  argsOf(method: string, args: WireArgs): WireArgs {
     const { voices, models, defaults } = this.#given
     if (!voices && !models && !defaults) return args
-    const own: WireArgs = { ...defaults, ...withoutNothing(args, defaults) }
+    const own: WireArgs = { ...args, ...this.#defaultsOf(method, args) }
     for (const [argument, key] of Object.entries(named)) {
       const asked = args[argument]
       if (typeof asked === 'string') own[argument] = nameIn(this.#given[key], asked)
     }
     return own
   }
-}
 
-/** An argument that is null counts as absent. */
-function withoutNothing(args: WireArgs, defaults: WireArgs = {}): WireArgs {
-  return Object.fromEntries(
-    Object.entries(args).filter(([name, value]) => value != null || !Object.hasOwn(defaults, name)),
-  )
+  /** The defaults of those arguments that the method has and the caller has not given; null counts as absent. */
+  #defaultsOf(method: string, args: WireArgs): WireArgs {
+    const described = this.slot?.contract?.methods.find(({ wire }) => wire === method)
+    const known = Object(described?.args['properties'])
+    return Object.fromEntries(
+      Object.entries(this.#given.defaults ?? {}).filter(
+        ([name]) => Object.hasOwn(known, name) && (args[name] ?? null) === null,
+      ),
+    )
+  }
 }
 
 function nameIn(names: Readonly<Record<string, string>> = {}, asked: string): string {

@@ -72,14 +72,28 @@ export interface FallbackGiven {
   settings: FallbackSettings
 }
 
-/** What is asked for, checked. @throws TypeError that says what is wrong. */
-export function fallbackGivenOf(
-  name: string,
-  plugins: readonly (string | FallbackPlugin)[],
-  options: FallbackOptions,
-): FallbackGiven {
-  const wrong = wrongFallback(name, plugins, options)
-  if (wrong !== undefined) throw new TypeError(`fallback(): ${wrong}`)
+/** What is asked for, before it is checked. */
+interface Asked {
+  name: unknown
+  plugins: unknown
+  options: unknown
+}
+
+interface Fit {
+  name: string
+  plugins: readonly (string | FallbackPlugin)[]
+  options: FallbackOptions
+}
+
+/**
+ * What is asked for, checked.
+ *
+ * @param where Begins the message of the error.
+ * @throws TypeError that says what is wrong.
+ */
+export function fallbackGivenOf(asked: Asked, where = 'fallback(): '): FallbackGiven {
+  if (!isFit(asked)) throw new TypeError(`${where}${wrongFallback(asked)}`)
+  const { name, plugins, options } = asked
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
   return {
     name,
@@ -88,8 +102,12 @@ export function fallbackGivenOf(
   }
 }
 
+function isFit(asked: object): asked is Fit {
+  return wrongFallback(asked) === undefined
+}
+
 /** What is wrong with a fallback; undefined: nothing is. */
-export function wrongFallback(name: unknown, plugins: unknown, options: unknown): string | undefined {
+export function wrongFallback({ name, plugins, options }: Partial<Asked>): string | undefined {
   if (typeof name !== 'string' || !namePattern.test(name))
     return `a name has letters, digits and . _ : - and at most 214 of them, so ${quoted(String(name))} is none`
   return wrongPlugins(plugins) ?? wrongOptions(options)

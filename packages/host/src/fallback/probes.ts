@@ -27,7 +27,7 @@ export async function probe(member: Member, settings: FallbackSettings): Promise
     if (status !== PluginStatus.READY && status !== PluginStatus.BUSY) return false
     const call = settings.probe ?? shipped[slot.contract?.name ?? '']
     const timeoutMs = settings.attemptTimeoutMs ?? probeMs
-    if (call) await member.call(slot, call.method, call.args ?? {}, { timeoutMs })
+    if (call) await slot.call(call.method, member.argsOf(call.method, call.args ?? {}), { timeoutMs })
     return true
   } catch (error) {
     // An engine that finds fault with the probe is there.

@@ -15,7 +15,7 @@ interface WireSound {
   format: string
   sample_rate: number
   channels: number
-  duration_ms?: number
+  voice_id?: unknown
 }
 
 /** Whether a result or a piece has sound. */
@@ -42,6 +42,7 @@ export class SoundFitter {
   #resamplers: Resampler[] = []
   /** The beginning of a frame that goes on in the next piece. */
   #rest = new Uint8Array()
+  #voice: unknown
 
   /** @param rate In Hz. */
   constructor(rate: number) {
@@ -68,7 +69,9 @@ export class SoundFitter {
     const data = interleaved(this.#resamplers.map((resampler) => resampler.end()))
     if (data.length === 0) return undefined
     const channels = this.#resamplers.length
-    return { audio_b64: new Bytes(data).toJSON(), format: 'pcm_s16le', sample_rate: this.#rate, channels }
+    const spoken = this.#voice === undefined ? {} : { voice_id: this.#voice }
+    const format = { format: 'pcm_s16le', sample_rate: this.#rate, channels }
+    return { audio_b64: new Bytes(data).toJSON(), ...format, ...spoken }
   }
 
   /** A file is whole: it has a beginning and an end of its own. */
@@ -90,6 +93,7 @@ export class SoundFitter {
     if (from !== this.#from || channels !== this.#resamplers.length)
       this.#resamplers = makeResamplers(channels, from, this.#rate)
     this.#from = from
+    this.#voice = value.voice_id
     const all = Buffer.concat([this.#rest, bytesOf(value.audio_b64)])
     const whole = all.length - (all.length % (2 * channels))
     this.#rest = Uint8Array.from(all.subarray(whole))

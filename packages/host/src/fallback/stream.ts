@@ -1,5 +1,5 @@
 import { callTimeout } from '../errors.js'
-import { type RoutedCallOptions, type WireArgs, wrongCallOption } from '../options.js'
+import { type RoutedCallOptions, wrongCallOption } from '../options.js'
 import { within } from '../waiting.js'
 import { type Attempt, Attempts, type AttemptsOptions } from './attempts.js'
 import { mute } from './errors.js'
@@ -7,7 +7,6 @@ import { isSayable, type SoundFitter } from './sound.js'
 import { Tape } from './tape.js'
 
 export interface FallbackStreamOptions extends AttemptsOptions {
-  args: WireArgs
   /** The stream waits for it. */
   checked: Promise<void> | undefined
   /** What changes the rate of that plugin’s sound to what was promised. Undefined: it has that rate. */
@@ -93,9 +92,9 @@ export class FallbackStream implements AsyncIterableIterator<unknown> {
     return new Attempts(this.#given)
   }
 
-  #try({ member, slot, timeoutMs }: Attempt): Promise<Result> {
-    const { method, args, options } = this.#given
-    const pieces = member.stream(slot, method, args, this.#withInput(options))
+  #try({ member, slot, args, timeoutMs }: Attempt): Promise<Result> {
+    const { method, options } = this.#given
+    const pieces = slot.stream(method, args, this.#withInput(options))
     this.#pieces = pieces
     return within(pieces.next(), {
       timeoutMs,
@@ -145,11 +144,11 @@ export class FallbackStream implements AsyncIterableIterator<unknown> {
   }
 
   /** Another plugin can be tried. @throws What the caller gets, where none can. */
-  #failed({ member }: Attempt, error: unknown): void {
+  #failed(attempt: Attempt, error: unknown): void {
     const attempts = this.#attempts
     if (!attempts || this.#tape?.hasFailed) throw error
-    if (this.#tape && !this.#tape.isWhole) throw attempts.judged(member, error)
-    attempts.failed(member, error)
+    if (this.#tape && !this.#tape.isWhole) throw attempts.judged(attempt.member, error)
+    attempts.failed(attempt, error)
   }
 
   #judged({ member }: Attempt, error: unknown): unknown {

@@ -2,20 +2,17 @@ import {
   type ContractDescriptor,
   type HealthStatus,
   isPluginError,
-  type JsonSchema,
   type Manifest,
   type PluginError,
   type SessionRole,
 } from '@appfactory/sdk'
 import {
-  byteStreamWindow,
   type CallParams,
   describeThrown,
   type HandshakeResult,
   inputMarker,
   pluginMethods,
   type RequestOptions,
-  streamWindow,
 } from '@appfactory/sdk/internal'
 import type { Config } from '../config/config.js'
 import {
@@ -36,6 +33,7 @@ import type { OpenConnection, PluginConnection } from './connection.js'
 import { checkHealth } from './handshake.js'
 import { Heartbeat } from './heartbeat.js'
 import { Latencies } from './latencies.js'
+import { MethodFacts } from './method-facts.js'
 import { PieceStream } from './pieces.js'
 
 /** One running plugin, for those who work with it: a test may have one without a process. */
@@ -61,10 +59,7 @@ export class PluginInstance {
   readonly #figures: PluginFigures
   #memoryMb: number | undefined
   readonly #latencies = new Latencies()
-  readonly #sessionRoles = new Map<string, SessionRole>()
-  readonly #idempotent = new Set<string>()
-  /** Pieces of a stream that may be on their way at once, where it is not the usual number. */
-  readonly #windows = new Map<string, number>()
+  readonly #facts: MethodFacts
 
   /**
    * Initializes the plugin behind a connection. Where that fails, the connection is the caller's to end.
@@ -97,11 +92,7 @@ export class PluginInstance {
     this.contract = contract
     this.capabilities = capabilities
     this.config = config
-    for (const { wire, session, idempotent, piece } of contract.methods) {
-      if (piece && carriesBytes(piece)) this.#windows.set(wire, byteStreamWindow)
-      if (session) this.#sessionRoles.set(wire, session)
-      if (idempotent) this.#idempotent.add(wire)
-    }
+    this.#facts = new MethodFacts(contract)
     this.#figures.know(contract.methods.map(({ wire }) => wire))
     this.#heartbeat = this.#startHeartbeat()
   }
@@ -136,6 +127,11 @@ export class PluginInstance {
     return this.#streams
   }
 
+  /** Calls that it takes at once. */
+  get capacity(): number {
+    return Math.min(this.manifest.max_concurrency ?? Number.POSITIVE_INFINITY, this.#limits.maxCallsInFlight)
+  }
+
   /** Whether its process is there, and nobody has asked it to leave. */
   get isRunning(): boolean {
     return this.#connection.isRunning
@@ -163,12 +159,12 @@ export class PluginInstance {
 
   /** What a method, by its wire name, does to a session. */
   sessionRole(method: string): SessionRole | undefined {
-    return this.#sessionRoles.get(method)
+    return this.#facts.sessionRole(method)
   }
 
   /** Whether calling a method twice does no harm, by its contract. */
   isIdempotent(method: string): boolean {
-    return this.#idempotent.has(method)
+    return this.#facts.isIdempotent(method)
   }
 
   /** Calls a method by its wire name, with arguments and result as they are on the wire. */
@@ -233,7 +229,7 @@ export class PluginInstance {
       open: () => {
         const { maxStreams } = this.#limits
         if (this.#streams >= maxStreams) throw this.#refused(method, 'maxStreams', maxStreams)
-        const window = this.#window(method, options)
+        const window = this.#facts.window(method, options.credit)
         const params: CallParams = {
           ...this.#callParams(method, given ?? {}, options),
           stream: { credit: window },
@@ -353,12 +349,6 @@ export class PluginInstance {
     }
   }
 
-  /** Pieces that may be on their way before the reader has taken one. */
-  #window(method: string, { credit }: RoutedCallOptions): number {
-    const most = this.#windows.get(method) ?? streamWindow
-    return credit === undefined ? most : Math.min(most, credit)
-  }
-
   #callParams(method: string, args: WireArgs, { input }: RoutedCallOptions): CallParams {
     return { method, args: input ? { ...args, [input.name]: inputMarker } : args }
   }
@@ -393,9 +383,4 @@ export class PluginInstance {
       await this.#connection.stop()
     }
   }
-}
-
-/** Whether what a schema describes holds bytes. */
-function carriesBytes(schema: JsonSchema): boolean {
-  return JSON.stringify(schema).includes('"contentEncoding":"base64"')
 }

@@ -6,8 +6,12 @@ export interface PieceStreamOptions<Piece> {
   open(): AsyncIterator<unknown> | Promise<AsyncIterator<unknown>>
   /** Makes of each piece what the reader gets. Default: the piece itself. */
   map?(piece: unknown): Piece
+  /** What is to be read in place of a stream that failed before its first piece. Undefined, and by default: nothing is. */
+  again?(error: unknown): AsyncIterator<unknown> | Promise<AsyncIterator<unknown>> | undefined
   /** Called once, when the stream has ended, failed or been left, if it was begun. */
   onEnd?(outcome: Outcome, error?: unknown): void
+  /** Makes of the error that it fails with what the reader gets. Default: the error itself. */
+  word?(error: unknown): unknown
   /** Whether its reader is the application: the stack of an error then begins there. Default: false. */
   isOutermost?: boolean
 }
@@ -52,7 +56,18 @@ export class PieceStream<Piece = unknown> implements AsyncIterableIterator<Piece
     if (open) this.#opening = Promise.resolve(open())
     this.#source = await this.#opening
     if (!this.#source) throw new Error('The stream could not be opened')
-    return this.#source.next()
+    const first = this.#source.next()
+    return open && this.#options.again ? first.catch((error: unknown) => this.#beginAgain(error)) : first
+  }
+
+  #beginAgain(error: unknown): Promise<IteratorResult<unknown>> {
+    const opening = this.#ended ? undefined : this.#options.again?.(error)
+    if (!opening) throw error
+    this.#opening = Promise.resolve(opening)
+    return this.#opening.then((source) => {
+      this.#source = source
+      return source.next().catch((failed: unknown) => this.#beginAgain(failed))
+    })
   }
 
   readonly #give = (result: IteratorResult<unknown>): IteratorResult<Piece> => {
@@ -64,7 +79,9 @@ export class PieceStream<Piece = unknown> implements AsyncIterableIterator<Piece
     return { value: map ? map(result.value) : (result.value as Piece), done: false }
   }
 
-  readonly #fail = (error: unknown): never => {
+  readonly #fail = (thrown: unknown): never => {
+    const { word } = this.#options
+    const error = word ? word(thrown) : thrown
     this.#end(outcomeOf(error), error)
     throw this.#options.isOutermost ? atCaller(error, this.#fail) : error
   }

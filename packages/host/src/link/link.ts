@@ -24,4 +24,11 @@ export interface Link {
    * other end learns why.
    */
   close(error?: PluginError): void
+  /** Once it is broken: lines that the other end has certainly not read, if any is known. They may begin within a line. */
+  readonly undelivered?: readonly Buffer[]
+  /**
+   * Told by who uses it, where it can't notice by itself that the other end has died: while `isWaiting` returns true, it makes sure
+   * that the other end lives.
+   */
+  watch?(isWaiting: () => boolean): void
 }

@@ -38,11 +38,15 @@ export const callParams = z.strictObject({
 
 export type PluginCall = z.infer<typeof callParams>
 
-/** The usual form of `plugin/call`, without options, recognised by hand for speed. Zod checks the others and words their errors. */
+/**
+ * The usual form of `plugin/call`, without options or with a timeout, recognised by hand for speed. Zod checks the others and words
+ * their errors.
+ */
 export function isPlainCall(params: object): params is PluginCall {
-  const { plugin, method, args } = params as Partial<PluginCall>
+  const { plugin, method, args, timeout } = params as Partial<PluginCall>
   if (typeof plugin !== 'string' || typeof method !== 'string') return false
-  const count = Object.keys(params).length
+  const hasTimeout = typeof timeout === 'number' && timeout > 0 && timeout < Number.POSITIVE_INFINITY
+  const count = Object.keys(params).length - (hasTimeout ? 1 : 0)
   if (args === undefined) return count === 2
   return count === 3 && typeof args === 'object' && args !== null && !Array.isArray(args)
 }

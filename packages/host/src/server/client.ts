@@ -58,6 +58,7 @@ export class Client {
       ...{ input: link.input, output: link.output, sequential, maxHeldBytes, onEnd, onGone },
       handle: (call) => this.#handle(call),
     })
+    link.watch?.(() => this.#peer.callsInFlight > 0)
     if (isOnly) this.#forPlugins = roomIn(link.output)
     else {
       const room = this.#createRoom()
@@ -136,7 +137,7 @@ export class Client {
 
   #handle(call: IncomingCall): unknown {
     if (this.#refusal && (!this.#options.isOnly || call.method === 'plugin/load')) throw this.#refusal
-    checkRights(this.#options.rights, call.method)
+    checkRights(this.#options.rights, call)
     this.#room?.check()
     const run = (): unknown => runServerMethod(this.#context(call))
     return countedElsewhere.test(call.method)

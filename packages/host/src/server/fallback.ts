@@ -1,11 +1,6 @@
 import { toCamelCase } from '@appfactory/sdk/internal'
 import { z } from 'zod'
-import {
-  type FallbackGiven,
-  type FallbackOptions,
-  type FallbackPlugin,
-  fallbackGivenOf,
-} from '../fallback/options.js'
+import { type FallbackGiven, fallbackGivenOf } from '../fallback/options.js'
 import { invalidParams } from './calls.js'
 
 const named = z.record(z.string(), z.string()).optional()
@@ -42,14 +37,12 @@ export const fallbackParams = z.strictObject({
 export function fallbackOf(
   method: string,
   name: string,
-  plugins: readonly (string | FallbackPlugin)[],
+  plugins: unknown,
   options: Omit<z.infer<typeof fallbackParams>, 'name' | 'plugins'>,
 ): FallbackGiven {
-  const given: FallbackOptions = Object.fromEntries(
-    Object.entries(options).map(([key, value]) => [toCamelCase(key), value]),
-  )
+  const given = Object.fromEntries(Object.entries(options).map(([key, value]) => [toCamelCase(key), value]))
   try {
-    return fallbackGivenOf(name, plugins, given)
+    return fallbackGivenOf({ name, plugins, options: given }, '')
   } catch (error) {
     throw invalidParams(method, error instanceof Error ? error.message : String(error))
   }

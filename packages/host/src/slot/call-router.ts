@@ -1,6 +1,5 @@
 import type { PluginError } from '@appfactory/sdk'
 import {
-  callTimeout,
   exhausted,
   isHostError,
   noSession,
@@ -9,13 +8,12 @@ import {
   notIdempotent,
   pluginStopping,
 } from '../errors.js'
-import type { Instance } from '../instance/instance.js'
 import { PieceStream } from '../instance/pieces.js'
 import { type RoutedCallOptions, type SlotLimits, type WireArgs, wrongCallOption } from '../options.js'
 import { type CallTrace, callChannel, TracedCall, traceCall } from '../traces.js'
 import { timeLeft, waitUntil, within } from '../waiting.js'
-import type { Places } from './places.js'
 import { type Session, Sessions } from './sessions.js'
+import type { Unbegun, Worker, Workers } from './worker.js'
 
 /** While one is there, new calls wait, except those of sessions. */
 export interface Hold {
@@ -24,28 +22,28 @@ export interface Hold {
   release(): void
 }
 
-/** A call that waits for an instance. */
+/** A call that waits for a worker. */
 interface Waiter {
-  begin(instance: Instance): void
+  begin(worker: Worker): void
   fail(error: PluginError): void
 }
 
-/** Decides which instance a call goes to, and when: calls wait while none has room, and follow their session. */
+/** Decides which worker a call goes to, and when: calls wait while none has room, and follow their session. */
 export class CallRouter {
-  readonly #places: Places
+  readonly #workers: Workers
   readonly #limits: SlotLimits
   readonly #sessions = new Sessions()
   /** In the order in which they came. */
   readonly #waiting = new Set<Waiter>()
   #hold: Hold | undefined
-  readonly #sessionsOf = (instance: Instance): number => this.#sessions.countOf(instance)
+  readonly #sessionsOf = (worker: Worker): number => this.#sessions.countOf(worker)
 
-  constructor(places: Places, limits: SlotLimits) {
-    this.#places = places
+  constructor(workers: Workers, limits: SlotLimits) {
+    this.#workers = workers
     this.#limits = limits
   }
 
-  /** Calls that wait for an instance. */
+  /** Calls that wait for a worker. */
   get queuedCalls(): number {
     return this.#waiting.size
   }
@@ -59,7 +57,7 @@ export class CallRouter {
     return this.#sessions.get(id) !== undefined
   }
 
-  /** Calls a method by its wire name. A call to a plugin that is ready takes no promise more than the instance's own. */
+  /** Calls a method by its wire name. A call to a plugin that is ready takes no promise more than the worker's own. */
   call(method: string, args: WireArgs, options: RoutedCallOptions = {}): Promise<unknown> {
     const wrong = wrongCallOption(options)
     if (wrong) return Promise.reject(wrong)
@@ -69,28 +67,39 @@ export class CallRouter {
 
   #call(method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
     if (options.retry) return this.#callWithRetry(method, args, options)
-    const instance = this.#free()
-    if (instance) return this.#callIn(instance, method, args, options)
-    // Sessions go on while other calls wait for a swap, or for another instance than theirs.
+    const worker = this.#free()
+    if (worker) return this.#callIn(worker, method, args, options)
+    // Sessions go on while other calls wait for a swap, or for another worker than theirs.
     const session = this.#sessionOf(method, args)
     return session
       ? this.#callInSession(session, method, args, options)
       : this.#callLater(method, args, options)
   }
 
-  /** Calls a stream method by its wire name. The instance is chosen when the stream is first read, and stays. */
+  /** Calls a stream method by its wire name. The worker is chosen when the stream is first read, and stays. */
   stream(method: string, args: WireArgs, options: RoutedCallOptions = {}): AsyncIterableIterator<unknown> {
     let traced: TracedCall | undefined
     let isOver = false
     let vacate: (() => void) | undefined
-    const begin = (instance: Instance): AsyncIterator<unknown> => {
+    const tried = this.#workers.unbegun ? new Set<Worker>() : undefined
+    const begin = (worker: Worker): AsyncIterator<unknown> => {
       // One that was left while it waited does nothing.
-      if (!isOver) vacate = this.#places.occupy(instance)
-      return instance.stream(method, args, options)
+      if (!isOver) vacate = this.#workers.occupy(worker)
+      tried?.add(worker)
+      return worker.stream(method, args, options)
     }
     const open = (): AsyncIterator<unknown> | Promise<AsyncIterator<unknown>> => {
-      const instance = this.#free()
-      return instance ? begin(instance) : this.#later(method, options, begin)
+      const worker = this.#free()
+      return worker ? begin(worker) : this.#later(method, options, begin)
+    }
+    const again = (error: unknown): ReturnType<typeof open> | undefined => {
+      const why = this.#mayMove(error, options)
+      if (why === undefined) return undefined
+      vacate?.()
+      vacate = undefined
+      const other = this.#free(tried)
+      if (other) return begin(other)
+      return why === 'unreached' ? this.#later(method, options, begin) : undefined
     }
     return new PieceStream({
       open: () => {
@@ -100,6 +109,7 @@ export class CallRouter {
         traced = new TracedCall(this.#traceOf(method, 'stream'))
         return traced.begin(open)
       },
+      ...(tried ? { again } : {}),
       onEnd: (outcome, error) => {
         isOver = true
         vacate?.()
@@ -122,13 +132,13 @@ export class CallRouter {
   wake(): void {
     if (this.#hold) return
     for (const waiter of this.#waiting) {
-      const instance = this.#places.free(this.#sessionsOf)
-      if (!instance) break
+      const worker = this.#workers.free(this.#sessionsOf)
+      if (!worker) break
       this.#waiting.delete(waiter)
-      waiter.begin(instance)
+      waiter.begin(worker)
     }
     if (this.#waiting.size === 0) return
-    const error = this.#places.whyNone
+    const error = this.#workers.whyNone
     if (!error) return
     for (const waiter of this.#waiting) {
       this.#waiting.delete(waiter)
@@ -142,135 +152,169 @@ export class CallRouter {
   }
 
   /**
-   * Resolves when an instance has no calls in flight, those of its sessions apart.
+   * Resolves when a worker has no calls in flight, those of its sessions apart.
    *
    * @throws PluginError CALL_TIMEOUT after `drainTimeoutMs`; PLUGIN_NOT_READY where the slot is closed meanwhile.
    */
-  async drainCalls(instance: Instance): Promise<void> {
+  async drainCalls(worker: Worker): Promise<void> {
     const { drainTimeoutMs } = this.#limits
-    const inSessions = (): number => this.#sessions.of(instance).reduce((sum, { calls }) => sum + calls, 0)
-    const isDrained = (): boolean => instance.callsInFlight <= inSessions()
-    const isOver = await waitUntil(() => this.#places.isClosed || isDrained(), drainTimeoutMs)
-    if (this.#places.isClosed) throw pluginStopping(this.#places.name)
-    if (!isOver) throw notDrained(this.#places.name, drainTimeoutMs)
+    const inSessions = (): number => this.#sessions.of(worker).reduce((sum, { calls }) => sum + calls, 0)
+    const isDrained = (): boolean => worker.callsInFlight <= inSessions()
+    const isOver = await waitUntil(() => this.#workers.isClosed || isDrained(), drainTimeoutMs)
+    if (this.#workers.isClosed) throw pluginStopping(this.#workers.name)
+    if (!isOver) throw notDrained(this.#workers.name, drainTimeoutMs)
   }
 
-  /** Whether an instance has neither calls nor streams nor sessions. */
-  isIdle(instance: Instance): boolean {
-    return !instance.isBusy && this.#sessions.of(instance).length === 0
+  /** Whether a worker has neither calls nor streams nor sessions. */
+  isIdle(worker: Worker): boolean {
+    return !worker.isBusy && this.#sessions.of(worker).length === 0
   }
 
-  /** An instance is gone, and its sessions with it. */
-  forget(instance: Instance): void {
-    this.#sessions.drop(instance)
+  /** A worker is gone, and its sessions with it. */
+  forget(worker: Worker): void {
+    this.#sessions.drop(worker)
   }
 
   #traceOf(method: string, kind: CallTrace['kind']): CallTrace {
-    const { name, contract } = this.#places
+    const { name, contract } = this.#workers
     return { plugin: name, method, contract: contract?.name, kind }
   }
 
-  /** The instance that takes a call at once. Whoever waits already comes first. */
-  #free(): Instance | undefined {
-    return this.#hold || this.#waiting.size > 0 ? undefined : this.#places.free(this.#sessionsOf)
+  /** The worker that takes a call at once. Whoever waits already comes first. */
+  #free(tried?: ReadonlySet<Worker>): Worker | undefined {
+    return this.#hold || this.#waiting.size > 0 ? undefined : this.#workers.free(this.#sessionsOf, tried)
   }
 
-  /** The session that a call belongs to, whichever instance serves. Undefined: none that is known, or nothing takes calls any more. */
+  /** The session that a call belongs to, whichever worker serves. Undefined: none that is known, or nothing takes calls any more. */
   #sessionOf(method: string, args: WireArgs): Session | undefined {
-    const session = this.#places.isClosed ? undefined : this.#sessions.get(args['session_id'])
-    return session?.instance.sessionRole(method) ? session : undefined
+    const session = this.#workers.isClosed ? undefined : this.#sessions.get(args['session_id'])
+    return session?.worker.sessionRole(method) ? session : undefined
   }
 
   #callLater(method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
-    return this.#later(method, options, (instance, left) =>
-      this.#callIn(instance, method, args, left === undefined ? options : { ...options, timeoutMs: left }),
+    return this.#later(method, options, (worker, left) =>
+      this.#callIn(worker, method, args, left === undefined ? options : { ...options, timeoutMs: left }),
     )
   }
 
-  /** Calls on an instance that has room for it. */
-  #callIn(instance: Instance, method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
-    const vacate = this.#places.occupy(instance)
-    const answer = this.#callOn(instance, method, args, options)
-    return vacate ? answer.finally(vacate) : answer
+  /** Calls on a worker that has room for it. */
+  #callIn(
+    worker: Worker,
+    method: string,
+    args: WireArgs,
+    options: RoutedCallOptions,
+    tried?: Set<Worker>,
+  ): Promise<unknown> {
+    const vacate = this.#workers.occupy(worker)
+    const answer = this.#callOn(worker, method, args, options)
+    const answered = vacate ? answer.finally(vacate) : answer
+    if (!this.#workers.unbegun) return answered
+    const begun = performance.now()
+    return answered.catch((error: unknown) => {
+      const { timeoutMs } = options
+      const left = timeoutMs === undefined ? options : { ...options, timeoutMs: timeLeft(timeoutMs, begun) }
+      return this.#callElsewhere(error, (tried ?? new Set()).add(worker), method, args, left)
+    })
   }
 
-  #callOn(instance: Instance, method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
-    const role = instance.sessionRole(method)
-    if (role === undefined) return instance.call(method, args, options)
-    if (role === 'open') return this.#openSession(instance, method, args, options)
+  /** A call that a worker surely did nothing for goes to another one. */
+  #callElsewhere(
+    error: unknown,
+    tried: Set<Worker>,
+    method: string,
+    args: WireArgs,
+    options: RoutedCallOptions,
+  ): Promise<unknown> {
+    const why = this.#mayMove(error, options)
+    if (why === undefined || this.#sessionOf(method, args)) throw error
+    const other = this.#free(tried)
+    if (other) return this.#callIn(other, method, args, options, tried)
+    if (why === 'refused') throw error
+    return this.#callLater(method, args, options)
+  }
+
+  /** Why a call that failed may go to another worker. Undefined: it may not. What it has sent piece by piece is not there any more. */
+  #mayMove(error: unknown, { input }: RoutedCallOptions): Unbegun {
+    return this.#workers.isClosed || input ? undefined : this.#workers.unbegun?.(error)
+  }
+
+  #callOn(worker: Worker, method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
+    const role = worker.sessionRole(method)
+    if (role === undefined) return worker.call(method, args, options)
+    if (role === 'open') return this.#openSession(worker, method, args, options)
     const session = this.#sessions.get(args['session_id'])
     if (session) return this.#callInSession(session, method, args, options)
     // An unknown id is for the plugin to judge, unless it would match one of the plugin's own ids.
-    const isTaken = this.#sessions.of(instance).some(({ id }) => id === args['session_id'])
+    const isTaken = this.#sessions.of(worker).some(({ id }) => id === args['session_id'])
     return isTaken
-      ? Promise.reject(this.#refused(method, noSession(this.#places.name, String(args['session_id']))))
-      : instance.call(method, args, options)
+      ? Promise.reject(this.#refused(method, noSession(this.#workers.name, String(args['session_id']))))
+      : worker.call(method, args, options)
   }
 
   /** Calls again, within the call's own time, where the plugin crashed under a call that may be made twice. */
   async #callWithRetry(method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
     const begun = performance.now()
     const { retry = 0, timeoutMs, ...others } = options
-    const instance = this.#places.serving ?? (await this.#later(method, options, (served) => served))
-    const isOfSession = instance.sessionRole(method) !== undefined
-    if (isOfSession || !instance.isIdempotent(method)) throw notIdempotent(this.#places.name, method)
+    const worker = this.#workers.serving ?? (await this.#later(method, options, (served) => served))
+    const isOfSession = worker.sessionRole(method) !== undefined
+    if (isOfSession || !worker.isIdempotent(method)) throw notIdempotent(this.#workers.name, method)
     for (let left = retry; ; left--) {
       const rest = timeoutMs === undefined ? {} : { timeoutMs: timeLeft(timeoutMs, begun) }
       try {
         return await this.#call(method, args, { ...others, ...rest })
       } catch (error) {
-        const isOver = left <= 0 || this.#places.isClosed
+        const isOver = left <= 0 || this.#workers.isClosed
         if (isOver || !isHostError(error, 'PLUGIN_CRASHED')) throw error
       }
     }
   }
 
   async #openSession(
-    instance: Instance,
+    worker: Worker,
     method: string,
     args: WireArgs,
     options: RoutedCallOptions,
   ): Promise<unknown> {
-    const { name } = this.#places
+    const { name } = this.#workers
     const { maxSessions } = this.#limits
     if (this.#sessions.size >= maxSessions)
       throw this.#refused(method, exhausted(name, 'maxSessions', maxSessions))
-    const answer = instance.call(method, args, options)
+    const answer = worker.call(method, args, options)
     const id = await this.#sessions.open(
-      instance,
+      worker,
       answer.then((result) => sessionIdOf(name, method, result)),
     )
     // No copy: the result is known to hold bytes, if it does.
     return Object.assign(Object(await answer), { session_id: id })
   }
 
-  /** A session stays with the instance that began it, and is over with the call that ends it, whatever comes of that. */
+  /** A session stays with the worker that began it, and is over with the call that ends it, whatever comes of that. */
   async #callInSession(
     session: Session,
     method: string,
     args: WireArgs,
     options: RoutedCallOptions,
   ): Promise<unknown> {
-    const { instance, id } = session
+    const { worker, id } = session
     session.calls += 1
     try {
-      return await instance.call(method, { ...args, session_id: id }, options)
+      return await worker.call(method, { ...args, session_id: id }, options)
     } finally {
       session.calls -= 1
-      if (instance.sessionRole(method) === 'close') this.#sessions.close(String(args['session_id']))
+      if (worker.sessionRole(method) === 'close') this.#sessions.close(String(args['session_id']))
     }
   }
 
   /**
-   * Does `begin` once an instance has room, within the call's own time: `left` of that, in ms. It is done at once then, so that
+   * Does `begin` once a worker has room, within the call's own time: `left` of that, in ms. It is done at once then, so that
    * nothing else takes the room.
    */
   async #later<T>(
     method: string,
     options: RoutedCallOptions,
-    begin: (instance: Instance, left: number | undefined) => T | Promise<T>,
+    begin: (worker: Worker, left: number | undefined) => T | Promise<T>,
   ): Promise<T> {
-    const { name } = this.#places
+    const { name } = this.#workers
     const { timeoutMs } = options
     const { maxQueuedCalls } = this.#limits
     if (this.#waiting.size >= maxQueuedCalls)
@@ -279,9 +323,9 @@ export class CallRouter {
     const waiter: Waiter = { begin: () => {}, fail: () => {} }
     const begun = new Promise<{ work: T | Promise<T> }>((resolve, reject) => {
       waiter.fail = reject
-      waiter.begin = (instance) => {
+      waiter.begin = (worker) => {
         try {
-          const work = begin(instance, timeoutMs === undefined ? undefined : timeLeft(timeoutMs, before))
+          const work = begin(worker, timeoutMs === undefined ? undefined : timeLeft(timeoutMs, before))
           // Whoever cancels in this moment hears of that, and not of the call.
           if (work instanceof Promise) work.catch(() => {})
           resolve({ work })
@@ -295,7 +339,7 @@ export class CallRouter {
     this.wake()
     const { work } = await within(begun, {
       ...options,
-      late: () => callTimeout(name, 'a call', timeoutMs ?? 0),
+      late: () => this.#workers.late(timeoutMs ?? 0),
     })
       .catch((error: unknown) => {
         throw this.#refused(method, error)
@@ -306,7 +350,7 @@ export class CallRouter {
 
   /** Counts a call for which no plugin is asked; returns its error. */
   #refused<E>(method: string, error: E): E {
-    this.#places.source.figures.refuse(method, error)
+    this.#workers.countRefused(method, error)
     return error
   }
 }

@@ -1,8 +1,9 @@
 import { type ContractDescriptor, type PluginError, PluginStatus } from '@appfactory/sdk'
-import { pluginStopping, replicasKeepState } from '../errors.js'
+import { callTimeout, pluginStopping, replicasKeepState } from '../errors.js'
 import type { Instance } from '../instance/instance.js'
 import type { Source } from '../instance/source.js'
 import { Supervisor, type SupervisorEvents, type SupervisorOptions } from './supervisor.js'
+import type { Workers } from './worker.js'
 
 /** What happens in a slot. `place`: in which of several places; undefined: it is about all of them, or there is only one. */
 export interface PlacesEvents {
@@ -35,7 +36,7 @@ export function overallStatus(statuses: readonly PluginStatus[]): PluginStatus {
 }
 
 /** The processes of one plugin, each supervised by itself. Most plugins have one; all are of the same source. */
-export class Places {
+export class Places implements Workers {
   readonly #options: PlacesOptions
   #supervisors: readonly Supervisor[]
   /** The status of all that was reported last. */
@@ -184,6 +185,14 @@ export class Places {
       this.#taken.set(instance, (this.#taken.get(instance) ?? 1) - 1)
       this.#options.events.changed()
     }
+  }
+
+  countRefused(method: string, error: unknown): void {
+    this.source.figures.refuse(method, error)
+  }
+
+  late(timeoutMs: number): PluginError {
+    return callTimeout(this.name, 'a call', timeoutMs)
   }
 
   /**

@@ -1,23 +1,23 @@
 import { randomUUID } from 'node:crypto'
 import { pluginStopping } from '../errors.js'
-import type { Instance } from '../instance/instance.js'
+import type { Worker } from './worker.js'
 
 export interface Session {
-  instance: Instance
-  /** The id that the instance gave it. */
+  worker: Worker
+  /** The id that the worker gave it. */
   id: string
   /** Calls of it in flight. */
   calls: number
 }
 
 /**
- * The sessions that clients have open, each with the instance that began it. Clients know them by ids of the host's own:
- * two instances may give the same one, and a session that is over must never be taken for one that came after it.
+ * The sessions that clients have open, each with the worker that began it. Clients know them by ids of the host's own:
+ * two workers may give the same one, and a session that is over must never be taken for one that came after it.
  */
 export class Sessions {
   readonly #sessions = new Map<string, Session>()
-  /** How many each instance has. */
-  readonly #counts = new Map<Instance, number>()
+  /** How many each worker has. */
+  readonly #counts = new Map<Worker, number>()
   #opening = 0
 
   /** Those that are being opened count too. */
@@ -26,15 +26,15 @@ export class Sessions {
   }
 
   /** Notes the session that `begun` resolves to the id of; resolves to its id for the client. */
-  async open(instance: Instance, begun: Promise<string>): Promise<string> {
+  async open(worker: Worker, begun: Promise<string>): Promise<string> {
     this.#opening += 1
     try {
       const id = await begun
       // One that is gone meanwhile has taken its sessions along.
-      if (!instance.isRunning) throw pluginStopping(instance.manifest.name)
+      if (!worker.isRunning) throw pluginStopping(worker.manifest.name)
       const outer = randomUUID()
-      this.#sessions.set(outer, { instance, id, calls: 0 })
-      this.#counts.set(instance, this.countOf(instance) + 1)
+      this.#sessions.set(outer, { worker, id, calls: 0 })
+      this.#counts.set(worker, this.countOf(worker) + 1)
       return outer
     } finally {
       this.#opening -= 1
@@ -49,21 +49,21 @@ export class Sessions {
     const session = this.#sessions.get(id)
     if (!session) return
     this.#sessions.delete(id)
-    this.#counts.set(session.instance, this.countOf(session.instance) - 1)
+    this.#counts.set(session.worker, this.countOf(session.worker) - 1)
   }
 
-  /** How many an instance has. */
-  countOf(instance: Instance): number {
-    return this.#counts.get(instance) ?? 0
+  /** How many a worker has. */
+  countOf(worker: Worker): number {
+    return this.#counts.get(worker) ?? 0
   }
 
-  of(instance: Instance): Session[] {
-    return [...this.#sessions.values()].filter((session) => session.instance === instance)
+  of(worker: Worker): Session[] {
+    return [...this.#sessions.values()].filter((session) => session.worker === worker)
   }
 
-  /** Forgets the sessions of an instance that is gone. */
-  drop(instance: Instance): void {
-    for (const [id, session] of this.#sessions) if (session.instance === instance) this.#sessions.delete(id)
-    this.#counts.delete(instance)
+  /** Forgets the sessions of a worker that is gone. */
+  drop(worker: Worker): void {
+    for (const [id, session] of this.#sessions) if (session.worker === worker) this.#sessions.delete(id)
+    this.#counts.delete(worker)
   }
 }

@@ -6,10 +6,13 @@ import type { WireLine } from '../trace/wire.js'
 /** An event of a plugin, with wire names. */
 export interface TimelineEvent {
   at: number
-  type: 'status' | 'crash' | 'restart' | 'swap'
+  type: 'status' | 'crash' | 'restart' | 'swap' | 'fallback'
   plugin: string
   status?: string
-  previous?: string
+  previous?: string | null
+  /** Of a fallback: the plugin that gets its calls now, and why. */
+  serving?: string | null
+  reason?: string
   message?: string
   stderr?: string
   attempt?: number

@@ -53,7 +53,8 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
     'Returns the configuration that a loaded plugin runs with; null while it starts.',
     z.strictObject({ name: pluginName }),
     z.record(z.string(), z.unknown()).nullable(),
-    async ({ name }, { internals }) => (await internals.catalogue.slot(name)).instance?.config ?? null,
+    async ({ name }, { internals: { catalogue, fallbacks } }) =>
+      (await catalogue.slot(fallbacks.find(name)?.spokesman ?? name)).instance?.config ?? null,
   ),
   'errors/list': method('Lists every error code with a remedy.', z.strictObject({}), errorsResult, () => [
     ...errorTable,

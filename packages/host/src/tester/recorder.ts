@@ -38,7 +38,7 @@ export class Recorder {
   constructor(host: PluginHost) {
     this.#host = host
     this.#loopDelay.enable()
-    for (const type of ['status', 'crash', 'restart', 'swap'] as const) this.#watch(type)
+    for (const type of ['status', 'crash', 'restart', 'swap', 'fallback'] as const) this.#watch(type)
     const onLog = (line: HostEvents['log'][0]): void => this.#recordLog(line)
     host.on('log', onLog)
     this.#detach.push(() => host.off('log', onLog))

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, test } from 'vitest'
+import { clusterSettings } from '../../src/cli/cluster-settings.js'
 import { gatewaySettings } from '../../src/cli/gateway-settings.js'
 import { jsonErrorPlace } from '../../src/cli/json-error.js'
 import { type Holding, resolveSettings } from '../../src/cli/resolve.js'
@@ -10,7 +11,7 @@ import { PluginHost } from '../../src/host.js'
 import { defaultRestartPolicy } from '../../src/options.js'
 import { temporaryFolder } from '../fixtures/plugins.js'
 
-const table = [...hostSettings, ...loadSettings, ...gatewaySettings]
+const table = [...hostSettings, ...loadSettings, ...gatewaySettings, ...clusterSettings]
 
 /** A file of settings; what is no text is written as JSON. */
 function fileOf(content: unknown): string {
@@ -69,6 +70,24 @@ test('paths of a file are relative to its folder, and one folder needs no array'
   expect(host).toMatchObject({ pluginsDir: [join(root, 'plugins')], logDir: '-', configDir: './config' })
 })
 
+test('options of a cluster come from flags and from the file', async () => {
+  const file = {
+    cluster: { nats: 'nats://127.0.0.1:1', namespace: 'voice', creds: 'web.nkey', labels: { gpu: 'a' } },
+  }
+  const { cluster } = await resolve(file, { label: ['gpu=b', 'zone=1'], 'node-limit': ['maxCallers=7'] })
+  expect(cluster).toMatchObject({
+    nats: ['nats://127.0.0.1:1'],
+    namespace: 'voice',
+    labels: { gpu: 'b', zone: '1' },
+  })
+  expect(cluster).toMatchObject({
+    nodeLimits: { maxCallers: '7' },
+    creds: expect.stringMatching(/^\/.*web\.nkey$/),
+  })
+  await expect(resolve({ cluster: { label: {} } })).rejects.toThrow(/cluster\.label/)
+  await expect(resolve({}, { label: ['gpu'] })).rejects.toThrow(/--label takes KEY=VALUE/)
+})
+
 test('options of the gateway come from flags and from the file', async () => {
   const file = { gateway: { port: 1, models: { a: 'b' }, cors: 'https://a.example', keyFile: 'keys' } }
   const args = {
@@ -99,6 +118,30 @@ test('options of the gateway come from flags and from the file', async () => {
   for (const model of ['llm', '=llm', 'a=', '', '__proto__=llm'])
     await expect(resolve({}, { model: [model] })).rejects.toThrow('--model takes ALIAS=PLUGIN')
   await expect(resolve({}, { model: ['a=b', 'a=c'] })).rejects.toThrow('--model takes')
+})
+
+test('fallbacks come from the file, as a list of plugins or with options', async () => {
+  const file = {
+    fallbacks: {
+      voice: ['tts_cloud', { plugin: 'tts_flite', voices: { alloy: 'slt' } }],
+      text: { plugins: ['llm_cloud', 'llm_llama'], probeIntervalMs: 'Infinity' },
+    },
+  }
+  const { fallbacks, holdings } = await resolve(file)
+  expect(fallbacks).toMatchObject([
+    { name: 'voice', plugins: [{ plugin: 'tts_cloud' }, { plugin: 'tts_flite', voices: { alloy: 'slt' } }] },
+    { name: 'text', settings: { probeIntervalMs: Number.POSITIVE_INFINITY } },
+  ])
+  expect(held(holdings, 'fallbacks.voice')?.value).toEqual(['tts_cloud', 'tts_flite'])
+  const wrong = [
+    7,
+    ['a'],
+    { voice: [] },
+    { voice: { plugin: 'a' } },
+    { voice: { plugins: ['a'], leaveAfter: 0 } },
+  ]
+  for (const given of wrong)
+    await expect(resolve({ fallbacks: given })).rejects.toThrow(/settings\.json: fallbacks/)
 })
 
 test('levels of plugins come from flags and from the file, in either case', async () => {

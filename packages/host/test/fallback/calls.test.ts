@@ -161,6 +161,8 @@ test('voices, models and defaults are those of the plugin that is tried; options
   expect(await speak('alloy')).toMatchObject({ voiceId: 'slt', metadata: { options: { speed: 2 } } })
   expect(await speak('onyx', 1.5)).toMatchObject({ voiceId: 'rms', metadata: { options: { speed: 1.5 } } })
   expect(await speak()).toMatchObject({ voiceId: 'kal' })
+  // A default is for the methods that have such an argument.
+  expect(await voice.getVoices()).toMatchObject([{ id: 'two' }])
   const text = await host.fallback<LLMContract>(freshName(), [
     { plugin: 'llm_one', models: { 'gpt-4o': 'big' } },
     { plugin: 'llm_two', models: { '*': 'small' } },
@@ -170,6 +172,23 @@ test('voices, models and defaults are those of the plugin that is tried; options
   expect((await text.chat([{ role: 'user', content: 'slow down' }], asked)).message.content).toBe(
     'llm_two:small',
   )
+})
+
+test('a plugin that has not the voice of the first speaks with its own', async () => {
+  const given = { plugin: 'two', defaults: { voice_id: 'kal' } }
+  const voice = await host.fallback<TTSContract>(freshName(), ['one', given], { leaveAfter: 1, ...patient })
+  expect(await voice.synthesize('Hello', 'ones')).toMatchObject({ voiceId: 'ones' })
+  const spoken = await voice.synthesize('fail@one ', 'ones')
+  expect(spoken).toMatchObject({ voiceId: 'kal', metadata: { plugin: 'two' } })
+  for await (const piece of voice.synthesizeStream('Hello', 'ones'))
+    expect(piece).toMatchObject({ voiceId: 'kal' })
+  const silent = await host.fallback<TTSContract>(
+    freshName(),
+    ['one', { plugin: 'two', defaults: { voice_id: 'bad' } }],
+    patient,
+  )
+  const refused = silent.synthesize('fail@one ', 'ones')
+  await expect(refused).rejects.toMatchObject({ codeName: 'TTS_VOICE_NOT_FOUND' })
 })
 
 test('a configuration reaches plugins that are not active', async () => {

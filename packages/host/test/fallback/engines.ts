@@ -21,10 +21,13 @@ export function speaker(rate: number): string {
     const metadata = { plugin: this.name, config: this.config, options: { speed: options.speed }, text }
     return { audio, format: 'pcm_s16le', sampleRate: ${rate}, channels: 1, voiceId: voiceId ?? 'none', metadata }
   }
+  #check(voiceId) {
+    if (voiceId === 'bad' || (voiceId === 'ones' && this.name !== 'one')) throw new PluginError('TTS_VOICE_NOT_FOUND', 'no such voice')
+  }
   async getVoices() { return [{ id: this.name, name: 'Voice', language: 'en' }] }
   async synthesize(text, voiceId, options) {
     await act(text, this.name)
-    if (voiceId === 'bad') throw new PluginError('TTS_VOICE_NOT_FOUND', 'no such voice')
+    this.#check(voiceId)
     return this.#sound(text, voiceId, options)
   }
   async *synthesizeStream(text, voiceId, options) {
@@ -32,6 +35,7 @@ export function speaker(rate: number): string {
     if (typeof text === 'string') all = text
     else for await (const part of text) all += part
     await act(all, this.name)
+    this.#check(voiceId)
     if (this.name === 'silent' || does(all, this.name, 'none')) return
     for (let piece = 0; piece < 3; piece++) {
       if (piece === 1 && does(all, this.name, 'late')) throw new Error('the engine broke off')

@@ -2,7 +2,13 @@ import { expect, test } from 'vitest'
 import { fallbackGivenOf, wrongFallback } from '../../src/fallback/options.js'
 
 test('what is not given has its default, and undefined is not given', () => {
-  expect(fallbackGivenOf('voice', ['one', { plugin: 'two' }], { leaveAfter: undefined })).toEqual({
+  expect(
+    fallbackGivenOf({
+      name: 'voice',
+      plugins: ['one', { plugin: 'two' }],
+      options: { leaveAfter: undefined },
+    }),
+  ).toEqual({
     name: 'voice',
     plugins: [{ plugin: 'one' }, { plugin: 'two' }],
     settings: { leaveAfter: 3, returnAfter: 2, probeIntervalMs: 5000, callerErrors: [] },
@@ -31,5 +37,5 @@ test.each<[string, unknown, unknown, unknown]>([
   ['probe takes false or', 'voice', ['one'], { probe: true }],
   ['callerErrors takes an array', 'voice', ['one'], { callerErrors: ['x'] }],
 ])('refused: %s', (message, name, plugins, options) => {
-  expect(wrongFallback(name, plugins, options)).toContain(message)
+  expect(wrongFallback({ name, plugins, options })).toContain(message)
 })

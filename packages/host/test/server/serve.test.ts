@@ -149,10 +149,15 @@ test.each<[Rights, string, string | undefined]>([
   ['call', 'shutdown', 'CALL_FORBIDDEN'],
   ['call', 'plugin/nothing', 'METHOD_NOT_FOUND'],
   ['call', 'plugin/list', undefined],
+  [{ plugin: 'ears' }, 'ping', undefined],
+  [{ plugin: 'ears' }, 'plugin/list', 'CALL_FORBIDDEN'],
+  [{ plugin: 'ears' }, 'stt/transcribe', 'CALL_FORBIDDEN'],
+  [{ plugin: 'ears' }, 'plugin/health', 'CALL_FORBIDDEN'],
+  [{ plugin: 'ears' }, 'events/subscribe', 'CALL_FORBIDDEN'],
   ['all', 'system/discover', undefined],
   ['all', 'plugin/load', 'INVALID_PARAMS'],
   ['all', 'shutdown', 'CALL_FORBIDDEN'],
-])('a caller with the right %s asks for %s: %s', async (rights, method, codeName) => {
+])('a caller with the right %j asks for %s: %s', async (rights, method, codeName) => {
   const { peer, link, served } = await join({ rights })
   const answer = peer.request(method, {})
   if (codeName) await expect(answer).rejects.toMatchObject({ codeName })
@@ -165,6 +170,15 @@ test('without rights, a caller may do no more than these', () => {
   expect(openMethods.filter((method) => /load|swap|scale|shutdown|discover|fallback/.test(method))).toEqual(
     [],
   )
+})
+
+test('who may call one plugin can call no other', async () => {
+  const { peer, link, served } = await join({ rights: { plugin: 'ears' } })
+  await peer.request('plugin/health', { name: 'ears' })
+  await call(peer, 'ears', 'get_languages')
+  await expect(call(peer, 'large', 'get_voices')).rejects.toMatchObject({ codeName: 'CALL_FORBIDDEN' })
+  link.close()
+  await served
 })
 
 test('shutdown of a caller with all rights is for who serves it', async () => {

@@ -103,6 +103,11 @@ export class OutgoingCalls {
     return pieces
   }
 
+  /** Calls that have not been answered. */
+  get size(): number {
+    return this.#calls.size
+  }
+
   /** Nobody but the other end can answer any more: ids are numbers from now on, which cost less. */
   numberIds(): void {
     this.#idMark = ''
@@ -164,6 +169,11 @@ export class OutgoingCalls {
     const input = this.#calls.get(id)?.input
     input?.addCredit(items)
     return input !== undefined
+  }
+
+  /** Ends calls that are in flight, by their ids, with `error`. */
+  failSome(ids: Iterable<RequestId>, error: PluginError): void {
+    for (const id of ids) this.#reject(id, error)
   }
 
   /** Ends all calls with `error`. With `forGood`, later ones fail with it too. */

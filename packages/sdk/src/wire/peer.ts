@@ -166,6 +166,11 @@ export class Peer {
     return this.#incoming.cancelOthers(kept, reason)
   }
 
+  /** Calls to the other end that have not been answered. */
+  get callsAwaited(): number {
+    return this.#outgoing.size
+  }
+
   /** Calls from the other end that are being worked on. */
   get callsInFlight(): number {
     return this.#incoming.running
@@ -189,6 +194,11 @@ export class Peer {
   /** Hands over what is still to be written. */
   flush(): void {
     this.#writer.flush()
+  }
+
+  /** Fails calls of this end, by their ids: the other end has certainly not read them. Others go on. */
+  failCalls(ids: Iterable<RequestId>, error: PluginError): void {
+    this.#outgoing.failSome(ids, error)
   }
 
   /** Gives up the connection: calls to the other end fail with `error`, calls from it are cancelled. */

@@ -113,7 +113,8 @@ export const starts = signal(0)
 
 /** The methods of a plugin. It is asked again once it was started anew: a new build may have other ones. */
 function describe({ name, version, path }: Plugin): Promise<Description> {
-  const key = `${path} ${version}`
+  // A fallback lies nowhere.
+  const key = `${path || name} ${version}`
   const known = descriptions.get(key)
   if (known) return known.asked
   const asked = call<Description>('plugin/describe', { name })

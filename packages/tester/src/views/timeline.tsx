@@ -61,13 +61,15 @@ function Row({ row: { at, kind, plugin, events } }: { row: Happening }) {
 function toneOf({ type, status }: TimelineEvent): string {
   if (type === 'crash' || status === 'ERROR') return 'bad'
   if (type === 'swap') return 'busy'
-  if (type === 'restart') return 'wait'
+  if (type === 'restart' || type === 'fallback') return 'wait'
   return status === 'READY' ? 'good' : 'off'
 }
 
-function textOf({ type, message, attempt, delay_ms: delay, previous, status }: TimelineEvent): string {
+function textOf(event: TimelineEvent): string {
+  const { type, message, attempt, delay_ms: delay, previous, status, serving, reason } = event
   if (type === 'crash') return message ?? ''
   if (type === 'restart') return `attempt ${attempt}, after ${duration(delay)}`
+  if (type === 'fallback') return `${previous ?? 'nothing'} → ${serving ?? 'nothing'}, ${reason}`
   return `${previous?.toLowerCase()} → ${status?.toLowerCase()}`
 }
 

@@ -1,0 +1,39 @@
+import type { Link } from '@appfactory/host/internal'
+import type { Beat } from './beat.js'
+import type { BusChange } from './bus.js'
+
+/** One run of a node. Two nodes with one name differ in `boot`. */
+export interface NodeRun {
+  readonly node: string
+  readonly boot: string
+}
+
+/** A link that a node has opened. */
+export interface Dialled {
+  readonly link: Link
+  /** Of raw bytes, where both ends have agreed on them. Absent: the node is asked over the link, where that has bytes. */
+  readonly byteNonce?: string
+  /** Of the run of the node. */
+  readonly boot: string
+}
+
+/** What a caller needs to find nodes and reach them. */
+export interface Cable {
+  /** Whether it carries anything at the moment. */
+  readonly isConnected: boolean
+  /** Calls `listen` with each beat of a node. Returns what ends that. */
+  onBeat(listen: (beat: Beat) => void): () => void
+  /** Calls `listen` where the connection is lost, or is back. Returns what ends that. */
+  onChange(listen: (change: BusChange) => void): () => void
+  /** Asks all nodes for a beat. */
+  who(): void
+  /**
+   * Opens a link to a plugin on a node.
+   *
+   * @throws PluginError Why the node, or the cable, refuses it.
+   */
+  dial(plugin: string, node: string): Promise<Dialled>
+  /** Opens a link that may load, unload, scale and swap plugins of a node, and drain it. Throws as `dial` does. */
+  admin(node: string): Promise<Dialled>
+  close(): Promise<void>
+}

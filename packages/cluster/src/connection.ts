@@ -1,0 +1,194 @@
+import { isLocalName } from '@appfactory/host/internal'
+import { PluginError } from '@appfactory/sdk'
+import { describeThrown, shortened } from '@appfactory/sdk/internal'
+import {
+  connect,
+  errors,
+  type NatsConnection,
+  type NodeConnectionOptions,
+  type Status,
+  type TlsOptions,
+} from '@nats-io/transport-node'
+import type { Bus, BusChange, BusMessage, BusSubscription } from './bus.js'
+import { readCredentials } from './credentials.js'
+import { serverWarning } from './server-version.js'
+
+/** How to reach NATS. */
+export interface NatsOptions {
+  /**
+   * Servers of one NATS cluster: `tls://nats.internal:4222`, several as an array or with commas between them. `nats://` goes
+   * over the network in clear text, and is for servers on this machine.
+   */
+  nats: string | readonly string[]
+  /**
+   * File with what this process proves itself with: credentials (`.creds`), the seed of an nkey, or `user:password`. Its owner
+   * alone should be able to read it. A line `# name: NAME` in it is the name of the caller. Default: none.
+   */
+  creds?: string | undefined
+  /** Files in PEM: authorities besides those that Node knows; a certificate and its key, where the server asks for them. */
+  tls?:
+    | { caFile?: string | undefined; certFile?: string | undefined; keyFile?: string | undefined }
+    | undefined
+  /** Allows `nats://` to other machines. Default: false. */
+  insecure?: boolean | undefined
+  /** How long a server may take to answer, in ms. Default: 5,000. */
+  connectTimeoutMs?: number
+  /** Takes what its operators should know, such as that the server has known holes. Default: nobody is told. */
+  onWarning?: ((text: string) => void) | undefined
+}
+
+/** Both ends ask each other so often, in ms; after two asks without an answer the connection is lost. */
+const pingMs = 5000
+
+/**
+ * Connects to NATS.
+ *
+ * @param name What the server shows as the name of the connection.
+ * @throws TypeError for options that are wrong; PluginError PLUGIN_NOT_READY, transient, where no server answers, and where
+ *   none lets this process in.
+ */
+export async function connectNats(options: NatsOptions, name: string): Promise<NatsBus> {
+  const servers = checkedServers(options)
+  const { connectTimeoutMs = 5000, creds, tls, onWarning } = options
+  const { authenticator } = creds === undefined ? {} : await readCredentials(creds)
+  const client: NodeConnectionOptions = {
+    servers,
+    name,
+    timeout: connectTimeoutMs,
+    maxReconnectAttempts: -1,
+    reconnectDelayHandler: () => 100 + Math.random() * 150,
+    pingInterval: pingMs,
+    maxPingOut: 2,
+    // A server may refuse for a moment while its configuration is read again.
+    ignoreAuthErrorAbort: true,
+    noAsyncTraces: true,
+    ...(authenticator ? { authenticator } : {}),
+    ...(servers.some(isTls) || tls ? { tls: tlsFiles(tls) } : {}),
+  }
+  const connection = await connect(client).catch((error: unknown) => {
+    throw notConnected(servers, error)
+  })
+  const warning = serverWarning(connection.info?.version)
+  if (warning !== undefined) onWarning?.(warning)
+  return new NatsBus(connection)
+}
+
+/** The bus over a connection to NATS. */
+export class NatsBus implements Bus {
+  readonly #connection: NatsConnection
+  readonly #listeners = new Set<(change: BusChange) => void>()
+  #isConnected = true
+
+  constructor(connection: NatsConnection) {
+    this.#connection = connection
+    void this.#watch()
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected
+  }
+
+  publish(subject: string, data: Uint8Array, reply?: string): void {
+    if (this.#isConnected) this.#connection.publish(subject, data, reply === undefined ? {} : { reply })
+  }
+
+  subscribe(subject: string, take: (message: BusMessage) => void): BusSubscription {
+    return this.#connection.subscribe(subject, {
+      // What a subscription is refused for comes by `status()` as well.
+      callback: (error, message) => {
+        if (!error) take(message)
+      },
+    })
+  }
+
+  flush(): Promise<void> {
+    return this.#connection.flush()
+  }
+
+  onChange(listen: (change: BusChange) => void): () => void {
+    this.#listeners.add(listen)
+    return () => void this.#listeners.delete(listen)
+  }
+
+  /** Takes nothing any more, and closes when all that was published has been sent. */
+  async close(): Promise<void> {
+    if (this.#connection.isClosed()) return
+    // Without a connection, there is nothing to wait for.
+    const wasConnected = this.#isConnected
+    this.#isConnected = false
+    if (wasConnected) await this.#connection.drain().catch(() => {})
+    await this.#connection.close().catch(() => {})
+  }
+
+  async #watch(): Promise<void> {
+    for await (const status of this.#connection.status()) this.#take(status)
+    this.#isConnected = false
+    this.#tell({ type: 'closed' })
+  }
+
+  #take(status: Status): void {
+    if (status.type === 'disconnect') {
+      this.#isConnected = false
+      this.#tell({ type: 'lost' })
+    } else if (status.type === 'reconnect') {
+      this.#isConnected = true
+      this.#tell({ type: 'back' })
+    } else if (status.type === 'ldm' || (status.type === 'update' && (status.deleted ?? []).length > 0))
+      this.#tell({ type: 'moved' })
+    else if (status.type === 'error' && status.error instanceof errors.PermissionViolationError) {
+      const { operation, subject } = status.error
+      this.#tell({ type: 'refused', operation, subject })
+    }
+  }
+
+  #tell(change: BusChange): void {
+    for (const listen of [...this.#listeners]) listen(change)
+  }
+}
+
+function tlsFiles({ caFile, certFile, keyFile }: NonNullable<NatsOptions['tls']> = {}): TlsOptions {
+  return { ...(caFile ? { caFile } : {}), ...(certFile ? { certFile } : {}), ...(keyFile ? { keyFile } : {}) }
+}
+
+function isTls(server: string): boolean {
+  return server.startsWith('tls://')
+}
+
+/** @throws TypeError */
+function checkedServers({ nats, insecure = false }: NatsOptions): string[] {
+  const servers = [nats].flat().flatMap((text) => String(text).split(','))
+  for (const server of servers) checkServer(server.trim(), insecure)
+  return servers.map((server) => server.trim())
+}
+
+function checkServer(server: string, insecure: boolean): void {
+  // It may hold a password.
+  const shown = shortened(server.replace(/\/\/.*@/, '//…@'))
+  const url = URL.canParse(server) ? new URL(server) : undefined
+  if (!url || !['nats:', 'tls:'].includes(url.protocol) || url.hostname === '')
+    throw new TypeError(
+      `nats: "${shown}" is no address of a NATS server. Write nats://127.0.0.1:4222 or tls://nats.example:4222`,
+    )
+  if (url.username !== '' || url.password !== '')
+    throw new TypeError(
+      `nats: "${shown}" has a password in it, which others can see. Put user:password into a file, and name it in creds`,
+    )
+  if (url.protocol === 'nats:' && !insecure && !isLocalName(url.host))
+    throw new TypeError(
+      `nats: "${shown}" would send all calls over the network in clear text. Use tls://, or allow that with insecure`,
+    )
+}
+
+function notConnected(servers: readonly string[], error: unknown): PluginError {
+  const { message } = describeThrown(error)
+  const isRefused =
+    error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError
+  const [problem, advice] = isRefused
+    ? ['NATS does not let this process in', 'Check the file that creds names']
+    : ['No NATS server answers', 'Check the address, and that it is running']
+  return new PluginError('PLUGIN_NOT_READY', `${problem} at ${servers.join(', ')}: ${message}. ${advice}`, {
+    servers: [...servers],
+    lost: 'link',
+    transient: !isRefused,
+  })
+}

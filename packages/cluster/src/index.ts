@@ -1,0 +1,13 @@
+/// <reference types="node" preserve="true" />
+export type { AdminOptions, ClusterSwapOptions, ClusterSwapResult, NodeSwap } from './admin.js'
+export type { Beat, BeatPlugin } from './beat.js'
+export type { Cable, Dialled, NodeRun } from './cable.js'
+export { Cluster, type ClusterEvents, type ClusterOptions } from './cluster.js'
+export type { NatsOptions } from './connection.js'
+export type { NodeChange, NodeEvent } from './directory.js'
+export type { LinkLimits } from './link-limits.js'
+export type { CableOptions } from './nats-cable.js'
+export { type ConfigFile, type NatsConfigOptions, natsConfig } from './nats-config.js'
+export { type ClusterNode, type NodeOptions, serveNode } from './node.js'
+export { drainNode, listNodes } from './nodes.js'
+export type { CallerLimits } from './remote-plugin.js'

@@ -1,0 +1,149 @@
+import { execFile } from 'node:child_process'
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { openPeer } from '@appfactory/host/internal'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { ttsPlugin, writePlugin } from '../../host/test/fixtures/plugins.js'
+import { LinesProcess } from '../../sdk/test/lines-process.js'
+import { NatsCable } from '../src/nats-cable.js'
+import { describeWithNats, type NatsServer, startNatsServer } from './nats-server.js'
+import { command, startNode } from './node-process.js'
+import { temporaryFolder } from './temporary-folder.js'
+
+describeWithNats('appfactory-host in a cluster', () => {
+  const folder = temporaryFolder()
+  const atEnd: (() => void | Promise<void>)[] = []
+  let server: NatsServer
+  let node: LinesProcess
+  const creds = (name: string): string => join(folder(), 'nats', `${name}.nkey`)
+
+  beforeAll(async () => {
+    writePlugin(join(folder(), 'plugins'), 'voice', ttsPlugin())
+    const args = [
+      'nats-config',
+      '--namespace',
+      'test',
+      '--nodes',
+      'gpu-1,gpu-2',
+      '--callers',
+      'web',
+      '--admins',
+      'boss',
+    ]
+    await run(args)
+    const config = readFileSync(join(folder(), 'nats/nats-server.conf'), 'utf8').replace(/^listen:.*$/m, '')
+    server = await startNatsServer({ config })
+    const more = ['--creds', creds('gpu-1'), '--label', 'gpu=true', '--load', 'voice=2']
+    node = await startNode({
+      ...{ cwd: folder(), nats: server.url, node: 'gpu-1', args: more },
+      atEnd: (end) => void atEnd.push(end),
+    })
+  })
+
+  afterAll(async () => {
+    for (const end of atEnd) await end()
+    await server?.[Symbol.asyncDispose]()
+  })
+
+  async function run(args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+    try {
+      const done = await promisify(execFile)(process.execPath, [command, ...args], { cwd: folder() })
+      return { code: 0, ...done }
+    } catch (error) {
+      const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string }
+      return { code, stdout, stderr }
+    }
+  }
+
+  const reach = (name: string): string[] => [
+    '--nats',
+    server.url,
+    '--namespace',
+    'test',
+    '--creds',
+    creds(name),
+  ]
+  const cableOf = (caller: string): Promise<NatsCable> =>
+    NatsCable.connect({ nats: server.url, namespace: 'test', creds: creds(caller) })
+
+  it('writes secrets for their owner alone, and not over those that are there', async () => {
+    if (process.platform !== 'win32') expect(statSync(creds('web')).mode & 0o777).toBe(0o600)
+    const before = readFileSync(creds('web'), 'utf8')
+    const again = await run(['nats-config', '--namespace', 'test', '--nodes', 'gpu-1'])
+    expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('--force') })
+    expect(readFileSync(creds('web'), 'utf8')).toBe(before)
+  })
+
+  it('lists nodes, for people and as JSON', async () => {
+    const { stdout } = await run(['nodes', ...reach('boss'), '--json'])
+    expect(JSON.parse(stdout)).toEqual([
+      {
+        ...{ node: 'gpu-1', labels: { gpu: 'true' }, draining: false },
+        plugins: [
+          {
+            name: 'voice',
+            version: '1.0.0',
+            contract: 'tts',
+            status: 'READY',
+            replicas: 2,
+            in_flight: 0,
+            queued: 0,
+          },
+        ],
+      },
+    ])
+    expect((await run(['nodes', ...reach('web')])).stdout).toMatch(
+      /^gpu-1 +voice +1\.0\.0 +tts +READY +2 +0 +gpu=true$/m,
+    )
+  })
+
+  it('lets callers call, and administrators manage', async () => {
+    await using caller = await cableOf('web')
+    const { link, byteNonce } = await caller.dial('voice', 'gpu-1')
+    const peer = await openPeer(link, { byteNonce })
+    const params = { plugin: 'voice', method: 'synthesize', args: { text: 'Hello' } }
+    expect(await peer.request('plugin/call', params)).toMatchObject({ format: 'wav' })
+    await expect(caller.admin('gpu-1')).rejects.toMatchObject({ codeName: 'CALL_FORBIDDEN' })
+    await using admin = await cableOf('boss')
+    const { link: managing } = await admin.admin('gpu-1')
+    managing.close()
+  })
+
+  it('lets nobody be another', async () => {
+    const as = { nats: server.url, namespace: 'test' }
+    await expect(NatsCable.connect({ ...as, caller: 'boss', creds: creds('web') })).rejects.toMatchObject({
+      codeName: 'CALL_FORBIDDEN',
+    })
+    const other = new LinesProcess(
+      command,
+      ['serve', '--log-dir', '-', ...reach('gpu-1'), '--node', 'gpu-2'],
+      { cwd: folder(), env: process.env },
+    )
+    expect(await other.exited).toMatchObject({ code: 1 })
+    expect(other.stderr).toContain('CALL_FORBIDDEN')
+    expect(other.garbage).toEqual([])
+  })
+
+  it.each([
+    [['serve', '--node', 'a'], '--nats URL is needed'],
+    [['nodes', '--nats', 'nats://10.0.0.1', '--namespace', 'x'], 'clear text'],
+    [['nats-config', '--namespace', 'x', '--nodes', 'a', '--tls-cert', 'x'], 'go together'],
+  ])('%j is wrong usage', async (args, reason) => {
+    expect(await run(args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(reason) })
+  })
+
+  it('drains a node, which ends then', async () => {
+    expect(await run(['drain', 'gpu-2', ...reach('boss')])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('"gpu-2" is not there'),
+    })
+    expect(await run(['drain', 'gpu-1', ...reach('boss')])).toMatchObject({
+      code: 0,
+      stdout: 'Node gpu-1 has left\n',
+    })
+    expect(await node.exited).toEqual({ code: 0, signal: null })
+    expect(node.garbage).toEqual(['Node gpu-1: ready'])
+    expect((await run(['nodes', ...reach('boss')])).stdout).toContain('No nodes')
+  })
+})

@@ -1,0 +1,70 @@
+import type { FallbackPlugin, PluginHandle, PluginSystem } from '@appfactory/host'
+import { RequestError } from './errors.js'
+import { type AliasTarget, split } from './names.js'
+
+/** After so many ms, plugins that could not be loaded are tried again. */
+const pauseMs = 5000
+
+/** How many gateways each host has had: their fallbacks do not get in each other’s way. */
+const gateways = new WeakMap<PluginSystem, number>()
+
+interface Made {
+  name: string
+  handle: Promise<PluginHandle>
+}
+
+/** The fallbacks of a host that stand behind aliases with several plugins. Each is made when it is first asked for. */
+export class AliasFallbacks {
+  readonly #host: PluginSystem
+  readonly #names = new Map<string, Made>()
+  readonly #prefix: string
+
+  constructor(host: PluginSystem) {
+    const number = (gateways.get(host) ?? 0) + 1
+    gateways.set(host, number)
+    this.#host = host
+    this.#prefix = number === 1 ? 'model' : `model${number}`
+  }
+
+  /** Whether one of them has that name. */
+  has(name: string): boolean {
+    return name.startsWith(`${this.#prefix}:`)
+  }
+
+  /** The name of the fallback for an alias. It can be called at once. */
+  nameOf(alias: string, targets: readonly AliasTarget[]): string {
+    const known = this.#names.get(alias)
+    if (known !== undefined) return known.name
+    if (!this.#host.fallback)
+      throw new RequestError(501, `${alias} stands for several plugins, which only a host itself can do`, {
+        param: 'model',
+        code: 'unsupported_operation',
+      })
+    // An alias may be any text.
+    const plain = alias.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 150)
+    const name = `${this.#prefix}:${plain === alias ? plain : `${plain}:${this.#names.size}`}`
+    const handle = this.#host.fallback(name, targets.map(pluginOf))
+    this.#names.set(alias, { name, handle })
+    handle.catch(() => {
+      setTimeout(() => this.#names.delete(alias), pauseMs).unref()
+    })
+    return name
+  }
+
+  close(): void {
+    for (const { handle } of this.#names.values()) handle.then((made) => made.unload()).catch(() => {})
+    this.#names.clear()
+  }
+}
+
+/** What a target says of model and voice holds where the client asks for none; other models than its own are unknown to it. */
+function pluginOf({ name, voice }: AliasTarget): FallbackPlugin {
+  const [plugin, model] = split(name)
+  return {
+    plugin,
+    defaults: {
+      ...(model === undefined ? {} : { model }),
+      ...(voice === undefined ? {} : { voice_id: voice }),
+    },
+  }
+}

@@ -1,0 +1,53 @@
+import type { PluginStatus } from '@appfactory/sdk'
+import { internalsOf, type PluginHost } from './host.js'
+import { defaultInstanceLimits } from './options.js'
+import type { Slot } from './slot/slot.js'
+
+/** What a loaded plugin does at the moment, for whoever shares calls among several hosts. */
+export interface Workload {
+  name: string
+  /** Undefined while no process of it is there. */
+  version: string | undefined
+  contract: { name: string; version: string }
+  status: PluginStatus
+  /** Calls and streams that it works on. */
+  inFlight: number
+  /** Calls that wait for it. */
+  queued: number
+  openSessions: number
+  /** Calls that it can work on at once. */
+  capacity: number
+  /** Processes that it is to have. */
+  replicas: number
+  /** The same as long as it is loaded, through crashes and swaps. */
+  slot: object
+}
+
+/** What each plugin does that has come up, the one that was loaded or swapped in last at the end. */
+export function workloadsOf(host: PluginHost): Workload[] {
+  return internalsOf(host)
+    .catalogue.slotsInLoadOrder()
+    .flatMap((slot) => workloadOf(slot) ?? [])
+}
+
+/** Whether calls by that name reach a plugin, or will once it has come up. */
+export function hasPlugin(host: PluginHost, name: string): boolean {
+  const { catalogue } = internalsOf(host)
+  return catalogue.isLoaded(name) || catalogue.hasComeUp(name)
+}
+
+function workloadOf(slot: Slot): Workload | undefined {
+  const { instance, contract, places, router, status, name } = slot
+  if (!contract) return undefined
+  const { instances, count: replicas } = places
+  return {
+    name,
+    version: instance?.manifest.version,
+    contract: { name: contract.name, version: contract.version },
+    ...{ status, slot, replicas },
+    inFlight: instances.reduce((sum, { callsInFlight, openStreams }) => sum + callsInFlight + openStreams, 0),
+    queued: router.queuedCalls,
+    openSessions: router.openSessions,
+    capacity: replicas * (instance?.manifest.max_concurrency ?? defaultInstanceLimits.maxCallsInFlight),
+  }
+}
