@@ -1,5 +1,7 @@
+import type { ContractDescriptor } from '@appfactory/sdk'
 import type { Callee } from './callee.js'
 import type { Catalogue } from './catalogue.js'
+import type { Fallback } from './fallback/fallback.js'
 import type { Fallbacks } from './fallback/fallbacks.js'
 import { PieceStream } from './instance/pieces.js'
 import { Requests } from './metrics/requests.js'
@@ -66,7 +68,12 @@ export class Calls {
     })
   }
 
-  #find(name: string): Callee | undefined {
+  /** The contract of what is called by that name. Undefined: it is not loaded, or has not come up yet. */
+  contractOf(name: string): ContractDescriptor | undefined {
+    return this.#find(name)?.contract
+  }
+
+  #find(name: string): Slot | Fallback | undefined {
     return this.#registry.find(name) ?? this.#fallbacks.find(name)
   }
 }

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import type { ContractDescriptor } from '@appfactory/sdk'
 import { shippedContracts } from '@appfactory/sdk/contracts'
 import { describeThrown } from '@appfactory/sdk/internal'
 import { isHostError, noActivePlugin, pluginNotLoaded } from './errors.js'
@@ -149,11 +148,6 @@ export class Catalogue {
     if (slot) return slot
     await this.#options.sources.inspect(name)
     throw pluginNotLoaded(name)
-  }
-
-  /** The contract of a loaded plugin. Undefined: it is none, or has not come up yet. */
-  contractOf(name: string): ContractDescriptor | undefined {
-    return this.#options.registry.find(name)?.contract
   }
 
   /** Whether any plugin, loaded or only there, is of that contract. */

@@ -51,6 +51,25 @@ export function bytesNotOffered(areThere: boolean): PluginError {
   )
 }
 
+export function tooManyCallers(limit: number): PluginError {
+  return new PluginError(
+    'RESOURCE_EXHAUSTED',
+    `This host has ${limit} callers already. Close a connection, or raise the limit of callers`,
+    { limit },
+  )
+}
+
+export function unknownToken(): PluginError {
+  return new PluginError(
+    'INVALID_PARAMS',
+    'bytes/attach: token: no connection waits for it. Ask for one with bytes/open, and use it once',
+  )
+}
+
+export function connectionClosed(): PluginError {
+  return new PluginError('REQUEST_CANCELLED', 'The connection to the host is closed')
+}
+
 /** With the caller's reason if `signal` was aborted. */
 export function requestCancelled(signal?: AbortSignal): PluginError {
   return signal?.aborted

@@ -1,4 +1,6 @@
 /// <reference types="node" preserve="true" />
+
+export { connect, connectHost, type RemoteHost } from './client/connect.js'
 export { type PluginWatch, pluginsDirOf, type WatchOptions, watchPlugins } from './dev/dev.js'
 export type { DevelopmentEvent } from './dev/events.js'
 export type { FallbackEvent } from './fallback/fallback.js'
@@ -33,6 +35,7 @@ export type {
 export type { Env } from './plugins/environment.js'
 export type { Rights } from './server/rights.js'
 export { type ServeOptions, serve } from './server/serve.js'
+export { type HostSocket, type SocketOptions, serveSocket } from './server/socket.js'
 export type { SwapProgress, SwapResult, SwapStep } from './slot/swap.js'
 export type { PluginSummary } from './summary.js'
 export type { CallTrace, CrashTrace, LoadTrace, SwapTrace } from './traces.js'

@@ -63,7 +63,16 @@ export const settingsOptions: Options = {
 /** Serves one client; also what runs without the name of a command. */
 const serve: Omit<Command, 'name'> = {
   positionals: {},
-  options: { 'sync-mode': syncMode, json: jsonConfig },
+  options: {
+    'sync-mode': syncMode,
+    listen: {
+      kind: 'text',
+      describe: 'Serve any number of callers at this PATH of a socket, in place of stdin and stdout',
+    },
+    rights: { kind: 'text', default: 'call', describe: 'With --listen: what callers may do; call or all' },
+    'max-callers': { kind: 'number', default: 1024, describe: 'With --listen: callers at once' },
+    json: jsonConfig,
+  },
   settings: [...hostSettings, ...loadSettings, ...clusterSettings],
   run: async (streams, args) => (await import('./serve.js')).serve(streams, args),
 }

@@ -5,6 +5,7 @@ import { describeThrown } from '@appfactory/sdk/internal'
 import { type HostOptions, internalsOf, PluginHost } from '../host.js'
 import { Readiness } from '../metrics/readiness.js'
 import { serveStdio } from '../server/stdio.js'
+import type { ListenOptions } from './listen.js'
 import { startMetrics } from './metrics.js'
 import { type CommonOptions, complain, exitCodes, type Streams, tell } from './output.js'
 import { reload } from './reload.js'
@@ -13,8 +14,12 @@ import type { Settings } from './resolve.js'
 /** `appfactory-host`: serves one client on stdin and stdout. */
 export async function serve(
   streams: Streams,
-  options: CommonOptions & { syncMode: boolean },
+  options: CommonOptions & { syncMode: boolean } & Partial<ListenOptions>,
 ): Promise<number> {
+  if (options.listen !== undefined) {
+    const { serveCallers } = await import('./listen.js')
+    return serveCallers(streams, { ...options, listen: options.listen })
+  }
   if (options.settings.cluster['node'] !== undefined) {
     const { serveAsNode } = await import('./node.js')
     return serveAsNode(streams, options)

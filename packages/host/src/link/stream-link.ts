@@ -1,4 +1,4 @@
-import type { Duplex, Readable, Writable } from 'node:stream'
+import { Duplex, type Readable, type Writable } from 'node:stream'
 import type { PluginError } from '@appfactory/sdk'
 import { toErrorObject } from '@appfactory/sdk/internal'
 import type { Link } from './link.js'
@@ -14,6 +14,9 @@ export interface LinkStreams {
   /** Who is at the other end, for logs. Default: nobody knows. */
   caller?: string
 }
+
+/** How often is looked whether the other end is still there, once it has said all, in ms. */
+const probeMs = 250
 
 /** How long the other end may take to read what was written last, in ms: of a link that was closed, and of one that is broken. */
 const lingerMs = { closed: 2000, broken: 250 }
@@ -49,6 +52,8 @@ class StreamLink implements Link {
     for (const stream of this.#streams) stream.on('error', () => {})
     output.once('error', () => this.#end())
     output.once('close', () => this.#end())
+    // A socket whose other end is gone looks as one whose other end has only said all, until it is written to.
+    if (output instanceof Duplex) input.once('end', () => this.#probe(output))
   }
 
   close(error?: PluginError): void {
@@ -71,6 +76,14 @@ class StreamLink implements Link {
     this.#settle(error)
     // What is still to come is for nobody, but the other end must get rid of it.
     this.input.resume()
+  }
+
+  /** Writes nothing, now and then: that fails where nobody is there any more. */
+  #probe(output: Writable): void {
+    const timer = setInterval(() => {
+      if (output.writableLength === 0) output.write('')
+    }, probeMs)
+    void this.closed.then(() => clearInterval(timer))
   }
 
   #destroy(): void {

@@ -62,6 +62,6 @@ export class CallerSessions {
   }
 
   #methods(plugin: string) {
-    return this.#internals.catalogue.contractOf(plugin)?.methods
+    return this.#internals.calls.contractOf(plugin)?.methods
   }
 }

@@ -1,4 +1,5 @@
 import { PluginError } from '@appfactory/sdk'
+import { allowListeners } from '@appfactory/sdk/internal'
 import { hostShuttingDown } from '../errors.js'
 import type { PluginHost } from '../host.js'
 import type { Link } from '../link/link.js'
@@ -40,18 +41,26 @@ interface InternalServeOptions extends ServeOptions {
  */
 export async function serve(host: PluginHost, link: Link, options: InternalServeOptions = {}): Promise<void> {
   const { rights = 'call', sequential = false, signal, onShutDown, byteNonce, expectBytes } = options
-  const ended = new AbortController()
+  const ending = new AbortController()
   const gone = new AbortController()
   const client = new Client(host, {
     ...{ link, rights, sequential, isOnly: false, expectBytes, onShutDown },
-    onEnd: () => ended.abort(),
+    onEnd: () => ending.abort(),
     onGone: () => gone.abort(),
   })
   void link.closed.then(() => gone.abort())
   if (link.bytes && byteNonce !== undefined) client.useBytes(link.bytes, byteNonce)
-  await Promise.race([aborted(ended.signal), aborted(gone.signal), ...(signal ? [aborted(signal)] : [])])
-  if (signal?.aborted) client.refuse(hostShuttingDown())
+  const stop = (): void => {
+    client.refuse(hostShuttingDown())
+    ending.abort()
+  }
+  // Any number of callers may share a signal.
+  if (signal) allowListeners(signal)
+  signal?.addEventListener('abort', stop, { once: true })
+  if (signal?.aborted) stop()
+  await Promise.race([aborted(ending.signal), aborted(gone.signal)])
   await Promise.race([client.idle(), aborted(gone.signal)])
+  signal?.removeEventListener('abort', stop)
   client.flush()
   client.close(new PluginError('REQUEST_CANCELLED', 'The caller has gone'))
   link.close()

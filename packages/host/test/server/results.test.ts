@@ -17,6 +17,7 @@ const requests: [method: string, params: object][] = [
   ['plugin/health', {}],
   ['plugin/call', { plugin: 'a', method: 'get_voices' }],
   ['plugin/swap', { old: 'a', new: 'b' }],
+  ['plugin/fallback', { name: 'either', plugins: ['b'] }],
   ['plugin/list', {}],
   ['plugin/unload', { name: 'b' }],
   ['shutdown', {}],

@@ -1,9 +1,20 @@
+import { once } from 'node:events'
+import { createConnection, createServer, type Server, type Socket } from 'node:net'
+import { join as pathOf } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { PluginError } from '@appfactory/sdk'
-import { inputMarker, type Peer } from '@appfactory/sdk/internal'
+import type { Peer } from '@appfactory/sdk/internal'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openPeer } from '../../src/client/open-peer.js'
-import { type HostEvents, PluginHost, type Rights, type ServeOptions, serve } from '../../src/index.js'
+import {
+  type HostEvents,
+  type Link,
+  PluginHost,
+  type Rights,
+  type ServeOptions,
+  serve,
+  streamLink,
+} from '../../src/index.js'
 import { memoryLink } from '../../src/link/memory-link.js'
 import { openMethods } from '../../src/server/rights.js'
 import { makeFolder, ttsPlugin, writePlugin } from '../fixtures/plugins.js'
@@ -29,18 +40,38 @@ beforeAll(async () => {
   writePlugin(folder.path, 'patient', ttsPlugin(patientMembers))
   writePlugin(folder.path, 'large', ttsPlugin(large))
   writePlugin(folder.path, 'ears', ears, { contract: 'stt' })
+  listening = createServer({ allowHalfOpen: true }).listen(pathOf(folder.path, 'socket'))
   host = new PluginHost({ pluginsDir: folder.path })
   await Promise.all(['patient', 'large', 'ears'].map((name) => host.load(name)))
 })
 
 afterAll(async () => {
   await host.close()
+  listening.close()
   folder.remove()
 })
 
+/** Both ends of a connection. */
+type MakeLink = () => Promise<readonly [Link, Link]>
+
+let listening: Server
+
+/** Over a socket, bytes are base64. */
+const connectedSockets: MakeLink = async () => {
+  const accepted = once(listening, 'connection') as Promise<[Socket]>
+  const near = createConnection({ path: String(listening.address()), allowHalfOpen: true })
+  const [far] = await accepted
+  return [streamLink({ input: near, output: near }), streamLink({ input: far, output: far })]
+}
+
+const links: [string, MakeLink][] = [
+  ['memory', async () => memoryLink()],
+  ['a socket', connectedSockets],
+]
+
 /** A caller of the host over a link, and the end of its service. */
-async function join(options?: ServeOptions) {
-  const [link, far] = memoryLink()
+async function join(options?: ServeOptions, makeLink?: MakeLink) {
+  const [link, far] = makeLink ? await makeLink() : memoryLink()
   const served = serve(host, far, options)
   return { link, far, served, peer: await openPeer(link) }
 }
@@ -61,32 +92,38 @@ function logged(words: string): Promise<void> {
   })
 }
 
-test('callers come and go, and the host goes on with the others', async () => {
-  const [one, other] = [await join(), await join()]
-  expect(await one.peer.request('ping', {})).toBe('pong')
-  one.link.close()
-  await one.served
-  expect(await other.peer.request('ping', {})).toBe('pong')
-  other.link.output.end()
-  await other.served
-  expect(host.active('stt')).toBe('ears')
-})
+test.each(links)(
+  'over %s, callers come and go, and the host goes on with the others',
+  async (_, makeLink) => {
+    const [one, other] = [await join({}, makeLink), await join({}, makeLink)]
+    expect(await one.peer.request('ping', {})).toBe('pong')
+    one.link.close()
+    await one.served
+    expect(await other.peer.request('ping', {})).toBe('pong')
+    other.link.output.end()
+    await other.served
+    expect(host.active('stt')).toBe('ears')
+  },
+)
 
-test('a caller that sends no more gets its answers before the link is closed', async () => {
-  const [link, far] = memoryLink()
-  const served = serve(host, far)
-  const params = { plugin: 'large', method: 'synthesize', args: { text: 'x' } }
-  for (const id of [1, 2])
-    link.output.write(`${JSON.stringify({ jsonrpc: '2.0', id, method: 'plugin/call', params })}\n`)
-  link.output.end()
-  const lines = (await text(link.input)).trim().split('\n')
-  expect(lines.map((line) => JSON.parse(line))).toMatchObject([
-    { result: { audio_b64: expect.any(String) } },
-    { id: 2 },
-  ])
-  await served
-  expect(await link.closed).toBeUndefined()
-})
+test.each(links)(
+  'over %s, a caller that sends no more gets its answers before the link is closed',
+  async (_, makeLink) => {
+    const [link, far] = await makeLink()
+    const served = serve(host, far)
+    const params = { plugin: 'large', method: 'synthesize', args: { text: 'x' } }
+    for (const id of [1, 2])
+      link.output.write(`${JSON.stringify({ jsonrpc: '2.0', id, method: 'plugin/call', params })}\n`)
+    link.output.end()
+    const lines = (await text(link.input)).trim().split('\n')
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { result: { audio_b64: expect.any(String) } },
+      { id: 2 },
+    ])
+    await served
+    expect(await link.closed).toBeUndefined()
+  },
+)
 
 test('bytes travel raw both ways, and as base64 for who does not ask for them', async () => {
   const { peer, link, served } = await join()
@@ -153,75 +190,60 @@ test('shutdown of a caller with all rights is for who serves it', async () => {
   await served
 })
 
-test('an abort lets calls in flight finish, refuses others, and closes the link', async () => {
-  const stop = new AbortController()
-  const { peer, link, served } = await join({ signal: stop.signal })
-  const begun = logged('begun last')
-  const last = call(peer, 'patient', 'synthesize', { text: 'last' })
-  await begun
-  stop.abort()
-  await expect(call(peer, 'patient', 'get_voices')).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_READY' })
-  await host.call('patient', 'synthesize', { text: 'release' })
-  expect(await last).toMatchObject({ format: 'wav' })
-  await served
-  expect(await link.closed).toBeUndefined()
-  await expect(peer.request('ping', {})).rejects.toMatchObject({ codeName: 'REQUEST_CANCELLED' })
-})
+test.each(links)(
+  'over %s, an abort lets calls in flight finish, refuses others, and closes the link',
+  async (_, makeLink) => {
+    const stop = new AbortController()
+    const { peer, link, served } = await join({ signal: stop.signal }, makeLink)
+    const begun = logged('begun last')
+    const last = call(peer, 'patient', 'synthesize', { text: 'last' })
+    await begun
+    stop.abort()
+    await expect(call(peer, 'patient', 'get_voices')).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_READY' })
+    await host.call('patient', 'synthesize', { text: 'release' })
+    expect(await last).toMatchObject({ format: 'wav' })
+    await served
+    expect(await link.closed).toBeUndefined()
+    await expect(peer.request('ping', {})).rejects.toMatchObject({ codeName: 'REQUEST_CANCELLED' })
+  },
+)
 
-test('a caller that goes: its calls are cancelled, its streams end, and its sessions are closed', async () => {
-  const { peer, link, served } = await join()
-  const events = ['begun going', 'aborted going', 'generator closed'].map(logged)
-  const going = call(peer, 'patient', 'synthesize', { text: 'going' })
-  going.catch(() => {})
-  const params = {
-    plugin: 'patient',
-    method: 'synthesize_stream',
-    args: { text: 'endless' },
-    stream: { credit: 64 },
-  }
-  const pieces = peer.stream('plugin/call', params)
-  await pieces.next()
-  const sessions = [await call(peer, 'ears', 'start_stream'), await call(peer, 'ears', 'start_stream')]
-  const [ended, left] = sessions.map((opened) => Reflect.get(Object(opened), 'session_id') as string)
-  await call(peer, 'ears', 'end_stream', { session_id: ended })
-  await events[0]
-  const closed = logged('closed s2')
-  link.close(new PluginError('REQUEST_CANCELLED', 'gone'))
-  await Promise.all([served, closed, ...events])
-  await expect(going).rejects.toMatchObject({ codeName: 'REQUEST_CANCELLED' })
-  await expect(host.call('ears', 'feed_audio', { session_id: left, audio_b64: '' })).rejects.toThrow()
-  expect(await host.call('patient', 'get_voices')).toHaveLength(1)
-})
-
-test('a session that opens after its caller has gone is closed too', async () => {
-  const { peer, link, served } = await join()
-  const closed = logged('closed s3')
-  call(peer, 'ears', 'start_stream').catch(() => {})
-  await peer.request('ping', {})
-  link.close()
-  await Promise.all([served, closed])
-})
-
-test('an argument of a caller that goes ends with it', async () => {
-  const { peer, link, served } = await join()
-  async function* texts() {
-    yield 'one'
-    await new Promise(() => {})
-  }
-  const params = { plugin: 'patient', method: 'synthesize_stream', args: { text: inputMarker }, stream: true }
-  const speaking = peer.stream('plugin/call', params, { input: texts() })
-  const failed = expect(speaking.next()).rejects.toMatchObject({ codeName: 'REQUEST_CANCELLED' })
-  await peer.request('ping', {})
-  link.close()
-  await Promise.all([served, failed])
-})
+test.each(links)(
+  'over %s, a caller that goes: its calls are cancelled, its streams end, and its sessions are closed',
+  async (_, makeLink) => {
+    const { peer, link, served } = await join({}, makeLink)
+    const events = ['begun going', 'aborted going', 'generator closed'].map(logged)
+    const going = call(peer, 'patient', 'synthesize', { text: 'going' })
+    going.catch(() => {})
+    const params = {
+      plugin: 'patient',
+      method: 'synthesize_stream',
+      args: { text: 'endless' },
+      stream: { credit: 64 },
+    }
+    const pieces = peer.stream('plugin/call', params)
+    await pieces.next()
+    const sessions = [await call(peer, 'ears', 'start_stream'), await call(peer, 'ears', 'start_stream')]
+    const [ended, left] = sessions.map((opened) => Reflect.get(Object(opened), 'session_id') as string)
+    await call(peer, 'ears', 'end_stream', { session_id: ended })
+    await events[0]
+    const closed = logged('closed s')
+    link.close(new PluginError('REQUEST_CANCELLED', 'gone'))
+    await Promise.all([served, closed, ...events])
+    await expect(going).rejects.toMatchObject({ codeName: 'REQUEST_CANCELLED' })
+    await expect(host.call('ears', 'feed_audio', { session_id: left, audio_b64: '' })).rejects.toThrow()
+    expect(await host.call('patient', 'get_voices')).toHaveLength(1)
+  },
+)
 
 test.each(['lines', 'bytes'])(
   'a caller that never reads its %s is given up; the others are answered',
   async (unread) => {
     const [reader, lazy] = [await join(), await join()]
+    const { bytes, input } = lazy.link
     // Its end of the connection is there, and full.
-    lazy.link[unread === 'bytes' ? 'bytes' : 'input'].pause()
+    if (unread === 'bytes') bytes?.pause()
+    else input.pause()
     const [method, args] = unread === 'bytes' ? ['synthesize', { text: 'long' }] : ['get_voices', {}]
     const calls = Array.from({ length: 24 }, () => call(lazy.peer, 'large', method, args))
     const failed = Promise.all(calls.map((answer) => answer.catch(({ codeName }: PluginError) => codeName)))

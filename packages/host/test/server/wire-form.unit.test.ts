@@ -117,7 +117,9 @@ test('a description has what a client needs for a call, and no names of TypeScri
     ...{ name: 'feed_audio', description: 'Feeds.', kind: 'call', required: true, idempotent: false },
     ...{ result: { type: 'null' }, piece: null },
   }
-  expect(await wireDescription(host, 'one', signal)).toEqual({
+  const { described, contract: whole } = await wireDescription(host, 'one', signal)
+  expect(whole.name).toBe('stt')
+  expect(described).toEqual({
     manifest,
     contract: { name: 'stt', version: '1.0.0', description: 'Hears.' },
     methods: [

@@ -1,0 +1,141 @@
+import type { ContractBinding, ContractClass, ContractDescriptor, HealthStatus } from '@appfactory/sdk'
+import type { Peer, WireHealthStatus } from '@appfactory/sdk/internal'
+import { withBase64 } from '../base64.js'
+import type { Config } from '../config/config.js'
+import { connectionClosed, pluginNotLoaded } from '../errors.js'
+import { checkContract, expectedContract, type Given, namesContract } from '../expected-contract.js'
+import { createHandle, type PluginHandle } from '../handle.js'
+import { PieceStream } from '../instance/pieces.js'
+import type { Link } from '../link/link.js'
+import { Requests } from '../metrics/requests.js'
+import { type CallOptions, unknownOptionOf } from '../options.js'
+import type { PluginSystem } from '../plugin-system.js'
+import type { PluginResult } from '../server/results.js'
+import type { PluginSummary } from '../summary.js'
+import { openPeer } from './open-peer.js'
+import { healthOf, RemotePlugin } from './remote-plugin.js'
+import { openSocket } from './socket.js'
+
+/** A host at the other end of a connection, for one of its callers. */
+export interface RemoteHost
+  extends Pick<PluginSystem, 'list' | 'get' | 'call' | 'stream' | 'health'>,
+    AsyncDisposable {
+  /**
+   * Sends any other request of the protocol, such as `plugin/load`, with params and result as they are on the wire.
+   *
+   * @example await host.request('plugin/load', { name: 'tts_flite' })
+   */
+  request(method: string, params?: object, options?: { signal?: AbortSignal }): Promise<unknown>
+  /** Closes the connection: calls in flight fail, and the host closes this caller's sessions. */
+  close(): void
+}
+
+/**
+ * Connects to a host that `serve()` serves at the other end of a link, with raw bytes where the link has them. Calls fail with
+ * REQUEST_CANCELLED, or with why, when the link is closed.
+ *
+ * @throws PluginError Why the link was closed meanwhile.
+ * @example await using host = await connect(link)
+ */
+export async function connect(link: Link): Promise<RemoteHost> {
+  return new Connection(link, await openPeer(link))
+}
+
+/**
+ * Connects to a host that `appfactory-host serve --listen PATH` or `serveSocket()` serves. Bytes travel raw, over a second connection.
+ *
+ * @throws Error of Node where nobody listens at the path; PluginError RESOURCE_EXHAUSTED where the host has too many callers.
+ * @example
+ * await using host = await connectHost({ path: '/run/user/1000/appfactory.sock' })
+ * const tts = await host.get<TTSContract>('tts_flite')
+ */
+export async function connectHost({ path }: { path: string }): Promise<RemoteHost> {
+  const { link, peer } = await openSocket(path)
+  return new Connection(link, peer)
+}
+
+class Connection implements RemoteHost {
+  readonly #link: Link
+  readonly #peer: Peer
+  readonly #requests = new Requests()
+
+  constructor(link: Link, peer: Peer) {
+    this.#link = link
+    this.#peer = peer
+  }
+
+  async list({ includeInvalid }: { includeInvalid?: boolean } = {}): Promise<PluginSummary[]> {
+    const params = includeInvalid === undefined ? {} : { include_invalid: includeInvalid }
+    return ((await this.request('plugin/list', params)) as PluginResult[]).map(summaryOf)
+  }
+
+  async get<Contract extends ContractClass>(
+    contract: Contract,
+    name: string,
+  ): Promise<PluginHandle<InstanceType<Contract>>>
+  async get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>>
+  async get(...given: Given<[]>): Promise<PluginHandle> {
+    if (!namesContract(given)) return this.#get(...given)
+    const [contract, name] = given
+    return this.#get(name, expectedContract('get()', contract))
+  }
+
+  async #get(name: string, expected?: ContractBinding): Promise<PluginHandle> {
+    const { status } = await this.health(name)
+    if (status === 'UNLOADED') throw pluginNotLoaded(name)
+    const { descriptor } = (await this.request('plugin/describe', { name, descriptor: true })) as {
+      descriptor: ContractDescriptor
+    }
+    if (expected) await checkContract(name, descriptor, expected)
+    // To unload it is for who loaded it; this caller only lets go.
+    return createHandle(new RemotePlugin(this.#peer, name), descriptor, this.#requests, async () => {})
+  }
+
+  async call(plugin: string, method: string, args: Config = {}, options: CallOptions = {}): Promise<unknown> {
+    const wrong = unknownOptionOf('call', options)
+    if (wrong) throw wrong
+    return withBase64(await new RemotePlugin(this.#peer, plugin).call(method, args, options))
+  }
+
+  stream(
+    plugin: string,
+    method: string,
+    args: Config = {},
+    options: CallOptions = {},
+  ): AsyncIterableIterator<unknown> {
+    return new PieceStream({
+      open: () => {
+        const wrong = unknownOptionOf('stream', options)
+        if (wrong) throw wrong
+        return new RemotePlugin(this.#peer, plugin).stream(method, args, options)
+      },
+      map: withBase64,
+      isOutermost: true,
+    })
+  }
+
+  async health(name: string): Promise<HealthStatus>
+  async health(): Promise<Record<string, HealthStatus>>
+  async health(name?: string): Promise<HealthStatus | Record<string, HealthStatus>> {
+    if (name !== undefined) return new RemotePlugin(this.#peer, name).health()
+    const all = (await this.request('plugin/health', {})) as Record<string, WireHealthStatus>
+    return Object.fromEntries(Object.entries(all).map(([plugin, health]) => [plugin, healthOf(health)]))
+  }
+
+  request(method: string, params: object = {}, options: { signal?: AbortSignal } = {}): Promise<unknown> {
+    return this.#peer.request(method, params, options)
+  }
+
+  close(): void {
+    this.#peer.close(connectionClosed())
+    this.#link.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close()
+  }
+}
+
+function summaryOf({ display_name: displayName, ...rest }: PluginResult): PluginSummary {
+  return { ...rest, displayName } as PluginSummary
+}
