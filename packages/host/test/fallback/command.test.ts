@@ -27,6 +27,8 @@ test('clients make fallbacks, hear of them, and forbid them; the file of setting
   const call = (plugin: string, method: string, text: string, more: object = {}): Promise<unknown> =>
     host.result('plugin/call', { plugin, method, args: { text }, ...more })
   expect(await call('voice', 'synthesize', 'Hello')).toMatchObject({ sample_rate: 8000 })
+  // It waits until that one is up too.
+  await call('two', 'synthesize', 'Hello')
   const failed = host.ask('plugin/call', {
     ...{ plugin: 'voice', method: 'synthesize', args: { text: 'fail one' }, fallback: false },
   })
