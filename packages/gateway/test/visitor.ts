@@ -3,7 +3,7 @@ import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'nod
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { type HostOptions, PluginHost } from '@appfactory/host'
-import { onTestFinished } from 'vitest'
+import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import { type Gateway, type ServeOptions, serveGateway } from '../src/index.js'
 
 const pluginsDir = fileURLToPath(new URL('plugins', import.meta.url))
@@ -13,6 +13,43 @@ export async function startHost(names: readonly string[], options: HostOptions =
   const host = new PluginHost({ pluginsDir, projectDir: false, ...options })
   await Promise.all(names.map((name) => host.load(name)))
   return host
+}
+
+/** What the tests of a file, or of a `describe`, share. */
+export interface Served {
+  readonly host: PluginHost
+  readonly gateway: Gateway
+}
+
+/** A host with plugins, and a gateway in front of it, from before the first test until after the last one. */
+export function serveAll(
+  names: readonly string[],
+  options: ServeOptions = {},
+  hostOptions: HostOptions = {},
+): Served {
+  let host: PluginHost | undefined
+  let gateway: Gateway | undefined
+  beforeAll(async () => {
+    host = await startHost(names, hostOptions)
+    gateway = await serveGateway(host, { port: 0, ...options })
+  })
+  afterAll(async () => {
+    await gateway?.close()
+    await host?.close({ force: true })
+  })
+  return {
+    get host() {
+      return begun(host)
+    },
+    get gateway() {
+      return begun(gateway)
+    },
+  }
+}
+
+function begun<Value>(value: Value | undefined): Value {
+  if (value === undefined) throw new Error('It has not begun yet')
+  return value
 }
 
 /** A gateway on any free port, gone after the test. */

@@ -1,25 +1,14 @@
 import { createOpenAI } from '@ai-sdk/openai'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
-import type { PluginHost } from '@appfactory/host'
 import { generateText, jsonSchema, Output, stepCountIs, streamText, tool } from 'ai'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Gateway, serveGateway } from '../../src/index.js'
-import { startHost } from '../visitor.js'
+import { describe, expect, it } from 'vitest'
+import { serveAll } from '../visitor.js'
 
-let host: PluginHost
-let gateway: Gateway
-beforeAll(async () => {
-  host = await startHost(['tool_llm'])
-  gateway = await serveGateway(host, { port: 0 })
-})
-afterAll(async () => {
-  await gateway.close()
-  await host.close({ force: true })
-})
+const served = serveAll(['tool_llm'])
 
-const openai = () => createOpenAI({ baseURL: gateway.url, apiKey: 'none' })
+const openai = () => createOpenAI({ baseURL: served.gateway.url, apiKey: 'none' })
 const compatible = () =>
-  createOpenAICompatible({ name: 'plugins', baseURL: gateway.url, supportsStructuredOutputs: true })
+  createOpenAICompatible({ name: 'plugins', baseURL: served.gateway.url, supportsStructuredOutputs: true })
 
 const tools = Object.fromEntries(
   ['one', 'two'].map((name) => [

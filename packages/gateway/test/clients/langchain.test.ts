@@ -1,20 +1,9 @@
-import type { PluginHost } from '@appfactory/host'
 import { HumanMessage, ToolMessage } from '@langchain/core/messages'
 import { ChatOpenAI } from '@langchain/openai'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Gateway, serveGateway } from '../../src/index.js'
-import { startHost } from '../visitor.js'
+import { describe, expect, it } from 'vitest'
+import { serveAll } from '../visitor.js'
 
-let host: PluginHost
-let gateway: Gateway
-beforeAll(async () => {
-  host = await startHost(['tool_llm'])
-  gateway = await serveGateway(host, { port: 0 })
-})
-afterAll(async () => {
-  await gateway.close()
-  await host.close({ force: true })
-})
+const served = serveAll(['tool_llm'])
 
 describe.each([
   ['chat', false],
@@ -26,7 +15,7 @@ describe.each([
       useResponsesApi,
       apiKey: 'none',
       maxRetries: 0,
-      configuration: { baseURL: gateway.url },
+      configuration: { baseURL: served.gateway.url },
     })
 
   it('answers, with its usage', async () => {

@@ -1,33 +1,22 @@
 import { fileURLToPath } from 'node:url'
-import { PluginHost } from '@appfactory/host'
 import decodeAac from '@audio/decode-aac'
 import { FLACDecoder } from '@wasm-audio-decoders/flac'
 import CodecParser from 'codec-parser'
 import { MPEGDecoder } from 'mpg123-decoder'
 import OpenAI, { toFile } from 'openai'
 import { OpusDecoder } from 'opus-decoder'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Gateway, serveGateway } from '../../src/index.js'
+import { describe, expect, it } from 'vitest'
 import { webmOf } from '../audio/webm.js'
+import { serveAll } from '../visitor.js'
 
 const pluginsDir = fileURLToPath(new URL('../../../../examples/plugins', import.meta.url))
 const said = 'I love you.'
 
-let host: PluginHost
-let gateway: Gateway
-beforeAll(async () => {
-  host = new PluginHost({ pluginsDir, projectDir: false })
-  await Promise.all(['tts_flite', 'stt_pocketsphinx'].map((name) => host.load(name)))
-  gateway = await serveGateway(host, { port: 0 })
-})
-afterAll(async () => {
-  await gateway.close()
-  await host.close({ force: true })
-})
+const served = serveAll(['tts_flite', 'stt_pocketsphinx'], {}, { pluginsDir })
 
 type Format = NonNullable<OpenAI.Audio.SpeechCreateParams['response_format']>
 
-const openai = (): OpenAI => new OpenAI({ baseURL: gateway.url, apiKey: 'none', maxRetries: 0 })
+const openai = (): OpenAI => new OpenAI({ baseURL: served.gateway.url, apiKey: 'none', maxRetries: 0 })
 
 async function speak(response_format: Format): Promise<Buffer> {
   const response = await openai().audio.speech.create({

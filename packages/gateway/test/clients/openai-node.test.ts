@@ -1,25 +1,17 @@
-import type { PluginHost } from '@appfactory/host'
 import OpenAI from 'openai'
 import { zodResponseFormat } from 'openai/helpers/zod'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { type Gateway, type ServeOptions, serveGateway } from '../../src/index.js'
-import { startHost } from '../visitor.js'
+import { serveAll } from '../visitor.js'
 
-let host: PluginHost
-let gateway: Gateway
-beforeAll(async () => {
-  host = await startHost(['tool_llm'], { restart: { firstDelayMs: 1 } })
-  const options: ServeOptions = { port: 0, keys: ['key'], models: { 'gpt-4o-mini': 'tool_llm' } }
-  gateway = await serveGateway(host, options)
-})
-afterAll(async () => {
-  await gateway.close()
-  await host.close({ force: true })
-})
+const served = serveAll(
+  ['tool_llm'],
+  { keys: ['key'], models: { 'gpt-4o-mini': 'tool_llm' } },
+  { restart: { firstDelayMs: 1 } },
+)
 
 function client(options: ConstructorParameters<typeof OpenAI>[0] = {}): OpenAI {
-  return new OpenAI({ baseURL: gateway.url, apiKey: 'key', maxRetries: 0, ...options })
+  return new OpenAI({ baseURL: served.gateway.url, apiKey: 'key', maxRetries: 0, ...options })
 }
 
 const say = (content: string) => ({ model: 'gpt-4o-mini', messages: [{ role: 'user' as const, content }] })
@@ -118,7 +110,7 @@ describe('openai in Node', () => {
     ]
     const ended = calls.map((call) => expect(call).rejects.toBeInstanceOf(OpenAI.APIUserAbortError))
     await expect
-      .poll(async () => (await host.health('tool_llm')).details)
+      .poll(async () => (await served.host.health('tool_llm')).details)
       .toMatchObject({ calls_in_flight: 1, open_streams: 1 })
     abort.abort()
     await Promise.all(ended)
@@ -222,7 +214,7 @@ describe('openai in Node', () => {
     const retrying = client({ maxRetries: 2 }).chat.completions
     const once = client().chat.completions.create(say('/hang'))
     const again = retrying.create(say('/paced 5 100'))
-    const details = async () => (await host.health('tool_llm')).details ?? {}
+    const details = async () => (await served.host.health('tool_llm')).details ?? {}
     await expect.poll(details).toMatchObject({ calls_in_flight: 2 })
     process.kill(Number((await details())['pid']), 'SIGKILL')
     await expect(once).rejects.toMatchObject({ status: 502, code: 'plugin_crashed' })

@@ -1,21 +1,10 @@
-import type { PluginHost } from '@appfactory/host'
 import { encodeWav } from '@appfactory/sdk'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Gateway, serveGateway } from '../../src/index.js'
-import { startHost } from '../visitor.js'
+import { describe, expect, it } from 'vitest'
+import { serveAll } from '../visitor.js'
 
 // What applications send that can’t be run here, as their users and sources describe it.
 
-let host: PluginHost
-let gateway: Gateway
-beforeAll(async () => {
-  host = await startHost(['wave_tts', 'echo_stt', 'tool_llm'])
-  gateway = await serveGateway(host, { port: 0, keys: ['sk-ours'], publicListings: true })
-})
-afterAll(async () => {
-  await gateway.close()
-  await host.close({ force: true })
-})
+const served = serveAll(['wave_tts', 'echo_stt', 'tool_llm'], { keys: ['sk-ours'], publicListings: true })
 
 const bearer = { authorization: 'Bearer sk-ours' }
 const json = { 'content-type': 'application/json' }
@@ -31,7 +20,7 @@ interface Request {
 
 function ask({ path, headers = {}, body, form }: Request): Promise<Response> {
   // Behind the port, as their users write it: with or without /v1.
-  const url = gateway.url.replace('/v1', path)
+  const url = served.gateway.url.replace('/v1', path)
   if (body)
     return fetch(url, { method: 'POST', headers: { ...json, ...headers }, body: JSON.stringify(body) })
   if (!form) return fetch(url, { headers })

@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { PluginHost } from '@appfactory/host'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { pythonWith } from '../../../sdk/test/python/environment.js'
-import { type Gateway, serveGateway } from '../../src/index.js'
+import { serveAll } from '../visitor.js'
 import { clientPackages } from './packages.js'
 
 const run = promisify(execFile)
@@ -15,22 +14,12 @@ const pluginsDir = ['../plugins', '../../../../examples/plugins'].map((folder) =
 const plugins = ['tool_llm', 'letter_embedding', 'tts_flite', 'stt_pocketsphinx', 'echo_stt']
 
 describe.skipIf(python === undefined)('clients in Python', () => {
-  let host: PluginHost
-  let gateway: Gateway
-  beforeAll(async () => {
-    host = new PluginHost({ pluginsDir, projectDir: false })
-    await Promise.all(plugins.map((name) => host.load(name)))
-    gateway = await serveGateway(host, { port: 0, keys: ['key'], models: { 'gpt-4o-mini': 'tool_llm' } })
-  })
-  afterAll(async () => {
-    await gateway.close()
-    await host.close({ force: true })
-  })
+  const served = serveAll(plugins, { keys: ['key'], models: { 'gpt-4o-mini': 'tool_llm' } }, { pluginsDir })
 
   /** What a script prints. */
   async function resultsOf(script: string): Promise<unknown> {
     const file = fileURLToPath(new URL(script, import.meta.url))
-    const { stdout } = await run(String(python), ['-I', file, gateway.url, 'key'])
+    const { stdout } = await run(String(python), ['-I', file, served.gateway.url, 'key'])
     return JSON.parse(stdout)
   }
 

@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { PluginHost } from '@appfactory/host'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { pythonWith } from '../../../sdk/test/python/environment.js'
-import { type Gateway, serveGateway } from '../../src/index.js'
+import { serveAll } from '../visitor.js'
 
 const run = promisify(execFile)
 const python = pythonWith('wyoming')
@@ -14,20 +13,14 @@ const pluginsDir = ['../plugins', '../../../../examples/plugins'].map((folder) =
 )
 
 describe.skipIf(python === undefined)('the package of the Wyoming protocol, in Python', () => {
-  let host: PluginHost
-  let gateway: Gateway
-  beforeAll(async () => {
-    host = new PluginHost({ pluginsDir, projectDir: false })
-    await Promise.all(['tts_flite', 'stt_pocketsphinx', 'tool_llm'].map((name) => host.load(name)))
-    gateway = await serveGateway(host, { port: 0, wyoming: [{ port: 0 }] })
-  })
-  afterAll(async () => {
-    await gateway.close()
-    await host.close({ force: true })
-  })
+  const served = serveAll(
+    ['tts_flite', 'stt_pocketsphinx', 'tool_llm'],
+    { wyoming: [{ port: 0 }] },
+    { pluginsDir },
+  )
 
   it('describes, speaks, hears and is answered, as Home Assistant does', async () => {
-    const { stdout } = await run(String(python), ['-I', script, String(gateway.wyoming[0]?.port)])
+    const { stdout } = await run(String(python), ['-I', script, String(served.gateway.wyoming[0]?.port)])
     expect(JSON.parse(stdout)).toEqual({
       info: {
         asr: ['stt_pocketsphinx', ['en-US'], true],
