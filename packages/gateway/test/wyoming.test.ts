@@ -361,6 +361,56 @@ describe('a client that goes', () => {
   })
 })
 
+describe('a conversation', () => {
+  async function answers(gateway: Gateway, text: string, context?: object): Promise<string> {
+    const client = await enter(gateway)
+    client.send('transcript', { text, ...(context ? { context } : {}) })
+    const [answer] = (await client.until('handled')).slice(-1)
+    client.socket.destroy()
+    return String(answer?.data['text'])
+  }
+
+  it('goes on over connections, for whoever names it', async () => {
+    const gateway = await serveAll()
+    const one = { conversation_id: 'one' }
+    for (let index = 0; index < 11; index++) await answers(gateway, `question ${index}`, one)
+    const messages: { role: string; content: string }[] = JSON.parse(await answers(gateway, '/messages', one))
+    expect(messages.map(({ role, content }) => `${role}: ${content}`)).toEqual([
+      ...Array.from({ length: 10 }, (_, index) => [
+        `user: question ${index + 1}`,
+        `assistant: question ${index + 1}`,
+      ]).flat(),
+      'user: /messages',
+    ])
+    for (const context of [undefined, {}, { conversation_id: 'two' }, { conversation_id: 5 }])
+      expect(JSON.parse(await answers(gateway, '/messages', context))).toHaveLength(1)
+  })
+
+  it('that is long is remembered in part', async () => {
+    const gateway = await serveAll()
+    const long = { conversation_id: 'long' }
+    for (const letter of ['a', 'b', 'c']) await answers(gateway, letter.repeat(8000), long)
+    const messages: { role: string; content: string }[] = JSON.parse(
+      await answers(gateway, '/messages', long),
+    )
+    expect(messages.map(({ role, content }) => role + content[0])).toEqual([
+      'userb',
+      'assistantb',
+      'userc',
+      'assistantc',
+      'user/',
+    ])
+  })
+})
+
+it('a client that reads nothing is disconnected, and the plugin says no more', async () => {
+  const client = await enter(await serveAll({ limits: { unreadStreamMs: 100 } }), 1)
+  client.send('synthesize', { text: '/endless' })
+  await client.until('audio-start')
+  client.socket.pause()
+  await expect.poll(async () => (await host.health('tone_tts')).details).toMatchObject({ open_streams: 0 })
+})
+
 describe('close()', () => {
   it('lets answers end, and ends clients that ask for nothing', async () => {
     const gateway = await serveAll({ limits: { drainTimeoutMs: 20_000 } })

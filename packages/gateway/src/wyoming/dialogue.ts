@@ -87,7 +87,7 @@ export class Dialogue {
         this.#text = undefined
         return this.#talk.send('synthesize-stopped')
       case 'transcript':
-        return answerText(this.#talk, readTranscript(data).text)
+        return answerText(this.#talk, readTranscript(data))
     }
   }
 

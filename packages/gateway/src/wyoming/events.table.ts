@@ -26,7 +26,13 @@ export const transcribeTable = z.looseObject({
 })
 export type TranscribeRequest = z.infer<typeof transcribeTable>
 
-export const transcriptTable = z.looseObject({ text: z.string(), language })
+/** `conversationId` is the same in each sentence of a conversation, on whatever connection. */
+export const transcriptTable = z.looseObject({
+  text: z.string(),
+  language,
+  context: z.looseObject({ conversationId: z.unknown().optional() }).optional(),
+})
+export type TranscriptRequest = z.infer<typeof transcriptTable>
 
 export const speechTable = z.looseObject({ voice, textFormat })
 export type SpeechRequest = z.infer<typeof speechTable>

@@ -2,6 +2,7 @@ import type { PluginSummary, PluginSystem } from '@appfactory/host'
 import { RequestError } from '../errors.js'
 import type { Directory } from '../models.js'
 import type { Details, DetailsOfPlugins } from './details.js'
+import { Memory } from './memory.js'
 
 type Contract = 'stt' | 'tts' | 'llm'
 
@@ -15,6 +16,7 @@ export class Programs {
   readonly #directory: Directory
   readonly #only: string | undefined
   readonly #details: DetailsOfPlugins
+  readonly memory = new Memory()
 
   /** @param only The plugin that answers here. Default: all. */
   constructor(host: PluginSystem, directory: Directory, details: DetailsOfPlugins, only: string | undefined) {
