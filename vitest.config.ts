@@ -61,7 +61,7 @@ const sameOnEachNode = [
 // biome-ignore lint/suspicious/noUndeclaredEnvVars: turbo runs no tests.
 const leftOut = process.env['OTHER_NODE'] === undefined ? [] : sameOnEachNode
 
-// The name of a file decides: `*.unit.test.ts` starts no process (scripts/lib/no-processes.mjs refuses it), `*.browser.test.ts`
+// The name of a file decides: `*.unit.test.ts` starts no process (scripts/lib/unit-test-rules.mjs refuses it), `*.browser.test.ts`
 // needs Chromium, all others may start processes. The patterns hold in every folder, so vitest can be run in one package.
 export default defineConfig({
   plugins: [embed()],
@@ -81,7 +81,7 @@ export default defineConfig({
           name: 'unit',
           include: [unit],
           exclude: never,
-          setupFiles: [`${import.meta.dirname}/scripts/lib/no-processes.mjs`],
+          setupFiles: [`${import.meta.dirname}/scripts/lib/unit-test-rules.mjs`],
           // Neither Node nor the modules are loaded anew for each file.
           isolate: false,
         },

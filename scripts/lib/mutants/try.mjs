@@ -36,7 +36,7 @@ async function runTests(root, { list, contents }) {
       include: packages.map((name) => `packages/${name}/test/**/*.unit.test.ts`),
       // They look at what is built, and at nothing else.
       exclude: ['**/testing/**', '**/{bundle,errors}.unit.test.ts'],
-      setupFiles: [`${root}/scripts/lib/no-processes.mjs`],
+      setupFiles: [`${root}/scripts/lib/unit-test-rules.mjs`],
       runner: fileURLToPath(new URL('runner.mjs', import.meta.url)),
       isolate: false,
       fileParallelism: false,

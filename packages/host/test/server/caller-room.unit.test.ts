@@ -1,7 +1,9 @@
-import { expect, test, vi } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { CallerRoom } from '../../src/server/caller-room.js'
 
 const mib = 2 ** 20
+
+afterEach(() => void vi.useRealTimers())
 
 /** The room of a caller for which so much waits. */
 function room() {
