@@ -3,13 +3,14 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { connectHost, serveSocket } from '@appfactory/host'
+import type { TTSContract } from '@appfactory/sdk'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ttsPlugin, writePlugin } from '../../host/test/fixtures/plugins.js'
 import { LinesProcess, type RawMessage } from '../../sdk/test/lines-process.js'
 import { Cluster } from '../src/cluster.js'
 import { natsConfig } from '../src/nats-config.js'
 import { describeWithNats, type NatsServer, startNatsServer } from './nats-server.js'
-import { command, startNode } from './node-process.js'
+import { command, firstLine, startNode } from './node-process.js'
 import { temporaryFolder } from './temporary-folder.js'
 
 const members = `
@@ -175,7 +176,7 @@ describeWithNats('the protocol of a host, in front of a cluster', () => {
       process.platform === 'win32' ? `\\\\.\\pipe\\front-${process.pid}` : join(folder(), 'front.sock')
     await using socket = await serveSocket(cluster, { path, rights: 'all' })
     await using host = await connectHost({ path: socket.path })
-    const tts = await host.get<{ synthesize(text: string): Promise<{ audio: Uint8Array }> }>('voice')
+    const tts = await host.get<TTSContract>('voice')
     expect((await tts.synthesize('Hello')).audio).toBeInstanceOf(Uint8Array)
     await expect(host.request('plugin/load', { name: 'other' })).rejects.toMatchObject({
       codeName: 'CALL_FORBIDDEN',
@@ -189,6 +190,26 @@ describeWithNats('the protocol of a host, in front of a cluster', () => {
     ])
     expect(JSON.parse(stdout)).toMatchObject([{ id: 'one' }])
     expect(json.stdout.trim().split('\n')).toHaveLength(2)
+  })
+
+  it('is behind the gateway', async () => {
+    const gateway = new LinesProcess(command, ['gateway', '--port', '0', ...reach('web')], {
+      ...{ cwd: folder(), env: process.env, atEnd: later },
+    })
+    await firstLine(gateway)
+    const url = gateway.garbage[0]?.replace('Gateway: ', '')
+    const models = (await (await fetch(`${url}/models`)).json()) as { data: { id: string }[] }
+    expect(models.data.map(({ id }) => id)).toContain('voice')
+    const body = JSON.stringify({ model: 'voice', input: 'Hello', voice: 'one', response_format: 'wav' })
+    const headers = { 'content-type': 'application/json' }
+    const speech = await fetch(`${url}/audio/speech`, { method: 'POST', headers, body })
+    expect(
+      Buffer.from(await speech.arrayBuffer())
+        .subarray(0, 4)
+        .toString(),
+    ).toBe('RIFF')
+    gateway.child.kill('SIGTERM')
+    expect(await gateway.exited).toEqual({ code: 143, signal: null })
   })
 
   it('swaps node by node, tells of each, and says where it stopped', async () => {
