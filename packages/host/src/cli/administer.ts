@@ -77,7 +77,7 @@ export async function swap(
 }
 
 function swapWords({ node, oldVersion, newVersion, heldCalls, durationMs }: NodeSwap): string {
-  const held = heldCalls > 0 ? `, ${heldCalls} calls waited` : ''
+  const held = heldCalls > 0 ? `, ${heldCalls} call${heldCalls === 1 ? '' : 's'} waited` : ''
   return `${node}: ${oldVersion ?? 'unknown'} -> ${newVersion} in ${Math.round(durationMs)} ms${held}`
 }
 
