@@ -4,6 +4,7 @@ import { shippedContracts } from '@appfactory/sdk/contracts'
 import { pathOnNodes } from './caller-errors.js'
 import type { Cluster } from './cluster.js'
 import { pluginOn } from './directory.js'
+import { pluginNames } from './remote-places.js'
 
 /** What the server’s methods need of a cluster beside its public methods. */
 interface Parts {
@@ -47,6 +48,7 @@ export function servedCluster(cluster: Cluster, { calls, look, summary }: Parts)
         }
       },
     },
+    loadedNames: () => pluginNames(cluster.nodes()),
     knowsContract: async (contract) =>
       shippedContracts.some((shipped) => shipped === contract) ||
       cluster.nodes().some(({ plugins }) => plugins.some((plugin) => plugin.contract === contract)),

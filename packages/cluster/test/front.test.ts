@@ -221,6 +221,29 @@ describeWithNats('the protocol of a host, in front of a cluster', () => {
     expect(await gateway.exited).toEqual({ code: 143, signal: null })
   })
 
+  it('is shown by the Plugin Tester, which runs no checks there', async () => {
+    const tester = new LinesProcess(command, ['tester', ...reach('web')], {
+      ...{ cwd: folder(), env: process.env, atEnd: later },
+    })
+    await firstLine(tester)
+    const { origin, href } = new URL(/http:\S+/.exec(tester.garbage.join(' '))?.[0] ?? '')
+    const [cookie = ''] = (await fetch(href)).headers.get('set-cookie')?.split(';') ?? []
+    const ask = async (method: string, params: object): Promise<RawMessage> => {
+      const headers = { cookie, origin, 'sec-fetch-site': 'same-origin', 'content-type': 'application/json' }
+      const body = `${JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })}\n`
+      return JSON.parse(await (await fetch(`${origin}/rpc`, { method: 'POST', headers, body })).text())
+    }
+    expect((await ask('plugin/list', {})).result).toMatchObject([{ name: 'voice' }])
+    expect((await ask('system/discover', {})).result).toMatchObject({
+      plugins: [{ manifest: { name: 'voice' } }],
+    })
+    expect((await ask('plugin/call', voice({ text: 'Hello' }))).result).toMatchObject({ format: 'wav' })
+    expect((await ask('plugin/config', { name: 'voice' })).result).toBeNull()
+    expect((await ask('checks/run', { plugin: 'voice' })).error).toMatchObject({ code: -32601 })
+    tester.child.kill('SIGTERM')
+    expect(await tester.exited).toMatchObject({ code: 143 })
+  })
+
   it('refuses what means nothing here', async () => {
     const wrong = [
       [['gateway', '--load', 'voice'], '--load is for plugins of this process'],

@@ -213,8 +213,12 @@ function onlyOne(method: string, params: Record<string, unknown>, names: readonl
   return String(params[first])
 }
 
-/** @throws PluginError METHOD_NOT_FOUND where the system can't do it. */
-function able<Change extends object>(method: string, change: Change | undefined): Change {
+/**
+ * What does a method.
+ *
+ * @throws PluginError METHOD_NOT_FOUND where the system can't do it.
+ */
+export function able<Change extends object>(method: string, change: Change | undefined): Change {
   if (change) return change
   throw new PluginError(
     'METHOD_NOT_FOUND',

@@ -5,9 +5,12 @@ import type { Changes, OnNodes, Served } from './served.js'
 
 /** A host, as the methods of the server see it. */
 export function servedHost(host: PluginHost, internals: HostInternals = internalsOf(host)): Served {
-  const { calls, catalogue } = internals
+  const { calls, catalogue, fallbacks, wire } = internals
+  const configOf = async (name: string) =>
+    (await catalogue.slot(fallbacks.find(name)?.spokesman ?? name)).instance?.config ?? null
   return {
-    ...{ system: host, calls, changes: changesOf(host, internals) },
+    ...{ system: host, calls, changes: changesOf(host, internals), local: { configOf, wire } },
+    loadedNames: () => catalogue.loadedNames(),
     knowsContract: (contract) => catalogue.knowsContract(contract),
     requireActive: (contract) => host.requireActive(contract),
     summary: (name) => catalogue.summary(name),

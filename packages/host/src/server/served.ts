@@ -1,6 +1,6 @@
 import type { ContractDescriptor } from '@appfactory/sdk'
 import type { FallbackGiven } from '../fallback/options.js'
-import { PluginHost } from '../host.js'
+import { type HostInternals, PluginHost } from '../host.js'
 import type { Requests } from '../metrics/requests.js'
 import type { LoadOptions, RoutedCallOptions, SwapOptions, WireArgs } from '../options.js'
 import type { PluginSystem } from '../plugin-system.js'
@@ -45,11 +45,23 @@ export interface Changes {
   fallback?(given: FallbackGiven): Promise<unknown>
 }
 
+/** What only a host in this process can tell of its plugins. */
+export interface Local {
+  /** What a plugin runs with; null while it starts. Throws PLUGIN_NOT_FOUND and the like. */
+  configOf(plugin: string): Promise<Record<string, unknown> | null>
+  /** The messages between the host and its plugins. */
+  readonly wire: HostInternals['wire']
+}
+
 /** What the methods of the server stand on: a host, or a cluster of hosts. */
 export interface Served {
   readonly system: PluginSystem
   readonly calls: RoutedCalls
   readonly changes: Changes
+  /** Absent: its plugins run elsewhere. */
+  readonly local?: Local
+  /** Plugins that are loaded, or being loaded. */
+  loadedNames(): readonly string[]
   /** Whether any of its plugins is of that contract. */
   knowsContract(contract: string): Promise<boolean>
   /** The name of the plugin that answers for a contract. Throws CONTRACT_NOT_FOUND. */
