@@ -23,6 +23,7 @@ export { checkedNumbers, count, type NumberRule, size, time } from './numbers.js
 export { type RoutedCallOptions, unknownOptionOf, type WireArgs } from './options.js'
 export { readWithin } from './process/backpressure.js'
 export { filesInPath } from './process/path.js'
+export { offerServed, type RoutedCalls, type Served } from './server/served.js'
 export { CallRouter } from './slot/call-router.js'
 export { overallStatus } from './slot/places.js'
 export type { Unbegun, Worker, Workers } from './slot/worker.js'
