@@ -210,7 +210,8 @@ export class Keeper {
     const { record, isRemoved, isAgreed, revision } = followed
     const running = this.#kept.running(name)
     // What it makes of it is not known yet.
-    if (this.#revisions.get(name) !== revision || (isRemoved && running === 0)) return undefined
+    if (this.#revisions.get(name) !== revision || (isRemoved && running === 0 && !this.#kept.isWorking(name)))
+      return undefined
     const obstacle = isRemoved ? undefined : this.#obstacleOf(name, followed)
     const share = this.#share(name)
     const isCurrent = this.#isCurrent(name, record)

@@ -150,11 +150,12 @@ async function makeBucket(
     },
   )
   if (isThere) return
+  const description = 'Plugins that App Factory keeps running, and who runs them'
+  const create = (replicas: number) =>
+    kvm.create(bucket, { history: 1, allow_direct: true, replicas, description })
   const isClustered = (connection.info?.cluster ?? '') !== ''
-  await kvm.create(bucket, {
-    ...{ history: 1, allow_direct: true, replicas: isClustered ? 3 : 1 },
-    description: 'Plugins that App Factory keeps running, and who runs them',
-  })
+  // There may be only two of them.
+  await (isClustered ? create(3).catch(() => create(1)) : create(1))
 }
 
 function isNoStream(error: unknown): boolean {

@@ -26,7 +26,7 @@ export interface DesiredPlugin {
   readonly nodes: readonly DesiredNode[]
 }
 
-/** What is wanted, as nodes tell of it, by name. */
+/** What is wanted of a whole cluster, and what came of it, by what its nodes tell (`listNodes`). Ordered by name. */
 export function desiredPlugins(beats: readonly Beat[]): DesiredPlugin[] {
   const names = new Set(beats.flatMap(({ desired }) => desired?.plugins.map(({ name }) => name) ?? []))
   return [...names].sort().map((name) => desiredPlugin(name, beats))

@@ -9,6 +9,7 @@ import { UsageError } from './usage-error.js'
 interface ClusterModule {
   serveNode(host: PluginHost, options: object): Promise<Node>
   listNodes(options: object): Promise<ListedNode[]>
+  desiredPlugins(nodes: readonly ListedNode[]): DesiredPlugin[]
   drainNode(node: string, options: object): Promise<void>
   natsConfig(options: object): { name: string; text: string; isSecret: boolean }[]
 }
@@ -24,6 +25,18 @@ export interface ListedNode {
   labels: Readonly<Record<string, string>>
   draining: boolean
   plugins: readonly ListedPlugin[]
+  /** What it makes of what is wanted of the whole cluster. Absent: it takes no part. */
+  desired?: { plugins: readonly DesiredPlugin[] }
+}
+
+/** A plugin that is wanted of the whole cluster. */
+export interface DesiredPlugin {
+  name: string
+  generation: number
+  wanted: number
+  running: number
+  /** Why fewer run than could. */
+  why?: string
 }
 
 interface ListedPlugin {
