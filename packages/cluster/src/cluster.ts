@@ -35,6 +35,7 @@ import {
   type ContractClass,
   type ContractDescriptor,
   type HealthStatus,
+  isPluginError,
   type Manifest,
   PluginStatus,
 } from '@appfactory/sdk'
@@ -43,6 +44,8 @@ import { type AdminOptions, ClusterAdmin, type ClusterSwapOptions, type ClusterS
 import type { Beat } from './beat.js'
 import type { Cable } from './cable.js'
 import { clusterClosed, noActivePlugin, onNoNode } from './caller-errors.js'
+import { DesiredAdmin, type DesiredOptions } from './desired/desired-admin.js'
+import { type DesiredPlugin, desiredPlugins } from './desired/status.js'
 import { Directory, type NodeEvent, pluginOn } from './directory.js'
 import { type CableOptions, NatsCable } from './nats-cable.js'
 import { pluginNames } from './remote-places.js'
@@ -97,6 +100,7 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   readonly #limits: CallerLimits
   readonly #directory: Directory
   readonly #admin: ClusterAdmin
+  readonly #desired: DesiredAdmin
   readonly #requests = new Requests()
   readonly #plugins = new Map<string, RemotePlugin>()
   readonly #endings: (() => void)[]
@@ -144,6 +148,7 @@ export class Cluster implements PluginSystem, AsyncDisposable {
       warn: (message) => this.#tell('warning', message),
     })
     this.#admin = new ClusterAdmin(cable, this.#directory)
+    this.#desired = new DesiredAdmin(cable, () => this.nodes())
     this.#endings = [
       cable.onBeat((beat) => {
         this.#heard.add(beat.boot)
@@ -355,25 +360,71 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   }
 
   /**
-   * Loads a plugin on nodes, one after the other. Needs the rights of an administrator.
+   * Loads a plugin on nodes that are named, one after the other; or, without names, on any nodes that have the labels: these
+   * keep it running then, also where one of them ends. Resolves when it runs. Needs the rights of an administrator.
    *
-   * @param options `on`: names of nodes.
-   * @throws PluginError Why a node could not: `data.node` says which, `data.nodes` those that have.
+   * @param options `on`: names of nodes, or the labels that a node must have. Default: any node.
+   * @throws PluginError Why a named node could not: `data.node` says which, `data.nodes` those that have. Without names:
+   *   PLUGIN_NOT_FOUND, or why else no node can, with the nodes that were asked: it is wanted no more then; CALL_TIMEOUT where it takes
+   *   longer than `timeoutMs`: it stays wanted; PLUGIN_ALREADY_LOADED where somebody else has changed it at the same time;
+   *   INVALID_PARAMS, MESSAGE_TOO_LARGE, DEPENDENCY_MISSING, and PLUGIN_NOT_READY where JetStream is off.
+   * @example const llm = await cluster.load<LLMContract>('llm_llama', { replicas: 2, on: { gpu: 'true' } })
    */
-  async load<Contract = unknown>(name: string, options: AdminOptions): Promise<PluginHandle<Contract>> {
-    await this.#admin.load(name, options)
+  async load<Contract = unknown>(
+    name: string,
+    options: AdminOptions | DesiredOptions = {},
+  ): Promise<PluginHandle<Contract>> {
+    if (namesNodes(options)) await this.#admin.load(name, options)
+    else await this.#desired.load(name, options)
     await this.#look()
     return this.get<Contract>(name)
   }
 
-  /** Unloads a plugin on nodes. Default: on all that have it. Needs the rights of an administrator. Throws as `load` does. */
-  unload(name: string, options: { on?: readonly string[]; force?: boolean } = {}): Promise<void> {
-    return this.#admin.unload(name, options)
+  /**
+   * Unloads a plugin on nodes. Default: on all that have it; and where it was loaded without naming nodes, it is wanted no
+   * more, and calls in flight are let finish. Needs the rights of an administrator. Throws as `load` does.
+   */
+  async unload(name: string, options: { on?: readonly string[]; force?: boolean } = {}): Promise<void> {
+    await this.#unlessDesired(
+      name,
+      options.on,
+      () => this.#desired.unload(name),
+      () => this.#admin.unload(name, options),
+    )
   }
 
-  /** Changes how many processes a plugin has on each of the nodes. Needs the rights of an administrator. Throws as `load` does. */
-  scale(name: string, replicas: number, options: { on?: readonly string[] } = {}): Promise<void> {
-    return this.#admin.scale(name, replicas, options)
+  /**
+   * Changes how many processes a plugin has: on each of the nodes; or on all together, where it was loaded without naming
+   * nodes. Needs the rights of an administrator. Throws as `load` does.
+   */
+  async scale(name: string, replicas: number, options: { on?: readonly string[] } = {}): Promise<void> {
+    await this.#unlessDesired(
+      name,
+      options.on,
+      () => this.#desired.scale(name, replicas),
+      () => this.#admin.scale(name, replicas, options),
+    )
+  }
+
+  /** What was loaded without naming nodes, and what came of it: how many processes are wanted, how many run, and why not more. */
+  desired(): DesiredPlugin[] {
+    return desiredPlugins(this.nodes())
+  }
+
+  /** Changes what is wanted, if it is about that; else the nodes. Where no node tells of either, it may be wanted all the same. */
+  async #unlessDesired(
+    name: string,
+    on: readonly string[] | undefined,
+    desired: () => Promise<boolean>,
+    nodes: () => Promise<void>,
+  ): Promise<void> {
+    if (!on && this.#desired.has(name) && (await desired())) return
+    try {
+      await nodes()
+    } catch (error) {
+      const isNowhere = !on && isPluginError(error, 'PLUGIN_NOT_FOUND')
+      if (!isNowhere || !(await desired().catch(() => false))) throw error
+    }
   }
 
   /**
@@ -537,6 +588,10 @@ export class Cluster implements PluginSystem, AsyncDisposable {
       process.emitWarning(`A listener of "${event}" threw: ${describeThrown(error).message}`)
     }
   }
+}
+
+function namesNodes(options: AdminOptions | DesiredOptions): options is AdminOptions {
+  return Array.isArray(options.on)
 }
 
 function counter(name: string, help: string, value: number): Family {

@@ -11,6 +11,7 @@ interface ClusterModule {
   Cluster: { connect(options: object): Promise<ConnectedCluster> }
   serveNode(host: PluginHost, options: object): Promise<Node>
   listNodes(options: object): Promise<ListedNode[]>
+  desiredPlugins(nodes: readonly ListedNode[]): DesiredPlugin[]
   drainNode(node: string, options: object): Promise<void>
   natsConfig(options: object): { name: string; text: string; isSecret: boolean }[]
 }
@@ -54,6 +55,18 @@ export interface ListedNode {
   labels: Readonly<Record<string, string>>
   draining: boolean
   plugins: readonly ListedPlugin[]
+  /** What it makes of what is wanted of the whole cluster. Absent: it takes no part. */
+  desired?: { plugins: readonly DesiredPlugin[] }
+}
+
+/** A plugin that is wanted of the whole cluster. */
+export interface DesiredPlugin {
+  name: string
+  generation: number
+  wanted: number
+  running: number
+  /** Why fewer run than could. */
+  why?: string
 }
 
 interface ListedPlugin {
