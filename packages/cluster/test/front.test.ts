@@ -136,7 +136,7 @@ describeWithNats('the protocol of a host, in front of a cluster', () => {
     const web = open('web')
     expect(await web.result('plugin/call', voice({ text: 'Hello' }))).toMatchObject({ format: 'wav' })
     for (const [method, params] of [
-      ['plugin/load', { name: 'other' }],
+      ['plugin/load', { name: 'other', on: ['one'] }],
       ['plugin/unload', { name: 'voice' }],
       ['plugin/scale', { name: 'voice', replicas: 2 }],
       ['plugin/swap', { old: 'voice', new: 'voice' }],
@@ -152,7 +152,9 @@ describeWithNats('the protocol of a host, in front of a cluster', () => {
     ['plugin/swap', { old: 'voice', new_plugin_path: 'plugins/other' }, -32602],
     ['plugin/load', { name: 'voice', config: { $env: ['HOME'] } }, -32602],
     ['plugin/load', { name: 'voice', on: ['three'] }, -32602],
-    ['plugin/load', { name: 'nothing' }, -32000],
+    ['plugin/load', { name: 'nothing', on: ['one'] }, -32000],
+    ['plugin/load', { name: 'nothing' }, -32001],
+    ['plugin/load', { name: 'voice', on: { gpu: 1 } }, -32602],
     ['plugin/call', { plugin: 'nothing', method: 'x' }, -32000],
     ['stt/transcribe', {}, -32011],
     ['nothing/at_all', {}, -32601],

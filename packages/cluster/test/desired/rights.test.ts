@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { PluginHost } from '@appfactory/host'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ttsPlugin, writePlugin } from '../../../host/test/fixtures/plugins.js'
@@ -10,6 +12,7 @@ import { natsConfig } from '../../src/nats-config.js'
 import { type ClusterNode, serveNode } from '../../src/node.js'
 import { subjectsOf } from '../../src/subjects.js'
 import { describeWithNats, type NatsServer, startNatsServer } from '../nats-server.js'
+import { command } from '../node-process.js'
 import { temporaryFolder } from '../temporary-folder.js'
 
 describeWithNats('what is wanted of a whole cluster, with the rights of nats-config', () => {
@@ -62,6 +65,21 @@ describeWithNats('what is wanted of a whole cluster, with the rights of nats-con
     await bus.close()
     await admin.unload('voice')
     expect(host.status().pluginsLoaded).toBe(0)
+  })
+
+  it('the command says what is wanted, and that it is wanted no more', async () => {
+    const reach = ['--nats', server.url, '--namespace', 'test', '--creds', join(folder(), 'boss.nkey')]
+    const run = async (...args: string[]): Promise<string> => {
+      const whole = [command, ...args, ...reach]
+      return (await promisify(execFile)(process.execPath, whole, { cwd: folder() })).stdout
+    }
+    expect(await run('load', 'voice', '--replicas', '2')).toBe('voice is loaded on a\n')
+    await using caller = await Cluster.connect(as('web'))
+    expect(caller.desired()).toMatchObject([{ name: 'voice', wanted: 2, running: 2 }])
+    expect(JSON.parse(await run('unload', 'voice', '--json'))).toEqual({
+      ...{ success: true, plugin: 'voice', nodes: ['a'] },
+    })
+    await expect.poll(() => caller.desired()).toEqual([])
   })
 
   it('nodes can’t say what is wanted', async () => {

@@ -51,6 +51,9 @@ const configuration = z.record(z.string(), z.unknown()).optional()
 /** Names of nodes, in front of a cluster. */
 const nodeNames = z.array(z.string()).min(1).optional()
 
+/** Or what any node must have: `{ "gpu": "true" }`. */
+const nodesOrLabels = z.union([z.array(z.string()).min(1), z.record(z.string(), z.string())]).optional()
+
 /** `node` is of clusters only. */
 export const eventTypes = ['status', 'crash', 'restart', 'swap', 'fallback', 'log', 'node'] as const
 
@@ -97,7 +100,7 @@ export const serverMethods: Record<string, ServerMethod> = {
       name: z.string(),
       config: configuration,
       replicas: replicaCount.optional(),
-      on: nodeNames,
+      on: nodesOrLabels,
     }),
     loadResult,
     async ({ name, config, replicas, on }, { served, call }) => {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { type HostInternals, internalsOf, type PluginHost } from '../host.js'
 import { invalidParams } from './calls.js'
-import type { Changes, OnNodes, Served } from './served.js'
+import type { Changes, Served, Where } from './served.js'
 
 /** A host, as the methods of the server see it. */
 export function servedHost(host: PluginHost, internals: HostInternals = internalsOf(host)): Served {
@@ -42,6 +42,6 @@ function changesOf(host: PluginHost, { catalogue }: HostInternals): Changes {
   }
 }
 
-function refuseNodes(method: string, on: OnNodes['on']): void {
+function refuseNodes(method: string, on: Where['on']): void {
   if (on !== undefined) throw invalidParams(method, 'on: only a cluster has nodes; leave it out')
 }

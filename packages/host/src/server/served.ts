@@ -30,10 +30,15 @@ export interface OnNodes {
   on?: readonly string[] | undefined
 }
 
+/** Where something is loaded: on nodes by their names, or on any that have these labels. */
+export interface Where {
+  on?: readonly string[] | Readonly<Record<string, string>> | undefined
+}
+
 /** What changes the plugins of a system. What is absent, it does not do. */
 export interface Changes {
   discover?(paths: readonly string[] | undefined): Promise<Discovery>
-  load?(name: string, options: LoadOptions & OnNodes): Promise<unknown>
+  load?(name: string, options: LoadOptions & Where): Promise<unknown>
   unload?(name: string, options: { force: boolean } & OnNodes): Promise<void>
   /** Resolves to the name of what serves by `name`. */
   scale?(name: string, replicas: number, options: OnNodes): Promise<string>
