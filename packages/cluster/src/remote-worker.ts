@@ -103,6 +103,10 @@ export class RemoteWorker implements Worker {
     for (const stream of [link.input, link.bytes]) if (stream) readWithin(this.#callers.room, stream)
   }
 
+  get node(): string {
+    return this.run.node
+  }
+
   get manifest(): Manifest {
     return this.described.manifest
   }
@@ -254,12 +258,18 @@ export class RemoteWorker implements Worker {
     return codeName === 'RESOURCE_EXHAUSTED' && typeof limit === 'string' && isOurs
   }
 
-  #params(method: string, args: WireArgs, { input, timeoutMs }: RoutedCallOptions): Record<string, unknown> {
+  #params(
+    method: string,
+    args: WireArgs,
+    { input, timeoutMs, trace }: RoutedCallOptions,
+  ): Record<string, unknown> {
     const { plugin } = this.#options
-    const sent = input ? { ...args, [input.name]: inputMarker } : args
-    return timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY
-      ? { plugin, method, args: sent }
-      : { plugin, method, args: sent, timeout: timeoutMs }
+    const params: Record<string, unknown> = {
+      ...{ plugin, method, args: input ? { ...args, [input.name]: inputMarker } : args },
+    }
+    if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY) params['timeout'] = timeoutMs
+    if (trace) params['trace'] = trace
+    return params
   }
 
   #requestOptions(method: string, options: RoutedCallOptions): RequestOptions {

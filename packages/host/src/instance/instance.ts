@@ -11,6 +11,8 @@ import {
   describeThrown,
   type HandshakeResult,
   inputMarker,
+  type Outcome,
+  outcomeOf,
   pluginMethods,
   type RequestOptions,
 } from '@appfactory/sdk/internal'
@@ -25,7 +27,7 @@ import {
   shutdownFailed,
   stateTimeout,
 } from '../errors.js'
-import { type Outcome, OutcomeCounts, outcomeOf } from '../metrics/outcomes.js'
+import { OutcomeCounts } from '../metrics/outcomes.js'
 import type { MethodFigures, PluginFigures } from '../metrics/plugin-figures.js'
 import { rounded } from '../numbers.js'
 import type { InstanceLimits, RoutedCallOptions, WireArgs } from '../options.js'
@@ -344,8 +346,9 @@ export class PluginInstance {
     }
   }
 
-  #callParams(method: string, args: WireArgs, { input }: RoutedCallOptions): CallParams {
-    return { method, args: input ? { ...args, [input.name]: inputMarker } : args }
+  #callParams(method: string, args: WireArgs, { input, trace }: RoutedCallOptions): CallParams {
+    const params = { method, args: input ? { ...args, [input.name]: inputMarker } : args }
+    return trace ? { ...params, trace } : params
   }
 
   #requestOptions(

@@ -26,6 +26,7 @@ export function answerCalls(
     subscribe: () => {},
     shutDown: () => {},
     openBytes: () => ({ token: null }),
+    served: {},
   }
   const peer: Peer = new Peer({
     input: request,

@@ -1,3 +1,4 @@
+import { tracingChannel } from 'node:diagnostics_channel'
 import { isPromise, isUint8Array } from 'node:util/types'
 import type { z } from 'zod'
 import type { Codec } from '../codec/compile.js'
@@ -8,6 +9,8 @@ import type { ContractBinding } from '../contracts/contract.js'
 import type { ContractDescriptor, MethodDescriptor } from '../descriptor.js'
 import { describeThrown, isPluginError, PluginError } from '../errors.js'
 import { listed, quoted } from '../quote.js'
+import { type TraceContext, traceContextOf, withTrace } from '../trace-context.js'
+import { type Trace, Traced } from '../traced.js'
 import type { IncomingCall } from '../wire/call.js'
 import { isInputMarker } from '../wire/protocol.js'
 import { creditOf, type OutgoingStream } from '../wire/streams.js'
@@ -18,6 +21,18 @@ import { logThrown } from './log-thrown.js'
 const cancelGraceMs = 1000
 
 type Args = Record<string, unknown>
+
+/** A call of a method in the plugin's process, on the tracing channel `appfactory.method`. */
+interface MethodTrace extends Trace {
+  readonly plugin: string
+  readonly version: string
+  /** Wire name. */
+  readonly method: string
+  readonly contract: string
+  readonly kind: 'call' | 'stream'
+}
+
+const methodChannel = tracingChannel<object, MethodTrace>('appfactory.method')
 
 /** Calls a plugin's methods by their wire names: checks the arguments, calls the author's method, completes the result. */
 export class Dispatcher {
@@ -35,7 +50,29 @@ export class Dispatcher {
   }
 
   /** Calls `wireName` with arguments as they are on the wire; returns the result as it goes on the wire. */
-  async call(wireName: unknown, wireArgs: unknown, stream: unknown, call: IncomingCall): Promise<unknown> {
+  call(
+    wireName: unknown,
+    wireArgs: unknown,
+    stream: unknown,
+    call: IncomingCall,
+    trace?: TraceContext,
+  ): Promise<unknown> {
+    const work = (): Promise<unknown> => this.#call(wireName, wireArgs, stream, call)
+    if (!methodChannel.hasSubscribers) return trace ? withTrace(trace, work) : work()
+    const traced = new Traced(methodChannel, this.#traceOf(String(wireName), stream, trace))
+    return traced.run(() => withTrace(traced.trace.context ?? {}, work))
+  }
+
+  #traceOf(method: string, stream: unknown, given: TraceContext | undefined): MethodTrace {
+    const { name: plugin, version } = this.#plugin
+    const parent = given && traceContextOf(given)
+    return {
+      ...{ plugin, version, method, contract: this.#binding.name, kind: stream ? 'stream' : 'call' },
+      ...(parent ? { parent, context: parent } : {}),
+    }
+  }
+
+  async #call(wireName: unknown, wireArgs: unknown, stream: unknown, call: IncomingCall): Promise<unknown> {
     const codecs = this.#find(wireName)
     const { method } = codecs
     if (stream && method.kind !== 'stream') {
