@@ -26,6 +26,7 @@ export {
   byteStreamWindow,
   type CallObserver,
   isAnswer,
+  markAnswer,
   maxTimerMs,
   type RequestOptions,
   startTimer,

@@ -18,6 +18,7 @@ import {
 } from '@appfactory/sdk/internal'
 import type { Config } from '../config/config.js'
 import {
+  answeredBy,
   callTimeout,
   exhausted,
   healthCheckTimeout,
@@ -183,7 +184,7 @@ export class PluginInstance {
       (error: unknown) => {
         this.#endCall(figures, begun, outcomeOf(error))
         this.#figures.onFailure(method, error, performance.now() - begun)
-        throw error
+        throw answeredBy(error)
       },
     )
   }
@@ -241,6 +242,7 @@ export class PluginInstance {
         this.#connection.setIdle(false)
         return pieces
       },
+      word: answeredBy,
       onEnd: (outcome, error) => {
         this.#endStream(figures, begun, outcome)
         if (error !== undefined) this.#figures.onFailure(method, error, performance.now() - begun)

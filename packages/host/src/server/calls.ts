@@ -77,7 +77,9 @@ export function callPlugin(
   const options = { timeoutMs, retry, fallback, cancellation: call, room, input, trace, served }
   if (!stream) {
     const answer = internals.calls.call(plugin, name, given, options)
-    return sessions ? sessions.watch(answer, { plugin, method: name, args: given }) : answer
+    return sessions
+      ? sessions.watch(answer, { plugin, method: name, args: given, cancellation: call })
+      : answer
   }
   const credit = stream === true ? undefined : creditOf(stream.credit)
   const outgoing = call.openStream(credit ?? Number.POSITIVE_INFINITY)

@@ -84,7 +84,7 @@ export const serverMethods: Record<string, ServerMethod> = {
     async ({ name, descriptor = false }, { host, internals, call }) => {
       const { described, contract } = await wireDescription(host, name, call.signal)
       if (!descriptor) return described
-      const { capabilities } = await internals.catalogue.summary(name)
+      const { capabilities } = await internals.catalogue.summary(described.manifest?.name ?? name)
       return { ...described, descriptor: contract, capabilities }
     },
   ),

@@ -92,12 +92,27 @@ export class Dispatcher {
       const finished = this.#finish(codecs, answer, args, outgoing)
       // Even an await of nothing costs a turn of the microtask queue.
       const result = isPromise(finished) ? await finished : finished
-      if (call.cancelled) throw call.cancelled
-      return result
+      if (!call.cancelled) return result
+      await this.#closeSession(method, result)
+      throw call.cancelled
     } catch (error) {
       throw call.cancelled ?? this.#explain(error, method.wire)
     } finally {
       countCall(this.#plugin, -1)
+    }
+  }
+
+  /** A session that was opened for nobody: no caller knows it, so no caller can end it. */
+  async #closeSession({ session }: MethodDescriptor, result: unknown): Promise<void> {
+    if (session !== 'open') return
+    const close = [...this.#codecs.values()].find(({ method }) => method.session === 'close')
+    if (!close || typeof Reflect.get(this.#plugin, close.method.name) !== 'function') return
+    try {
+      const { session_id: id } = Object(result)
+      const { value } = close.decodeArgs({ session_id: id })
+      await this.#invoke(close.method, value as Args, { signal: new AbortController().signal })
+    } catch (error) {
+      logThrown(error)
     }
   }
 
@@ -208,7 +223,7 @@ export class Dispatcher {
     return prepared
   }
 
-  #invoke(method: MethodDescriptor, args: Args, call: IncomingCall): unknown {
+  #invoke(method: MethodDescriptor, args: Args, call: Pick<IncomingCall, 'signal'>): unknown {
     const implementation = Reflect.get(this.#plugin, method.name) as (...args: unknown[]) => unknown
     return Reflect.apply(implementation, this.#plugin, argumentList(method, args, call))
   }
@@ -246,7 +261,7 @@ export class Dispatcher {
 const callSymbol = Symbol('call')
 
 interface WithCall {
-  readonly [callSymbol]: IncomingCall
+  readonly [callSymbol]: Pick<IncomingCall, 'signal'>
 }
 
 /** The signal is made when it is first read: most methods never do. One getter for all, or V8 makes a hidden class for each call. */
@@ -259,7 +274,11 @@ const signalProperty = {
 }
 
 /** By position, then the options; or, without positions, one object and the context. */
-function argumentList({ parameters }: MethodDescriptor, args: Args, call: IncomingCall): unknown[] {
+function argumentList(
+  { parameters }: MethodDescriptor,
+  args: Args,
+  call: Pick<IncomingCall, 'signal'>,
+): unknown[] {
   const options: Args & WithCall = { [callSymbol]: call }
   Object.defineProperty(options, 'signal', signalProperty)
   if (!parameters) return [args, options]
