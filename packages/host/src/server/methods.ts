@@ -90,7 +90,7 @@ export const serverMethods: Record<string, ServerMethod> = {
     async ({ name, descriptor = false }, { served, call }) => {
       const { described, contract } = await wireDescription(served.system, name, call.signal)
       if (!descriptor) return described
-      const { capabilities } = await served.summary(name)
+      const { capabilities } = await served.summary(described.manifest?.name ?? name)
       return { ...described, descriptor: contract, capabilities }
     },
   ),

@@ -25,6 +25,7 @@ export function answerCalls(
     subscribe: () => {},
     shutDown: () => {},
     openBytes: () => ({ token: null }),
+    arrival: {},
   }
   const peer: Peer = new Peer({
     input: request,
