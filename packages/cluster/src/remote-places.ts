@@ -83,6 +83,16 @@ export class RemotePlaces implements Workers {
     return [...this.#sites.values()].flatMap(({ worker }) => (worker?.isRunning ? [worker] : []))
   }
 
+  /** Nodes that have it, connected or not. */
+  get count(): number {
+    return this.#sites.size
+  }
+
+  /** Whether a link to any of them is being opened. */
+  get isOpening(): boolean {
+    return [...this.#sites.values()].some((site) => site.isOpening)
+  }
+
   get serving(): Worker | undefined {
     return this.workers[0]
   }
