@@ -19,12 +19,15 @@ import {
   type Given,
   type NumberRule,
   namesContract,
+  offerServed,
   overallStatus,
   PieceStream,
   prometheusText,
   Requests,
+  type RoutedCallOptions,
   time,
   unknownOptionOf,
+  type WireArgs,
   withBase64,
 } from '@appfactory/host/internal'
 import {
@@ -47,6 +50,7 @@ import { Directory, type NodeEvent, pluginOn } from './directory.js'
 import { type CableOptions, NatsCable } from './nats-cable.js'
 import { pluginNames } from './remote-places.js'
 import { type CallerLimits, RemotePlugin } from './remote-plugin.js'
+import { servedCluster } from './served.js'
 
 /** How a caller joins a cluster. */
 export interface ClusterOptions extends CableOptions, Partial<CallerLimits> {}
@@ -104,6 +108,8 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   /** By plugin, as it was told last. */
   readonly #statuses = new Map<string, PluginStatus>()
   #heardAt = performance.now()
+  /** Runs of nodes that have told how they are since they were asked. */
+  readonly #heard = new Set<string>()
   #survey: Promise<void> | undefined
   #closed: Promise<void> | undefined
 
@@ -144,11 +150,17 @@ export class Cluster implements PluginSystem, AsyncDisposable {
     this.#admin = new ClusterAdmin(cable, this.#directory)
     this.#desired = new DesiredAdmin(cable, () => this.nodes())
     this.#endings = [
-      cable.onBeat((beat) => this.#directory.take(beat)),
+      cable.onBeat((beat) => {
+        this.#heard.add(beat.boot)
+        this.#directory.take(beat)
+      }),
       cable.onChange(({ type }) => {
         if (type !== 'refused') this.#directory.connection(cable.isConnected)
       }),
     ]
+    // Each client of a server that stands on it listens.
+    this.#events.setMaxListeners(0)
+    offerServed(this, servedCluster(this, this.#parts()))
   }
 
   /** Calls `listener` with each event of that name from now on. */
@@ -203,13 +215,16 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   /** Calls a method by its wire name, with arguments and result as they are on the wire (snake_case, base64). */
   call(plugin: string, method: string, args: Config = {}, options: CallOptions = {}): Promise<unknown> {
     const wrong = unknownOptionOf('call', options)
-    if (wrong) return Promise.reject(wrong)
+    return wrong ? Promise.reject(wrong) : this.#call(plugin, method, args, options).then(withBase64)
+  }
+
+  #call(plugin: string, method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
     this.#requests.begin()
     const found = this.#plugins.get(plugin)
     const answer = found
       ? found.call(method, args, options)
       : this.#find(plugin).then((remote) => remote.call(method, args, options))
-    return answer.then(withBase64, this.#requests.fail)
+    return answer.catch(this.#requests.fail)
   }
 
   /** As `call`, for the pieces of a stream method. `break` in the loop cancels it in the plugin. */
@@ -220,14 +235,24 @@ export class Cluster implements PluginSystem, AsyncDisposable {
     options: CallOptions = {},
   ): AsyncIterableIterator<unknown> {
     const wrong = unknownOptionOf('stream', options)
+    if (wrong) return new PieceStream({ open: () => Promise.reject(wrong) })
+    return this.#stream(plugin, method, args, options, withBase64)
+  }
+
+  #stream(
+    plugin: string,
+    method: string,
+    args: WireArgs,
+    options: RoutedCallOptions,
+    map?: (piece: unknown) => unknown,
+  ): AsyncIterableIterator<unknown> {
     return new PieceStream({
       open: async () => {
-        if (wrong) throw wrong
         this.#requests.begin()
         return (await this.#find(plugin)).stream(method, args, options)
       },
       onEnd: this.#requests.end,
-      map: withBase64,
+      ...(map ? { map } : {}),
       isOutermost: true,
     })
   }
@@ -429,6 +454,27 @@ export class Cluster implements PluginSystem, AsyncDisposable {
     return this.close()
   }
 
+  /** What servers of this cluster stand on. */
+  #parts(): Parameters<typeof servedCluster>[1] {
+    const unsentBytes = (): number =>
+      sumOf([...this.#plugins.values()], ({ places }) =>
+        sumOf(places.workers, (worker) => worker.unsentBytes),
+      )
+    return {
+      calls: {
+        requests: this.#requests,
+        get unsentBytes() {
+          return unsentBytes()
+        },
+        call: (...call) => this.#call(...call),
+        stream: (...call) => this.#stream(...call),
+        contractOf: (name) => this.#plugins.get(name)?.places.contract,
+      },
+      look: () => this.#look(),
+      summary: (name) => this.#summary(name),
+    }
+  }
+
   async #close(): Promise<void> {
     for (const end of this.#endings) end()
     for (const plugin of this.#plugins.values()) plugin.close()
@@ -482,9 +528,12 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   async #ask(): Promise<void> {
     const begun = performance.now()
     this.#heardAt = begun
+    this.#heard.clear()
     this.#cable.who()
+    const haveTold = (): boolean => this.nodes().every(({ boot }) => this.#heard.has(boot))
     const isOver = (): boolean =>
-      performance.now() - this.#heardAt >= surveyMs.silence || performance.now() - begun >= surveyMs.all
+      (performance.now() - this.#heardAt >= surveyMs.silence && haveTold()) ||
+      performance.now() - begun >= surveyMs.all
     while (!isOver() && !this.#closed) await delay(surveyMs.step)
   }
 

@@ -80,9 +80,12 @@ export class NatsBus implements Bus {
   readonly #connection: NatsConnection
   readonly #listeners = new Set<(change: BusChange) => void>()
   #isConnected = true
+  /** Addresses of the servers that are one cluster. */
+  #servers: readonly string[]
 
   constructor(connection: NatsConnection) {
     this.#connection = connection
+    this.#servers = addressesOf(connection)
     void this.#watch()
   }
 
@@ -140,7 +143,7 @@ export class NatsBus implements Bus {
     } else if (status.type === 'reconnect') {
       this.#isConnected = true
       this.#tell({ type: 'back' })
-    } else if (status.type === 'ldm' || (status.type === 'update' && (status.deleted ?? []).length > 0))
+    } else if (status.type === 'ldm' || (status.type === 'update' && this.#hasLostServer()))
       this.#tell({ type: 'moved' })
     else if (status.type === 'error' && status.error instanceof errors.PermissionViolationError) {
       const { operation, subject } = status.error
@@ -148,9 +151,20 @@ export class NatsBus implements Bus {
     }
   }
 
+  /** Whether one of them has gone since the last time. The client itself tells of those only that nobody has named to it. */
+  #hasLostServer(): boolean {
+    const before = this.#servers
+    this.#servers = addressesOf(this.#connection)
+    return before.some((address) => !this.#servers.includes(address))
+  }
+
   #tell(change: BusChange): void {
     for (const listen of [...this.#listeners]) listen(change)
   }
+}
+
+function addressesOf({ info }: NatsConnection): readonly string[] {
+  return info?.connect_urls ?? []
 }
 
 function tlsFiles({ caFile, certFile, keyFile }: NonNullable<NatsOptions['tls']> = {}): TlsOptions {

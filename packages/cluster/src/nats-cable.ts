@@ -10,6 +10,7 @@ import type { DesiredStore } from './desired/store.js'
 import { type DialAnswer, dialBytes, readAnswer } from './dial.js'
 import { nobodyAnswers, nodeNotThere, notAllowed, notConnectedNow } from './errors.js'
 import { defaultLinkLimits, type LinkLimits } from './link-limits.js'
+import { graceMs } from './liveness.js'
 import { NatsLink } from './nats-link.js'
 import { Pulse } from './pulse.js'
 import { watchRefusals } from './refusals.js'
@@ -180,7 +181,7 @@ export class NatsCable implements AsyncDisposable {
       const opened: NatsLink = new NatsLink({
         ...{ bus: this.#bus, pulse: this.#pulse, budget: this.#budget, here, takes, gives },
         ...{ there: this.#subjects.to(node, this.caller, token), peer: `node ${node}` },
-        resumeMs: this.#limits.resumeMs,
+        ...{ resumeMs: this.#limits.resumeMs, graceMs: graceMs.ofNode },
         onOver: () => {
           subscription.unsubscribe()
           this.#links.delete(opened)

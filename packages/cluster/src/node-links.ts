@@ -3,6 +3,7 @@ import { describeThrown } from '@appfactory/sdk/internal'
 import type { Bus } from './bus.js'
 import { answerBytes, checkVersions, type Dial, readDial, refusalBytes } from './dial.js'
 import type { LinkLimits } from './link-limits.js'
+import { graceMs } from './liveness.js'
 import { NatsLink, type Windows } from './nats-link.js'
 import { Pulse } from './pulse.js'
 import type { Subjects } from './subjects.js'
@@ -127,9 +128,11 @@ export class NodeLinks {
     let isUsed = false
     const link: NatsLink = new NatsLink({
       ...{ bus, pulse: this.#pulse, budget: this.#budget, here, there: subjects.back(caller, token) },
-      ...{ takes, gives, peer: `caller ${caller}`, caller, resumeMs: limits.resumeMs },
+      ...{ takes, gives, peer: `caller ${caller}`, caller },
+      ...{ resumeMs: limits.resumeMs, graceMs: graceMs.ofCaller },
       onOver: () => {
-        subscription.unsubscribe()
+        // A caller that was cut off is told so when it is back.
+        setTimeout(() => subscription.unsubscribe(), limits.resumeMs).unref()
         this.#links.delete(token)
         if (plugin !== undefined) this.#byPlugin.get(plugin)?.delete(link)
         if (isUsed) this.#forget(caller)

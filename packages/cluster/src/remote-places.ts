@@ -321,7 +321,7 @@ function takesCalls(site: Site): site is Able {
 function loadOf({ worker, plugin }: Able, sessions: number): number {
   const work = worker.callsInFlight + worker.openStreams + sessions + worker.otherCalls
   const load = work / plugin.capacity
-  return isReady(plugin) && !worker.isDoubtful ? load : load + sickness
+  return isReady(plugin) && !worker.isSick ? load : load + sickness
 }
 
 /** The names of all plugins on nodes, once each. */
