@@ -11,42 +11,82 @@ interface Administering extends CommonOptions {
   on?: string[]
 }
 
-/** `appfactory-host load PLUGIN`: on one node after the other. */
+/** `appfactory-host load PLUGIN`: on one node after the other; or on any of them, which keep it running then. */
 export async function load(
   streams: Streams,
-  options: Administering & { replicas?: number; config?: string[] },
+  options: Administering & { desired: boolean; replicas?: number; config?: string[] },
 ): Promise<number> {
   const { plugin, replicas } = options
-  if (replicas !== undefined) checkReplicas('--replicas', replicas)
-  const config = configurationOf(options.config)
+  const labels = labelsIn(options.on)
+  const isDesired = options.desired || labels !== undefined
+  if (replicas !== undefined && !isDesired) checkReplicas('--replicas', replicas)
+  const given = { config: configurationOf(options.config), ...(replicas === undefined ? {} : { replicas }) }
+  const named = namesIn(options.on)
+  if (isDesired && named && !labels) throw new UsageError('--desired takes labels with --on: KEY=VALUE')
   await using cluster = await connectCluster(streams, options)
-  const on = namesIn(options.on) ?? takingNodes(cluster)
-  await cluster.load(plugin, { on, config, ...(replicas === undefined ? {} : { replicas }) })
+  if (isDesired) {
+    await cluster.load(plugin, { ...given, ...(labels ? { on: labels } : {}) })
+    return doneDesired(streams, options, cluster)
+  }
+  const on = named ?? takingNodes(cluster)
+  await cluster.load(plugin, { on, ...given })
   return done(streams, options, { nodes: on }, `${plugin} is loaded on ${on.join(', ')}`)
 }
 
-/** `appfactory-host unload PLUGIN`: on one node after the other. */
+/** `appfactory-host unload PLUGIN`: on one node after the other, or wherever it is kept running. */
 export async function unload(streams: Streams, options: Administering & { force: boolean }): Promise<number> {
   const { plugin, force } = options
   await using cluster = await connectCluster(streams, options)
+  if (isWanted(cluster, options)) {
+    await cluster.unload(plugin, {})
+    return done(streams, options, {}, `${plugin} is unloaded, and wanted no more`)
+  }
   const on = namesIn(options.on) ?? nodesWith(cluster, plugin)
   await cluster.unload(plugin, { force, ...(on.length > 0 ? { on } : {}) })
   return done(streams, options, { nodes: on }, `${plugin} is unloaded ${onWords(on)}`)
 }
 
-/** `appfactory-host scale PLUGIN REPLICAS`: on one node after the other. */
+/** `appfactory-host scale PLUGIN REPLICAS`: on one node after the other, or on all together where it is kept running. */
 export async function scale(
   streams: Streams,
   options: Administering & { replicas: string },
 ): Promise<number> {
   const { plugin } = options
   const replicas = Number(options.replicas)
-  checkReplicas('scale PLUGIN REPLICAS', replicas)
   await using cluster = await connectCluster(streams, options)
+  if (isWanted(cluster, options)) {
+    await cluster.scale(plugin, replicas, {})
+    return doneDesired(streams, options, cluster)
+  }
+  checkReplicas('scale PLUGIN REPLICAS', replicas)
   const on = namesIn(options.on) ?? nodesWith(cluster, plugin)
   await cluster.scale(plugin, replicas, on.length > 0 ? { on } : {})
   const words = `${plugin} has ${replicas} process${replicas === 1 ? '' : 'es'} ${onWords(on)}`
   return done(streams, options, { replicas, nodes: on }, words)
+}
+
+/** What `--on` says of labels. Undefined: it names nodes, or says nothing. */
+function labelsIn(on: readonly string[] | undefined): Record<string, string> | undefined {
+  const words = namesIn(on) ?? []
+  if (!words.some((word) => word.includes('='))) return undefined
+  const wrong = words.find((word) => !/^[^=]+=/.test(word))
+  if (wrong !== undefined)
+    throw new UsageError(`--on takes names of nodes, or labels as KEY=VALUE, and not both: ${wrong}`)
+  return Object.fromEntries(
+    words.map((word) => [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)]),
+  )
+}
+
+/** Whether it was loaded without naming nodes, and none is named now. */
+function isWanted(cluster: ConnectedCluster, { plugin, on }: Administering): boolean {
+  return namesIn(on) === undefined && cluster.desired().some(({ name }) => name === plugin)
+}
+
+function doneDesired(streams: Streams, options: Administering, cluster: ConnectedCluster): number {
+  const { wanted = 0, running = 0, why } = cluster.desired().find(({ name }) => name === options.plugin) ?? {}
+  const details = { wanted, running, ...(why === undefined ? {} : { why }) }
+  const words = `${options.plugin}: ${running} of ${wanted} wanted process${wanted === 1 ? '' : 'es'} run`
+  return done(streams, options, details, why === undefined ? words : `${words}. ${why}`)
 }
 
 /** `appfactory-host swap PLUGIN`: on one node after the other, and each is told as soon as it is done. */

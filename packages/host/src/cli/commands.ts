@@ -199,11 +199,22 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'load',
-    description: 'Load a plugin on nodes of a cluster, one after the other',
+    description: 'Load a plugin on nodes of a cluster, or keep it running on any of them',
     positionals: { plugin: { describe: 'Name of the plugin' } },
     options: {
-      on,
-      replicas: { kind: 'number', describe: 'Processes of it on each node, from 1 to 64' },
+      on: {
+        kind: 'list',
+        describe:
+          'Name of a node, or several with commas; or labels that a node must have, as KEY=VALUE (repeatable) [default: all that take calls]',
+      },
+      desired: {
+        kind: 'flag',
+        describe: 'Keep it running on any nodes, of those with the labels where --on says some',
+      },
+      replicas: {
+        kind: 'number',
+        describe: 'Processes of it on each node, or on all together with --desired',
+      },
       config,
       json,
     },
