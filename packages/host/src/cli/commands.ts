@@ -47,7 +47,7 @@ const config: Option = {
 }
 const on: Option = {
   kind: 'list',
-  describe: 'Name of a node, or several with commas (repeatable) [default: all that have it]',
+  describe: 'Name of a node, or several with commas (repeatable) [default: all that take calls]',
 }
 const mcpRoot: Option = {
   kind: 'text',
@@ -199,14 +199,22 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'load',
-    description: 'Load a plugin on nodes of a cluster, or keep it on any that have the labels',
+    description: 'Load a plugin on nodes of a cluster, or keep it running on any of them',
     positionals: { plugin: { describe: 'Name of the plugin' } },
     options: {
       on: {
         kind: 'list',
-        describe: 'Name of a node, or KEY=VALUE that a node must have (repeatable) [default: any node]',
+        describe:
+          'Name of a node, or several with commas; or labels that a node must have, as KEY=VALUE (repeatable) [default: all that take calls]',
       },
-      replicas: { kind: 'number', describe: 'Processes on each named node, or on all together [default: 1]' },
+      desired: {
+        kind: 'flag',
+        describe: 'Keep it running on any nodes, of those with the labels where --on says some',
+      },
+      replicas: {
+        kind: 'number',
+        describe: 'Processes of it on each node, or on all together with --desired',
+      },
       config,
       json,
     },
@@ -341,7 +349,7 @@ export const commands: readonly Command[] = [
       open: { kind: 'flag', describe: 'Open the page in the browser' },
       json: jsonConfig,
     },
-    settings: [...hostSettings, ...reachSettings],
+    settings: hostSettings,
     run: async (streams, args) => (await import('./tester.js')).tester(streams, args),
   },
 ]
