@@ -44,16 +44,18 @@ const pingMs = 5000
  * Connects to NATS.
  *
  * @param name What the server shows as the name of the connection.
+ * @param inbox Where answers of NATS itself go: nobody else may subscribe there. Default: of no use where others are let in.
  * @throws TypeError for options that are wrong; PluginError PLUGIN_NOT_READY, transient, where no server answers, and where
  *   none lets this process in, can be verified, or does what links need.
  */
-export async function connectNats(options: NatsOptions, name: string): Promise<NatsBus> {
+export async function connectNats(options: NatsOptions, name: string, inbox?: string): Promise<NatsBus> {
   const servers = checkedServers(options)
   const { connectTimeoutMs = 5000, creds, tls, onWarning } = options
   const { authenticator } = creds === undefined ? {} : await readCredentials(creds)
   const client: NodeConnectionOptions = {
     servers,
     name,
+    ...(inbox === undefined ? {} : { inboxPrefix: inbox }),
     timeout: connectTimeoutMs,
     maxReconnectAttempts: -1,
     reconnectDelayHandler: () => 100 + Math.random() * 150,
@@ -96,6 +98,11 @@ export class NatsBus implements Bus {
 
   get isConnected(): boolean {
     return this.#isConnected
+  }
+
+  /** For what NATS has beside messages. */
+  get connection(): NatsConnection {
+    return this.#connection
   }
 
   publish(subject: string, data: Uint8Array, reply?: string): void {

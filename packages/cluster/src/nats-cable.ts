@@ -5,6 +5,8 @@ import { type Beat, readBeat } from './beat.js'
 import { type Bus, type BusChange, isUndelivered } from './bus.js'
 import { connectNats, type NatsBus, type NatsOptions } from './connection.js'
 import { readCredentials } from './credentials.js'
+import { KvStore } from './desired/kv-store.js'
+import type { DesiredStore } from './desired/store.js'
 import { type DialAnswer, dialBytes, readAnswer } from './dial.js'
 import { nobodyAnswers, nodeNotThere, notAllowed, notConnectedNow } from './errors.js'
 import { defaultLinkLimits, type LinkLimits } from './link-limits.js'
@@ -66,7 +68,7 @@ export class NatsCable implements AsyncDisposable {
     const subjects = subjectsOf(options.namespace)
     const caller = checkedName('caller', await callerName(options))
     const numbers = checkedNumbers<Partial<Record<keyof Rules, number>>>(options, rules)
-    const bus = await connectNats(options, `appfactory caller ${caller}`)
+    const bus = await connectNats(options, `appfactory caller ${caller}`, subjects.inbox(caller))
     try {
       const cable = new NatsCable(bus, subjects, caller, numbers)
       await cable.#begin()
@@ -125,6 +127,16 @@ export class NatsCable implements AsyncDisposable {
   /** Opens a link that may load, swap and unload plugins of a node, and drain it. Throws as `dial` does. */
   admin(node: string): Promise<Dialed> {
     return this.#dial(this.#subjects.admin(node), node)
+  }
+
+  /**
+   * Opens the bucket with what is wanted of the whole cluster, and makes it where it is not there. Needs the rights of an
+   * administrator.
+   *
+   * @throws PluginError DEPENDENCY_MISSING, PLUGIN_NOT_READY or CALL_FORBIDDEN.
+   */
+  desired(): Promise<DesiredStore> {
+    return KvStore.open(this.#bus, this.#subjects, { make: true })
   }
 
   /** Closes all links, and the connection. */

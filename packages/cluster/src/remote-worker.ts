@@ -132,6 +132,11 @@ export class RemoteWorker implements Worker {
     return this.#streams
   }
 
+  /** Bytes that wait to be sent to it. */
+  get unsentBytes(): number {
+    return this.#peer.unsentBytes
+  }
+
   /** Whether anything has come from its node since the last question. */
   get hasMoved(): boolean {
     const { received } = this.#peer.counts

@@ -7,13 +7,13 @@ import {
   shortened,
 } from '@appfactory/sdk/internal'
 import { z } from 'zod'
-import type { HostInternals } from '../host.js'
 import type { Room } from '../process/backpressure.js'
 import type { CallerSessions } from './caller-sessions.js'
+import type { Served } from './served.js'
 
 /** Who calls a plugin. */
 export interface CallContext {
-  internals: HostInternals
+  served: Served
   call: IncomingCall
   /** Whether the client keeps up. */
   room: Room
@@ -53,7 +53,7 @@ export function isPlainCall(params: object): params is PluginCall {
 
 /** Calls a method of a plugin for a client; its pieces go to the client as they come where it asks for a stream. */
 export function callPlugin(
-  { internals, call, room, sessions }: CallContext,
+  { served: { calls }, call, room, sessions }: CallContext,
   { plugin, method: name, args: given = {}, stream, timeout: timeoutMs, retry, fallback }: PluginCall,
 ): Promise<unknown> {
   // One argument may follow piece by piece, as `$/input` notifications.
@@ -61,12 +61,12 @@ export function callPlugin(
   const input = streamed === undefined ? undefined : { name: streamed, items: call.input }
   const options = { timeoutMs, retry, fallback, cancellation: call, room, input }
   if (!stream) {
-    const answer = internals.calls.call(plugin, name, given, options)
+    const answer = calls.call(plugin, name, given, options)
     return sessions ? sessions.watch(answer, { plugin, method: name, args: given }) : answer
   }
   const credit = stream === true ? undefined : creditOf(stream.credit)
   const outgoing = call.openStream(credit ?? Number.POSITIVE_INFINITY)
-  return sendPieces(internals.calls.stream(plugin, name, given, { ...options, credit }), outgoing)
+  return sendPieces(calls.stream(plugin, name, given, { ...options, credit }), outgoing)
 }
 
 async function sendPieces(
