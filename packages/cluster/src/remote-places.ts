@@ -182,7 +182,7 @@ export class RemotePlaces implements Workers {
     const { plugin, cable, connectTimeoutMs, onChange } = this.#options
     site.isOpening = true
     try {
-      const dialled = await cable.dial(plugin, site.run.node)
+      const dialled = await cable.dial(plugin, site.run.node, site.run.boot)
       if (dialled.boot !== site.run.boot) {
         dialled.link.close()
         throw otherRun(site.run.node)
