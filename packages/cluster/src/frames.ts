@@ -9,6 +9,9 @@ const headerBytes = 13
 /** Most bytes of data in a frame. Raw bytes are small, so that lines need not wait behind them: a piece and its header. */
 export const maxFrameData = { lines: 256 * 1024, bytes: 64 * 1024 + 16 } as const
 
+/** Most bytes of a frame. */
+export const maxFrameBytes = headerBytes + maxFrameData.lines
+
 /** Most bytes of the error in a frame that closes a link. */
 const maxCloseData = 64 * 1024
 
