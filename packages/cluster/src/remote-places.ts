@@ -216,7 +216,7 @@ export class RemotePlaces implements Workers {
     site.isOpening = true
     site.described = lifeOf(site.plugin)
     try {
-      const dialled = await cable.dial(plugin, site.run.node)
+      const dialled = await cable.dial(plugin, site.run.node, site.run.boot)
       if (dialled.boot !== site.run.boot) {
         dialled.link.close()
         throw otherRun(site.run.node)

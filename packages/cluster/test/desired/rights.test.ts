@@ -38,7 +38,7 @@ describeWithNats('what is wanted of a whole cluster, with the rights of nats-con
     const text = config?.text.replace(/^listen:.*$/m, 'jetstream { store_dir: "js" }') ?? ''
     server = await startNatsServer({ config: text })
     host = new PluginHost({ pluginsDir: join(folder(), 'plugins'), projectDir: false })
-    node = await serveNode(host, { ...as('a'), node: 'a', desired: true })
+    node = await serveNode(host, { ...as('a'), node: 'a', labels: { gpu: 'true' }, desired: true })
   })
 
   afterAll(async () => {
@@ -67,19 +67,21 @@ describeWithNats('what is wanted of a whole cluster, with the rights of nats-con
     expect(host.status().pluginsLoaded).toBe(0)
   })
 
-  it('the command says what is wanted, and that it is wanted no more', async () => {
-    const reach = ['--nats', server.url, '--namespace', 'test', '--creds', join(folder(), 'boss.nkey')]
-    const run = async (...args: string[]): Promise<string> => {
-      const whole = [command, ...args, ...reach]
-      return (await promisify(execFile)(process.execPath, whole, { cwd: folder() })).stdout
-    }
-    expect(await run('load', 'voice', '--replicas', '2')).toBe('voice is loaded on a\n')
-    await using caller = await Cluster.connect(as('web'))
-    expect(caller.desired()).toMatchObject([{ name: 'voice', wanted: 2, running: 2 }])
-    expect(JSON.parse(await run('unload', 'voice', '--json'))).toEqual({
-      ...{ success: true, plugin: 'voice', nodes: ['a'] },
+  it('the command says it too, and shows what came of it', async () => {
+    const reach = ['--nats', server.url, '--namespace', 'test', '--creds', as('boss').creds]
+    const run = async (...args: string[]): Promise<string> =>
+      (await promisify(execFile)(process.execPath, [command, ...args, ...reach], { cwd: folder() })).stdout
+    const none = run('load', 'voice', '--on', 'gpu=big')
+    await expect(none).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('it has no label "gpu=big"'),
     })
-    await expect.poll(() => caller.desired()).toEqual([])
+    expect(await run('load', 'voice', '--on', 'gpu=true', '--replicas', '2')).toBe(
+      'voice: 2 of 2 wanted processes run\n',
+    )
+    expect(await run('nodes')).toMatch(/^voice: 2 of 2 wanted processes run$/m)
+    expect(await run('scale', 'voice', '1', '--json')).toContain('"wanted": 1')
+    expect(await run('unload', 'voice')).toBe('voice is unloaded, and wanted no more\n')
   })
 
   it('nodes can’t say what is wanted', async () => {

@@ -11,47 +11,62 @@ interface Administering extends CommonOptions {
   on?: string[]
 }
 
-/** `appfactory-host load PLUGIN`: on nodes that are named, one after the other, or kept on any that have the labels. */
+/** `appfactory-host load PLUGIN`: on nodes that are named, one after the other, or kept running on any that have the labels. */
 export async function load(
   streams: Streams,
   options: Administering & { replicas?: number; config?: string[] },
 ): Promise<number> {
   const { plugin, replicas } = options
   const on = placesIn(options.on)
-  if (Array.isArray(on) && replicas !== undefined) checkReplicas('--replicas', replicas)
+  const isNamed = Array.isArray(on)
+  if (isNamed && replicas !== undefined) checkReplicas('--replicas', replicas)
   const config = options.config === undefined ? {} : { config: configurationOf(options.config) }
   await using cluster = await connectCluster(streams, options)
-  const how = { ...config, ...(replicas === undefined ? {} : { replicas }), ...(on ? { on } : {}) }
-  await cluster.load(plugin, how)
-  const nodes = nodesWith(cluster, plugin)
-  return done(streams, options, { nodes }, `${plugin} is loaded ${onWords(nodes)}`)
+  await cluster.load(plugin, {
+    ...config,
+    ...(replicas === undefined ? {} : { replicas }),
+    ...(on ? { on } : {}),
+  })
+  if (!isNamed) return doneDesired(streams, options, cluster)
+  return done(streams, options, { nodes: on }, `${plugin} is loaded ${onWords(on)}`)
 }
 
-/** `appfactory-host unload PLUGIN`: on one node after the other. */
+/** `appfactory-host unload PLUGIN`: on one node after the other, or wherever it is kept running. */
 export async function unload(streams: Streams, options: Administering & { force: boolean }): Promise<number> {
   const { plugin, force } = options
-  const on = namesOf(options.on)
+  const named = namesOf(options.on)
   await using cluster = await connectCluster(streams, options)
-  const nodes = on ?? nodesWith(cluster, plugin)
-  // Without names, it is wanted nowhere from now on.
-  await cluster.unload(plugin, { force, ...(on ? { on } : {}) })
-  return done(streams, options, { nodes }, `${plugin} is unloaded ${onWords(nodes)}`)
+  const isWanted = named === undefined && cluster.desired().some(({ name }) => name === plugin)
+  const nodes = named ?? nodesWith(cluster, plugin)
+  await cluster.unload(plugin, { force, ...(named ? { on: named } : {}) })
+  const words = isWanted ? ', and wanted no more' : ` ${onWords(nodes)}`
+  return done(streams, options, { nodes }, `${plugin} is unloaded${words}`)
 }
 
-/** `appfactory-host scale PLUGIN REPLICAS`: on one node after the other, or what is wanted of all together. */
+/** `appfactory-host scale PLUGIN REPLICAS`: on one node after the other, or on all together where it is kept running. */
 export async function scale(
   streams: Streams,
   options: Administering & { replicas: string },
 ): Promise<number> {
   const { plugin } = options
   const replicas = Number(options.replicas)
-  const on = namesOf(options.on)
+  const named = namesOf(options.on)
   if (!(replicas >= 1)) throw new UsageError('scale PLUGIN REPLICAS takes a whole number from 1')
   await using cluster = await connectCluster(streams, options)
-  await cluster.scale(plugin, replicas, on ? { on } : {})
-  const nodes = on ?? nodesWith(cluster, plugin)
-  const words = `${plugin} has ${replicas} process${replicas === 1 ? '' : 'es'}, ${onWords(nodes)}`
+  await cluster.scale(plugin, replicas, named ? { on: named } : {})
+  if (named === undefined && cluster.desired().some(({ name }) => name === plugin))
+    return doneDesired(streams, options, cluster)
+  const nodes = named ?? nodesWith(cluster, plugin)
+  const words = `${plugin} has ${replicas} process${replicas === 1 ? '' : 'es'} ${onWords(nodes)}`
   return done(streams, options, { replicas, nodes }, words)
+}
+
+/** What came of it, where a plugin is kept running. */
+function doneDesired(streams: Streams, options: Administering, cluster: ConnectedCluster): number {
+  const { wanted = 0, running = 0, why } = cluster.desired().find(({ name }) => name === options.plugin) ?? {}
+  const details = { wanted, running, ...(why === undefined ? {} : { why }) }
+  const words = `${options.plugin}: ${running} of ${wanted} wanted process${wanted === 1 ? '' : 'es'} run`
+  return done(streams, options, details, why === undefined ? words : `${words}. ${why}`)
 }
 
 /** `appfactory-host swap PLUGIN`: on one node after the other, and each is told as soon as it is done. */

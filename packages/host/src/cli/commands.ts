@@ -47,7 +47,7 @@ const config: Option = {
 }
 const on: Option = {
   kind: 'list',
-  describe: 'Name of a node, or several with commas (repeatable) [default: all that have it]',
+  describe: 'Name of a node, or several with commas (repeatable) [default: all that take calls]',
 }
 const mcpRoot: Option = {
   kind: 'text',
@@ -199,7 +199,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'load',
-    description: 'Load a plugin on nodes of a cluster, or keep it on any that have the labels',
+    description: 'Load a plugin on nodes of a cluster, or keep it running on any of them',
     positionals: { plugin: { describe: 'Name of the plugin' } },
     options: {
       on: {
@@ -341,7 +341,7 @@ export const commands: readonly Command[] = [
       open: { kind: 'flag', describe: 'Open the page in the browser' },
       json: jsonConfig,
     },
-    settings: [...hostSettings, ...reachSettings],
+    settings: hostSettings,
     run: async (streams, args) => (await import('./tester.js')).tester(streams, args),
   },
 ]
