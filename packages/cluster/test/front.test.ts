@@ -211,6 +211,7 @@ describeWithNats('the protocol of a host, in front of a cluster', () => {
       ...{ cwd: folder(), env: process.env, atEnd: later },
     })
     await firstLine(gateway)
+    expect(gateway.garbage, gateway.stderr).not.toEqual([])
     const url = gateway.garbage[0]?.replace('Gateway: ', '')
     const models = (await (await fetch(`${url}/models`)).json()) as { data: { id: string }[] }
     expect(models.data.map(({ id }) => id)).toContain('voice')
@@ -231,6 +232,7 @@ describeWithNats('the protocol of a host, in front of a cluster', () => {
       ...{ cwd: folder(), env: process.env, atEnd: later },
     })
     await firstLine(tester)
+    expect(tester.garbage, tester.stderr).not.toEqual([])
     const { origin, href } = new URL(/http:\S+/.exec(tester.garbage.join(' '))?.[0] ?? '')
     const [cookie = ''] = (await fetch(href)).headers.get('set-cookie')?.split(';') ?? []
     const ask = async (method: string, params: object): Promise<RawMessage> => {

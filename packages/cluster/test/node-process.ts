@@ -31,7 +31,7 @@ export async function startNode({
   throw new Error(`Node ${node} has not come up: ${started.stderr}`)
 }
 
-/** Resolves when it has written a line, or has ended. */
+/** Resolves when it has written a line, or has ended. Then `stderr` says why. */
 export function firstLine({ garbage, child, exited }: LinesProcess): Promise<unknown> {
   const written = new Promise<void>((resolve) => {
     child.stdout.on('data', () => {

@@ -341,7 +341,7 @@ export const commands: readonly Command[] = [
       open: { kind: 'flag', describe: 'Open the page in the browser' },
       json: jsonConfig,
     },
-    settings: hostSettings,
+    settings: [...hostSettings, ...reachSettings],
     run: async (streams, args) => (await import('./tester.js')).tester(streams, args),
   },
 ]
