@@ -15,7 +15,6 @@ import {
   count,
   createHandle,
   expectedContract,
-  type Family,
   type Given,
   type NumberRule,
   namesContract,
@@ -41,6 +40,7 @@ import type { Beat } from './beat.js'
 import type { Cable } from './cable.js'
 import { clusterClosed, noActivePlugin, onNoNode } from './caller-errors.js'
 import { Directory, type NodeEvent, pluginOn } from './directory.js'
+import { counter, gauge, linkFamilies } from './figures.js'
 import { type CableOptions, NatsCable } from './nats-cable.js'
 import { pluginNames } from './remote-places.js'
 import { type CallerLimits, RemotePlugin } from './remote-plugin.js'
@@ -326,6 +326,12 @@ export class Cluster implements PluginSystem, AsyncDisposable {
         'Links to plugins on nodes.',
         sumOf(plugins, ({ places }) => places.workers.length),
       ),
+      gauge(
+        'open_sessions',
+        'Sessions that are open.',
+        sumOf(plugins, ({ router }) => router.openSessions),
+      ),
+      ...(this.#cable.figures ? linkFamilies('', this.#cable.figures) : []),
     ])
   }
 
@@ -488,14 +494,6 @@ export class Cluster implements PluginSystem, AsyncDisposable {
       process.emitWarning(`A listener of "${event}" threw: ${describeThrown(error).message}`)
     }
   }
-}
-
-function counter(name: string, help: string, value: number): Family {
-  return { name: `appfactory_cluster_${name}_total`, type: 'counter', help, samples: [{ labels: [], value }] }
-}
-
-function gauge(name: string, help: string, value: number): Family {
-  return { name: `appfactory_cluster_${name}`, type: 'gauge', help, samples: [{ labels: [], value }] }
 }
 
 function sumOf<T>(all: readonly T[], numberOf: (one: T) => number): number {

@@ -7,6 +7,7 @@ import { connectNats, type NatsBus, type NatsOptions } from './connection.js'
 import { readCredentials } from './credentials.js'
 import { type DialAnswer, dialBytes, readAnswer } from './dial.js'
 import { nobodyAnswers, nodeNotThere, notAllowed, notConnectedNow } from './errors.js'
+import { LinkFigures } from './figures.js'
 import { defaultLinkLimits, type LinkLimits } from './link-limits.js'
 import { NatsLink } from './nats-link.js'
 import { Pulse } from './pulse.js'
@@ -46,6 +47,7 @@ const rules: Rules = {
 /** The way of a caller to the nodes of a cluster: what they tell of themselves, and links to them. */
 export class NatsCable implements AsyncDisposable {
   readonly caller: string
+  readonly figures = new LinkFigures()
   readonly #bus: NatsBus
   readonly #subjects: Subjects
   readonly #limits: LinkLimits
@@ -168,6 +170,7 @@ export class NatsCable implements AsyncDisposable {
       const opened: NatsLink = new NatsLink({
         ...{ bus: this.#bus, pulse: this.#pulse, budget: this.#budget, here, takes, gives },
         ...{ there: this.#subjects.to(node, this.caller, token), peer: `node ${node}` },
+        figures: this.figures,
         resumeMs: this.#limits.resumeMs,
         onOver: () => {
           subscription.unsubscribe()

@@ -2,6 +2,7 @@ import { isPluginError, PluginError } from '@appfactory/sdk'
 import { describeThrown } from '@appfactory/sdk/internal'
 import type { Bus } from './bus.js'
 import { answerBytes, checkVersions, type Dial, readDial, refusalBytes } from './dial.js'
+import type { LinkFigures, NodeCounts } from './figures.js'
 import type { LinkLimits } from './link-limits.js'
 import { NatsLink, type Windows } from './nats-link.js'
 import { Pulse } from './pulse.js'
@@ -21,6 +22,7 @@ export interface NodeLinksOptions {
   /** Of this run of the node. */
   boot: string
   limits: LinkLimits
+  figures: LinkFigures
   /** @throws PluginError Why no link to it is opened. Undefined: it is a link of an administrator. */
   check(plugin: string | undefined): void
   /** Serves a caller until the link is closed. */
@@ -51,8 +53,8 @@ export class NodeLinks {
     }, probeMs).unref()
   }
 
-  get count(): number {
-    return this.#links.size
+  get counts(): NodeCounts {
+    return { links: this.#links.size, callers: this.#callers.size }
   }
 
   /** Opens a link for a caller, or tells it why not. */
@@ -113,12 +115,12 @@ export class NodeLinks {
   }
 
   #create({ caller, link: token, takes: gives }: Dial, takes: Windows): NatsLink {
-    const { bus, subjects, node, limits } = this.#options
+    const { bus, subjects, node, limits, figures } = this.#options
     const here = subjects.to(node, caller, token)
     let isUsed = false
     const link: NatsLink = new NatsLink({
       ...{ bus, pulse: this.#pulse, budget: this.#budget, here, there: subjects.back(caller, token) },
-      ...{ takes, gives, peer: `caller ${caller}`, caller, resumeMs: limits.resumeMs },
+      ...{ figures, takes, gives, peer: `caller ${caller}`, caller, resumeMs: limits.resumeMs },
       onOver: () => {
         subscription.unsubscribe()
         this.#links.delete(token)

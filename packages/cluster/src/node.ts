@@ -15,6 +15,7 @@ import { Beats } from './beats.js'
 import type { BusChange, BusMessage } from './bus.js'
 import { connectNats, type NatsBus, type NatsOptions } from './connection.js'
 import { nameTaken, nodeLeaving, notAllowed, pluginNotOnNode } from './errors.js'
+import { NodeFigures, nodeMetrics } from './figures.js'
 import { defaultLinkLimits, type LinkLimits } from './link-limits.js'
 import { refuseNamesake } from './namesake.js'
 import type { NatsLink } from './nats-link.js'
@@ -41,6 +42,8 @@ export interface ClusterNode extends AsyncDisposable {
   readonly name: string
   /** Whether it takes no new calls, and is about to leave. */
   readonly isDraining: boolean
+  /** Metrics of the node in Prometheus' text format, version 0.0.4: its links and callers. Those of its plugins are the host's. */
+  metrics(): string
   /** Resolves when it has left: with why it had to, or undefined where it was asked to. Never rejects. */
   readonly left: Promise<PluginError | undefined>
   /**
@@ -99,6 +102,7 @@ class Node implements ClusterNode {
   readonly #options: NodeOptions & { subjects: Subjects }
   readonly #state: NodeState
   readonly #links: NodeLinks
+  readonly #figures = new NodeFigures()
   /** What ends the service of each caller gently. */
   readonly #endings = new Set<AbortController>()
   readonly #undo: (() => void)[] = []
@@ -118,6 +122,7 @@ class Node implements ClusterNode {
     this.#state = new NodeState(host, node, labels)
     this.#links = new NodeLinks({
       ...{ bus, subjects, node, boot: this.#state.boot, limits: { ...defaultLinkLimits, ...options } },
+      figures: this.#figures,
       check: (plugin) => this.#check(plugin),
       serve: (link, plugin, byteNonce) => this.#serve(link, plugin, byteNonce),
     })
@@ -125,6 +130,10 @@ class Node implements ClusterNode {
 
   get isDraining(): boolean {
     return this.#state.isDraining
+  }
+
+  metrics(): string {
+    return nodeMetrics(this.#figures, this.#links.counts)
   }
 
   /** Takes callers from now on. Resolves when NATS knows it. */
@@ -156,6 +165,9 @@ class Node implements ClusterNode {
       ...{ bus: this.#bus, subject: subjects.beat(name) },
       beat: () => this.#state.beat(),
       isBusy: () => this.#state.isBusy,
+      onBeat: () => {
+        this.#figures.beats += 1
+      },
     })
     this.#beats = beats
     const onStatus = (): void => beats.changed()
@@ -179,6 +191,7 @@ class Node implements ClusterNode {
   async #drain(reason?: PluginError): Promise<void> {
     const { retireTimeoutMs = 60_000, subjects } = this.#options
     this.#state.isDraining = true
+    this.#figures.drains += 1
     this.#beats?.tell()
     await delay(drainNoticeMs)
     await waitUntil(() => this.#state.isIdle, retireTimeoutMs)

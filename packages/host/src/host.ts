@@ -188,6 +188,8 @@ export interface LogEvent {
   level: LogLevel
   /** The line. */
   message: string
+  /** Of a plugin with several processes: which of them, from 1. */
+  place?: number
 }
 
 /** The events of a host. */
@@ -318,7 +320,7 @@ export class PluginHost extends EventEmitter<HostEvents> implements PluginSystem
       preferSource: options.preferSource ?? false,
       inspect: options.inspect ?? false,
       wire: this.#wire,
-      log: (plugin, level, message) => this.#logPlugin(plugin, level, message),
+      log: (plugin, level, message, place) => this.#logPlugin(plugin, level, message, place),
       progress: (plugin, message) => {
         this.#logPlugin(plugin, 'INFO', message)
         for (const listener of this.#progressListeners) listener(plugin, message)
@@ -845,10 +847,11 @@ export class PluginHost extends EventEmitter<HostEvents> implements PluginSystem
     return slot
   }
 
-  #logPlugin(plugin: string, level: LogLevel, message: string): void {
+  #logPlugin(plugin: string, level: LogLevel, message: string, place?: number): void {
     if (!this.#logs.wants(level, plugin)) return
-    this.#logs.plugin(plugin, level, message)
-    this.#tell('log', { plugin, level, message })
+    const where = place === undefined ? {} : { place }
+    this.#logs.plugin(plugin, level, message, where)
+    this.#tell('log', { plugin, level, message, ...where })
   }
 
   #announce<Name extends Exclude<keyof HostEvents, 'log'>>(event: Name, details: HostEvents[Name][0]): void {

@@ -15,6 +15,7 @@ interface ClusterModule {
 
 interface Node {
   readonly left: Promise<PluginError | undefined>
+  metrics(): string
   drain(): Promise<void>
 }
 

@@ -41,6 +41,8 @@ export async function serve(
 /** A host of a command that serves, with what its operators have: metrics, probes, and SIGHUP to read the configuration again. */
 interface Serving extends AsyncDisposable {
   host: PluginHost
+  /** Serves these metrics too, behind those of the host. */
+  addMetrics(read: () => string): void
   /** Starts to load what was asked for. */
   load(): Promise<void>
   /** Resolves when that has ended, with or without success. */
@@ -60,7 +62,8 @@ export async function startServing(
   showProgress(streams, host, options)
   const { settings, readSettings } = options
   const readiness = new Readiness(host)
-  const source = { metrics: () => host.metrics(), obstacles: () => readiness.obstacles() }
+  let moreMetrics = (): string => ''
+  const source = { metrics: () => host.metrics() + moreMetrics(), obstacles: () => readiness.obstacles() }
   const metrics = await startMetrics(streams, source, settings.metrics)
   let endLoading = (): void => {}
   const loaded = new Promise<void>((resolve) => {
@@ -76,6 +79,9 @@ export async function startServing(
   warnOfMissingFolders(streams, settings)
   return {
     host,
+    addMetrics: (read) => {
+      moreMetrics = read
+    },
     load: () => load(settings),
     loaded,
     [Symbol.asyncDispose]: async () => {
