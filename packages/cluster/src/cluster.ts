@@ -14,10 +14,9 @@ import {
   checkedNumbers,
   count,
   createHandle,
-  expectedContract,
   type Given,
+  getBy,
   type NumberRule,
-  namesContract,
   overallStatus,
   PieceStream,
   prometheusText,
@@ -176,16 +175,14 @@ export class Cluster implements PluginSystem, AsyncDisposable {
    *   where none answers within `connectTimeoutMs`.
    * @example const tts = await cluster.get(TTSContract, 'tts_flite')
    */
-  async get<Contract extends ContractClass>(
+  get<Contract extends ContractClass>(
     contract: Contract,
     name: string,
   ): Promise<PluginHandle<InstanceType<Contract>>>
   /** As above. The plugin's contract is not compared with the type argument: `get(TTSContract, name)` does that. */
-  async get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>>
-  async get(...given: Given<[]>): Promise<PluginHandle> {
-    if (!namesContract(given)) return this.#get(...given)
-    const [contract, name] = given
-    return this.#get(name, expectedContract('get()', contract))
+  get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>>
+  get(...given: Given<[]>): Promise<PluginHandle> {
+    return getBy(given, (name, expected) => this.#get(name, expected))
   }
 
   async #get(name: string, expected?: ContractBinding): Promise<PluginHandle> {

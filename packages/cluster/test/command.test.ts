@@ -123,7 +123,7 @@ describeWithNats('appfactory-host in a cluster', () => {
     const [, url = ''] = /metrics at (http:\/\/127\.0\.0\.1:\d+\/metrics)/.exec(node.stderr) ?? []
     await using caller = await cableOf('web')
     const { link, byteNonce } = await caller.dial('voice', 'gpu-1')
-    await (await openPeer(link, { byteNonce })).request('ping')
+    await (await openPeer(link, { byteNonce })).request('ping', {})
     const text = await (await fetch(url)).text()
     for (const line of ['node_drains_total 0', 'node_link_resumes_total 0'])
       expect(text).toContain(`appfactory_cluster_${line}\n`)

@@ -15,7 +15,7 @@ import { Calls } from './calls.js'
 import { Catalogue } from './catalogue.js'
 import type { Config } from './config/config.js'
 import { hostClosed, pluginAlreadyLoaded, pluginReplaced, requestCancelled, severalStates } from './errors.js'
-import { checkContract, expectedContract, type Given, namesContract } from './expected-contract.js'
+import { checkContract, expectedContract, type Given, getBy, namesContract } from './expected-contract.js'
 import type { Fallback, FallbackEvent } from './fallback/fallback.js'
 import { Fallbacks } from './fallback/fallbacks.js'
 import { type FallbackOptions, type FallbackPlugin, fallbackGivenOf } from './fallback/options.js'
@@ -627,7 +627,7 @@ export class PluginHost extends EventEmitter<HostEvents> implements PluginSystem
    * @throws PluginError CONTRACT_MISMATCH where it is of another contract; PLUGIN_NOT_FOUND or PLUGIN_NOT_READY.
    * @example const tts = await host.get(TTSContract, 'tts_flite')
    */
-  async get<Contract extends ContractClass>(
+  get<Contract extends ContractClass>(
     contract: Contract,
     name: string,
   ): Promise<PluginHandle<InstanceType<Contract>>>
@@ -636,11 +636,9 @@ export class PluginHost extends EventEmitter<HostEvents> implements PluginSystem
    *
    * @throws PluginError PLUGIN_NOT_FOUND or PLUGIN_NOT_READY.
    */
-  async get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>>
-  async get(...given: Given<[]>): Promise<PluginHandle> {
-    if (!namesContract(given)) return this.#get(...given)
-    const [contract, name] = given
-    return this.#get(name, expectedContract('get()', contract))
+  get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>>
+  get(...given: Given<[]>): Promise<PluginHandle> {
+    return getBy(given, (name, expected) => this.#get(name, expected))
   }
 
   async #get(name: string, expected?: ContractBinding): Promise<PluginHandle> {

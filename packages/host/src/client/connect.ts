@@ -3,7 +3,7 @@ import type { Peer, WireHealthStatus } from '@appfactory/sdk/internal'
 import { withBase64 } from '../base64.js'
 import type { Config } from '../config/config.js'
 import { connectionClosed, pluginNotLoaded } from '../errors.js'
-import { checkContract, expectedContract, type Given, namesContract } from '../expected-contract.js'
+import { checkContract, type Given, getBy } from '../expected-contract.js'
 import { createHandle, type PluginHandle } from '../handle.js'
 import { PieceStream } from '../instance/pieces.js'
 import type { Link } from '../link/link.js'
@@ -69,15 +69,13 @@ class Connection implements RemoteHost {
     return ((await this.request('plugin/list', params)) as PluginResult[]).map(summaryOf)
   }
 
-  async get<Contract extends ContractClass>(
+  get<Contract extends ContractClass>(
     contract: Contract,
     name: string,
   ): Promise<PluginHandle<InstanceType<Contract>>>
-  async get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>>
-  async get(...given: Given<[]>): Promise<PluginHandle> {
-    if (!namesContract(given)) return this.#get(...given)
-    const [contract, name] = given
-    return this.#get(name, expectedContract('get()', contract))
+  get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>>
+  get(...given: Given<[]>): Promise<PluginHandle> {
+    return getBy(given, (name, expected) => this.#get(name, expected))
   }
 
   async #get(name: string, expected?: ContractBinding): Promise<PluginHandle> {
