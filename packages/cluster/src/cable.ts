@@ -1,6 +1,7 @@
 import type { Link } from '@appfactory/host'
 import type { Beat } from './beat.js'
 import type { BusChange } from './bus.js'
+import type { DesiredStore } from './desired/store.js'
 import type { LinkFigures } from './figures.js'
 
 /** One run of a node. Two nodes with one name differ in `boot`. */
@@ -38,5 +39,7 @@ export interface Cable {
   dial(plugin: string, node: string): Promise<Dialled>
   /** Opens a link that may load, unload, scale and swap plugins of a node, and drain it. Throws as `dial` does. */
   admin(node: string): Promise<Dialled>
+  /** Where what is wanted of the whole cluster is kept; it is made where it is not there. Throws why it can't be used. */
+  desired?(): Promise<DesiredStore>
   close(): Promise<void>
 }

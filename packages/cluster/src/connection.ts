@@ -44,16 +44,18 @@ const pingMs = 5000
  * Connects to NATS.
  *
  * @param name What the server shows as the name of the connection.
+ * @param inbox Where answers of NATS itself go: nobody else may subscribe there. Default: of no use where others are let in.
  * @throws TypeError for options that are wrong; PluginError PLUGIN_NOT_READY, transient, where no server answers, and where
  *   none lets this process in.
  */
-export async function connectNats(options: NatsOptions, name: string): Promise<NatsBus> {
+export async function connectNats(options: NatsOptions, name: string, inbox?: string): Promise<NatsBus> {
   const servers = checkedServers(options)
   const { connectTimeoutMs = 5000, creds, tls, onWarning } = options
   const { authenticator } = creds === undefined ? {} : await readCredentials(creds)
   const client: NodeConnectionOptions = {
     servers,
     name,
+    ...(inbox === undefined ? {} : { inboxPrefix: inbox }),
     timeout: connectTimeoutMs,
     maxReconnectAttempts: -1,
     reconnectDelayHandler: () => 100 + Math.random() * 150,
@@ -78,14 +80,22 @@ export class NatsBus implements Bus {
   readonly #connection: NatsConnection
   readonly #listeners = new Set<(change: BusChange) => void>()
   #isConnected = true
+  /** Addresses of the servers that are one cluster. */
+  #servers: readonly string[]
 
   constructor(connection: NatsConnection) {
     this.#connection = connection
+    this.#servers = addressesOf(connection)
     void this.#watch()
   }
 
   get isConnected(): boolean {
     return this.#isConnected
+  }
+
+  /** For what NATS has beside messages. */
+  get connection(): NatsConnection {
+    return this.#connection
   }
 
   publish(subject: string, data: Uint8Array, reply?: string): void {
@@ -133,7 +143,7 @@ export class NatsBus implements Bus {
     } else if (status.type === 'reconnect') {
       this.#isConnected = true
       this.#tell({ type: 'back' })
-    } else if (status.type === 'ldm' || (status.type === 'update' && (status.deleted ?? []).length > 0))
+    } else if (status.type === 'ldm' || (status.type === 'update' && this.#hasLostServer()))
       this.#tell({ type: 'moved' })
     else if (status.type === 'error' && status.error instanceof errors.PermissionViolationError) {
       const { operation, subject } = status.error
@@ -141,9 +151,20 @@ export class NatsBus implements Bus {
     }
   }
 
+  /** Whether one of them has gone since the last time. The client itself tells of those only that nobody has named to it. */
+  #hasLostServer(): boolean {
+    const before = this.#servers
+    this.#servers = addressesOf(this.#connection)
+    return before.some((address) => !this.#servers.includes(address))
+  }
+
   #tell(change: BusChange): void {
     for (const listen of [...this.#listeners]) listen(change)
   }
+}
+
+function addressesOf({ info }: NatsConnection): readonly string[] {
+  return info?.connect_urls ?? []
 }
 
 function tlsFiles({ caFile, certFile, keyFile }: NonNullable<NatsOptions['tls']> = {}): TlsOptions {

@@ -1,6 +1,6 @@
 import { repeatEvery } from '@appfactory/host/internal'
 import { listed, protocolVersions } from '@appfactory/sdk/internal'
-import type { Beat, BeatPlugin } from './beat.js'
+import type { Beat, BeatPlugin, DesiredOnNode } from './beat.js'
 import type { NodeRun } from './cable.js'
 
 /** What happens to a node. `left`: it said so; `lost`: nothing is heard of it. */
@@ -175,6 +175,11 @@ export function pluginOn(beat: Beat, name: string): BeatPlugin | undefined {
     beat.plugins.find((plugin) => plugin.name === name) ??
     beat.plugins.find((plugin) => plugin.formerNames?.includes(name))
   )
+}
+
+/** What a node makes of a plugin that is wanted. */
+export function desiredOn({ desired }: Beat, name: string): DesiredOnNode | undefined {
+  return desired?.plugins.find((plugin) => plugin.name === name)
 }
 
 function isSpoken({ protocolVersions: spoken }: Beat): boolean {

@@ -5,10 +5,13 @@ import { type Beat, readBeat } from './beat.js'
 import { type Bus, type BusChange, isUndelivered } from './bus.js'
 import { connectNats, type NatsBus, type NatsOptions } from './connection.js'
 import { readCredentials } from './credentials.js'
+import { KvStore } from './desired/kv-store.js'
+import type { DesiredStore } from './desired/store.js'
 import { type DialAnswer, dialBytes, readAnswer } from './dial.js'
 import { nobodyAnswers, nodeNotThere, notAllowed, notConnectedNow } from './errors.js'
 import { LinkFigures } from './figures.js'
 import { defaultLinkLimits, type LinkLimits } from './link-limits.js'
+import { graceMs } from './liveness.js'
 import { NatsLink } from './nats-link.js'
 import { Pulse } from './pulse.js'
 import { watchRefusals } from './refusals.js'
@@ -67,7 +70,7 @@ export class NatsCable implements AsyncDisposable {
     const subjects = subjectsOf(options.namespace)
     const caller = checkedName('caller', await callerName(options))
     const numbers = checkedNumbers<Partial<Record<keyof Rules, number>>>(options, rules)
-    const bus = await connectNats(options, `appfactory caller ${caller}`)
+    const bus = await connectNats(options, `appfactory caller ${caller}`, subjects.inbox(caller))
     try {
       const cable = new NatsCable(bus, subjects, caller, numbers)
       await cable.#begin()
@@ -128,6 +131,16 @@ export class NatsCable implements AsyncDisposable {
     return this.#dial(this.#subjects.admin(node), node)
   }
 
+  /**
+   * Opens the bucket with what is wanted of the whole cluster, and makes it where it is not there. Needs the rights of an
+   * administrator.
+   *
+   * @throws PluginError DEPENDENCY_MISSING, PLUGIN_NOT_READY or CALL_FORBIDDEN.
+   */
+  desired(): Promise<DesiredStore> {
+    return KvStore.open(this.#bus, this.#subjects, { make: true })
+  }
+
   /** Closes all links, and the connection. */
   async close(): Promise<void> {
     const links = [...this.#links]
@@ -170,8 +183,7 @@ export class NatsCable implements AsyncDisposable {
       const opened: NatsLink = new NatsLink({
         ...{ bus: this.#bus, pulse: this.#pulse, budget: this.#budget, here, takes, gives },
         ...{ there: this.#subjects.to(node, this.caller, token), peer: `node ${node}` },
-        figures: this.figures,
-        resumeMs: this.#limits.resumeMs,
+        ...{ figures: this.figures, resumeMs: this.#limits.resumeMs, graceMs: graceMs.ofNode },
         onOver: () => {
           subscription.unsubscribe()
           this.#links.delete(opened)

@@ -4,6 +4,7 @@ import type { Bus } from './bus.js'
 import { answerBytes, checkVersions, type Dial, readDial, refusalBytes } from './dial.js'
 import type { LinkFigures, NodeCounts } from './figures.js'
 import type { LinkLimits } from './link-limits.js'
+import { graceMs } from './liveness.js'
 import { NatsLink, type Windows } from './nats-link.js'
 import { Pulse } from './pulse.js'
 import type { Subjects } from './subjects.js'
@@ -25,6 +26,8 @@ export interface NodeLinksOptions {
   figures: LinkFigures
   /** @throws PluginError Why no link to it is opened. Undefined: it is a link of an administrator. */
   check(plugin: string | undefined): void
+  /** Whether callers may be answered by a plugin: looked at with each frame of theirs. */
+  mayServe(plugin: string): boolean
   /** Serves a caller until the link is closed. */
   serve(link: NatsLink, plugin: string | undefined, byteNonce: string): Promise<void>
 }
@@ -41,6 +44,8 @@ export class NodeLinks {
   /** Those that callers have used, by the name of the caller. */
   readonly #callers = new Map<string, Caller>()
   readonly #links = new Map<string, NatsLink>()
+  /** Those of each plugin. */
+  readonly #byPlugin = new Map<string, Set<NatsLink>>()
   readonly #serving = new Set<Promise<void>>()
   readonly #probing: NodeJS.Timeout
   #used = 0
@@ -67,7 +72,7 @@ export class NodeLinks {
     const answerTo = `${subjects.back(dial.caller, dial.link)}.dial`
     try {
       const takes = this.#check(dial, plugin)
-      const link = this.#create(dial, takes)
+      const link = this.#create(dial, takes, plugin)
       bus.publish(answerTo, answerBytes({ takes, boot }))
       // Where nobody is there, it ends at once.
       link.probe()
@@ -80,6 +85,11 @@ export class NodeLinks {
   /** Resolves when all callers have been served. */
   async idle(): Promise<void> {
     while (this.#serving.size > 0) await Promise.all(this.#serving)
+  }
+
+  /** Closes those of a plugin. */
+  closeFor(plugin: string, error: PluginError): void {
+    for (const link of [...(this.#byPlugin.get(plugin) ?? [])]) link.close(error)
   }
 
   /** Closes what is left. */
@@ -114,26 +124,31 @@ export class NodeLinks {
     return { lines, bytes: Math.max(Math.floor(lines / 4), 64 * 1024) }
   }
 
-  #create({ caller, link: token, takes: gives }: Dial, takes: Windows): NatsLink {
-    const { bus, subjects, node, limits, figures } = this.#options
+  #create({ caller, link: token, takes: gives }: Dial, takes: Windows, plugin: string | undefined): NatsLink {
+    const { bus, subjects, node, limits, mayServe, figures } = this.#options
     const here = subjects.to(node, caller, token)
     let isUsed = false
     const link: NatsLink = new NatsLink({
       ...{ bus, pulse: this.#pulse, budget: this.#budget, here, there: subjects.back(caller, token) },
-      ...{ figures, takes, gives, peer: `caller ${caller}`, caller, resumeMs: limits.resumeMs },
+      ...{ figures, takes, gives, peer: `caller ${caller}`, caller },
+      ...{ resumeMs: limits.resumeMs, graceMs: graceMs.ofCaller },
       onOver: () => {
-        subscription.unsubscribe()
+        // A caller that was cut off is told so when it is back.
+        setTimeout(() => subscription.unsubscribe(), limits.resumeMs).unref()
         this.#links.delete(token)
+        if (plugin !== undefined) this.#byPlugin.get(plugin)?.delete(link)
         if (isUsed) this.#forget(caller)
       },
     })
     this.#links.set(token, link)
+    if (plugin !== undefined) this.#byPlugin.set(plugin, (this.#byPlugin.get(plugin) ?? new Set()).add(link))
     const subscription = bus.subscribe(`${here}.*`, (message) => {
       if (!isUsed && message.data.length > 0) {
         isUsed = true
         this.#remember(caller)
       }
-      link.receive(message)
+      // A frame that has waited must not be read in the name of a plugin that runs elsewhere by now.
+      if (plugin === undefined || mayServe(plugin)) link.receive(message)
     })
     return link
   }

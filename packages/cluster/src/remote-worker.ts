@@ -127,6 +127,11 @@ export class RemoteWorker implements Worker {
     return this.#isRunning && this.#options.link.output.writable
   }
 
+  /** Whether calls may have to wait for it although it has room: it can't be reached now, or is not well. */
+  get isSick(): boolean {
+    return this.isDoubtful || this.#options.link.isCut === true
+  }
+
   get isBusy(): boolean {
     return this.#calls + this.#streams > 0
   }
@@ -137,6 +142,11 @@ export class RemoteWorker implements Worker {
 
   get openStreams(): number {
     return this.#streams
+  }
+
+  /** Bytes that wait to be sent to it. */
+  get unsentBytes(): number {
+    return this.#peer.unsentBytes
   }
 
   /** Whether anything has come from its node since the last question. */

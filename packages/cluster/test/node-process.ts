@@ -32,7 +32,7 @@ export async function startNode({
 }
 
 /** Resolves when it has written a line, or has ended. */
-function firstLine({ garbage, child, exited }: LinesProcess): Promise<unknown> {
+export function firstLine({ garbage, child, exited }: LinesProcess): Promise<unknown> {
   const written = new Promise<void>((resolve) => {
     child.stdout.on('data', () => {
       if (garbage.length > 0) resolve()

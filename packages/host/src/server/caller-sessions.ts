@@ -1,7 +1,7 @@
 import type { SessionRole } from '@appfactory/sdk'
 import type { Cancellation } from '@appfactory/sdk/internal'
-import type { HostInternals } from '../host.js'
 import type { WireArgs } from '../options.js'
+import type { RoutedCalls } from './served.js'
 
 interface SessionCall {
   plugin: string
@@ -16,13 +16,13 @@ const closeTimeoutMs = 5000
 
 /** The sessions that one client has open: when it goes, nobody else can end them. */
 export class CallerSessions {
-  readonly #internals: HostInternals
+  readonly #calls: RoutedCalls
   /** The plugin of each, by the session's id. */
   readonly #open = new Map<string, string>()
   #hasGone = false
 
-  constructor(internals: HostInternals) {
-    this.#internals = internals
+  constructor(calls: RoutedCalls) {
+    this.#calls = calls
   }
 
   /** Notes what a call does to sessions. Returns its answer. */
@@ -58,7 +58,7 @@ export class CallerSessions {
     const method = this.#methods(plugin)?.find(({ session }) => session === 'close')?.wire
     // What comes of it is for nobody; the plugin's log has it.
     if (method !== undefined)
-      await this.#internals.calls
+      await this.#calls
         .call(plugin, method, { session_id: id }, { timeoutMs: closeTimeoutMs })
         .catch(() => {})
   }
@@ -68,6 +68,6 @@ export class CallerSessions {
   }
 
   #methods(plugin: string) {
-    return this.#internals.calls.contractOf(plugin)?.methods
+    return this.#calls.contractOf(plugin)?.methods
   }
 }

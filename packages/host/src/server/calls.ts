@@ -8,20 +8,20 @@ import {
   traceContextOf,
 } from '@appfactory/sdk/internal'
 import { z } from 'zod'
-import type { HostInternals } from '../host.js'
 import type { Room } from '../process/backpressure.js'
 import type { CallerSessions } from './caller-sessions.js'
+import type { Served } from './served.js'
 
 /** Who calls a plugin. */
 export interface CallContext {
-  internals: HostInternals
+  served: Served
   call: IncomingCall
   /** Whether the client keeps up. */
   room: Room
   /** Notes the sessions that the client opens, if they are to be closed when it goes. */
   sessions?: CallerSessions | undefined
   /** Where the call has arrived. */
-  served: { readonly node?: string | undefined }
+  arrival: { readonly node?: string | undefined }
 }
 
 /** How a call asks for its pieces. */
@@ -58,7 +58,7 @@ export function isPlainCall(params: object): params is PluginCall {
 
 /** Calls a method of a plugin for a client; its pieces go to the client as they come where it asks for a stream. */
 export function callPlugin(
-  { internals, call, room, sessions, served }: CallContext,
+  { served: { calls }, call, room, sessions, arrival: served }: CallContext,
   {
     plugin,
     method: name,
@@ -76,14 +76,14 @@ export function callPlugin(
   const trace = told && traceContextOf(told)
   const options = { timeoutMs, retry, fallback, cancellation: call, room, input, trace, served }
   if (!stream) {
-    const answer = internals.calls.call(plugin, name, given, options)
+    const answer = calls.call(plugin, name, given, options)
     return sessions
       ? sessions.watch(answer, { plugin, method: name, args: given, cancellation: call })
       : answer
   }
   const credit = stream === true ? undefined : creditOf(stream.credit)
   const outgoing = call.openStream(credit ?? Number.POSITIVE_INFINITY)
-  return sendPieces(internals.calls.stream(plugin, name, given, { ...options, credit }), outgoing)
+  return sendPieces(calls.stream(plugin, name, given, { ...options, credit }), outgoing)
 }
 
 async function sendPieces(

@@ -2,7 +2,6 @@ import type { Duplex } from 'node:stream'
 import type { PluginError } from '@appfactory/sdk'
 import { type IncomingCall, Peer } from '@appfactory/sdk/internal'
 import { bytesNotOffered, callForbidden } from '../errors.js'
-import { type HostInternals, internalsOf, type PluginHost } from '../host.js'
 import type { Link } from '../link/link.js'
 import { maxHeldBytes, type Room, readWithin, roomBelow, roomIn } from '../process/backpressure.js'
 import { CallerRoom } from './caller-room.js'
@@ -11,6 +10,7 @@ import { ClientEvents } from './events.js'
 import type { ServerContext } from './methods.js'
 import { checkRights, openMethods, type Rights } from './rights.js'
 import { runServerMethod } from './run.js'
+import type { Served } from './served.js'
 
 export interface ClientOptions {
   link: Link
@@ -37,10 +37,9 @@ const countedElsewhere = /^plugin\/call$|^(?!plugin\/|system\/|events\/|bytes\/)
 /** Raw bytes of one client: what waits for its turn counts as its messages do. */
 const byteLimits = { maxPayloadBytes: maxHeldBytes, maxWaitingBytes: maxHeldBytes }
 
-/** One client of a host: what it asks for, its events and sessions, and what may wait for it. */
+/** One client of a host, or of a cluster: what it asks for, its events and sessions, and what may wait for it. */
 export class Client {
-  readonly #host: PluginHost
-  readonly #internals: HostInternals
+  readonly #served: Served
   readonly #options: ClientOptions
   readonly #peer: Peer
   readonly #room: CallerRoom | undefined
@@ -48,16 +47,15 @@ export class Client {
   readonly #backlog: Room
   readonly #events: ClientEvents
   readonly #sessions: CallerSessions | undefined
-  readonly #served: { readonly node?: string }
+  readonly #arrival: { readonly node?: string }
   #hasBytes = false
   #refusal: PluginError | undefined
 
-  constructor(host: PluginHost, options: ClientOptions) {
+  constructor(served: Served, options: ClientOptions) {
     const { link, sequential, isOnly, onEnd, onGone } = options
-    this.#host = host
-    this.#internals = internalsOf(host)
+    this.#served = served
     this.#options = options
-    this.#served = options.node === undefined ? {} : { node: options.node }
+    this.#arrival = options.node === undefined ? {} : { node: options.node }
     this.#peer = new Peer({
       ...{ input: link.input, output: link.output, sequential, maxHeldBytes, onEnd, onGone },
       handle: (call) => this.#handle(call),
@@ -68,11 +66,11 @@ export class Client {
       const room = this.#createRoom()
       this.#room = room
       this.#forPlugins = room.forPlugins
-      this.#sessions = new CallerSessions(this.#internals)
+      this.#sessions = new CallerSessions(served.calls)
     }
     this.#backlog = roomBelow(() => this.#waitingBytes)
     this.#read(link.input)
-    this.#events = new ClientEvents(host, {
+    this.#events = new ClientEvents(served.system, {
       notify: (event) => this.#peer.notify('event', event),
       isBehind: () => (this.#room ? this.#room.isBehind : this.#forPlugins() !== undefined),
     })
@@ -135,7 +133,7 @@ export class Client {
   /** Bytes of this client's requests that wait here, or for plugins to read them: of those, no more than are in flight. */
   get #waitingBytes(): number {
     const { heldBytes, bytesInFlight } = this.#peer
-    const { unsentBytes } = this.#internals.calls
+    const { unsentBytes } = this.#served.calls
     return heldBytes + (this.#options.isOnly ? unsentBytes : Math.min(unsentBytes, bytesInFlight))
   }
 
@@ -144,15 +142,13 @@ export class Client {
     checkRights(this.#options.rights, call)
     this.#room?.check()
     const run = (): unknown => runServerMethod(this.#context(call))
-    return countedElsewhere.test(call.method)
-      ? run()
-      : this.#internals.calls.requests.count(async () => run())
+    return countedElsewhere.test(call.method) ? run() : this.#served.calls.requests.count(async () => run())
   }
 
   #context(call: IncomingCall): ServerContext {
     return {
-      ...{ host: this.#host, internals: this.#internals, call },
-      ...{ room: this.#forPlugins, sessions: this.#sessions, served: this.#served },
+      ...{ served: this.#served, call, room: this.#forPlugins, sessions: this.#sessions },
+      arrival: this.#arrival,
       subscribe: (types) => this.#events.subscribe(types),
       shutDown: (timeoutMs) => this.#shutDown(timeoutMs),
       openBytes: (nonce) => this.#openBytes(nonce),

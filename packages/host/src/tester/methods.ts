@@ -2,6 +2,7 @@ import { errorTable, PluginError } from '@appfactory/sdk'
 import { type IncomingCall, quoted } from '@appfactory/sdk/internal'
 import { namePattern } from '@appfactory/sdk/manifest'
 import { z } from 'zod'
+import { internalsOf, type PluginHost } from '../host.js'
 import { callParams } from '../server/calls.js'
 import {
   method,
@@ -29,7 +30,12 @@ const callKey = z.string().min(16).max(64)
 
 const keyedParams = callParams.extend({ key: callKey.optional() })
 
-export type TesterMethods = Readonly<Record<string, ServerMethod>>
+/** The context of a method of the page. */
+export interface TesterContext extends ServerContext {
+  host: PluginHost
+}
+
+export type TesterMethods = Readonly<Record<string, ServerMethod<TesterContext>>>
 
 /**
  * The methods that the page may call.
@@ -53,8 +59,10 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
     'Returns the configuration that a loaded plugin runs with; null while it starts.',
     z.strictObject({ name: pluginName }),
     z.record(z.string(), z.unknown()).nullable(),
-    async ({ name }, { internals: { catalogue, fallbacks } }) =>
-      (await catalogue.slot(fallbacks.find(name)?.spokesman ?? name)).instance?.config ?? null,
+    async ({ name }, { host }: TesterContext) => {
+      const { catalogue, fallbacks } = internalsOf(host)
+      return (await catalogue.slot(fallbacks.find(name)?.spokesman ?? name)).instance?.config ?? null
+    },
   ),
   'errors/list': method('Lists every error code with a remedy.', z.strictObject({}), errorsResult, () => [
     ...errorTable,
@@ -67,7 +75,7 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
       config: z.record(z.string(), z.unknown()).optional(),
     }),
     z.unknown(),
-    (params, { host, call }) => {
+    (params, { host, call }: TesterContext) => {
       refuseGrants('checks/run', params.config)
       return runPluginChecks(host, { ...params, configDir }, call)
     },
@@ -83,12 +91,12 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
       swap_to: pluginName.optional(),
     }),
     z.unknown(),
-    ({ swap_to: swapTo, ...plan }, { host, call }) => runLoad(host, { ...plan, swapTo }, call),
+    ({ swap_to: swapTo, ...plan }, { host, call }: TesterContext) => runLoad(host, { ...plan, swapTo }, call),
   ),
 })
 
 /** Runs a request of the page. Throws PluginErrors. */
-export async function runTesterMethod(methods: TesterMethods, context: ServerContext): Promise<unknown> {
+export async function runTesterMethod(methods: TesterMethods, context: TesterContext): Promise<unknown> {
   const { method: name } = context.call
   const known = Object.hasOwn(methods, name) ? methods[name] : undefined
   if (known) return runMethod(known, context)

@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
 import { Peer } from '@appfactory/sdk/internal'
-import { internalsOf, type PluginHost } from '../host.js'
+import type { PluginHost } from '../host.js'
 import { roomIn } from '../process/backpressure.js'
+import { servedHost } from '../server/served-host.js'
 import { runTesterMethod, type TesterMethods } from './methods.js'
 
 /** Longest body, in bytes: a message and the pieces of its input. */
@@ -21,12 +22,12 @@ export function answerCalls(
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
   const client = {
     host,
-    internals: internalsOf(host),
+    served: servedHost(host),
     room: roomIn(response),
     subscribe: () => {},
     shutDown: () => {},
     openBytes: () => ({ token: null }),
-    served: {},
+    arrival: {},
   }
   const peer: Peer = new Peer({
     input: request,
