@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { startCluster, startNode } from '../contenders/cluster.mjs'
-import { hasNats, startNatsServer } from '../contenders/nats-server.mjs'
+import { hasNats, startNatsServer, startThreeServers } from '../contenders/nats-server.mjs'
 
 const callers = 64
 
@@ -9,6 +9,7 @@ export const clusterFaultScenarios = hasNats
   ? [
       lost({ name: 'cluster-kill', what: 'SIGKILL', count: { few: 5, full: 100 }, atMostMs: 300 }),
       lost({ name: 'cluster-stop', what: 'SIGSTOP', count: { few: 3, full: 20 }, atMostMs: 1000 }),
+      servers(),
       swap(),
     ]
   : []
@@ -60,6 +61,30 @@ async function callsLost(cluster, strike) {
   return { codes: await Promise.all(calls), longest }
 }
 
+/** A NATS server of three ends, each in turn, and comes back. */
+function servers() {
+  return scenario({
+    name: 'cluster-servers',
+    title: `cluster: SIGKILL of a NATS server of three under ${callers} callers`,
+    targets: [
+      { of: 'calls that end otherwise', atMost: 0 },
+      { of: 'longest wait', atMost: 1000 },
+    ],
+    nodes: 2,
+    startServers: startThreeServers,
+    measure: ({ cluster, server }, isFull) =>
+      whileCalling(cluster, async (allHaveCalled) => {
+        for (let number = 0; number < (isFull ? 20 : 3); number++) {
+          await server.kill(number % 3)
+          await allHaveCalled()
+          await server.restart(number % 3)
+          // Until the others have found it again.
+          await delay(1500)
+        }
+      }),
+  })
+}
+
 /** A plugin is swapped on three nodes, one after the other, while 64 callers call it. */
 function swap() {
   return scenario({
@@ -67,32 +92,42 @@ function swap() {
     title: `cluster: rolling swap of 3 nodes under ${callers} callers`,
     targets: [{ of: 'calls that end otherwise', atMost: 0 }],
     nodes: 3,
-    measure: async ({ cluster }, isFull) => {
-      let isOver = false
-      let wrong = 0
-      let longest = 0
-      const keepCalling = async (_, caller) => {
-        for (let number = 0; !isOver; number++) {
-          const prompt = `${caller}/${number}`
-          const begun = performance.now()
-          const answer = await cluster
-            .call('echo_llm', 'complete', { prompt })
-            .catch(({ codeName }) => codeName)
-          longest = Math.max(longest, performance.now() - begun)
-          if (answer?.text !== prompt) wrong += 1
-        }
-      }
-      const calling = Promise.all(Array.from({ length: callers }, keepCalling))
-      for (let left = isFull ? 10 : 2; left > 0; left--) await cluster.swap('echo_llm', 'echo_llm')
-      isOver = true
-      await calling
-      return { 'calls that end otherwise': wrong, 'longest wait': longest }
-    },
+    measure: ({ cluster }, isFull) =>
+      whileCalling(cluster, async () => {
+        for (let left = isFull ? 10 : 2; left > 0; left--) await cluster.swap('echo_llm', 'echo_llm')
+      }),
   })
 }
 
+/** Every caller gets the answer to what it asked, and to nothing else. */
+async function whileCalling(cluster, strike) {
+  let isOver = false
+  let wrong = 0
+  let longest = 0
+  const counts = Array.from({ length: callers }, () => 0)
+  const keepCalling = async (_, caller) => {
+    for (; !isOver; counts[caller] += 1) {
+      const prompt = `${caller}/${counts[caller]}`
+      const begun = performance.now()
+      const answer = await cluster.call('echo_llm', 'complete', { prompt }).catch(({ codeName }) => codeName)
+      longest = Math.max(longest, performance.now() - begun)
+      if (answer?.text !== prompt) wrong += 1
+    }
+  }
+  const allHaveCalled = async () => {
+    const before = [...counts]
+    // The call that was under way, and one more.
+    while (counts.some((count, caller) => count < before[caller] + 2)) await delay(10)
+  }
+  const calling = Promise.all(Array.from({ length: callers }, keepCalling))
+  await strike(allHaveCalled)
+  isOver = true
+  await calling
+  return { 'calls that end otherwise': wrong, 'longest wait': longest }
+}
+
 /** Faults are counted in one go, without a warm-up and rounds. */
-function scenario({ measure, nodes, ...told }) {
+function scenario({ measure, nodes, startServers = startNatsServer, ...told }) {
   return {
     group: 'cluster',
     unit: 'ms',
@@ -100,12 +135,12 @@ function scenario({ measure, nodes, ...told }) {
     isCount: true,
     ...told,
     open: async ({ isFull }) => {
-      const server = await startNatsServer()
+      const server = await startServers()
       const { url } = server
       const cluster = await startCluster(url, { nodes, load: ['echo_llm'] })
       let figures
       const figure = (name) => async () => {
-        figures ??= measure({ ...cluster, url }, isFull)
+        figures ??= measure({ ...cluster, url, server }, isFull)
         return (await figures)[name]
       }
       return {
