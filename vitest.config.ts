@@ -51,12 +51,19 @@ const sameOnEachNode = [
   '**/reload.test.ts',
   '**/names-and-clocks.test.ts',
   '**/project-packages.test.ts',
+  '**/{at-caller,bundlers,opentelemetry}.test.ts',
+  '**/fallback/*.test.ts',
+  '**/metrics/*.test.ts',
+  '**/plugins/{listing,privileges}.test.ts',
+  '**/server/{callers,serve}.test.ts',
+  '**/slot/{left-behind,replicas,starting}.test.ts',
   '**/slot/supervision.test.ts',
   '**/slot/swap-config.test.ts',
   '**/slot/swap-edges.test.ts',
   '**/slot/swap.test.ts',
   // What Python runs.
   '**/guide-python.test.ts',
+  '**/{bytes-of-python,debug-python,python}.test.ts',
 ]
 // biome-ignore lint/suspicious/noUndeclaredEnvVars: turbo runs no tests.
 const leftOut = process.env['OTHER_NODE'] === undefined ? [] : sameOnEachNode

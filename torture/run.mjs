@@ -7,16 +7,17 @@ import { Random } from './random.mjs'
 const names = readdirSync(new URL('scenarios', import.meta.url)).map((file) => file.replace('.mjs', ''))
 
 const help = `Usage: pnpm torture [--scenario NAME] [--seconds N] [--seed N] [--swaps N] [--callers N] [--times N]
-                    [--strict] [--trace]
+                    [--strict] [--trace] [--fault NAME]
 
   --scenario NAME  ${names.join(', ')} (default: mixed)
-  --seconds N      how long, for mixed, loop, neighbours and replicas (default: 60)
+  --seconds N      how long, for mixed, cluster, loop, neighbours and replicas (default: 60)
   --seed N         decides everything that is left to chance (default: a new one, which is printed)
   --swaps N        for swap (default: 20)
-  --callers N      for swap, kill, loop and replicas (default: 64)
+  --callers N      for swap, kill, loop, replicas and cluster (default: 64)
   --times N        kills, hosts or lines, for kill, orphans and garbage
   --strict         a target of time that is missed counts as a broken invariant; else it is only told
-  --trace          tells each fault of mixed before it comes
+  --trace          tells each fault of mixed and cluster before it comes
+  --fault NAME     for cluster: only this one of its faults (repeatable)
 
 Exit status: 0 all holds, 1 something does not, 2 bad usage.`
 
@@ -48,6 +49,7 @@ function parseOptions() {
         times: whole,
         strict: { type: 'boolean', default: false },
         trace: { type: 'boolean', default: false },
+        fault: { type: 'string', multiple: true },
         help: { type: 'boolean', default: false },
       },
     })
@@ -65,6 +67,7 @@ function parseOptions() {
       times: number(values, 'times', undefined),
       strict: values.strict,
       trace: values.trace,
+      faults: values.fault,
     }
   } catch (error) {
     console.error(`torture: ${error.message}\n\n${help}`)

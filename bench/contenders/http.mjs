@@ -18,6 +18,10 @@ export async function startServed(what) {
   const to = { agent: false, port, path: '/v1/chat/completions', host: '127.0.0.1' }
   return {
     ...child,
+    /** One answer, read to its end. */
+    chat: async () => {
+      for await (const _ of await postJson(to, { messages: [{ role: 'user', content: 'hello' }] }));
+    },
     /** A stream with its first piece, and no second one. */
     idleStream: async () => {
       const messages = [{ role: 'user', content: 'idle' }]

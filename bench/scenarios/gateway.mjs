@@ -186,7 +186,9 @@ async function servedFor(what, read) {
   }
 }
 
-async function kilobytesOfStream({ ask, idleStream }) {
+async function kilobytesOfStream({ ask, chat, idleStream }) {
+  // The heap grows with the first calls, whatever stays open.
+  await callsPerSecond(chat, 50)
   const before = await ask('megabytes')
   const streams = []
   while (streams.length < idleStreams)

@@ -14,6 +14,8 @@ export interface AdminOptions {
   config?: Record<string, unknown>
   /** How many processes it has on each of them. Default: 1. */
   replicas?: number
+  /** An abort ends what is being loaded; nodes before it keep the plugin. */
+  signal?: AbortSignal | undefined
 }
 
 /** How a plugin is swapped on nodes. */
@@ -26,6 +28,8 @@ export interface ClusterSwapOptions {
   preserveState?: boolean
   /** Whether nodes that have been swapped go back where a later one fails. Default: false. */
   rollback?: boolean
+  /** Called with each node as soon as it has been swapped. */
+  onNode?(swapped: NodeSwap): void
 }
 
 /** What came of a swap on one node. */
@@ -34,6 +38,8 @@ export interface NodeSwap {
   /** null: it was not known. */
   readonly oldVersion: string | null
   readonly newVersion: string
+  /** Whether the new plugin has the state of the old one. */
+  readonly statePreserved: boolean
   /** Calls that waited meanwhile. */
   readonly heldCalls: number
   /** In ms. */
@@ -51,6 +57,7 @@ export interface ClusterSwapResult {
 const swapAnswer = z.looseObject({
   old_version: z.string().nullable(),
   new_version: z.string(),
+  state_preserved: z.boolean(),
   held_calls: z.number(),
   swap_duration_ms: z.number(),
 })
@@ -65,9 +72,11 @@ export class ClusterAdmin {
     this.#directory = directory
   }
 
-  async load(name: string, { on, config, replicas }: AdminOptions): Promise<void> {
+  async load(name: string, { on, config, replicas, signal }: AdminOptions): Promise<void> {
     const params = { name, ...(config ? { config } : {}), ...(replicas === undefined ? {} : { replicas }) }
-    await this.#onEach(`Loading "${name}"`, this.#named(on), (peer) => peer.request('plugin/load', params))
+    await this.#onEach(`Loading "${name}"`, this.#named(on), (peer) =>
+      peer.request('plugin/load', params, { signal }),
+    )
   }
 
   async unload(
@@ -86,11 +95,13 @@ export class ClusterAdmin {
   }
 
   async swap(old: string, replacement: string, options: ClusterSwapOptions): Promise<ClusterSwapResult> {
-    const { on, rollback = false, ...how } = options
+    const { on, rollback = false, onNode, ...how } = options
     const done: NodeSwap[] = []
     try {
       await this.#onEach(`The swap of "${old}"`, this.#nodesWith(old, on), async (peer, node) => {
-        done.push(await swapOn(peer, node, [old, replacement], how))
+        const swapped = await swapOn(peer, node, [old, replacement], how)
+        done.push(swapped)
+        onNode?.(swapped)
       })
     } catch (error) {
       throw rollback ? rolledBack(error, await this.#swapBack(old, replacement, done)) : error
@@ -144,7 +155,9 @@ export class ClusterAdmin {
   }
 
   async #on<Result>(node: string, work: (peer: Peer) => Promise<Result>): Promise<Result> {
-    const { link, byteNonce } = await this.#cable.admin(node)
+    // Of two nodes with one name, only one may do it.
+    const boot = this.#directory.nodes.find((beat) => beat.node === node)?.boot
+    const { link, byteNonce } = await this.#cable.admin(node, boot)
     try {
       let isWaiting = true
       link.watch?.(() => isWaiting)
@@ -168,7 +181,7 @@ export class ClusterAdmin {
     if (names) return this.#named(names)
     const { nodes } = this.#directory
     const having = nodes.filter((beat) => pluginOn(beat, plugin)).map(({ node }) => node)
-    if (having.length > 0) return [...new Set(having)]
+    if (having.length > 0) return [...new Set(having)].sort()
     throw onNoNode(
       plugin,
       nodes.map(({ node }) => node),
@@ -194,6 +207,7 @@ async function swapOn(
     node,
     oldVersion: answer.old_version,
     newVersion: answer.new_version,
+    statePreserved: answer.state_preserved,
     heldCalls: answer.held_calls,
     durationMs: answer.swap_duration_ms,
   }

@@ -3,6 +3,9 @@ import { isName } from './subjects.js'
 
 const count = z.int().nonnegative()
 
+/** The longest reason that a beat carries, in characters. */
+export const maxWhy = 300
+
 /** A loaded plugin of a node. Members that this version does not know are left out. */
 const beatPlugin = z.object({
   name: z.string().max(214),
@@ -24,8 +27,31 @@ const beatPlugin = z.object({
   capacity: z.int().positive(),
   /** Processes that it is to have. */
   replicas: count,
-  /** When it was loaded, in ms since 1970 by the node's clock: only for an order of plugins. */
-  loadedAt: z.number(),
+  /** How long it has been loaded, in ms. No time of day: clocks of machines differ. */
+  loadedMs: z.number().nonnegative(),
+})
+
+/** What a node makes of a plugin that is wanted on any of several nodes. */
+const desiredPlugin = z.object({
+  name: z.string().max(214),
+  /** Of the record that it knows. */
+  generation: count,
+  /** Processes that all nodes together are to have. */
+  wanted: count,
+  /** Processes that serve here. */
+  running: count,
+  /** Whether these run by that record, and not by the one before. */
+  current: z.boolean().default(true),
+  /** Processes that it means to have. Absent: it waits for what others make of the record. */
+  share: count.optional(),
+  /** Whether it could run it. */
+  fits: z.boolean(),
+  /** Why it has fewer than it could. */
+  why: z.string().max(maxWhy).optional(),
+  /** Of the error that it would answer with. */
+  code: z.int().optional(),
+  /** The number of the lease that it has, where only one node may run the plugin. The highest holds. */
+  lease: count.optional(),
 })
 
 /** What a node tells of itself: each second, more often while it works, at each change, and to whoever asks. */
@@ -44,9 +70,20 @@ const beat = z.object({
   /** Those that it speaks, newest first. */
   protocolVersions: z.array(z.int()).max(64),
   plugins: z.array(beatPlugin).max(10_000),
+  /** Absent: it runs only what it is told to by its name. */
+  desired: z
+    .object({
+      /** Processes that it may have of all that is wanted. */
+      room: count,
+      /** How long it has been there, in ms. */
+      sinceMs: z.number().nonnegative(),
+      plugins: z.array(desiredPlugin).max(10_000),
+    })
+    .optional(),
 })
 
 export type BeatPlugin = z.infer<typeof beatPlugin>
+export type DesiredOnNode = z.infer<typeof desiredPlugin>
 export type Beat = z.infer<typeof beat>
 
 export function beatBytes(told: Beat): Uint8Array {

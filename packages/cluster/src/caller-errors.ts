@@ -87,6 +87,15 @@ export function noActivePlugin(contract: string, contracts: readonly string[]): 
   })
 }
 
+/** Each node has folders of its own. */
+export function pathOnNodes(path: string): PluginError {
+  return new PluginError(
+    'INVALID_PARAMS',
+    `new_plugin_path: nodes have folders of their own, and take names only, not ${quoted(path)}. Put the plugin into their folders, and give its name as "new"`,
+    { path: shortened(path) },
+  )
+}
+
 export function noSuchNode(node: string, nodes: readonly string[]): PluginError {
   const there = nodes.length > 0 ? `There is ${listed(nodes)}` : 'No node is there'
   return new PluginError('INVALID_PARAMS', `The cluster has no node ${quoted(node)}. ${there}`, {

@@ -19,12 +19,15 @@ import {
   type Given,
   type NumberRule,
   namesContract,
+  offerServed,
   overallStatus,
   PieceStream,
   prometheusText,
   Requests,
+  type RoutedCallOptions,
   time,
   unknownOptionOf,
+  type WireArgs,
   withBase64,
 } from '@appfactory/host/internal'
 import {
@@ -32,6 +35,7 @@ import {
   type ContractClass,
   type ContractDescriptor,
   type HealthStatus,
+  isPluginError,
   type Manifest,
   PluginStatus,
 } from '@appfactory/sdk'
@@ -40,10 +44,13 @@ import { type AdminOptions, ClusterAdmin, type ClusterSwapOptions, type ClusterS
 import type { Beat } from './beat.js'
 import type { Cable } from './cable.js'
 import { clusterClosed, noActivePlugin, onNoNode } from './caller-errors.js'
+import { DesiredAdmin, type DesiredOptions } from './desired/desired-admin.js'
+import { type DesiredPlugin, desiredPlugins } from './desired/status.js'
 import { Directory, type NodeEvent, pluginOn } from './directory.js'
 import { type CableOptions, NatsCable } from './nats-cable.js'
 import { pluginNames } from './remote-places.js'
 import { type CallerLimits, RemotePlugin } from './remote-plugin.js'
+import { servedCluster } from './served.js'
 
 /** How a caller joins a cluster. */
 export interface ClusterOptions extends CableOptions, Partial<CallerLimits> {}
@@ -93,6 +100,7 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   readonly #limits: CallerLimits
   readonly #directory: Directory
   readonly #admin: ClusterAdmin
+  readonly #desired: DesiredAdmin
   readonly #requests = new Requests()
   readonly #plugins = new Map<string, RemotePlugin>()
   readonly #endings: (() => void)[]
@@ -100,6 +108,8 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   /** By plugin, as it was told last. */
   readonly #statuses = new Map<string, PluginStatus>()
   #heardAt = performance.now()
+  /** Runs of nodes that have told how they are since they were asked. */
+  readonly #heard = new Set<string>()
   #survey: Promise<void> | undefined
   #closed: Promise<void> | undefined
 
@@ -138,12 +148,19 @@ export class Cluster implements PluginSystem, AsyncDisposable {
       warn: (message) => this.#tell('warning', message),
     })
     this.#admin = new ClusterAdmin(cable, this.#directory)
+    this.#desired = new DesiredAdmin(cable, () => this.nodes())
     this.#endings = [
-      cable.onBeat((beat) => this.#directory.take(beat)),
+      cable.onBeat((beat) => {
+        this.#heard.add(beat.boot)
+        this.#directory.take(beat)
+      }),
       cable.onChange(({ type }) => {
         if (type !== 'refused') this.#directory.connection(cable.isConnected)
       }),
     ]
+    // Each client of a server that stands on it listens.
+    this.#events.setMaxListeners(0)
+    offerServed(this, servedCluster(this, this.#parts()))
   }
 
   /** Calls `listener` with each event of that name from now on. */
@@ -198,13 +215,16 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   /** Calls a method by its wire name, with arguments and result as they are on the wire (snake_case, base64). */
   call(plugin: string, method: string, args: Config = {}, options: CallOptions = {}): Promise<unknown> {
     const wrong = unknownOptionOf('call', options)
-    if (wrong) return Promise.reject(wrong)
+    return wrong ? Promise.reject(wrong) : this.#call(plugin, method, args, options).then(withBase64)
+  }
+
+  #call(plugin: string, method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
     this.#requests.begin()
     const found = this.#plugins.get(plugin)
     const answer = found
       ? found.call(method, args, options)
       : this.#find(plugin).then((remote) => remote.call(method, args, options))
-    return answer.then(withBase64, this.#requests.fail)
+    return answer.catch(this.#requests.fail)
   }
 
   /** As `call`, for the pieces of a stream method. `break` in the loop cancels it in the plugin. */
@@ -215,26 +235,31 @@ export class Cluster implements PluginSystem, AsyncDisposable {
     options: CallOptions = {},
   ): AsyncIterableIterator<unknown> {
     const wrong = unknownOptionOf('stream', options)
+    if (wrong) return new PieceStream({ open: () => Promise.reject(wrong) })
+    return this.#stream(plugin, method, args, options, withBase64)
+  }
+
+  #stream(
+    plugin: string,
+    method: string,
+    args: WireArgs,
+    options: RoutedCallOptions,
+    map?: (piece: unknown) => unknown,
+  ): AsyncIterableIterator<unknown> {
     return new PieceStream({
       open: async () => {
-        if (wrong) throw wrong
         this.#requests.begin()
         return (await this.#find(plugin)).stream(method, args, options)
       },
       onEnd: this.#requests.end,
-      map: withBase64,
+      ...(map ? { map } : {}),
       isOutermost: true,
     })
   }
 
-  /** The name of the plugin that answers for a contract: of those that nodes have, the one loaded last, by their clocks. */
+  /** The name of the plugin that answers for a contract: of those that nodes have, the one loaded last. */
   active(contract: string): string | undefined {
-    let last: { name: string; loadedAt: number } | undefined
-    for (const { plugins } of this.nodes())
-      for (const plugin of plugins)
-        if (plugin.contract === contract && plugin.loadedAt > (last?.loadedAt ?? Number.NEGATIVE_INFINITY))
-          last = plugin
-    return last?.name
+    return this.#directory.lastLoaded(contract)
   }
 
   /**
@@ -330,25 +355,71 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   }
 
   /**
-   * Loads a plugin on nodes, one after the other. Needs the rights of an administrator.
+   * Loads a plugin on nodes that are named, one after the other; or, without names, on any nodes that have the labels: these
+   * keep it running then, also where one of them ends. Resolves when it runs. Needs the rights of an administrator.
    *
-   * @param options `on`: names of nodes.
-   * @throws PluginError Why a node could not: `data.node` says which, `data.nodes` those that have.
+   * @param options `on`: names of nodes, or the labels that a node must have. Default: any node.
+   * @throws PluginError Why a named node could not: `data.node` says which, `data.nodes` those that have. Without names:
+   *   PLUGIN_NOT_FOUND, or why else no node can, with the nodes that were asked: it is wanted no more then; CALL_TIMEOUT where it takes
+   *   longer than `timeoutMs`: it stays wanted; PLUGIN_ALREADY_LOADED where somebody else has changed it at the same time;
+   *   INVALID_PARAMS, MESSAGE_TOO_LARGE, DEPENDENCY_MISSING, and PLUGIN_NOT_READY where JetStream is off.
+   * @example const llm = await cluster.load<LLMContract>('llm_llama', { replicas: 2, on: { gpu: 'true' } })
    */
-  async load<Contract = unknown>(name: string, options: AdminOptions): Promise<PluginHandle<Contract>> {
-    await this.#admin.load(name, options)
+  async load<Contract = unknown>(
+    name: string,
+    options: AdminOptions | DesiredOptions = {},
+  ): Promise<PluginHandle<Contract>> {
+    if (namesNodes(options)) await this.#admin.load(name, options)
+    else await this.#desired.load(name, options)
     await this.#look()
     return this.get<Contract>(name)
   }
 
-  /** Unloads a plugin on nodes. Default: on all that have it. Needs the rights of an administrator. Throws as `load` does. */
-  unload(name: string, options: { on?: readonly string[]; force?: boolean } = {}): Promise<void> {
-    return this.#admin.unload(name, options)
+  /**
+   * Unloads a plugin on nodes. Default: on all that have it; and where it was loaded without naming nodes, it is wanted no
+   * more, and calls in flight are let finish. Needs the rights of an administrator. Throws as `load` does.
+   */
+  async unload(name: string, options: { on?: readonly string[]; force?: boolean } = {}): Promise<void> {
+    await this.#unlessDesired(
+      name,
+      options.on,
+      () => this.#desired.unload(name),
+      () => this.#admin.unload(name, options),
+    )
   }
 
-  /** Changes how many processes a plugin has on each of the nodes. Needs the rights of an administrator. Throws as `load` does. */
-  scale(name: string, replicas: number, options: { on?: readonly string[] } = {}): Promise<void> {
-    return this.#admin.scale(name, replicas, options)
+  /**
+   * Changes how many processes a plugin has: on each of the nodes; or on all together, where it was loaded without naming
+   * nodes. Needs the rights of an administrator. Throws as `load` does.
+   */
+  async scale(name: string, replicas: number, options: { on?: readonly string[] } = {}): Promise<void> {
+    await this.#unlessDesired(
+      name,
+      options.on,
+      () => this.#desired.scale(name, replicas),
+      () => this.#admin.scale(name, replicas, options),
+    )
+  }
+
+  /** What was loaded without naming nodes, and what came of it: how many processes are wanted, how many run, and why not more. */
+  desired(): DesiredPlugin[] {
+    return desiredPlugins(this.nodes())
+  }
+
+  /** Changes what is wanted, if it is about that; else the nodes. Where no node tells of either, it may be wanted all the same. */
+  async #unlessDesired(
+    name: string,
+    on: readonly string[] | undefined,
+    desired: () => Promise<boolean>,
+    nodes: () => Promise<void>,
+  ): Promise<void> {
+    if (!on && this.#desired.has(name) && (await desired())) return
+    try {
+      await nodes()
+    } catch (error) {
+      const isNowhere = !on && isPluginError(error, 'PLUGIN_NOT_FOUND')
+      if (!isNowhere || !(await desired().catch(() => false))) throw error
+    }
   }
 
   /**
@@ -376,6 +447,27 @@ export class Cluster implements PluginSystem, AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** What servers of this cluster stand on. */
+  #parts(): Parameters<typeof servedCluster>[1] {
+    const unsentBytes = (): number =>
+      sumOf([...this.#plugins.values()], ({ places }) =>
+        sumOf(places.workers, (worker) => worker.unsentBytes),
+      )
+    return {
+      calls: {
+        requests: this.#requests,
+        get unsentBytes() {
+          return unsentBytes()
+        },
+        call: (...call) => this.#call(...call),
+        stream: (...call) => this.#stream(...call),
+        contractOf: (name) => this.#plugins.get(name)?.places.contract,
+      },
+      look: () => this.#look(),
+      summary: (name) => this.#summary(name),
+    }
   }
 
   async #close(): Promise<void> {
@@ -431,9 +523,12 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   async #ask(): Promise<void> {
     const begun = performance.now()
     this.#heardAt = begun
+    this.#heard.clear()
     this.#cable.who()
+    const haveTold = (): boolean => this.nodes().every(({ boot }) => this.#heard.has(boot))
     const isOver = (): boolean =>
-      performance.now() - this.#heardAt >= surveyMs.silence || performance.now() - begun >= surveyMs.all
+      (performance.now() - this.#heardAt >= surveyMs.silence && haveTold()) ||
+      performance.now() - begun >= surveyMs.all
     while (!isOver() && !this.#closed) await delay(surveyMs.step)
   }
 
@@ -488,6 +583,10 @@ export class Cluster implements PluginSystem, AsyncDisposable {
       process.emitWarning(`A listener of "${event}" threw: ${describeThrown(error).message}`)
     }
   }
+}
+
+function namesNodes(options: AdminOptions | DesiredOptions): options is AdminOptions {
+  return Array.isArray(options.on)
 }
 
 function counter(name: string, help: string, value: number): Family {

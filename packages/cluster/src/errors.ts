@@ -18,6 +18,15 @@ export function pluginNotOnNode(node: string, plugin: string): PluginError {
   })
 }
 
+/** Another node may run it now. */
+export function leaseOver(node: string, plugin: string): PluginError {
+  return new PluginError(
+    'PLUGIN_CRASHED',
+    `Node "${node}" may run plugin "${plugin}" no more: its lease was over. Try again: another node takes it`,
+    { node, plugin, lost: 'node' },
+  )
+}
+
 /** @param isSilent Whether it is there, and does not answer. */
 export function nameTaken(node: string, namespace: string, isSilent = false): PluginError {
   const advice = isSilent

@@ -12,6 +12,9 @@ const headerBytes = 13
  */
 export const maxFrameData = { lines: 256 * 1024, bytes: 16 * 1024 } as const
 
+/** Most bytes of a frame. */
+export const maxFrameBytes = headerBytes + maxFrameData.lines
+
 /** Most bytes of the error in a frame that closes a link. */
 const maxCloseData = 64 * 1024
 

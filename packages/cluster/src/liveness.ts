@@ -6,6 +6,8 @@ export interface LivenessOptions {
   pulse: Pulse
   /** How long the other end may be cut off from the bus, in ms. */
   resumeMs: number
+  /** How long an end that nobody reaches may take to be there again, in ms, where nothing says that its server has gone. */
+  graceMs: number
 }
 
 export interface LivenessEnds {
@@ -28,11 +30,17 @@ interface Resume {
 }
 
 /** Silence after which the other end is asked, in ticks: with the grace below, an end that has died is noticed within 300 ms. */
-const askTicks = 3
+const askTicks = 2
 /** Silence that means that it does not live, in ticks: three beats. */
 const deadTicks = 15
-/** How long an end that nobody reaches may take to be there again, in ms, where nothing says that its server has gone. */
-const graceMs = 40
+
+/** How long an end that nobody reaches may take to be there again, in ms. */
+export const graceMs = {
+  /** So long does a new connection take, and then its calls go to another node. */
+  ofNode: 90,
+  /** Its calls would be lost, and it only needs a new connection: three beats. */
+  ofCaller: deadTicks * tickMs,
+} as const
 
 /** Whether the other end of a link lives. Anything that arrives says that it does; who waits for something asks. */
 export class Liveness implements Pulsing {
@@ -91,8 +99,10 @@ export class Liveness implements Pulsing {
 
   /** A message of this end has reached nobody. */
   reachedNobody(): void {
+    // It is not there, which is no silence of one that is.
+    this.#silence = 0
     if (!this.isOpen) return
-    const until = Math.max(performance.now() + graceMs, this.#unsettledUntil)
+    const until = Math.max(performance.now() + this.#options.graceMs, this.#unsettledUntil)
     this.#begin(until, 'nobody is there', 'node')
   }
 
@@ -121,10 +131,16 @@ export class Liveness implements Pulsing {
       this.#silence = 0
       return false
     }
+    if (this.#isDead()) return false
+    if (this.#silence > 0 && this.#silence % askTicks === 0) this.#ends.ask(false)
+    return true
+  }
+
+  /** One more tick without a word. Returns whether that was one too many. */
+  #isDead(): boolean {
     this.#silence += 1
-    if (this.#silence >= deadTicks)
-      this.#ends.giveUp(`it has not answered for ${deadTicks * tickMs} ms`, 'node')
-    else if (this.#silence > 0 && this.#silence % askTicks === 0) this.#ends.ask(false)
+    if (this.#silence < deadTicks) return false
+    this.#ends.giveUp(`it has not answered for ${deadTicks * tickMs} ms`, 'node')
     return true
   }
 
@@ -138,6 +154,7 @@ export class Liveness implements Pulsing {
   /** A tick of this process's own may be late: what has arrived meanwhile is read before the next one. */
   #waitForResume(resume: Resume): boolean {
     resume.ticks += 1
+    if (this.#isDead()) return false
     if (resume.ticks > 1 && performance.now() >= resume.until) {
       this.#ends.giveUp(resume.reason, resume.lost)
       return false
@@ -148,6 +165,7 @@ export class Liveness implements Pulsing {
 
   #begin(until: number, reason: string, lost: 'node' | 'link'): void {
     this.#resume = { ticks: 0, until, reason, lost }
+    this.#silence = 0
     this.#ends.ask(true)
     this.wake()
   }

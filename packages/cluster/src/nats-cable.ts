@@ -5,9 +5,12 @@ import { type Beat, readBeat } from './beat.js'
 import { type Bus, type BusChange, isUndelivered } from './bus.js'
 import { connectNats, type NatsBus, type NatsOptions } from './connection.js'
 import { readCredentials } from './credentials.js'
+import { KvStore } from './desired/kv-store.js'
+import type { DesiredStore } from './desired/store.js'
 import { type DialAnswer, dialBytes, readAnswer } from './dial.js'
 import { nobodyAnswers, nodeNotThere, notAllowed, notConnectedNow } from './errors.js'
 import { defaultLinkLimits, type LinkLimits } from './link-limits.js'
+import { graceMs } from './liveness.js'
 import { NatsLink } from './nats-link.js'
 import { Pulse } from './pulse.js'
 import { watchRefusals } from './refusals.js'
@@ -65,7 +68,7 @@ export class NatsCable implements AsyncDisposable {
     const subjects = subjectsOf(options.namespace)
     const caller = checkedName('caller', await callerName(options))
     const numbers = checkedNumbers<Partial<Record<keyof Rules, number>>>(options, rules)
-    const bus = await connectNats(options, `appfactory caller ${caller}`)
+    const bus = await connectNats(options, `appfactory caller ${caller}`, subjects.inbox(caller))
     try {
       const cable = new NatsCable(bus, subjects, caller, numbers)
       await cable.#begin()
@@ -117,13 +120,23 @@ export class NatsCable implements AsyncDisposable {
    * @throws PluginError PLUGIN_NOT_READY, with `data.lost` where the node or NATS is not there; CALL_FORBIDDEN; PLUGIN_NOT_FOUND,
    *   RESOURCE_EXHAUSTED or PROTOCOL_VERSION_UNSUPPORTED of the node.
    */
-  dial(plugin: string, node: string): Promise<Dialed> {
-    return this.#dial(this.#subjects.dial(plugin, node), node)
+  dial(plugin: string, node: string, boot?: string): Promise<Dialed> {
+    return this.#dial(this.#subjects.dial(plugin, node), node, boot)
   }
 
   /** Opens a link that may load, swap and unload plugins of a node, and drain it. Throws as `dial` does. */
-  admin(node: string): Promise<Dialed> {
-    return this.#dial(this.#subjects.admin(node), node)
+  admin(node: string, boot?: string): Promise<Dialed> {
+    return this.#dial(this.#subjects.admin(node), node, boot)
+  }
+
+  /**
+   * Opens the bucket with what is wanted of the whole cluster, and makes it where it is not there. Needs the rights of an
+   * administrator.
+   *
+   * @throws PluginError DEPENDENCY_MISSING, PLUGIN_NOT_READY or CALL_FORBIDDEN.
+   */
+  desired(): Promise<DesiredStore> {
+    return KvStore.open(this.#bus, this.#subjects, { make: true })
   }
 
   /** Closes all links, and the connection. */
@@ -150,7 +163,7 @@ export class NatsCable implements AsyncDisposable {
     await refusal.check()
   }
 
-  async #dial(subject: string, node: string): Promise<Dialed> {
+  async #dial(subject: string, node: string, boot?: string): Promise<Dialed> {
     if (!this.#bus.isConnected) throw notConnectedNow()
     const token = newToken()
     const byteNonce = newToken()
@@ -168,7 +181,7 @@ export class NatsCable implements AsyncDisposable {
       const opened: NatsLink = new NatsLink({
         ...{ bus: this.#bus, pulse: this.#pulse, budget: this.#budget, here, takes, gives },
         ...{ there: this.#subjects.to(node, this.caller, token), peer: `node ${node}` },
-        resumeMs: this.#limits.resumeMs,
+        ...{ resumeMs: this.#limits.resumeMs, graceMs: graceMs.ofNode },
         onOver: () => {
           subscription.unsubscribe()
           this.#links.delete(opened)
@@ -181,7 +194,13 @@ export class NatsCable implements AsyncDisposable {
     }
     this.#bus.publish(
       subject,
-      dialBytes({ caller: this.caller, link: token, takes, byteNonce }),
+      dialBytes({
+        caller: this.caller,
+        link: token,
+        takes,
+        byteNonce,
+        ...(boot === undefined ? {} : { boot }),
+      }),
       `${here}.dial`,
     )
     try {

@@ -47,6 +47,8 @@ export interface NatsLinkOptions {
   caller?: string
   /** How long it may be cut off, in ms. */
   resumeMs: number
+  /** How long the other end may take to be there again where nobody reaches it, in ms. */
+  graceMs: number
   /** Called once, when nothing is to arrive any more. */
   onOver(): void
 }
@@ -80,6 +82,8 @@ export class NatsLink implements Link {
   #firstLost: number | undefined
   #isClosing = false
   #isOver = false
+  /** What told the other end why the link is broken. */
+  #farewell: Buffer | undefined
 
   constructor(options: NatsLinkOptions) {
     const { budget, gives, caller, bus } = options
@@ -105,6 +109,10 @@ export class NatsLink implements Link {
     return this.#options.there
   }
 
+  get isCut(): boolean {
+    return !this.#liveness.isOpen
+  }
+
   /** Told by who uses the link: while it is true, the link makes sure that the other end lives. */
   watch(isWaiting: () => boolean): void {
     this.#isWaiting = isWaiting
@@ -124,12 +132,15 @@ export class NatsLink implements Link {
 
   /** Takes a message from beneath the subject of this end. */
   receive(message: BusMessage): void {
-    if (this.#isOver) return
     if (isUndelivered(message)) {
-      this.#reachedNobody(message.subject)
+      if (!this.#isOver) this.#reachedNobody(message.subject)
       return
     }
     const frame = readFrame(message.data)
+    if (this.#isOver) {
+      this.#tellAgain(frame)
+      return
+    }
     if (typeof frame === 'string') this.#break(`a frame can’t be read: ${frame}`)
     else if (frame.kind === frameKinds.control) this.#receiveControl(frame)
     else this.#receiveNumbered(frame)
@@ -213,8 +224,13 @@ export class NatsLink implements Link {
   }
 
   #receiveNumbered(frame: Frame): void {
-    const { seq } = frame
+    const { seq, kind, data } = frame
     this.#liveness.heard()
+    // It is broken: what is missing does not come any more.
+    if (kind === frameKinds.close && data.length > 0) {
+      this.#closeAs(data)
+      return
+    }
     // Sent again.
     if (ahead(seq, this.#received) <= 0) return
     if (seq !== nextNumber(this.#received)) {
@@ -285,6 +301,12 @@ export class NatsLink implements Link {
     this.bytes.pump()
   }
 
+  /** Who comes back after the link was broken has not heard of that. */
+  #tellAgain(frame: Frame | string): void {
+    const isFarewell = typeof frame === 'string' || frame.kind === frameKinds.close
+    if (this.#farewell && !isFarewell) this.#publish(this.#farewell, 'c')
+  }
+
   #closeAs(data: Uint8Array): void {
     this.#settle(data.length === 0 ? undefined : errorIn(data))
     this.#over()
@@ -306,7 +328,9 @@ export class NatsLink implements Link {
   #end(error?: PluginError): void {
     if (this.#isOver) return
     const data = error ? Buffer.from(JSON.stringify(toErrorObject(error))) : Buffer.alloc(0)
-    this.#publish(frameOf(this.#header(frameKinds.close, this.#outbox.number()), data), 'c')
+    const frame = frameOf(this.#header(frameKinds.close, this.#outbox.number()), data)
+    if (error) this.#farewell = frame
+    this.#publish(frame, 'c')
     this.#over()
   }
 
@@ -326,9 +350,12 @@ function kept(data: Uint8Array): Buffer {
   return isLarge ? Buffer.from(data.buffer, data.byteOffset, data.length) : Buffer.from(data)
 }
 
+/** The other end lives: what it has lost is the way to this one. */
 function errorIn(data: Uint8Array): PluginError {
   try {
-    return fromErrorObject(JSON.parse(Buffer.from(data).toString('utf8')))
+    const error = JSON.parse(Buffer.from(data).toString('utf8'))
+    if (error.data?.lost !== undefined) error.data.lost = 'link'
+    return fromErrorObject(error)
   } catch {
     return new PluginError(
       'PLUGIN_CRASHED',

@@ -1,8 +1,10 @@
 import { isPluginError, PluginError } from '@appfactory/sdk'
 import { describeThrown } from '@appfactory/sdk/internal'
 import type { Bus } from './bus.js'
+import { otherRun } from './caller-errors.js'
 import { answerBytes, checkVersions, type Dial, readDial, refusalBytes } from './dial.js'
 import type { LinkLimits } from './link-limits.js'
+import { graceMs } from './liveness.js'
 import { NatsLink, type Windows } from './nats-link.js'
 import { Pulse } from './pulse.js'
 import type { Subjects } from './subjects.js'
@@ -23,6 +25,8 @@ export interface NodeLinksOptions {
   limits: LinkLimits
   /** @throws PluginError Why no link to it is opened. Undefined: it is a link of an administrator. */
   check(plugin: string | undefined): void
+  /** Whether callers may be answered by a plugin: looked at with each frame of theirs. */
+  mayServe(plugin: string): boolean
   /** Serves a caller until the link is closed. */
   serve(link: NatsLink, plugin: string | undefined, byteNonce: string): Promise<void>
 }
@@ -39,6 +43,8 @@ export class NodeLinks {
   /** Those that callers have used, by the name of the caller. */
   readonly #callers = new Map<string, Caller>()
   readonly #links = new Map<string, NatsLink>()
+  /** Those of each plugin. */
+  readonly #byPlugin = new Map<string, Set<NatsLink>>()
   readonly #serving = new Set<Promise<void>>()
   readonly #probing: NodeJS.Timeout
   #used = 0
@@ -65,7 +71,7 @@ export class NodeLinks {
     const answerTo = `${subjects.back(dial.caller, dial.link)}.dial`
     try {
       const takes = this.#check(dial, plugin)
-      const link = this.#create(dial, takes)
+      const link = this.#create(dial, takes, plugin)
       bus.publish(answerTo, answerBytes({ takes, boot }))
       // Where nobody is there, it ends at once.
       link.probe()
@@ -80,6 +86,11 @@ export class NodeLinks {
     while (this.#serving.size > 0) await Promise.all(this.#serving)
   }
 
+  /** Closes those of a plugin. */
+  closeFor(plugin: string, error: PluginError): void {
+    for (const link of [...(this.#byPlugin.get(plugin) ?? [])]) link.close(error)
+  }
+
   /** Closes what is left. */
   close(error?: PluginError): void {
     clearInterval(this.#probing)
@@ -87,8 +98,9 @@ export class NodeLinks {
   }
 
   #check(dial: Dial, plugin: string | undefined): Windows {
-    const { node, limits, check } = this.#options
+    const { node, limits, check, boot } = this.#options
     checkVersions(node, dial)
+    if (dial.boot !== undefined && dial.boot !== boot) throw otherRun(node)
     check(plugin)
     const { caller, link } = dial
     if (this.#links.has(link)) throw refused(node, 'has a link of that name already', 'INVALID_REQUEST')
@@ -112,26 +124,31 @@ export class NodeLinks {
     return { lines, bytes: Math.max(Math.floor(lines / 4), 64 * 1024) }
   }
 
-  #create({ caller, link: token, takes: gives }: Dial, takes: Windows): NatsLink {
-    const { bus, subjects, node, limits } = this.#options
+  #create({ caller, link: token, takes: gives }: Dial, takes: Windows, plugin: string | undefined): NatsLink {
+    const { bus, subjects, node, limits, mayServe } = this.#options
     const here = subjects.to(node, caller, token)
     let isUsed = false
     const link: NatsLink = new NatsLink({
       ...{ bus, pulse: this.#pulse, budget: this.#budget, here, there: subjects.back(caller, token) },
-      ...{ takes, gives, peer: `caller ${caller}`, caller, resumeMs: limits.resumeMs },
+      ...{ takes, gives, peer: `caller ${caller}`, caller },
+      ...{ resumeMs: limits.resumeMs, graceMs: graceMs.ofCaller },
       onOver: () => {
-        subscription.unsubscribe()
+        // A caller that was cut off is told so when it is back.
+        setTimeout(() => subscription.unsubscribe(), limits.resumeMs).unref()
         this.#links.delete(token)
+        if (plugin !== undefined) this.#byPlugin.get(plugin)?.delete(link)
         if (isUsed) this.#forget(caller)
       },
     })
     this.#links.set(token, link)
+    if (plugin !== undefined) this.#byPlugin.set(plugin, (this.#byPlugin.get(plugin) ?? new Set()).add(link))
     const subscription = bus.subscribe(`${here}.*`, (message) => {
       if (!isUsed && message.data.length > 0) {
         isUsed = true
         this.#remember(caller)
       }
-      link.receive(message)
+      // A frame that has waited must not be read in the name of a plugin that runs elsewhere by now.
+      if (plugin === undefined || mayServe(plugin)) link.receive(message)
     })
     return link
   }

@@ -10,11 +10,12 @@ import {
   waitUntil,
 } from '@appfactory/host/internal'
 import type { PluginError } from '@appfactory/sdk'
-import { beatBytes, readBeat } from './beat.js'
+import { type Beat, beatBytes, readBeat } from './beat.js'
 import { Beats } from './beats.js'
 import type { BusChange, BusMessage } from './bus.js'
 import { connectNats, type NatsBus, type NatsOptions } from './connection.js'
-import { nameTaken, nodeLeaving, notAllowed, pluginNotOnNode } from './errors.js'
+import { NodeDesired } from './desired/node-desired.js'
+import { leaseOver, nameTaken, nodeLeaving, notAllowed, pluginNotOnNode } from './errors.js'
 import { defaultLinkLimits, type LinkLimits } from './link-limits.js'
 import { refuseNamesake } from './namesake.js'
 import type { NatsLink } from './nats-link.js'
@@ -34,6 +35,12 @@ export interface NodeOptions extends NatsOptions, Partial<LinkLimits> {
   labels?: Readonly<Record<string, string>>
   /** How long calls, streams and sessions may go on while it drains, in ms. Default: 60,000. */
   retireTimeoutMs?: number
+  /** Whether it takes its part in what is wanted of the whole cluster (`cluster.load`), and not only what it is told to. Default: false. */
+  desired?: boolean
+  /** How many processes it has at most of what is wanted of the whole cluster. Default: 64. */
+  maxReplicas?: number
+  /** How long a plugin with state, of those, may run without word from NATS, in ms. Default: 10,000. */
+  leaseMs?: number
 }
 
 /** A host that serves the callers of a cluster. */
@@ -50,7 +57,7 @@ export interface ClusterNode extends AsyncDisposable {
   drain(): Promise<void>
 }
 
-const nodeRules: Record<keyof LinkLimits | 'retireTimeoutMs' | 'connectTimeoutMs', NumberRule> = {
+const nodeRules: Record<keyof LinkLimits | keyof OtherNumbers, NumberRule> = {
   maxLinksPerCaller: count,
   maxCallersPerNode: count,
   linkWindowBytes: size,
@@ -58,6 +65,8 @@ const nodeRules: Record<keyof LinkLimits | 'retireTimeoutMs' | 'connectTimeoutMs
   resumeMs: time,
   retireTimeoutMs: time,
   connectTimeoutMs: time,
+  maxReplicas: count,
+  leaseMs: time,
 }
 
 /** How long callers take to hear that a node drains, in ms. */
@@ -77,7 +86,7 @@ export async function serveNode(host: PluginHost, options: NodeOptions): Promise
   const subjects = subjectsOf(options.namespace)
   const name = checkedName('node', options.node)
   const numbers = checkedNumbers<Numbers>(options, nodeRules)
-  const bus = await connectNats(options, `appfactory node ${name}`)
+  const bus = await connectNats(options, `appfactory node ${name}`, subjects.inbox(name))
   try {
     await refuseNamesake(bus, subjects, name, options.namespace)
     const node = new Node(host, bus, { ...options, ...numbers, node: name, subjects })
@@ -89,7 +98,8 @@ export async function serveNode(host: PluginHost, options: NodeOptions): Promise
   }
 }
 
-type Numbers = Partial<LinkLimits> & Pick<NodeOptions, 'retireTimeoutMs' | 'connectTimeoutMs'>
+type OtherNumbers = Pick<NodeOptions, 'retireTimeoutMs' | 'connectTimeoutMs' | 'maxReplicas' | 'leaseMs'>
+type Numbers = Partial<LinkLimits> & OtherNumbers
 
 class Node implements ClusterNode {
   readonly name: string
@@ -103,6 +113,7 @@ class Node implements ClusterNode {
   readonly #endings = new Set<AbortController>()
   readonly #undo: (() => void)[] = []
   #beats: Beats | undefined
+  #desired: NodeDesired | undefined
   #leave: (error: PluginError | undefined) => void = () => {}
   #drained: Promise<void> | undefined
 
@@ -119,6 +130,7 @@ class Node implements ClusterNode {
     this.#links = new NodeLinks({
       ...{ bus, subjects, node, boot: this.#state.boot, limits: { ...defaultLinkLimits, ...options } },
       check: (plugin) => this.#check(plugin),
+      mayServe: (plugin) => this.#desired?.mayServe(plugin) ?? true,
       serve: (link, plugin, byteNonce) => this.#serve(link, plugin, byteNonce),
     })
   }
@@ -132,7 +144,7 @@ class Node implements ClusterNode {
     const { subjects, namespace } = this.#options
     const { name } = this
     const tell = ({ reply }: BusMessage): void => {
-      if (reply) this.#bus.publish(reply, beatBytes(this.#state.beat()))
+      if (reply) this.#bus.publish(reply, beatBytes(this.#beat()))
     }
     const needed = [subjects.who, subjects.whoIs(name), subjects.dial('*', name), subjects.beat(name)]
     const refusals = watchRefusals(this.#bus, needed)
@@ -142,7 +154,7 @@ class Node implements ClusterNode {
     this.#bus.subscribe(subjects.dial('*', name), ({ subject, data }) => this.#open(subject, data))
     this.#bus.subscribe(subjects.admin(name), ({ data }) => this.#links.open(undefined, data))
     answerTools({
-      ...{ bus: this.#bus, namespace, beat: () => this.#state.beat() },
+      ...{ bus: this.#bus, namespace, beat: () => this.#beat() },
       requests: () => {
         const { requestsProcessed: processed, errors: failed } = this.#host.status()
         return { processed, failed }
@@ -150,11 +162,12 @@ class Node implements ClusterNode {
     })
     await this.#bus.flush()
     await refusals.check()
+    this.#desired = await this.#takePart()
     this.#bus.onChange((change) => this.#takeChange(change))
     // Nobody hears of a node before it can be reached.
     const beats = new Beats({
       ...{ bus: this.#bus, subject: subjects.beat(name) },
-      beat: () => this.#state.beat(),
+      beat: () => this.#beat(),
       isBusy: () => this.#state.isBusy,
     })
     this.#beats = beats
@@ -165,6 +178,30 @@ class Node implements ClusterNode {
     }
     this.#host.on('status', onStatus).on('swap', onSwap)
     this.#undo.push(() => void this.#host.off('status', onStatus).off('swap', onSwap))
+  }
+
+  /** Takes its part in what is wanted of the whole cluster. */
+  async #takePart(): Promise<NodeDesired | undefined> {
+    const {
+      desired = false,
+      subjects,
+      labels = {},
+      maxReplicas,
+      leaseMs,
+      onWarning = () => {},
+    } = this.#options
+    if (!desired) return undefined
+    return NodeDesired.begin({
+      ...{ host: this.#host, bus: this.#bus, subjects, node: this.name, boot: this.#state.boot, labels },
+      ...{ maxReplicas, leaseMs, warn: onWarning },
+      changed: () => this.#beats?.changed(),
+      onLost: (plugin) => this.#links.closeFor(plugin, leaseOver(this.name, plugin)),
+    })
+  }
+
+  #beat(isLeaving = false): Beat {
+    const desired = isLeaving ? undefined : this.#desired?.told()
+    return { ...this.#state.beat(isLeaving), ...(desired ? { desired } : {}) }
   }
 
   drain(): Promise<void> {
@@ -179,28 +216,32 @@ class Node implements ClusterNode {
   async #drain(reason?: PluginError): Promise<void> {
     const { retireTimeoutMs = 60_000, subjects } = this.#options
     this.#state.isDraining = true
+    this.#desired?.pause()
     this.#beats?.tell()
     await delay(drainNoticeMs)
     await waitUntil(() => this.#state.isIdle, retireTimeoutMs)
     for (const ending of this.#endings) ending.abort()
     await Promise.race([this.#links.idle(), delay(lastAnswersMs, undefined, { ref: false })])
     this.#links.close()
+    await this.#desired?.end()
     this.#beats?.end()
     for (const undo of this.#undo) undo()
-    this.#bus.publish(subjects.beat(this.name), beatBytes(this.#state.beat(true)))
+    this.#bus.publish(subjects.beat(this.name), beatBytes(this.#beat(true)))
     await this.#bus.close()
     this.#leave(reason)
   }
 
   #check(plugin: string | undefined): void {
     if (this.isDraining) throw nodeLeaving(this.name)
-    if (plugin !== undefined && !hasPlugin(this.#host, plugin)) throw pluginNotOnNode(this.name, plugin)
+    if (plugin === undefined) return
+    const isThere = hasPlugin(this.#host, plugin) && (this.#desired?.mayServe(plugin) ?? true)
+    if (!isThere) throw pluginNotOnNode(this.name, plugin)
   }
 
   async #serve(link: NatsLink, plugin: string | undefined, byteNonce: string): Promise<void> {
     const ending = new AbortController()
     this.#endings.add(ending)
-    const common = { byteNonce, signal: ending.signal }
+    const common = { byteNonce, signal: ending.signal, node: this.name }
     try {
       if (plugin === undefined)
         await serve(this.#host, link, { ...common, rights: 'all', onShutDown: () => void this.drain() })

@@ -1,4 +1,4 @@
-import { checkedName, subjectsOf } from './subjects.js'
+import { checkedName, type Subjects, subjectsOf } from './subjects.js'
 
 /** What a user of NATS may publish and subscribe. */
 export interface Permissions {
@@ -13,9 +13,13 @@ export function nodePermissions(namespace: string, node: string): Permissions {
   const subjects = subjectsOf(namespace)
   const name = checkedName('node', node)
   return {
-    publish: [subjects.beat(name), subjects.whoIs(name), subjects.back('*', '>')],
+    publish: [
+      ...[subjects.beat(name), subjects.who, subjects.whoIs(name), subjects.back('*', '>')],
+      ...[...storeReads(subjects), `$KV.${subjects.bucket}.leases.*`],
+    ],
     subscribe: [
-      ...[subjects.who, subjects.whoIs(name), subjects.beat(name)],
+      ...[subjects.beat('*'), subjects.desired, `${subjects.inbox(name)}.>`],
+      ...[subjects.who, subjects.whoIs(name)],
       ...[subjects.dial('*', name), subjects.admin(name), subjects.to(name, '*', '>')],
       ...['PING', 'INFO', 'STATS'].flatMap((question) => [`$SRV.${question}`, `$SRV.${question}.>`]),
     ],
@@ -41,8 +45,25 @@ export function callerPermissions(
   }
 }
 
-/** Of an administrator: a caller that may also load, swap and unload plugins of every node. */
+/** Of an administrator: a caller that may also load, swap and unload plugins of every node, and say what is to run anywhere. */
 export function adminPermissions(namespace: string, admin: string): Permissions {
-  const { publish, ...rest } = callerPermissions(namespace, admin)
-  return { ...rest, publish: [...publish, subjectsOf(namespace).admin('*')] }
+  const subjects = subjectsOf(namespace)
+  const { publish, subscribe, answers } = callerPermissions(namespace, admin)
+  return {
+    publish: [
+      ...[...publish, subjects.admin('*'), subjects.desired, ...storeReads(subjects)],
+      ...[`$JS.API.STREAM.CREATE.KV_${subjects.bucket}`, `$KV.${subjects.bucket}.plugins.*`, '$JS.API.INFO'],
+    ],
+    subscribe: [...subscribe, `${subjects.inbox(admin)}.>`],
+    answers,
+  }
+}
+
+/** To read what is wanted. Nobody may have it delivered: JetStream would deliver it to any subject. */
+function storeReads({ bucket }: Subjects): string[] {
+  return [
+    `$JS.API.STREAM.INFO.KV_${bucket}`,
+    `$JS.API.DIRECT.GET.KV_${bucket}`,
+    `$JS.API.DIRECT.GET.KV_${bucket}.$KV.${bucket}.>`,
+  ]
 }

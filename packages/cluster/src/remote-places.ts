@@ -5,7 +5,7 @@ import { leastLoaded } from './balance.js'
 import type { Beat, BeatPlugin } from './beat.js'
 import type { Cable, NodeRun } from './cable.js'
 import { clusterClosed, noWorker, onNoNode, otherRun, unloadedEverywhere } from './caller-errors.js'
-import { type Directory, keyOf, pluginOn } from './directory.js'
+import { type Directory, desiredOn, keyOf, pluginOn } from './directory.js'
 import { mismatchOf } from './mismatch.js'
 import { RemoteWorker, unbegunOf } from './remote-worker.js'
 
@@ -28,8 +28,12 @@ interface Site {
   readonly run: NodeRun
   /** What its node told last. */
   plugin: BeatPlugin
+  /** The number of its lease, where only one node may run the plugin. */
+  lease?: number | undefined
   isDraining: boolean
   worker?: RemoteWorker
+  /** Of which life of the plugin the worker was described. */
+  described?: string
   isOpening: boolean
   /** Attempts that failed in a row. */
   failures: number
@@ -61,6 +65,8 @@ export class RemotePlaces implements Workers {
   /** What was warned of. */
   readonly #warned = new Set<string>()
   #hasBeenThere = false
+  /** Of the nodes that have a lease for the plugin. */
+  #newestLease: number | undefined
 
   constructor(options: RemotePlacesOptions) {
     this.name = options.plugin
@@ -91,7 +97,11 @@ export class RemotePlaces implements Workers {
 
   free(sessionsOf: (worker: Worker) => number, tried?: ReadonlySet<Worker>): Worker | undefined {
     const able: Able[] = []
-    for (const site of this.#sites.values()) if (takesCalls(site) && !tried?.has(site.worker)) able.push(site)
+    for (const site of this.#sites.values()) {
+      // One that does not know yet that another node has taken over is asked no more.
+      if (this.#newestLease !== undefined && site.lease !== this.#newestLease) continue
+      if (takesCalls(site) && !tried?.has(site.worker)) able.push(site)
+    }
     const chosen =
       able.length < 2 ? able[0] : leastLoaded(able, (site) => loadOf(site, sessionsOf(site.worker)))
     return chosen?.worker
@@ -121,13 +131,20 @@ export class RemotePlaces implements Workers {
     const site = this.#sites.get(keyOf(run))
     if (!plugin) {
       if (site) this.#drop(site, beat !== undefined, isSilent)
+      this.#compareLeases()
       return
     }
     this.#hasBeenThere = true
     this.#gone.delete(run.node)
     if (site) this.#takeBeat(site, beat, plugin)
     else if (this.#fits(beat, plugin)) this.#add(run, beat, plugin)
+    this.#compareLeases()
     this.#options.onChange()
+  }
+
+  #compareLeases(): void {
+    const leases = [...this.#sites.values()].flatMap(({ lease }) => lease ?? [])
+    this.#newestLease = leases.length > 0 ? Math.max(...leases) : undefined
   }
 
   close(): void {
@@ -142,30 +159,54 @@ export class RemotePlaces implements Workers {
 
   #add({ node, boot }: NodeRun, beat: Beat, plugin: BeatPlugin): void {
     const { draining: isDraining } = beat
-    const site: Site = { run: { node, boot }, plugin, isDraining, isOpening: false, failures: 0 }
+    const lease = desiredOn(beat, this.name)?.lease
+    const site: Site = { run: { node, boot }, plugin, lease, isDraining, isOpening: false, failures: 0 }
     this.#sites.set(keyOf(beat), site)
     if (isUp(plugin)) void this.#open(site)
   }
 
-  #takeBeat(site: Site, { draining }: Beat, plugin: BeatPlugin): void {
+  #takeBeat(site: Site, beat: Beat, plugin: BeatPlugin): void {
     const { worker } = site
     site.plugin = plugin
-    site.isDraining = draining
+    site.lease = desiredOn(beat, this.name)?.lease
+    site.isDraining = beat.draining
     if (worker) {
       worker.isDoubtful = false
       worker.otherCalls = Math.max(
         0,
         plugin.inFlight + plugin.queued - worker.callsInFlight - worker.openStreams,
       )
+      if (site.described !== lifeOf(plugin)) void this.#describeAgain(site, worker)
     } else if (isUp(plugin) && !site.isOpening && !site.retry) void this.#open(site)
+  }
+
+  /** Another version may have taken the place of what was described. */
+  async #describeAgain(site: Site, worker: RemoteWorker): Promise<void> {
+    const before = site.described
+    site.described = lifeOf(site.plugin)
+    try {
+      await worker.describeAgain()
+      this.#learn(worker)
+    } catch {
+      // The next beat asks again.
+      if (before === undefined) delete site.described
+      else site.described = before
+    }
+  }
+
+  /** Callers that come from now on see a version of the contract once all nodes have it. */
+  #learn({ contract, manifest: { version } }: RemoteWorker): void {
+    if (this.workers.every(({ manifest }) => manifest.version === version)) this.#contract = contract
+    this.#options.onChange()
   }
 
   /** Opens a link; where that fails, again and again while the node is there. */
   async #open(site: Site): Promise<void> {
     const { plugin, cable, connectTimeoutMs, onChange } = this.#options
     site.isOpening = true
+    site.described = lifeOf(site.plugin)
     try {
-      const dialled = await cable.dial(plugin, site.run.node)
+      const dialled = await cable.dial(plugin, site.run.node, site.run.boot)
       if (dialled.boot !== site.run.boot) {
         dialled.link.close()
         throw otherRun(site.run.node)
@@ -304,12 +345,17 @@ function takesCalls(site: Site): site is Able {
 function loadOf({ worker, plugin }: Able, sessions: number): number {
   const work = worker.callsInFlight + worker.openStreams + sessions + worker.otherCalls
   const load = work / plugin.capacity
-  return isReady(plugin) && !worker.isDoubtful ? load : load + sickness
+  return isReady(plugin) && !worker.isSick ? load : load + sickness
 }
 
 /** The names of all plugins on nodes, once each. */
 export function pluginNames(nodes: readonly Beat[]): string[] {
   return [...new Set(nodes.flatMap(({ plugins }) => plugins.map(({ name }) => name)))].sort()
+}
+
+/** Another one after each load and each swap. */
+function lifeOf({ loadedAt, generation, version }: BeatPlugin): string {
+  return `${loadedAt} ${generation} ${version}`
 }
 
 function isReady({ status }: BeatPlugin): boolean {

@@ -36,6 +36,12 @@ export interface Subjects {
   to(node: string, caller: string, link: string): string
   /** Where frames of a link go to a caller. */
   back(caller: string, link: string): string
+  /** Where nodes hear that what is wanted has changed. */
+  readonly desired: string
+  /** Where NATS itself answers a node, or an administrator. */
+  inbox(name: string): string
+  /** Where what is wanted is kept: the name of a bucket of JetStream. */
+  readonly bucket: string
 }
 
 /** @throws TypeError for a namespace that is no name. */
@@ -49,5 +55,8 @@ export function subjectsOf(namespace: string): Subjects {
     admin: (node) => `${prefix}.admin.${node}`,
     to: (node, caller, link) => `${prefix}.to.${node}.${caller}.${link}`,
     back: (caller, link) => `${prefix}.back.${caller}.${link}`,
+    desired: `${prefix}.desired`,
+    inbox: (name) => `${prefix}.inbox.${name}`,
+    bucket: `AF_${namespace}`,
   }
 }

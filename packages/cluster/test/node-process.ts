@@ -10,6 +10,7 @@ interface NodeProcessOptions {
   nats: string
   node: string
   args?: readonly string[]
+  env?: NodeJS.ProcessEnv
   atEnd?: AtEnd
 }
 
@@ -19,10 +20,11 @@ export async function startNode({
   nats,
   node,
   args = [],
+  env = process.env,
   atEnd,
 }: NodeProcessOptions): Promise<LinesProcess> {
   const reach = ['--nats', nats, '--namespace', 'test', '--node', node]
-  const options = { cwd, env: process.env, ...(atEnd ? { atEnd } : {}) }
+  const options = { cwd, env, ...(atEnd ? { atEnd } : {}) }
   const started = new LinesProcess(command, ['serve', '--log-dir', '-', ...reach, ...args], options)
   await firstLine(started)
   if (started.garbage[0] === `Node ${node}: ready`) return started
@@ -30,7 +32,7 @@ export async function startNode({
 }
 
 /** Resolves when it has written a line, or has ended. */
-function firstLine({ garbage, child, exited }: LinesProcess): Promise<unknown> {
+export function firstLine({ garbage, child, exited }: LinesProcess): Promise<unknown> {
   const written = new Promise<void>((resolve) => {
     child.stdout.on('data', () => {
       if (garbage.length > 0) resolve()

@@ -2,10 +2,20 @@ import { describe, expect, it } from 'vitest'
 import { natsConfig } from '../src/nats-config.js'
 import { adminPermissions, callerPermissions, nodePermissions } from '../src/permissions.js'
 
+const reads = [
+  '$JS.API.STREAM.INFO.KV_AF_voice',
+  '$JS.API.DIRECT.GET.KV_AF_voice',
+  '$JS.API.DIRECT.GET.KV_AF_voice.$KV.AF_voice.>',
+]
+
 describe('permissions', () => {
   it('of a node are for its own name', () => {
     const { publish, subscribe } = nodePermissions('voice', 'gpu-1')
-    expect(publish).toEqual(['af.voice.beat.gpu-1', 'af.voice.who.gpu-1', 'af.voice.back.*.>'])
+    expect(publish).toEqual([
+      ...['af.voice.beat.gpu-1', 'af.voice.who', 'af.voice.who.gpu-1', 'af.voice.back.*.>'],
+      ...reads,
+      '$KV.AF_voice.leases.*',
+    ])
     expect(subscribe).toEqual(
       expect.arrayContaining(['af.voice.dial.*.gpu-1', 'af.voice.to.gpu-1.*.>', 'af.voice.admin.gpu-1']),
     )
@@ -18,7 +28,23 @@ describe('permissions', () => {
   })
 
   it('of an administrator are those of a caller, and to manage', () => {
-    expect(adminPermissions('voice', 'boss').publish).toContain('af.voice.admin.*')
+    const { publish, subscribe } = adminPermissions('voice', 'boss')
+    expect(publish).toEqual(expect.arrayContaining(['af.voice.admin.*', ...reads, '$KV.AF_voice.plugins.*']))
+    expect(subscribe).toContain('af.voice.inbox.boss.>')
+  })
+
+  it('let nobody have messages delivered by JetStream, nor a caller see what is wanted', () => {
+    const all = [
+      nodePermissions('voice', 'a'),
+      adminPermissions('voice', 'b'),
+      callerPermissions('voice', 'c'),
+    ]
+    for (const { publish } of all)
+      expect(
+        publish.filter((subject) => /CONSUMER|\$JS\.API\.>|STREAM\.(UPDATE|DELETE|PURGE)/.test(subject)),
+      ).toEqual([])
+    const { publish, subscribe } = callerPermissions('voice', 'c')
+    expect([...publish, ...subscribe].filter((subject) => /^\$|desired|inbox/.test(subject))).toEqual([])
   })
 })
 

@@ -50,28 +50,34 @@ export function refuseAllButJson(request: IncomingMessage): void {
   )
 }
 
-/** All bytes of a body, in the parts that they came in. @param ask Asks for it, once it is known that it may come. @throws RequestError 408 or 413. */
+/**
+ * Reads a body to its end.
+ *
+ * @param take Gets each part as it comes.
+ * @param ask Asks for the body, once it is known that it may come.
+ * @throws RequestError 408 or 413.
+ */
 export function readBody(
   request: IncomingMessage,
   { maxBodyBytes, slowBodyMs }: Pick<GatewayLimits, 'maxBodyBytes' | 'slowBodyMs'>,
+  take: (part: Buffer) => void,
   ask: () => void,
-): Promise<Buffer[]> {
+): Promise<void> {
   if (isTooLong(request, maxBodyBytes)) return Promise.reject(tooLong(maxBodyBytes))
   ask()
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
     let length = 0
     const pace = watchPace(
       slowBodyMs,
       () => length,
       () => settle(() => reject(tooSlow())),
     )
-    const onData = (chunk: Buffer): void => {
-      chunks.push(chunk)
-      length += chunk.length
+    const onData = (part: Buffer): void => {
+      length += part.length
       if (length > maxBodyBytes) settle(() => reject(tooLong(maxBodyBytes)))
+      else take(part)
     }
-    const onEnd = (): void => settle(() => resolve(chunks))
+    const onEnd = (): void => settle(resolve)
     const onClose = (): void => settle(() => reject(new RequestError(400, 'The body ended too early')))
     function settle(tell: () => void): void {
       pace.stop()

@@ -152,13 +152,15 @@ export class Exchange {
   /** The body, where it is a JSON object. @throws RequestError. */
   async readJson(): Promise<object> {
     refuseAllButJson(this.request)
-    return jsonObjectOf(await this.readBytes(this.settings.limits.maxBodyBytes))
+    const parts: Buffer[] = []
+    await this.readParts(this.settings.limits.maxBodyBytes, (part) => parts.push(part))
+    return jsonObjectOf(parts)
   }
 
-  /** The body as it is, in the parts that it came in. @throws RequestError 408 or 413. */
-  readBytes(maxBodyBytes: number): Promise<Buffer[]> {
+  /** Reads the body as it is. @param take Gets each part as it comes. @throws RequestError 408 or 413. */
+  readParts(maxBodyBytes: number, take: (part: Buffer) => void): Promise<void> {
     const { slowBodyMs } = this.settings.limits
-    return readBody(this.request, { maxBodyBytes, slowBodyMs }, () => {
+    return readBody(this.request, { maxBodyBytes, slowBodyMs }, take, () => {
       if (this.#continueFirst) this.response.writeContinue()
     })
   }

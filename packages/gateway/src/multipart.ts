@@ -8,6 +8,10 @@ import type { Exchange } from './exchange.js'
 const mostFileBytes = 25 * 1024 * 1024
 const mostFieldBytes = 65_536
 const mostFields = 64
+const mostOtherBytes = 2 * 1024 * 1024
+
+/** From this length on, a file is not kept in parts. */
+const longBytes = 1024 * 1024
 
 /** A form with files. */
 export interface Form {
@@ -29,11 +33,22 @@ export function isForm({ headers }: IncomingMessage): boolean {
  * @throws RequestError 400, 408, 413 or 415.
  */
 export async function readForm(exchange: Exchange, fileNames: readonly string[] = ['file']): Promise<Form> {
-  const parser = parserOf(formType(exchange.request), Math.max(1, fileNames.length))
-  const body = await exchange.readBytes(mostFileBytes + 2 * 1024 * 1024).catch((error: unknown) => {
+  const { request } = exchange
+  const parser = parserOf(formType(request), Math.max(1, fileNames.length))
+  const form = collect(parser, fileNames, Number(request.headers['content-length'] ?? 0))
+  // What is wrong with it is reported once all of it has come: clients read no answer before.
+  let isWrong = false
+  form.catch(() => {
+    isWrong = true
+  })
+  const take = (part: Buffer): void => {
+    if (!isWrong) parser.write(part)
+  }
+  await exchange.readParts(mostFileBytes + mostOtherBytes, take).catch((error: unknown) => {
     throw error instanceof RequestError && error.status === 413 ? fileTooLong() : error
   })
-  return parse(parser, body, fileNames)
+  if (!isWrong) parser.end()
+  return form
 }
 
 function formType(request: IncomingMessage): string {
@@ -50,39 +65,17 @@ function formType(request: IncomingMessage): string {
   return type
 }
 
-/** Part by part: what is wrong early ends it early. */
-async function parse(
-  parser: BusboyInstance,
-  body: readonly Buffer[],
-  fileNames: readonly string[],
-): Promise<Form> {
-  const form = collect(parser, fileNames)
-  let isSettled = false
-  const settled = form.then(
-    () => {},
-    () => {
-      isSettled = true
-    },
-  )
-  for (const part of body) {
-    if (isSettled) break
-    await Promise.race([settled, new Promise<unknown>((resolve) => parser.write(part, resolve))])
-  }
-  if (!isSettled) parser.end()
-  return form
-}
-
-function collect(parser: BusboyInstance, fileNames: readonly string[]): Promise<Form> {
+function collect(parser: BusboyInstance, fileNames: readonly string[], bodyBytes: number): Promise<Form> {
   return new Promise((resolve, reject) => {
     const fields = new Map<string, string[]>()
-    const files = new Map<string, Buffer[]>()
+    const files = new Map<string, FileBytes>()
     parser.on('file', (name, stream) => {
-      const parts: Buffer[] = []
+      const file = new FileBytes(bodyBytes)
       if (!fileNames.includes(name)) reject(otherFile(name))
       if (files.has(name)) reject(severalFiles(name))
-      files.set(name, parts)
+      files.set(name, file)
       stream.on('limit', () => reject(fileTooLong())).on('error', () => reject(brokenForm()))
-      stream.on('data', (part: Buffer) => parts.push(part))
+      stream.on('data', (part: Buffer) => file.add(part))
     })
     parser.on('field', (name: string | undefined, value, _, isCut) => {
       if (name === undefined) return reject(namelessField())
@@ -93,9 +86,42 @@ function collect(parser: BusboyInstance, fileNames: readonly string[]): Promise<
     parser.on('fieldsLimit', () => reject(tooMuch(`A form has at most ${mostFields} fields`)))
     parser.on('error', () => reject(brokenForm()))
     parser.on('finish', () =>
-      resolve({ files: new Map([...files].map(([name, parts]) => [name, Buffer.concat(parts)])), fields }),
+      resolve({ files: new Map([...files].map(([name, file]) => [name, file.whole()])), fields }),
     )
   })
+}
+
+/** A file as it comes. Once it has become long, it goes where the rest of the body has room, too: parts that are kept take as much again. */
+class FileBytes {
+  #parts: Buffer[] = []
+  #length = 0
+  #room: Buffer | undefined
+  readonly #bodyBytes: number
+
+  /** @param bodyBytes How long the body is that the file is in. 0 where nobody knows. */
+  constructor(bodyBytes: number) {
+    this.#bodyBytes = bodyBytes
+  }
+
+  add(part: Buffer): void {
+    const start = this.#length
+    this.#length += part.length
+    if (this.#room) part.copy(this.#room, start)
+    else this.#parts.push(part)
+    if (!this.#room && this.#length >= longBytes && this.#length <= this.#bodyBytes) this.#makeRoom()
+  }
+
+  whole(): Buffer {
+    return this.#room?.subarray(0, this.#length) ?? Buffer.concat(this.#parts)
+  }
+
+  #makeRoom(): void {
+    const room = Buffer.allocUnsafeSlow(this.#bodyBytes)
+    let filled = 0
+    for (const part of this.#parts) filled += part.copy(room, filled)
+    this.#parts = []
+    this.#room = room
+  }
 }
 
 function parserOf(type: string, files: number): BusboyInstance {

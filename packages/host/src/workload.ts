@@ -1,6 +1,7 @@
 import type { PluginStatus } from '@appfactory/sdk'
 import { internalsOf, type PluginHost } from './host.js'
 import { defaultInstanceLimits } from './options.js'
+import type { DiscoveredPlugin } from './plugins/discovery.js'
 import type { Slot } from './slot/slot.js'
 
 /** What a loaded plugin does at the moment, for whoever shares calls among several hosts. */
@@ -19,6 +20,10 @@ export interface Workload {
   capacity: number
   /** Processes that it is to have. */
   replicas: number
+  /** Whether it has state that another process would not know: more than one is refused. */
+  keepsState: boolean
+  /** Why it has failed for good, or is in quarantine. */
+  failure: string | undefined
   /** The same as long as it is loaded, through crashes and swaps. */
   slot: object
 }
@@ -36,6 +41,15 @@ export function hasPlugin(host: PluginHost, name: string): boolean {
   return catalogue.isLoaded(name) || catalogue.hasComeUp(name)
 }
 
+/**
+ * What lies in the folder of a plugin.
+ *
+ * @throws PluginError PLUGIN_NOT_FOUND or DISCOVERY_FAILED.
+ */
+export function inspectPlugin(host: PluginHost, name: string): Promise<DiscoveredPlugin> {
+  return internalsOf(host).catalogue.inspect(name)
+}
+
 function workloadOf(slot: Slot): Workload | undefined {
   const { instance, contract, places, router, status, name } = slot
   if (!contract) return undefined
@@ -45,6 +59,8 @@ function workloadOf(slot: Slot): Workload | undefined {
     version: instance?.manifest.version,
     contract: { name: contract.name, version: contract.version },
     ...{ status, slot, replicas },
+    keepsState: (instance?.keepsState ?? false) && instance?.manifest.replicas !== 'independent',
+    failure: slot.failure?.message,
     inFlight: instances.reduce((sum, { callsInFlight, openStreams }) => sum + callsInFlight + openStreams, 0),
     queued: router.queuedCalls,
     openSessions: router.openSessions,

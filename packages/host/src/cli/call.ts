@@ -2,8 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import type { ContractDescriptor, MethodDescriptor } from '@appfactory/sdk'
 import { parseJson } from '@appfactory/sdk/internal'
 import { reasonOf } from '../errors.js'
-import type { PluginHost } from '../host.js'
 import { replicaCount } from '../numbers.js'
+import type { PluginSystem } from '../plugin-system.js'
+import { connectCluster, isOfCluster } from './front.js'
 import { type CommonOptions, exitCodes, print, printJson, roomIn, type Streams, write } from './output.js'
 import { isConfiguration } from './resolve.js'
 import { createHost, showProgress } from './serve.js'
@@ -28,34 +29,57 @@ export async function call(streams: Streams, options: CallCommand): Promise<numb
     throw new UsageError(`--replicas takes ${replicaCount.takes}`)
   const args = { ...parseObject('--args', options.args), ...(await readFiles(options.file ?? [])) }
   const config = configurationOf(options.config)
-  await using host = createHost(options)
-  showProgress(streams, host, options)
   const stop = streams.stop.takeOver()
-  stop.addEventListener('abort', () => void host.close({ force: true }), { once: true })
+  await using system = await openSystem(streams, options, config, stop)
   try {
-    await callOnce(streams, host, options, args, config, AbortSignal.any([stop, streams.gone]))
+    await callOnce(streams, system, options, args, AbortSignal.any([stop, streams.gone]))
   } catch (error) {
     if (!streams.gone.aborted) throw error
   }
   return exitCodes.done
 }
 
+/** A host that has loaded the plugin, or the cluster whose nodes have. An abort closes it. */
+async function openSystem(
+  streams: Streams,
+  options: CallCommand,
+  config: Record<string, unknown>,
+  stop: AbortSignal,
+): Promise<PluginSystem & AsyncDisposable> {
+  const { plugin, replicas } = options
+  if (isOfCluster(options.settings)) {
+    if (replicas !== undefined || Object.keys(config).length > 0)
+      throw new UsageError('--replicas and --config are for a plugin of this process, not of a cluster')
+    const cluster = await connectCluster(streams, options)
+    stop.addEventListener('abort', () => void cluster.close(), { once: true })
+    return cluster
+  }
+  const host = createHost(options)
+  showProgress(streams, host, options)
+  stop.addEventListener('abort', () => void host.close({ force: true }), { once: true })
+  try {
+    await host.load(plugin, { config, replicas })
+    return host
+  } catch (error) {
+    await host.close()
+    throw error
+  }
+}
+
 async function callOnce(
   streams: Streams,
-  host: PluginHost,
+  system: PluginSystem,
   options: CallCommand,
   args: Record<string, unknown>,
-  config: Record<string, unknown>,
   signal: AbortSignal,
 ): Promise<void> {
-  await host.load(options.plugin, { config, replicas: options.replicas })
-  const { contract } = await host.describe(options.plugin)
+  const { contract } = await system.describe(options.plugin)
   const calling = { timeoutMs: options.timeout, signal }
   if (methodOf(contract, options.method)?.kind === 'stream' && !options.out) {
-    const pieces = host.stream(options.plugin, options.method, args, calling)
+    const pieces = system.stream(options.plugin, options.method, args, calling)
     await printPieces(streams, pieces, options.json, signal)
   } else {
-    await report(streams, await host.call(options.plugin, options.method, args, calling), options)
+    await report(streams, await system.call(options.plugin, options.method, args, calling), options)
   }
 }
 

@@ -29,6 +29,10 @@ const nodeRows: Readonly<Record<string, SettingRow>> = {
     takes: 'KEY=VALUE; in a file, an object of these',
     fits: isEach(isText),
   },
+  desired: {
+    ...flag,
+    describe: 'Take part in what is loaded for the whole cluster, and not only in what the node is told to',
+  },
   nodeLimits: {
     ...numbers,
     flag: 'node-limit',

@@ -1,5 +1,6 @@
 import type { PluginError } from '@appfactory/sdk'
-import type { PluginHost } from '../host.js'
+import type { HostEvents, PluginHost } from '../host.js'
+import type { PluginSystem } from '../plugin-system.js'
 import { importCluster } from './optional-packages.js'
 import { complain, type Streams } from './output.js'
 import type { Settings } from './resolve.js'
@@ -7,10 +8,41 @@ import { UsageError } from './usage-error.js'
 
 /** What the commands use of the cluster’s package, which depends on this one. */
 interface ClusterModule {
+  Cluster: { connect(options: object): Promise<ConnectedCluster> }
   serveNode(host: PluginHost, options: object): Promise<Node>
   listNodes(options: object): Promise<ListedNode[]>
+  desiredPlugins(nodes: readonly ListedNode[]): DesiredPlugin[]
   drainNode(node: string, options: object): Promise<void>
   natsConfig(options: object): { name: string; text: string; isSecret: boolean }[]
+}
+
+/** A cluster that this process calls. */
+export interface ConnectedCluster extends PluginSystem, AsyncDisposable {
+  on<Name extends keyof HostEvents>(event: Name, listener: (...details: HostEvents[Name]) => void): this
+  on(event: 'warning', listener: (message: string) => void): this
+  nodes(): readonly ListedNode[]
+  desired(): readonly DesiredPlugin[]
+  load(name: string, options: object): Promise<unknown>
+  unload(name: string, options: object): Promise<void>
+  scale(name: string, replicas: number, options: object): Promise<void>
+  swap(old: string, replacement: string, options: object): Promise<ClusterSwap>
+  close(): Promise<void>
+}
+
+/** What came of a swap on several nodes. */
+export interface ClusterSwap {
+  oldPlugin: string
+  newPlugin: string
+  nodes: readonly NodeSwap[]
+}
+
+export interface NodeSwap {
+  node: string
+  oldVersion: string | null
+  newVersion: string
+  statePreserved: boolean
+  heldCalls: number
+  durationMs: number
 }
 
 interface Node {
@@ -24,6 +56,18 @@ export interface ListedNode {
   labels: Readonly<Record<string, string>>
   draining: boolean
   plugins: readonly ListedPlugin[]
+  /** What it makes of what is wanted of the whole cluster. Absent: it takes no part. */
+  desired?: { plugins: readonly DesiredPlugin[] }
+}
+
+/** A plugin that is wanted of the whole cluster. */
+export interface DesiredPlugin {
+  name: string
+  generation: number
+  wanted: number
+  running: number
+  /** Why fewer run than could. */
+  why?: string
 }
 
 interface ListedPlugin {

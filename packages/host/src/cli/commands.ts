@@ -45,6 +45,10 @@ const config: Option = {
   kind: 'list',
   describe: 'Configuration of the plugin as a JSON object, or the FILE of settings (repeatable: one of each)',
 }
+const on: Option = {
+  kind: 'list',
+  describe: 'Name of a node, or several with commas (repeatable) [default: all that take calls]',
+}
 const mcpRoot: Option = {
   kind: 'text',
   describe: 'FOLDER whose files clients of MCP may name in place of bytes [default: none]',
@@ -166,7 +170,7 @@ export const commands: readonly Command[] = [
     description: 'Serve plugins over OpenAI’s HTTP API, with @appfactory/gateway',
     positionals: {},
     options: { json: jsonConfig },
-    settings: [...hostSettings, ...loadSettings, ...gatewaySettings],
+    settings: [...hostSettings, ...loadSettings, ...gatewaySettings, ...reachSettings],
     run: async (streams, args) => (await import('./gateway.js')).gateway(streams, args),
   },
   {
@@ -174,7 +178,7 @@ export const commands: readonly Command[] = [
     description: 'Serve plugins as tools of MCP on stdin and stdout, with @appfactory/gateway',
     positionals: {},
     options: { 'mcp-root': mcpRoot, json: jsonConfig },
-    settings: [...hostSettings, ...loadSettings],
+    settings: [...hostSettings, ...loadSettings, ...reachSettings],
     run: async (streams, args) => (await import('./mcp.js')).mcp(streams, args),
   },
   {
@@ -192,6 +196,62 @@ export const commands: readonly Command[] = [
     options: { json },
     settings: reachSettings,
     run: async (streams, args) => (await import('./nodes.js')).drain(streams, args),
+  },
+  {
+    name: 'load',
+    description: 'Load a plugin on nodes of a cluster, or keep it running on any of them',
+    positionals: { plugin: { describe: 'Name of the plugin' } },
+    options: {
+      on: {
+        kind: 'list',
+        describe: 'Name of a node, or KEY=VALUE that a node must have (repeatable) [default: any node]',
+      },
+      replicas: { kind: 'number', describe: 'Processes on each named node, or on all together [default: 1]' },
+      config,
+      json,
+    },
+    settings: reachSettings,
+    run: async (streams, args) => (await import('./administer.js')).load(streams, args),
+  },
+  {
+    name: 'unload',
+    description: 'Unload a plugin on nodes of a cluster',
+    positionals: { plugin: { describe: 'Name of the plugin' } },
+    options: { on, force: { kind: 'flag', describe: 'Do not wait for its calls in flight' }, json },
+    settings: reachSettings,
+    run: async (streams, args) => (await import('./administer.js')).unload(streams, args),
+  },
+  {
+    name: 'scale',
+    description: 'Change how many processes a plugin has on each node of a cluster',
+    positionals: {
+      plugin: { describe: 'Name of the plugin' },
+      replicas: { describe: 'Processes on each node, from 1 to 64' },
+    },
+    options: { on, json },
+    settings: reachSettings,
+    run: async (streams, args) => (await import('./administer.js')).scale(streams, args),
+  },
+  {
+    name: 'swap',
+    description: 'Replace a plugin on one node of a cluster after the other, while calls go on',
+    positionals: {
+      plugin: { describe: 'Name of the plugin' },
+      replacement: {
+        default: '',
+        describe:
+          'Name of the plugin that takes its place; without it: the same, from its files as they are now',
+      },
+    },
+    options: {
+      on,
+      rollback: { kind: 'flag', describe: 'Where one node fails, swap those before it back' },
+      'fresh-state': { kind: 'flag', describe: 'Do not hand over the state of the old one' },
+      config,
+      json,
+    },
+    settings: reachSettings,
+    run: async (streams, args) => (await import('./administer.js')).swap(streams, args),
   },
   {
     name: 'nats-config',
@@ -220,8 +280,8 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'call',
-    description: 'Load a plugin, call one method and print the result',
-    settings: hostSettings,
+    description: 'Load a plugin, call one method and print the result; with --nats: call it on a cluster',
+    settings: [...hostSettings, ...reachSettings],
     positionals: {
       plugin: { describe: 'Name of the plugin' },
       method: { describe: 'Wire name of the method: get_voices' },

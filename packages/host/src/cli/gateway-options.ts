@@ -11,7 +11,7 @@ type Env = Readonly<Record<string, string | undefined>>
 export type Values = Readonly<Record<string, unknown>>
 
 /** Which plugins are there from the start. */
-interface Loading {
+export interface Loading {
   /** By name; the values mean nothing here. */
   load: ReadonlyMap<string, unknown>
   autoLoad: boolean

@@ -1,16 +1,17 @@
 import { once } from 'node:events'
 import { describeThrown } from '@appfactory/sdk/internal'
-import type { PluginHost } from '../host.js'
-import { gatewayOptions, readKeys, type Values } from './gateway-options.js'
+import type { PluginSystem } from '../plugin-system.js'
+import { isOfCluster, startSystem } from './front.js'
+import { gatewayOptions, type Loading, readKeys, type Values } from './gateway-options.js'
 import { whyNotListening } from './listening.js'
 import { importGateway } from './optional-packages.js'
 import { type CommonOptions, complain, exitCodes, print, type Streams } from './output.js'
-import { startServing } from './serve.js'
+import type { Settings } from './resolve.js'
 import { UsageError } from './usage-error.js'
 
 /** What this command uses of the package, which depends on this one. */
 interface GatewayModule {
-  serveGateway(host: PluginHost, options: object): Promise<Server>
+  serveGateway(host: PluginSystem, options: object): Promise<Server>
 }
 
 interface Server {
@@ -24,14 +25,14 @@ interface Server {
 export async function gateway(streams: Streams, options: CommonOptions): Promise<number> {
   const { gateway: values } = options.settings
   const serveOptions = {
-    ...(await gatewayOptions(values, process.env, options.settings)),
+    ...(await gatewayOptions(values, process.env, loadingOf(options.settings))),
     onError: tellErrors(streams),
   }
   const { serveGateway } = await importGateway('', isGatewayModule)
   const stop = streams.stop.takeOver()
   let server: Server | undefined
   const takeKeys = async (): Promise<void> => server?.setKeys(await readKeys(values['keyFile'], process.env))
-  await using serving = await startServing(streams, options, takeKeys)
+  await using serving = await startSystem(streams, options, takeKeys)
   server = await serveGateway(serving.host, serveOptions).catch((error: unknown) => {
     if (error instanceof TypeError) throw new UsageError(error.message)
     throw new Error(whyNotListening(error, placeOf(error, values)), { cause: error })
@@ -42,6 +43,11 @@ export async function gateway(streams: Streams, options: CommonOptions): Promise
   if (!stop.aborted) await once(stop, 'abort')
   await server.close()
   return exitCodes.done
+}
+
+/** Nobody knows before it is asked what a cluster has loaded. */
+function loadingOf(settings: Settings): Loading {
+  return isOfCluster(settings) ? { load: new Map(), autoLoad: true } : settings
 }
 
 function isGatewayModule(loaded: unknown): loaded is GatewayModule {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { aborted } from '../waiting.js'
+import { startSystem } from './front.js'
 import { type CommonOptions, exitCodes, print, type Streams } from './output.js'
-import { startServing } from './serve.js'
 import { UsageError } from './usage-error.js'
 
 /** What `serve --listen` takes. */
@@ -19,10 +19,12 @@ export async function serveCallers(
   const { rights = 'call', maxCallers } = options
   if (rights !== 'call' && rights !== 'all') throw new UsageError(`--rights takes call or all, not ${rights}`)
   if (options.listen === '') throw new UsageError('--listen takes the path of a socket')
+  if (options.settings.cluster['node'] !== undefined)
+    throw new UsageError('--listen and --node are two ways to serve: give one of them')
   const path = process.platform === 'win32' ? options.listen : resolve(options.listen)
   const { serveSocket } = await import('../server/socket.js')
   const stop = streams.stop.takeOver()
-  await using serving = await startServing(streams, options)
+  await using serving = await startSystem(streams, options)
   let timeoutMs: number | undefined
   const ended = new AbortController()
   const onShutDown = (ms: number): void => {

@@ -1,13 +1,14 @@
 import { describeThrown } from '@appfactory/sdk/internal'
-import type { PluginHost } from '../host.js'
+import type { PluginSystem } from '../plugin-system.js'
+import { startSystem } from './front.js'
 import { checkFolder } from './gateway-options.js'
 import { importGateway } from './optional-packages.js'
 import { type CommonOptions, complain, exitCodes, type Streams } from './output.js'
-import { startServing, withStdoutTaken } from './serve.js'
+import { withStdoutTaken } from './serve.js'
 
 /** What this command uses of the gateway’s package, which depends on this one. */
 interface McpModule {
-  serveMcp(host: PluginHost, options: object): Promise<void>
+  serveMcp(host: PluginSystem, options: object): Promise<void>
 }
 
 /** `appfactory-host mcp`: serves plugins as tools to one client of MCP, on stdin and stdout. */
@@ -20,7 +21,7 @@ export async function mcp(
   const { serveMcp } = await importGateway('/mcp', isMcpModule)
   const signal = streams.stop.takeOver()
   const onError = (error: unknown): void => complain(streams, describeThrown(error).message)
-  await using serving = await startServing(streams, options)
+  await using serving = await startSystem(streams, options)
   await withStdoutTaken(async (output) => {
     // Requests wait for plugins that are loading.
     await serving.load()

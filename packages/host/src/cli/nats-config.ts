@@ -4,6 +4,7 @@ import { systemCodeOf } from '@appfactory/sdk/internal'
 import { asUsage, loadCluster } from './cluster.js'
 import { exitCodes, print, type Streams } from './output.js'
 import { UsageError } from './usage-error.js'
+import { namesIn } from './words.js'
 
 interface NatsConfigCommand {
   namespace: string | undefined
@@ -26,7 +27,9 @@ export async function natsConfig(streams: Streams, options: NatsConfigCommand): 
     throw new UsageError('--tls-cert and --tls-key go together')
   const tls = tlsCert === undefined ? {} : { tls: { certFile: tlsCert, keyFile: tlsKey } }
   const cluster = await loadCluster()
-  const [nodes, callers, admins] = [options.nodes, options.callers, options.admins].map(names)
+  const [nodes, callers, admins] = [options.nodes, options.callers, options.admins].map(
+    (given) => namesIn(given) ?? [],
+  )
   const files = await Promise.resolve({ namespace, nodes, callers, admins, port, address, ...tls })
     .then(cluster.natsConfig)
     .catch(asUsage)
@@ -35,11 +38,6 @@ export async function natsConfig(streams: Streams, options: NatsConfigCommand): 
   print(streams, files.map(({ name }) => join(out, name)).join('\n'))
   print(streams, `Start the server: nats-server -c ${join(out, 'nats-server.conf')}`)
   return exitCodes.done
-}
-
-/** `a,b` and `--nodes a --nodes b` are the same. */
-function names(given: readonly string[] | undefined): string[] {
-  return (given ?? []).flatMap((text) => text.split(',')).map((name) => name.trim())
 }
 
 async function write(path: string, text: string, isSecret: boolean, force: boolean): Promise<void> {

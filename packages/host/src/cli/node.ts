@@ -6,11 +6,11 @@ import { startServing } from './serve.js'
 /** `appfactory-host serve --nats URL --node NAME`: serves the callers of a cluster until it is interrupted. */
 export async function serveAsNode(streams: Streams, options: CommonOptions): Promise<number> {
   const { cluster } = options.settings
-  const { node, labels = {}, nodeLimits = {} } = cluster
+  const { node, labels = {}, desired = false, nodeLimits = {} } = cluster
   const limits = Object.entries(Object(nodeLimits)).map(([name, value]) => [name, Number(value)])
   const nodeOptions = {
     ...reachOptions(streams, options.settings),
-    ...{ node, labels, retireTimeoutMs: options.settings.host.retireTimeoutMs },
+    ...{ node, labels, desired, retireTimeoutMs: options.settings.host.retireTimeoutMs },
     ...Object.fromEntries(limits),
   }
   const { serveNode } = await loadCluster()

@@ -1,15 +1,15 @@
-import { asUsage, type ListedNode, loadCluster, reachOptions } from './cluster.js'
+import { asUsage, type DesiredPlugin, type ListedNode, loadCluster, reachOptions } from './cluster.js'
 import { type CommonOptions, columns, exitCodes, paint, print, printJson, type Streams } from './output.js'
 
 /** `appfactory-host nodes`: the nodes of a cluster, each with its plugins. */
 export async function nodes(streams: Streams, options: CommonOptions): Promise<number> {
   const reach = reachOptions(streams, options.settings)
-  const { listNodes } = await loadCluster()
+  const { listNodes, desiredPlugins } = await loadCluster()
   const found = await listNodes(reach).catch(asUsage)
   if (options.json) printJson(streams, found.map(wireNode))
   else if (found.length === 0)
     print(streams, 'No nodes. Start one: appfactory-host serve --nats URL --namespace NS --node NAME')
-  else print(streams, table(streams, found).join('\n'))
+  else print(streams, [...table(streams, found), ...desiredPlugins(found).map(desiredWords)].join('\n'))
   return exitCodes.done
 }
 
@@ -23,11 +23,20 @@ export async function drain(streams: Streams, options: CommonOptions & { node: s
   return exitCodes.done
 }
 
-function wireNode({ node, labels, draining, plugins }: ListedNode): object {
+function desiredWords({ name, wanted, running, why }: DesiredPlugin): string {
+  const words = `${name}: ${running} of ${wanted} wanted process${wanted === 1 ? '' : 'es'} run`
+  return why === undefined ? words : `${words}. ${why}`
+}
+
+function wireNode({ node, labels, draining, plugins, desired }: ListedNode): object {
   const listed = plugins.map(({ name, version, contract, status, replicas, inFlight, queued }) => ({
     ...{ name, version, contract, status, replicas, in_flight: inFlight, queued },
   }))
-  return { node, labels, draining, plugins: listed }
+  const wanted = desired?.plugins.map(({ name, generation, wanted, running, why }) => ({
+    ...{ name, generation, wanted, running },
+    ...(why === undefined ? {} : { why }),
+  }))
+  return { node, labels, draining, plugins: listed, ...(wanted ? { desired: wanted } : {}) }
 }
 
 const head = ['NODE', 'PLUGIN', 'VERSION', 'CONTRACT', 'STATUS', 'REPLICAS', 'IN FLIGHT', 'LABELS']

@@ -43,6 +43,8 @@ export function createParser(
     .example('$0 --sync-mode --plugins-dir plugins', 'Serve the plugins in ./plugins')
     .example('$0 dev my_tts', 'Serve my_tts from its source, and reload it on every save')
     .example('$0 call my_tts synthesize --args \'{"text":"Hello"}\' --out hello.wav', 'Speak into a file')
+    .example('$0 --nats nats://127.0.0.1:4222 --namespace voice', 'The same protocol, in front of a cluster')
+    .example('$0 swap my_tts --nats nats://127.0.0.1:4222 --namespace voice', 'Replace it on node after node')
     .epilogue(
       'Every setting is also a key of appfactory.config.json; --print-config shows the keys.\n' +
         'Exit code: 0 success, 1 failure, 2 invalid usage; 129, 130 and 143 on SIGHUP, SIGINT and SIGTERM. ' +

@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream'
 import { describeThrown } from '@appfactory/sdk/internal'
 import { type HostOptions, internalsOf, PluginHost } from '../host.js'
 import { Readiness } from '../metrics/readiness.js'
+import type { PluginSystem } from '../plugin-system.js'
 import { serveStdio } from '../server/stdio.js'
 import type { ListenOptions } from './listen.js'
 import { startMetrics } from './metrics.js'
@@ -24,7 +25,8 @@ export async function serve(
     const { serveAsNode } = await import('./node.js')
     return serveAsNode(streams, options)
   }
-  await using serving = await startServing(streams, options)
+  const { startSystem } = await import('./front.js')
+  await using serving = await startSystem(streams, options)
   if (process.stdin.isTTY)
     tell(
       streams,
@@ -39,8 +41,8 @@ export async function serve(
 }
 
 /** A host of a command that serves, with what its operators have: metrics, probes, and SIGHUP to read the configuration again. */
-interface Serving extends AsyncDisposable {
-  host: PluginHost
+export interface Serving<System = PluginHost> extends AsyncDisposable {
+  readonly host: System
   /** Starts to load what was asked for. */
   load(): Promise<void>
   /** Resolves when that has ended, with or without success. */
@@ -95,13 +97,13 @@ interface ServeOptions {
 /** Serves until the client or a signal ends it; returns the exit code. Only messages are written to stdout. */
 export async function serveClient(
   streams: Streams,
-  host: PluginHost,
+  system: PluginSystem,
   { input, sequential, begin }: ServeOptions,
 ): Promise<number> {
   const stop = streams.stop.takeOver()
   await withStdoutTaken(async (output) => {
     await begin()
-    streams.flushMs = await serveStdio(host, { input, output, sequential, stop })
+    streams.flushMs = await serveStdio(system, { input, output, sequential, stop })
   })
   return exitCodes.done
 }

@@ -48,6 +48,11 @@ function missingPlaces({ name, positionals }: Command, given: number): string {
   return `${name} ${usage}: <${place}> is missing (${lowerFirst(describe)})`
 }
 
+/** `a,b` and the flag twice are the same. Undefined: it was not given. */
+export function namesIn(given: readonly string[] | undefined): string[] | undefined {
+  return given?.flatMap((text) => text.split(',')).map((name) => name.trim())
+}
+
 function lowerFirst(text: string): string {
   return text.slice(0, 1).toLowerCase() + text.slice(1)
 }

@@ -31,4 +31,6 @@ export interface Link {
    * that the other end lives.
    */
   watch?(isWaiting: () => boolean): void
+  /** Whether it is cut off at the moment: what is written waits until the other end is there again, or the link is broken. */
+  readonly isCut?: boolean
 }

@@ -1,11 +1,14 @@
 import type { SessionRole } from '@appfactory/sdk'
-import type { HostInternals } from '../host.js'
+import type { Cancellation } from '@appfactory/sdk/internal'
 import type { WireArgs } from '../options.js'
+import type { RoutedCalls } from './served.js'
 
 interface SessionCall {
   plugin: string
   method: string
   args: WireArgs
+  /** Whether the client wants no answer any more, and why. */
+  cancellation?: Cancellation
 }
 
 /** How long a method that closes a session may take when its client has gone, in ms. */
@@ -13,13 +16,13 @@ const closeTimeoutMs = 5000
 
 /** The sessions that one client has open: when it goes, nobody else can end them. */
 export class CallerSessions {
-  readonly #internals: HostInternals
+  readonly #calls: RoutedCalls
   /** The plugin of each, by the session's id. */
   readonly #open = new Map<string, string>()
   #hasGone = false
 
-  constructor(internals: HostInternals) {
-    this.#internals = internals
+  constructor(calls: RoutedCalls) {
+    this.#calls = calls
   }
 
   /** Notes what a call does to sessions. Returns its answer. */
@@ -38,12 +41,15 @@ export class CallerSessions {
     await Promise.all([...this.#open].map(([id, plugin]) => this.#close(plugin, id)))
   }
 
-  #noteOpened(result: unknown, { plugin, method }: SessionCall): unknown {
+  #noteOpened(result: unknown, { plugin, method, cancellation }: SessionCall): unknown {
     const id: unknown =
       typeof result === 'object' && result !== null ? Reflect.get(result, 'session_id') : undefined
     if (typeof id !== 'string' || this.#roleOf(plugin, method) !== 'open') return result
     this.#open.set(id, plugin)
-    if (this.#hasGone) void this.#close(plugin, id)
+    const reason = cancellation?.cancelled
+    if (this.#hasGone || reason) void this.#close(plugin, id)
+    // Its client would never close it.
+    if (reason) throw reason
     return result
   }
 
@@ -52,7 +58,7 @@ export class CallerSessions {
     const method = this.#methods(plugin)?.find(({ session }) => session === 'close')?.wire
     // What comes of it is for nobody; the plugin's log has it.
     if (method !== undefined)
-      await this.#internals.calls
+      await this.#calls
         .call(plugin, method, { session_id: id }, { timeoutMs: closeTimeoutMs })
         .catch(() => {})
   }
@@ -62,6 +68,6 @@ export class CallerSessions {
   }
 
   #methods(plugin: string) {
-    return this.#internals.calls.contractOf(plugin)?.methods
+    return this.#calls.contractOf(plugin)?.methods
   }
 }

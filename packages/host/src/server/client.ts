@@ -2,7 +2,6 @@ import type { Duplex } from 'node:stream'
 import type { PluginError } from '@appfactory/sdk'
 import { type IncomingCall, Peer } from '@appfactory/sdk/internal'
 import { bytesNotOffered, callForbidden } from '../errors.js'
-import { type HostInternals, internalsOf, type PluginHost } from '../host.js'
 import type { Link } from '../link/link.js'
 import { maxHeldBytes, type Room, readWithin, roomBelow, roomIn } from '../process/backpressure.js'
 import { CallerRoom } from './caller-room.js'
@@ -11,6 +10,7 @@ import { ClientEvents } from './events.js'
 import type { ServerContext } from './methods.js'
 import { checkRights, openMethods, type Rights } from './rights.js'
 import { runServerMethod } from './run.js'
+import type { Served } from './served.js'
 
 export interface ClientOptions {
   link: Link
@@ -19,6 +19,8 @@ export interface ClientOptions {
   sequential: boolean
   /** Whether no other client waits for the plugins: they wait for this one to read then, however long that takes. */
   isOnly: boolean
+  /** The node of a cluster that it is a client of. Default: there is no cluster. */
+  node?: string | undefined
   /** Where bytes may come on a connection of their own, which begins with the token. */
   expectBytes?: ((arrived: (bytes: Duplex) => void) => { token: string }) | undefined
   /** The client sends nothing any more. */
@@ -35,10 +37,9 @@ const countedElsewhere = /^plugin\/call$|^(?!plugin\/|system\/|events\/|bytes\/)
 /** Raw bytes of one client: what waits for its turn counts as its messages do. */
 const byteLimits = { maxPayloadBytes: maxHeldBytes, maxWaitingBytes: maxHeldBytes }
 
-/** One client of a host: what it asks for, its events and sessions, and what may wait for it. */
+/** One client of a host, or of a cluster: what it asks for, its events and sessions, and what may wait for it. */
 export class Client {
-  readonly #host: PluginHost
-  readonly #internals: HostInternals
+  readonly #served: Served
   readonly #options: ClientOptions
   readonly #peer: Peer
   readonly #room: CallerRoom | undefined
@@ -46,14 +47,15 @@ export class Client {
   readonly #backlog: Room
   readonly #events: ClientEvents
   readonly #sessions: CallerSessions | undefined
+  readonly #arrival: { readonly node?: string }
   #hasBytes = false
   #refusal: PluginError | undefined
 
-  constructor(host: PluginHost, options: ClientOptions) {
+  constructor(served: Served, options: ClientOptions) {
     const { link, sequential, isOnly, onEnd, onGone } = options
-    this.#host = host
-    this.#internals = internalsOf(host)
+    this.#served = served
     this.#options = options
+    this.#arrival = options.node === undefined ? {} : { node: options.node }
     this.#peer = new Peer({
       ...{ input: link.input, output: link.output, sequential, maxHeldBytes, onEnd, onGone },
       handle: (call) => this.#handle(call),
@@ -64,11 +66,11 @@ export class Client {
       const room = this.#createRoom()
       this.#room = room
       this.#forPlugins = room.forPlugins
-      this.#sessions = new CallerSessions(this.#internals)
+      this.#sessions = new CallerSessions(served.calls)
     }
     this.#backlog = roomBelow(() => this.#waitingBytes)
     this.#read(link.input)
-    this.#events = new ClientEvents(host, {
+    this.#events = new ClientEvents(served.system, {
       notify: (event) => this.#peer.notify('event', event),
       isBehind: () => (this.#room ? this.#room.isBehind : this.#forPlugins() !== undefined),
     })
@@ -131,7 +133,7 @@ export class Client {
   /** Bytes of this client's requests that wait here, or for plugins to read them: of those, no more than are in flight. */
   get #waitingBytes(): number {
     const { heldBytes, bytesInFlight } = this.#peer
-    const { unsentBytes } = this.#internals.calls
+    const { unsentBytes } = this.#served.calls
     return heldBytes + (this.#options.isOnly ? unsentBytes : Math.min(unsentBytes, bytesInFlight))
   }
 
@@ -140,14 +142,12 @@ export class Client {
     checkRights(this.#options.rights, call)
     this.#room?.check()
     const run = (): unknown => runServerMethod(this.#context(call))
-    return countedElsewhere.test(call.method)
-      ? run()
-      : this.#internals.calls.requests.count(async () => run())
+    return countedElsewhere.test(call.method) ? run() : this.#served.calls.requests.count(async () => run())
   }
 
   #context(call: IncomingCall): ServerContext {
     return {
-      ...{ host: this.#host, internals: this.#internals, call },
+      ...{ served: this.#served, arrival: this.#arrival, call },
       ...{ room: this.#forPlugins, sessions: this.#sessions },
       subscribe: (types) => this.#events.subscribe(types),
       shutDown: (timeoutMs) => this.#shutDown(timeoutMs),

@@ -1,4 +1,5 @@
-import type { PluginHost } from '../host.js'
+import { EventEmitter } from 'node:events'
+import type { PluginSystem } from '../plugin-system.js'
 import { eventTypes } from './methods.js'
 import { wireMembers } from './wire-form.js'
 
@@ -10,14 +11,14 @@ interface Listener {
 
 /** The events that one client gets. Where it does not keep up, they are dropped and counted. */
 export class ClientEvents {
-  readonly #host: PluginHost
+  readonly #system: PluginSystem
   readonly #client: Listener
   /** What stops each type. */
   readonly #subscribed = new Map<string, () => void>()
   #dropped = 0
 
-  constructor(host: PluginHost, client: Listener) {
-    this.#host = host
+  constructor(system: PluginSystem, client: Listener) {
+    this.#system = system
     this.#client = client
   }
 
@@ -32,13 +33,13 @@ export class ClientEvents {
   }
 
   #listen(type: string): () => void {
-    const host = this.#host
+    const system = this.#system
     const tell = (details: object): void => this.#tell({ type, ...wireMembers(details) })
-    allowMore(host, 1)
-    host.on(type as 'status', tell)
+    allowMore(system, 1)
+    system.on(type as 'status', tell)
     return () => {
-      host.off(type as 'status', tell)
-      allowMore(host, -1)
+      system.off(type as 'status', tell)
+      allowMore(system, -1)
     }
   }
 
@@ -52,7 +53,8 @@ export class ClientEvents {
 }
 
 /** Node warns of many listeners, of which an application may have forgotten some; these go with their clients. 0 is no limit. */
-function allowMore(host: PluginHost, listeners: number): void {
-  const most = host.getMaxListeners()
-  if (most > 0) host.setMaxListeners(Math.max(1, most + listeners))
+function allowMore(system: PluginSystem, listeners: number): void {
+  if (!(system instanceof EventEmitter)) return
+  const most = system.getMaxListeners()
+  if (most > 0) system.setMaxListeners(Math.max(1, most + listeners))
 }

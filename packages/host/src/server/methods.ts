@@ -1,7 +1,6 @@
-import { resolve } from 'node:path'
+import { PluginError } from '@appfactory/sdk'
 import { z } from 'zod'
 import { fallbackGone } from '../fallback/errors.js'
-import type { PluginHost } from '../host.js'
 import { maxReplicas } from '../numbers.js'
 import { environmentKey } from '../plugins/environment.js'
 import { type CallContext, callParams, callPlugin, invalidParams } from './calls.js'
@@ -29,7 +28,6 @@ import {
 
 /** The context of a method of the server. */
 export interface ServerContext extends CallContext {
-  host: PluginHost
   /** Starts sending events to the client: all types, or the given ones. */
   subscribe(types: readonly string[] | undefined): void
   /** Ends the server once this call is answered and calls in flight have finished. */
@@ -39,34 +37,42 @@ export interface ServerContext extends CallContext {
 }
 
 /** One method of the server: its params, its result and its work. */
-export interface ServerMethod {
+export interface ServerMethod<Context extends ServerContext = ServerContext> {
   description: string
   params: z.ZodObject
   result: z.ZodType
-  run(params: never, context: ServerContext): unknown
+  run(params: never, context: Context): unknown
 }
 
 const replicaCount = z.int().min(1).max(maxReplicas)
 
 const configuration = z.record(z.string(), z.unknown()).optional()
 
-export const eventTypes = ['status', 'crash', 'restart', 'swap', 'fallback', 'log'] as const
+/** Names of nodes, in front of a cluster. */
+const nodeNames = z.array(z.string()).min(1).optional()
+
+/** Or what any node must have: `{ "gpu": "true" }`. */
+const nodesOrLabels = z.union([z.array(z.string()).min(1), z.record(z.string(), z.string())]).optional()
+
+/** `node` is of clusters only. */
+export const eventTypes = ['status', 'crash', 'restart', 'swap', 'fallback', 'log', 'node'] as const
 
 /** The methods of `appfactory-host` on stdio, besides `<contract>/<method>`. */
 export const serverMethods: Record<string, ServerMethod> = {
   ping: method('Answers "pong".', z.strictObject({}), z.literal('pong'), () => 'pong' as const),
-  status: method('Reports figures of the host.', z.strictObject({}), statusResult, (_, { host }) =>
-    wireStatus(host),
+  status: method('Reports figures of the host.', z.strictObject({}), statusResult, (_, { served }) =>
+    wireStatus(served.system),
   ),
-  'system/status': method('Reports figures of the host.', z.strictObject({}), statusResult, (_, { host }) =>
-    wireStatus(host),
+  'system/status': method('Reports figures of the host.', z.strictObject({}), statusResult, (_, { served }) =>
+    wireStatus(served.system),
   ),
   'system/discover': method(
     'Scans the plugins folders, or `paths`.',
     z.strictObject({ paths: z.array(z.string()).optional() }),
     discoverResult,
-    async ({ paths }, { host }) => {
-      const { plugins, ...counts } = await host.discover(paths)
+    async ({ paths }, { served }) => {
+      const discover = able('system/discover', served.changes.discover)
+      const { plugins, ...counts } = await discover(paths)
       return { ...counts, plugins: plugins.map(wireDiscovered) }
     },
   ),
@@ -74,58 +80,62 @@ export const serverMethods: Record<string, ServerMethod> = {
     'Lists the plugins.',
     z.strictObject({ include_invalid: z.boolean().optional() }),
     z.array(pluginResult),
-    async ({ include_invalid: includeInvalid = false }, { host }) =>
-      (await host.list({ includeInvalid })).map(wireSummary),
+    async ({ include_invalid: includeInvalid = false }, { served }) =>
+      (await served.system.list({ includeInvalid })).map(wireSummary),
   ),
   'plugin/describe': method(
     'Returns a plugin’s manifest, and its methods with the schemas of arguments and results.',
     z.strictObject({ name: z.string(), descriptor: z.boolean().optional() }),
     describeResult,
-    async ({ name, descriptor = false }, { host, internals, call }) => {
-      const { described, contract } = await wireDescription(host, name, call.signal)
+    async ({ name, descriptor = false }, { served, call }) => {
+      const { described, contract } = await wireDescription(served.system, name, call.signal)
       if (!descriptor) return described
-      const { capabilities } = await internals.catalogue.summary(name)
+      const { capabilities } = await served.summary(described.manifest?.name ?? name)
       return { ...described, descriptor: contract, capabilities }
     },
   ),
   'plugin/load': method(
     'Starts a plugin.',
-    z.strictObject({ name: z.string(), config: configuration, replicas: replicaCount.optional() }),
+    z.strictObject({
+      name: z.string(),
+      config: configuration,
+      replicas: replicaCount.optional(),
+      on: nodesOrLabels,
+    }),
     loadResult,
-    async ({ name, config, replicas }, { host, internals, call }) => {
+    async ({ name, config, replicas, on }, { served, call }) => {
       refuseGrants('plugin/load', config)
-      await host.load(name, { config, replicas, signal: call.signal })
-      return { success: true as const, plugin: wireSummary(await internals.catalogue.summary(name)) }
+      await able('plugin/load', served.changes.load)(name, { config, replicas, on, signal: call.signal })
+      return { success: true as const, plugin: wireSummary(await served.summary(name)) }
     },
   ),
   'plugin/scale': method(
     'Changes how many processes of a plugin share its calls.',
-    z.strictObject({ name: z.string(), replicas: replicaCount }),
+    z.strictObject({ name: z.string(), replicas: replicaCount, on: nodeNames }),
     loadResult,
-    async ({ name, replicas }, { host, internals }) => {
-      await host.scale(name, replicas)
-      const { name: serving } = await internals.catalogue.slot(name)
-      return { success: true as const, plugin: wireSummary(await internals.catalogue.summary(serving)) }
+    async ({ name, replicas, on }, { served }) => {
+      const serving = await able('plugin/scale', served.changes.scale)(name, replicas, { on })
+      return { success: true as const, plugin: wireSummary(await served.summary(serving)) }
     },
   ),
   'plugin/fallback': method(
     'Makes a name stand for several plugins of one contract, in order.',
     fallbackParams,
     loadResult,
-    async ({ name, plugins, ...options }, { host }) => {
+    async ({ name, plugins, ...options }, { served }) => {
       const given = fallbackOf('plugin/fallback', name, plugins, options)
-      await host.fallback(given.name, given.plugins, given.settings)
-      const made = (await host.list()).find((each) => each.name === name)
+      await able('plugin/fallback', served.changes.fallback)(given)
+      const made = (await served.system.list()).find((each) => each.name === name)
       if (!made) throw fallbackGone(name)
       return { success: true as const, plugin: wireSummary(made) }
     },
   ),
   'plugin/unload': method(
     'Stops a plugin.',
-    z.strictObject({ name: z.string(), force: z.boolean().optional() }),
+    z.strictObject({ name: z.string(), force: z.boolean().optional(), on: nodeNames }),
     unloadResult,
-    async ({ name, force = false }, { host }) => {
-      await host.unload(name, { force })
+    async ({ name, force = false, on }, { served }) => {
+      await able('plugin/unload', served.changes.unload)(name, { force, on })
       return { success: true as const, plugin: name }
     },
   ),
@@ -145,25 +155,27 @@ export const serverMethods: Record<string, ServerMethod> = {
       new_plugin_path: z.string().optional(),
       config: configuration,
       preserve_state: z.boolean().optional(),
+      on: nodeNames,
     }),
     swapResult,
-    async (params, { host }) => {
+    async (params, { served }) => {
       const old = onlyOne('plugin/swap', params, ['old', 'old_plugin'])
       const replacement = onlyOne('plugin/swap', params, ['new', 'new_plugin', 'new_plugin_path'])
       refuseGrants('plugin/swap', params.config)
-      const byPath = params.new_plugin_path === undefined ? replacement : resolve(replacement)
-      const { config, preserve_state: preserveState } = params
-      return wireSwap(await host.swap(old, byPath, { config, preserveState }))
+      const byPath = params.new_plugin_path === undefined ? { name: replacement } : { path: replacement }
+      const { config, preserve_state: preserveState, on } = params
+      const swap = able('plugin/swap', served.changes.swap)
+      return wireSwap(await swap(old, byPath, { config, preserveState, on }))
     },
   ),
   'plugin/health': method(
     'Reports the health of one plugin, or of all loaded ones by name.',
     z.strictObject({ name: z.string().optional() }),
     z.union([healthResult, z.record(z.string(), healthResult)]),
-    async ({ name }, { host }) => {
-      if (name !== undefined) return wireHealth(await host.health(name))
+    async ({ name }, { served: { system } }) => {
+      if (name !== undefined) return wireHealth(await system.health(name))
       return Object.fromEntries(
-        Object.entries(await host.health()).map(([plugin, health]) => [plugin, wireHealth(health)]),
+        Object.entries(await system.health()).map(([plugin, health]) => [plugin, wireHealth(health)]),
       )
     },
   ),
@@ -204,6 +216,19 @@ function onlyOne(method: string, params: Record<string, unknown>, names: readonl
   return String(params[first])
 }
 
+/**
+ * What does a method.
+ *
+ * @throws PluginError METHOD_NOT_FOUND where the system can't do it.
+ */
+export function able<Change extends object>(method: string, change: Change | undefined): Change {
+  if (change) return change
+  throw new PluginError(
+    'METHOD_NOT_FOUND',
+    `A cluster does not take "${method}", which is for a single host. Send it to the host of a node`,
+  )
+}
+
 /** Only the operator decides which environment variables a plugin sees, not clients. */
 export function refuseGrants(method: string, config: Record<string, unknown> | undefined): void {
   if (config && Object.hasOwn(config, environmentKey))
@@ -214,11 +239,11 @@ export function refuseGrants(method: string, config: Record<string, unknown> | u
 }
 
 /** An entry of a table of methods. */
-export function method<Params extends z.ZodObject, Result>(
+export function method<Params extends z.ZodObject, Result, Context extends ServerContext = ServerContext>(
   description: string,
   params: Params,
   result: z.ZodType<Result>,
-  run: (params: z.output<Params>, context: ServerContext) => Result | Promise<Result>,
-): ServerMethod {
+  run: (params: z.output<Params>, context: Context) => Result | Promise<Result>,
+): ServerMethod<Context> {
   return { description, params, result, run }
 }

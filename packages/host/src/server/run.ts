@@ -15,7 +15,10 @@ export function runServerMethod(context: ServerContext): unknown {
 }
 
 /** Checks the parameters and runs one method. */
-export async function runMethod(known: ServerMethod, context: ServerContext): Promise<unknown> {
+export async function runMethod<Context extends ServerContext>(
+  known: ServerMethod<Context>,
+  context: Context,
+): Promise<unknown> {
   const { method: name, params = {} } = context.call
   if (Array.isArray(params)) throw byName(name)
   const parsed = known.params.safeParse(params)
@@ -35,7 +38,7 @@ function callContract(
   const [contract = '', wireName = '', ...rest] = name.split('/')
   const isName = wireName !== '' && rest.length === 0
   // Synchronously for a session: its calls must keep the order in which they arrived, whatever the method.
-  const active = isName && 'session_id' in params ? context.host.active(contract) : undefined
+  const active = isName && 'session_id' in params ? context.served.system.active(contract) : undefined
   return active === undefined || Array.isArray(params)
     ? callContractLater(context, name, isName ? { contract, wireName } : undefined, params)
     : callActive(context, name, active, wireName, params)
@@ -47,10 +50,10 @@ async function callContractLater(
   called: { contract: string; wireName: string } | undefined,
   params: Record<string, unknown> | unknown[],
 ): Promise<unknown> {
-  if (!called || !(await context.internals.catalogue.knowsContract(called.contract)))
+  if (!called || !(await context.served.knowsContract(called.contract)))
     throw await methodNotFound(context, name)
   if (Array.isArray(params)) throw byName(name)
-  const plugin = await within(context.host.requireActive(called.contract), { cancellation: context.call })
+  const plugin = await within(context.served.requireActive(called.contract), { cancellation: context.call })
   return callActive(context, name, plugin, called.wireName, params)
 }
 
@@ -66,9 +69,9 @@ function callActive(
   return callPlugin(context, { plugin, method, args: given, stream: parsed.data })
 }
 
-async function methodNotFound({ host }: ServerContext, name: string): Promise<PluginError> {
+async function methodNotFound({ served: { system } }: ServerContext, name: string): Promise<PluginError> {
   const known = Object.keys(serverMethods).join(', ')
-  const contracts = [...new Set((await host.list().catch(() => [])).map(({ contract }) => `${contract}/…`))]
+  const contracts = [...new Set((await system.list().catch(() => [])).map(({ contract }) => `${contract}/…`))]
   return new PluginError(
     'METHOD_NOT_FOUND',
     `Unknown method ${quoted(name)}. Available: ${[known, listed(contracts)].filter(Boolean).join(', ')}`,

@@ -1,11 +1,12 @@
 import { PluginError } from '@appfactory/sdk'
 import { allowListeners } from '@appfactory/sdk/internal'
 import { hostShuttingDown } from '../errors.js'
-import type { PluginHost } from '../host.js'
 import type { Link } from '../link/link.js'
+import type { PluginSystem } from '../plugin-system.js'
 import { aborted } from '../waiting.js'
 import { Client, type ClientOptions } from './client.js'
 import type { Rights } from './rights.js'
+import { servedOf } from './served.js'
 
 /** How a caller is served. */
 export interface ServeOptions {
@@ -20,6 +21,8 @@ export interface ServeOptions {
   signal?: AbortSignal
   /** A caller with all rights has sent `shutdown`: how long its calls may go on, in ms. Default: nobody can end the host. */
   onShutDown?(timeoutMs: number): void
+  /** The node of a cluster that the host is, for traces. Default: there is no cluster. */
+  node?: string
   /** Both ends have agreed on raw bytes over `link.bytes`, with this nonce. Default: the caller asks for them with `bytes/open`. */
   byteNonce?: string
 }
@@ -30,21 +33,26 @@ interface InternalServeOptions extends ServeOptions {
 }
 
 /**
- * Serves one of any number of callers of a host over a link: the protocol of `appfactory-host`. It ends with its caller, and the
+ * Serves one of any number of callers of a host, or of a cluster, over a link: the protocol of `appfactory-host`. It ends with its caller, and the
  * host goes on. A caller that does not read its answers is refused further calls, and given up in the end; the others go on.
  *
  * Resolves when the caller has closed its end and has its answers, or has gone: then its calls have been cancelled, and its
  * sessions closed.
  *
+ * @param system A `PluginHost`, or a `Cluster` of `@appfactory/cluster`. Any other one is a TypeError.
  * @example
  * server.on('connection', (socket) => serve(host, streamLink({ input: socket, output: socket })))
  */
-export async function serve(host: PluginHost, link: Link, options: InternalServeOptions = {}): Promise<void> {
-  const { rights = 'call', sequential = false, signal, onShutDown, byteNonce, expectBytes } = options
+export async function serve(
+  system: PluginSystem,
+  link: Link,
+  options: InternalServeOptions = {},
+): Promise<void> {
+  const { rights = 'call', sequential = false, signal, onShutDown, byteNonce, expectBytes, node } = options
   const ending = new AbortController()
   const gone = new AbortController()
-  const client = new Client(host, {
-    ...{ link, rights, sequential, isOnly: false, expectBytes, onShutDown },
+  const client = new Client(servedOf(system), {
+    ...{ link, rights, sequential, isOnly: false, expectBytes, onShutDown, node },
     onEnd: () => ending.abort(),
     onGone: () => gone.abort(),
   })

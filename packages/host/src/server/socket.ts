@@ -5,11 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { PluginError } from '@appfactory/sdk'
 import { maxTimerMs, toErrorObject } from '@appfactory/sdk/internal'
 import { hostShuttingDown, tooManyCallers, unknownToken } from '../errors.js'
-import type { PluginHost } from '../host.js'
 import { lineOf } from '../link/first-line.js'
 import type { Link } from '../link/link.js'
 import { streamLink } from '../link/stream-link.js'
 import { checkedNumbers, count } from '../numbers.js'
+import type { PluginSystem } from '../plugin-system.js'
 import { type ServeOptions, serve } from './serve.js'
 import { listenAt } from './socket-path.js'
 
@@ -50,11 +50,11 @@ export interface HostSocket extends AsyncDisposable {
  * @throws Error that says why the path can't be listened on; TypeError for a limit that is no number.
  * @example await using socket = await serveSocket(host, { path: '/run/user/1000/appfactory.sock' })
  */
-export async function serveSocket(host: PluginHost, options: SocketOptions): Promise<HostSocket> {
+export async function serveSocket(system: PluginSystem, options: SocketOptions): Promise<HostSocket> {
   const { maxCallers = 1024 } = checkedNumbers<Pick<SocketOptions, 'maxCallers'>>(options, {
     maxCallers: count,
   })
-  const served = new SocketServer(host, { ...options, maxCallers })
+  const served = new SocketServer(system, { ...options, maxCallers })
   await listenAt(served.server, options.path)
   return served
 }
@@ -62,7 +62,7 @@ export async function serveSocket(host: PluginHost, options: SocketOptions): Pro
 class SocketServer implements HostSocket {
   readonly path: string
   readonly server: Server
-  readonly #host: PluginHost
+  readonly #system: PluginSystem
   readonly #options: SocketOptions & { maxCallers: number }
   readonly #stop = new AbortController()
   /** Connections that have not said yet what they are for. */
@@ -73,8 +73,8 @@ class SocketServer implements HostSocket {
   readonly #awaited = new Map<string, (bytes: Socket) => void>()
   #closed: Promise<void> | undefined
 
-  constructor(host: PluginHost, options: SocketOptions & { maxCallers: number }) {
-    this.#host = host
+  constructor(system: PluginSystem, options: SocketOptions & { maxCallers: number }) {
+    this.#system = system
     this.#options = options
     this.path = options.path
     // A caller that has said all may still read.
@@ -136,7 +136,7 @@ class SocketServer implements HostSocket {
     Reflect.set(socket, '_writev', undefined)
     const link = streamLink({ input: rest ? Readable.from([rest]) : socket, output: socket })
     let token: string | undefined
-    const served = serve(this.#host, link, {
+    const served = serve(this.#system, link, {
       ...{ rights, signal: this.#stop.signal },
       ...(onShutDown ? { onShutDown } : {}),
       expectBytes: (arrived) => {

@@ -1,6 +1,6 @@
 import type { ContractDescriptor, HealthStatus, JsonSchema } from '@appfactory/sdk'
 import { toSnakeCase, type WireHealthStatus } from '@appfactory/sdk/internal'
-import type { PluginHost } from '../host.js'
+import type { PluginSystem } from '../plugin-system.js'
 import type { DiscoveredPlugin } from '../plugins/discovery.js'
 import type { SwapResult } from '../slot/swap.js'
 import type { PluginSummary } from '../summary.js'
@@ -19,8 +19,8 @@ export function wireMembers(details: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(details).map(([key, value]) => [toSnakeCase(key), value]))
 }
 
-export function wireStatus(host: PluginHost): StatusResult {
-  const { version, uptimeSeconds, pluginsLoaded, pluginsTotal, ...rest } = host.status()
+export function wireStatus(system: PluginSystem): StatusResult {
+  const { version, uptimeSeconds, pluginsLoaded, pluginsTotal, ...rest } = system.status()
   const { requestsProcessed, errors, memoryMb } = rest
   return {
     version,
@@ -68,11 +68,11 @@ export function wireSwap(result: SwapResult): SwapResultOnWire {
 }
 
 export async function wireDescription(
-  host: PluginHost,
+  system: PluginSystem,
   name: string,
   signal: AbortSignal,
 ): Promise<{ described: DescribeResult; contract: ContractDescriptor }> {
-  const { plugin, contract } = await host.describe(name, { signal })
+  const { plugin, contract } = await system.describe(name, { signal })
   const methods = contract.methods.map(
     ({ wire, description, kind, required, idempotent, input, args: schema, result, piece }) => ({
       name: wire,

@@ -4,6 +4,7 @@ import { namePattern } from '@appfactory/sdk/manifest'
 import { z } from 'zod'
 import { callParams } from '../server/calls.js'
 import {
+  able,
   method,
   refuseGrants,
   type ServerContext,
@@ -38,7 +39,7 @@ export type TesterMethods = Readonly<Record<string, ServerMethod>>
  */
 export const testerMethods = (configDir: string | undefined): TesterMethods => ({
   ...Object.fromEntries(Object.entries(serverMethods).filter(([name]) => shared.includes(name))),
-  'system/discover': narrowed('system/discover', z.strictObject({})),
+  'system/discover': discoverOrList(),
   'plugin/swap': narrowed(
     'plugin/swap',
     z.strictObject({
@@ -53,8 +54,7 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
     'Returns the configuration that a loaded plugin runs with; null while it starts.',
     z.strictObject({ name: pluginName }),
     z.record(z.string(), z.unknown()).nullable(),
-    async ({ name }, { internals: { catalogue, fallbacks } }) =>
-      (await catalogue.slot(fallbacks.find(name)?.spokesman ?? name)).instance?.config ?? null,
+    async ({ name }, { served: { local } }) => (local ? local.configOf(name) : null),
   ),
   'errors/list': method('Lists every error code with a remedy.', z.strictObject({}), errorsResult, () => [
     ...errorTable,
@@ -67,9 +67,10 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
       config: z.record(z.string(), z.unknown()).optional(),
     }),
     z.unknown(),
-    (params, { host, call }) => {
+    (params, { served, call }) => {
       refuseGrants('checks/run', params.config)
-      return runPluginChecks(host, { ...params, configDir }, call)
+      able('checks/run', served.local)
+      return runPluginChecks(served, { ...params, configDir }, call)
     },
   ),
   'load/run': method(
@@ -83,7 +84,7 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
       swap_to: pluginName.optional(),
     }),
     z.unknown(),
-    ({ swap_to: swapTo, ...plan }, { host, call }) => runLoad(host, { ...plan, swapTo }, call),
+    ({ swap_to: swapTo, ...plan }, { served, call }) => runLoad(served, { ...plan, swapTo }, call),
   ),
 })
 
@@ -129,6 +130,25 @@ function cancellableCalls(): TesterMethods {
       },
     ),
   }
+}
+
+/** What lies in the folders; of a cluster, what its nodes have loaded. */
+function discoverOrList(): ServerMethod {
+  const known = narrowed('system/discover', z.strictObject({}))
+  const run = async (params: object, context: ServerContext): Promise<unknown> => {
+    const { changes, loadedNames, system } = context.served
+    if (changes.discover) return known.run(params as never, context)
+    const names = loadedNames()
+    const plugins = await Promise.all(
+      names.map(async (name) => {
+        const described = await system.describe(name).catch(() => undefined)
+        const manifest = described?.plugin.manifest ?? null
+        return { name, path: '', valid: true, errors: [], warnings: [], manifest }
+      }),
+    )
+    return { discovered: names.length, valid: names.length, invalid: 0, plugins }
+  }
+  return { ...known, run }
 }
 
 /** A method of the server with fewer parameters. */

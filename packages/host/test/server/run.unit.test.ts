@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import type { HostInternals, PluginHost } from '../../src/host.js'
 import type { ServerContext } from '../../src/server/methods.js'
 import { runServerMethod } from '../../src/server/run.js'
+import { servedHost } from '../../src/server/served-host.js'
 
 /** A host that notes what it is asked for; `one` serves the contract `tts`. */
 function server(can: object = {}) {
@@ -57,13 +58,13 @@ function server(can: object = {}) {
       0,
     )
     const context: ServerContext = {
-      host: host as unknown as PluginHost,
-      internals: internals as unknown as HostInternals,
+      served: servedHost(host as unknown as PluginHost, internals as unknown as HostInternals),
       call,
       room: () => undefined,
       subscribe: (types) => subscribed.push(types),
       shutDown: (timeoutMs) => shutDowns.push(timeoutMs),
       openBytes: (nonce) => ({ token: nonce }),
+      arrival: {},
     }
     return runServerMethod(context)
   }
@@ -77,7 +78,14 @@ function server(can: object = {}) {
 }
 
 /** Without what is the same for all calls. */
-function plainOf({ cancellation: _cancellation, ...options }: { cancellation?: unknown }): object {
+function plainOf({
+  cancellation: _cancellation,
+  arrival: _arrival,
+  ...options
+}: {
+  cancellation?: unknown
+  arrival?: unknown
+}): object {
   return JSON.parse(JSON.stringify(options)) as object
 }
 
@@ -137,7 +145,7 @@ test.each([
   [{ plugin: 'one', method: 'say', timeot: 5 }, 'plugin/call: timeot: is not known; did you mean timeout?'],
   [
     { name: 'one', method: 'say' },
-    'plugin/call: plugin: is required; name: is not known; there is plugin, method, args, timeout, retry, stream, fallback',
+    'plugin/call: plugin: is required; name: is not known; there is plugin, method, args, timeout, retry, stream, fallback, trace',
   ],
 ])('what is wrong with a call is told in the words that arguments get: %j', async (params, message) => {
   await expect(server().ask('plugin/call', params)).rejects.toMatchObject({ message })
@@ -259,6 +267,19 @@ test('a swap has one old and one new plugin, by any of their names', async () =>
   for (const params of [{ old: 'one' }, { new: 'two' }, { old: 'one', new: 'two', new_plugin: 'three' }])
     await expect(ask('plugin/swap', params)).rejects.toMatchObject(invalid)
   expect(calls).toHaveLength(3)
+})
+
+test('a host has no nodes', async () => {
+  const { ask, calls } = server()
+  const on = ['one']
+  for (const [method, params] of Object.entries({
+    'plugin/load': { name: 'one' },
+    'plugin/unload': { name: 'one' },
+    'plugin/scale': { name: 'one', replicas: 2 },
+    'plugin/swap': { old: 'one', new: 'two' },
+  }))
+    await expect(ask(method, { ...params, on })).rejects.toMatchObject(invalid)
+  expect(calls).toEqual([])
 })
 
 test('no client grants a plugin a variable of the environment', async () => {

@@ -1,0 +1,228 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { PluginError } from '@appfactory/sdk'
+import { shortened } from '@appfactory/sdk/internal'
+import type { Beat } from '../beat.js'
+import type { Cable } from '../cable.js'
+import {
+  changedMeanwhile,
+  keepsState,
+  nowhere,
+  recordTooLarge,
+  stillMissing,
+  stillThere,
+} from './desired-errors.js'
+import {
+  asksTheSame,
+  checkedRecord,
+  type DesiredRecord,
+  isPluginName,
+  keyOfRecord,
+  type Labels,
+  maxRecordBytes,
+  readRecord,
+  recordBytes,
+} from './record.js'
+import { toldBy } from './status.js'
+import type { DesiredStore, StoredChange } from './store.js'
+
+/** How a plugin is loaded on any of several nodes. */
+export interface DesiredOptions {
+  /** What a node must have to run it: `{ gpu: 'true' }`. Default: nothing, any node will do. */
+  on?: Labels | undefined
+  /** As for `host.load`, without `$env`. Default: `{}`. */
+  config?: Record<string, unknown> | undefined
+  /** Processes on all nodes together, from 1 to 1,000. Default: 1. */
+  replicas?: number | undefined
+  /** The version that nodes must have of it. Default: any. */
+  version?: string | undefined
+  /** How long it may take until it runs, in ms. What is wanted stays so afterwards. Default: 60,000. */
+  timeoutMs?: number | undefined
+}
+
+const defaultTimeoutMs = 60_000
+/** Between two looks at what nodes have told, in ms. */
+const stepMs = 20
+/** How often a change is tried that others were faster with. */
+const maxAttempts = 10
+
+/** Says what is wanted of the whole cluster, and waits until nodes have done it. */
+export class DesiredAdmin {
+  readonly #cable: Pick<Cable, 'desired'>
+  readonly #nodes: () => readonly Beat[]
+
+  constructor(cable: Pick<Cable, 'desired'>, nodes: () => readonly Beat[]) {
+    this.#cable = cable
+    this.#nodes = nodes
+  }
+
+  /** Whether nodes tell that it is wanted. */
+  has(name: string): boolean {
+    return toldBy(name, this.#nodes()).length > 0
+  }
+
+  async load(name: string, options: DesiredOptions): Promise<void> {
+    const { on, config, replicas, version, timeoutMs = defaultTimeoutMs } = options
+    const given = Object.entries({ on, config, replicas, version }).filter(([, value]) => value !== undefined)
+    const wanted = checkedGiven(name, Object.fromEntries(given))
+    const store = await this.#store()
+    const before = await store.get(keyOfRecord(name))
+    const present = recordOf(before)
+    const isNew = present === undefined
+    const [generation, revision] =
+      present && asksTheSame(present, wanted)
+        ? [present.generation ?? 0, before?.revision]
+        : await this.#write(store, name, wanted, before)
+    try {
+      await this.#running(name, generation, timeoutMs)
+    } catch (error) {
+      // As with a host, what could not be loaded at all is not loaded.
+      const isHopeless = error instanceof PluginError && error.codeName !== 'CALL_TIMEOUT'
+      if (isNew && isHopeless && revision !== undefined)
+        await store.remove(keyOfRecord(name), revision).catch(() => {})
+      throw error
+    }
+  }
+
+  /** @returns Whether it was wanted. */
+  async unload(name: string, timeoutMs = defaultTimeoutMs): Promise<boolean> {
+    const store = await this.#store()
+    const isRemoved = await this.#change(store, name, async (found) =>
+      store.remove(keyOfRecord(name), found.revision),
+    )
+    if (isRemoved) await this.#gone(name, timeoutMs)
+    return isRemoved
+  }
+
+  /** @returns Whether it was wanted. */
+  async scale(name: string, replicas: number, timeoutMs = defaultTimeoutMs): Promise<boolean> {
+    checkedGiven(name, { replicas })
+    const isHeld = toldBy(name, this.#nodes()).some(([, { lease }]) => lease !== undefined)
+    if (isHeld && replicas > 1) throw keepsState(name, replicas)
+    const store = await this.#store()
+    let generation = 0
+    const isThere = await this.#change(store, name, async (found) => {
+      const record = recordOf(found)
+      if (!record) throw wrongRecord(name, found)
+      generation = generationAfter(found)
+      const bytes = recordBytes({ ...record, replicas, generation })
+      return (await store.put(keyOfRecord(name), bytes, found.revision)) !== undefined
+    })
+    if (isThere) await this.#running(name, generation, timeoutMs)
+    return isThere
+  }
+
+  #store(): Promise<DesiredStore> {
+    const { desired } = this.#cable
+    if (!desired)
+      throw new PluginError(
+        'PLUGIN_NOT_READY',
+        'This cluster keeps no desired state. Name the nodes with `on`',
+      )
+    return desired.call(this.#cable)
+  }
+
+  async #write(
+    store: DesiredStore,
+    name: string,
+    wanted: DesiredRecord,
+    before: StoredChange | undefined,
+  ): Promise<[generation: number, revision: number]> {
+    const generation = generationAfter(before)
+    const bytes = recordBytes({ ...wanted, generation })
+    if (bytes.length > maxRecordBytes) throw recordTooLarge(name, bytes.length)
+    const revision = await store.put(keyOfRecord(name), bytes, before?.revision ?? 0)
+    if (revision !== undefined) return [generation, revision]
+    const now = await store.get(keyOfRecord(name))
+    const record = recordOf(now)
+    // Somebody else wants the very same.
+    if (now && record && asksTheSame(record, wanted)) return [record.generation ?? now.revision, now.revision]
+    throw changedMeanwhile(name)
+  }
+
+  /** Changes what is there, again where others were faster. Whether it is there. */
+  async #change(
+    store: DesiredStore,
+    name: string,
+    change: (found: StoredChange) => Promise<boolean>,
+  ): Promise<boolean> {
+    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+      const found = await store.get(keyOfRecord(name))
+      if (!found || found.isRemoved) return false
+      if (await change(found)) return true
+    }
+    throw changedMeanwhile(name)
+  }
+
+  /** Resolves when all that can run does: at least one. */
+  async #running(name: string, generation: number, timeoutMs: number): Promise<void> {
+    const begun = performance.now()
+    for (;;) {
+      const nodes = this.#nodes().filter(({ desired, draining }) => desired && !draining)
+      const told = toldBy(name, nodes).filter(([, { generation: seen }]) => seen >= generation)
+      const running = sumOf(told, ({ current, running: here }) => (current ? here : 0))
+      const haveAll = told.length === nodes.length && told.every(([, { share }]) => share !== undefined)
+      const shares = sumOf(told, ({ share = 0 }) => share)
+      const wanted = told[0]?.[1].wanted ?? Number.POSITIVE_INFINITY
+      const isStuck = told.some(([, { current, why }]) => !current && why !== undefined)
+      if (running >= wanted && told.every(([, { current }]) => current)) return
+      const waited = performance.now() - begun
+      if (haveAll && waited > graceMs) {
+        if (shares === 0 || isStuck) throw nowhere(name, this.#nodes(), told)
+        if (running >= shares && running > 0) return
+      }
+      if (waited > timeoutMs) throw stillMissing(name, timeoutMs, told)
+      await delay(stepMs)
+    }
+  }
+
+  async #gone(name: string, timeoutMs: number): Promise<void> {
+    const begun = performance.now()
+    for (;;) {
+      const told = toldBy(name, this.#nodes())
+      if (told.length === 0) return
+      if (performance.now() - begun > timeoutMs)
+        throw stillThere(
+          name,
+          timeoutMs,
+          told.map(([node]) => node),
+        )
+      await delay(stepMs)
+    }
+  }
+}
+
+/** Nodes that have just come may still tell that they take part, in ms. */
+const graceMs = 500
+
+/** @throws PluginError INVALID_PARAMS or PLUGIN_NOT_FOUND. */
+function checkedGiven(name: string, given: object): DesiredRecord {
+  if (!isPluginName(name))
+    throw new PluginError('PLUGIN_NOT_FOUND', `${shortened(String(name))} is no name of a plugin`)
+  const record = checkedRecord(given)
+  if (typeof record === 'object') return record
+  throw new PluginError('INVALID_PARAMS', `Plugin "${name}": ${record}`, { plugin: name })
+}
+
+function recordOf(found: StoredChange | undefined): DesiredRecord | undefined {
+  const record = found && !found.isRemoved ? readRecord(found.data) : undefined
+  return typeof record === 'object' ? record : undefined
+}
+
+function wrongRecord(name: string, { data }: StoredChange): PluginError {
+  const problem = readRecord(data)
+  return new PluginError(
+    'CONFIG_INVALID',
+    `What is wanted of plugin "${name}" can’t be read: ${typeof problem === 'string' ? problem : 'unknown'}. Load it again, or unload it`,
+    { plugin: name },
+  )
+}
+
+/** Higher than all before: a revision is never lower than a generation. */
+function generationAfter(found: StoredChange | undefined): number {
+  if (!found) return 1
+  return (recordOf(found)?.generation ?? found.revision) + 1
+}
+
+function sumOf<T>(told: readonly [string, T][], numberOf: (one: T) => number): number {
+  return told.reduce((sum, [, one]) => sum + numberOf(one), 0)
+}

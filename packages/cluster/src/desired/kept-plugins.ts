@@ -1,0 +1,263 @@
+import { ErrorCodes } from '@appfactory/sdk'
+import type { FollowedLease } from './followed.js'
+import { Lease } from './lease.js'
+import { type LocalPlugins, type Obstacle, obstacleOf } from './local-plugins.js'
+import { type DesiredRecord, runsTheSame } from './record.js'
+import type { DesiredStore } from './store.js'
+
+export interface KeptPluginsOptions {
+  node: string
+  /** Of this run of the node. */
+  boot: string
+  leaseMs: number
+  local: LocalPlugins
+  store(): Promise<DesiredStore>
+  /** What is known of the lease of a plugin. */
+  leaseOf(plugin: string): FollowedLease | undefined
+  /** Its lease is over: nobody may be answered by it any more. */
+  onLost(plugin: string): void
+}
+
+/** A plugin that runs here since it is wanted. */
+interface Kept {
+  /** What it was started by. */
+  record: DesiredRecord
+  replicas: number
+  lease?: Lease | undefined
+}
+
+/** What could not be done, and when it is tried again. */
+interface Failure extends Obstacle {
+  times: number
+  /** As `performance.now()` has it. */
+  until: number
+}
+
+/** Between two attempts to load a plugin that failed, in ms: the first wait, which doubles, and the longest. */
+const retryMs = { first: 5000, longest: 60_000 } as const
+
+/** The plugins that a node has for others: it starts, changes and ends them, one thing at a time for each. */
+export class KeptPlugins {
+  readonly #options: KeptPluginsOptions
+  readonly #kept = new Map<string, Kept>()
+  readonly #failures = new Map<string, Failure>()
+  /** Why nothing is done at the moment, without anybody's fault. */
+  readonly #notes = new Map<string, string>()
+  /** Plugins that turned out to keep no state, so that they need no lease. */
+  readonly #stateless = new Set<string>()
+  readonly #working = new Map<string, Promise<void>>()
+  /** Plugins whose lease is over, until they have ended. */
+  readonly #lost = new Set<string>()
+
+  constructor(options: KeptPluginsOptions) {
+    this.#options = options
+  }
+
+  get names(): string[] {
+    return [...this.#kept.keys()]
+  }
+
+  has(name: string): boolean {
+    return this.#kept.has(name)
+  }
+
+  /** What it was started by. */
+  recordOf(name: string): DesiredRecord | undefined {
+    return this.#kept.get(name)?.record
+  }
+
+  /** Processes that serve. */
+  running(name: string): number {
+    const kept = this.#kept.get(name)
+    return kept && (kept.lease?.isHeld ?? true) ? kept.replicas : 0
+  }
+
+  lease(name: string): number | undefined {
+    const { lease } = this.#kept.get(name) ?? {}
+    return lease?.isHeld ? lease.number : undefined
+  }
+
+  /** Whether callers may be answered by a plugin. */
+  mayServe(name: string): boolean {
+    if (this.#lost.has(name)) return false
+    const { lease } = this.#kept.get(name) ?? {}
+    lease?.check()
+    return !this.#lost.has(name)
+  }
+
+  isWorking(name: string): boolean {
+    return this.#working.has(name)
+  }
+
+  /** Why it could not be started the last time, until it is tried again. */
+  failure(name: string): Obstacle | undefined {
+    const failure = this.#failures.get(name)
+    return failure && performance.now() < failure.until ? failure : undefined
+  }
+
+  note(name: string): string | undefined {
+    return this.#notes.get(name)
+  }
+
+  /** The record is another one: what failed before may succeed now. */
+  forgive(name: string): void {
+    this.#failures.delete(name)
+    this.#notes.delete(name)
+    this.#stateless.delete(name)
+  }
+
+  /** Sees to it that so many processes run by that record; without a record, as they are. Does one thing at most. */
+  aim(name: string, record: DesiredRecord | undefined, replicas: number): void {
+    if (this.#working.has(name)) return
+    const work = this.#next(name, record, replicas)
+    if (!work) return
+    const done = work()
+      .catch((error: unknown) => this.#fail(name, obstacleOf(error)))
+      .finally(() => {
+        if (this.#working.get(name) === done) this.#working.delete(name)
+      })
+    this.#working.set(name, done)
+  }
+
+  /** Unloads all. */
+  async end(): Promise<void> {
+    await Promise.all(this.#working.values())
+    await Promise.all(this.names.map((name) => this.#end(name).catch(() => {})))
+  }
+
+  #next(
+    name: string,
+    record: DesiredRecord | undefined,
+    replicas: number,
+  ): (() => Promise<void>) | undefined {
+    const { local } = this.#options
+    const kept = this.#kept.get(name)
+    if (!kept) return record && replicas > 0 ? () => this.#start(name, record, replicas) : undefined
+    // Somebody has unloaded it.
+    if (!local.isLoaded(name)) return () => this.#end(name)
+    if (replicas === 0) return () => this.#end(name)
+    const failure = local.failure(name)
+    if (failure !== undefined) return () => this.#giveUp(name, failure)
+    if (record && !runsTheSame(kept.record, record))
+      return this.failure(name) ? undefined : () => this.#swap(name, kept, record)
+    if (record) kept.record = record
+    const count = kept.lease ? 1 : replicas
+    if (kept.replicas === count || this.failure(name)) return undefined
+    return () => this.#scale(name, kept, count)
+  }
+
+  async #start(name: string, record: DesiredRecord, replicas: number): Promise<void> {
+    const { local } = this.#options
+    // Who has more than one of it has none that keeps state.
+    const needsLease = record.replicas === 1 && !this.#stateless.has(name)
+    const lease = needsLease ? await this.#take(name) : undefined
+    if (needsLease && !lease) return
+    try {
+      await local.load(name, record.config, replicas)
+    } catch (error) {
+      await lease?.release()
+      throw error
+    }
+    const kept: Kept = { record, replicas, lease }
+    this.#kept.set(name, kept)
+    this.#notes.delete(name)
+    await this.#settle(name, kept)
+    if (this.#kept.has(name)) this.#failures.delete(name)
+  }
+
+  /** Keeps the lease only where there is state, and no plugin with state without one. */
+  async #settle(name: string, kept: Kept): Promise<void> {
+    if (!this.#options.local.keepsState(name)) {
+      this.#stateless.add(name)
+      const { lease } = kept
+      kept.lease = undefined
+      await lease?.release()
+      return
+    }
+    this.#stateless.delete(name)
+    if (kept.record.replicas > 1 && !kept.lease)
+      return await this.#giveUp(name, stateWords(kept.record.replicas))
+    kept.lease ??= await this.#take(name)
+    if (!kept.lease?.isHeld) await this.#end(name, true)
+  }
+
+  async #swap(name: string, kept: Kept, record: DesiredRecord): Promise<void> {
+    await this.#options.local.swap(name, record.config)
+    kept.record = record
+    this.#failures.delete(name)
+    await this.#settle(name, kept)
+  }
+
+  async #scale(name: string, kept: Kept, replicas: number): Promise<void> {
+    // Those that end take no calls from now on; those that begin, not before they are ready.
+    const before = kept.replicas
+    kept.replicas = Math.min(before, replicas)
+    try {
+      await this.#options.local.scale(name, replicas)
+      kept.replicas = replicas
+    } catch (error) {
+      kept.replicas = before
+      throw error
+    }
+  }
+
+  async #end(name: string, isForced = false): Promise<void> {
+    const { local } = this.#options
+    const kept = this.#kept.get(name)
+    // Others take over while the last calls end.
+    this.#kept.delete(name)
+    if (local.isLoaded(name)) await local.unload(name, isForced).catch(() => {})
+    await kept?.lease?.release()
+  }
+
+  /** It does not run, and others may try. */
+  async #giveUp(name: string, why: string): Promise<void> {
+    await this.#end(name, true)
+    this.#fail(name, { code: ErrorCodes.PLUGIN_LOAD_FAILED, why })
+  }
+
+  /** Takes the lease of a plugin, or notes who has it. */
+  async #take(name: string): Promise<Lease | undefined> {
+    const { node, boot, leaseMs, store, leaseOf } = this.#options
+    const seen = leaseOf(name)
+    const lease = await Lease.take(
+      { plugin: name, value: { node, boot, leaseMs }, store, onLost: () => this.#lose(name) },
+      seen,
+    )
+    if (lease) return lease
+    const holder = seen?.value?.node
+    this.#notes.set(
+      name,
+      holder === undefined || holder === node
+        ? 'another node has just taken it'
+        : `node ${holder} has it until its lease is over`,
+    )
+    return undefined
+  }
+
+  #lose(name: string): void {
+    this.#notes.set(name, 'its lease was over before it could be renewed')
+    if (!this.#kept.has(name)) return
+    this.#lost.add(name)
+    this.#options.onLost(name)
+    const before = this.#working.get(name)
+    const ended = this.#end(name, true)
+    const done = Promise.all([before, ended])
+      .then(() => {})
+      .finally(() => {
+        this.#lost.delete(name)
+        if (this.#working.get(name) === done) this.#working.delete(name)
+      })
+    this.#working.set(name, done)
+  }
+
+  #fail(name: string, obstacle: Obstacle): void {
+    const times = (this.#failures.get(name)?.times ?? 0) + 1
+    const wait = Math.min(retryMs.first * 2 ** (times - 1), retryMs.longest)
+    this.#failures.set(name, { ...obstacle, times, until: performance.now() + wait })
+  }
+}
+
+function stateWords(replicas: number): string {
+  return `it keeps state, and ${replicas} are wanted. Ask for one, or say "replicas": "independent" in its manifest`
+}

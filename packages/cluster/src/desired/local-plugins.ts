@@ -1,0 +1,63 @@
+import type { PluginHost } from '@appfactory/host'
+import { hasPlugin, inspectPlugin, workloadsOf } from '@appfactory/host/internal'
+import { ErrorCodes, isPluginError } from '@appfactory/sdk'
+import { describeThrown } from '@appfactory/sdk/internal'
+
+/** Why something can't run here. */
+export interface Obstacle {
+  /** Of an error. */
+  code: number
+  why: string
+}
+
+/** What a node does with plugins for others who want it. */
+export interface LocalPlugins {
+  /** Why a plugin can't be loaded from what lies here. Undefined: it can. */
+  obstacle(name: string, version: string | undefined): Promise<Obstacle | undefined>
+  load(name: string, config: Record<string, unknown>, replicas: number): Promise<void>
+  scale(name: string, replicas: number): Promise<void>
+  /** Puts the same plugin with another configuration in its place, without a gap. */
+  swap(name: string, config: Record<string, unknown>): Promise<void>
+  unload(name: string, force: boolean): Promise<void>
+  isLoaded(name: string): boolean
+  /** Why it takes no calls any more, and will not by itself. */
+  failure(name: string): string | undefined
+  /** Whether there may be only one of it, since it keeps state. */
+  keepsState(name: string): boolean
+}
+
+/** The plugins of a host. */
+export function localPlugins(host: PluginHost): LocalPlugins {
+  const workload = (name: string) => workloadsOf(host).find((each) => each.name === name)
+  return {
+    async obstacle(name, version) {
+      try {
+        const { valid, errors, manifest } = await inspectPlugin(host, name)
+        if (!valid)
+          return { code: ErrorCodes.MANIFEST_INVALID, why: `it is not valid: ${errors[0] ?? 'unknown'}` }
+        if (version === undefined || manifest?.version === version) return undefined
+        return {
+          code: ErrorCodes.PLUGIN_NOT_FOUND,
+          why: `it has version ${manifest?.version} of it, and ${version} is wanted`,
+        }
+      } catch (error) {
+        const obstacle = obstacleOf(error)
+        return obstacle.code === ErrorCodes.PLUGIN_NOT_FOUND
+          ? { ...obstacle, why: 'it is not in its plugins folders' }
+          : obstacle
+      }
+    },
+    load: async (name, config, replicas) => void (await host.load(name, { config, replicas })),
+    scale: (name, replicas) => host.scale(name, replicas),
+    swap: async (name, config) => void (await host.swap(name, name, { config })),
+    unload: (name, force) => host.unload(name, { force }),
+    isLoaded: (name) => hasPlugin(host, name),
+    failure: (name) => workload(name)?.failure,
+    keepsState: (name) => workload(name)?.keepsState ?? false,
+  }
+}
+
+export function obstacleOf(error: unknown): Obstacle {
+  const code = isPluginError(error) ? error.code : ErrorCodes.INTERNAL_ERROR
+  return { code, why: describeThrown(error).message }
+}

@@ -1,0 +1,154 @@
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import type { Cable } from '../../src/cable.js'
+import { DesiredAdmin } from '../../src/desired/desired-admin.js'
+import { World } from './world.js'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+/** Administrators of a cluster of two nodes; time passes by itself. */
+async function administrators(names = ['a', 'b']) {
+  const world = new World()
+  for (const name of names) world.join(name, { gpu: name === 'a' ? 'true' : 'false' })
+  onTestFinished(() => {
+    for (const { keeper } of world.nodes.values()) keeper.pause()
+  })
+  const cable: Pick<Cable, 'desired'> = { desired: async () => world.store }
+  const admin = (): DesiredAdmin => new DesiredAdmin(cable, () => world.beats())
+  await world.pass(12_000)
+  return { world, one: admin(), other: admin() }
+}
+
+/** What came of it, after so much time. */
+async function after<T>(world: World, promise: Promise<T>, ms = 10_000): Promise<T> {
+  promise.catch(() => {})
+  await world.pass(ms)
+  return promise
+}
+
+test('it is loaded when it runs, scaled and unloaded; each change has a higher generation', async () => {
+  const { world, one } = await administrators()
+  await after(world, one.load('x', { replicas: 4, config: { voice: 'rms' } }))
+  expect(world.on('x')).toEqual({ a: 2, b: 2 })
+  await after(world, one.scale('x', 2))
+  expect([world.count('x'), world.status('x')?.generation]).toEqual([2, 2])
+  expect(await after(world, one.unload('x'))).toBe(true)
+  expect([world.count('x'), one.has('x')]).toEqual([0, false])
+  expect(await after(world, one.unload('x'))).toBe(false)
+  await after(world, one.load('x', {}))
+  expect(world.status('x')?.generation).toBeGreaterThan(2)
+})
+
+test('of two who want different things at the same time, one is told', async () => {
+  const { world, one, other } = await administrators()
+  const both = Promise.allSettled([one.load('x', { replicas: 2 }), other.load('x', { replicas: 3 })])
+  const ends = await after(world, both)
+  expect(ends.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+  expect(ends).toContainEqual({
+    status: 'rejected',
+    reason: expect.objectContaining({ codeName: 'PLUGIN_ALREADY_LOADED' }),
+  })
+  expect(world.count('x')).toBe(ends[0]?.status === 'fulfilled' ? 2 : 3)
+})
+
+test('two who want the same get it, and again changes nothing', async () => {
+  const { world, one, other } = await administrators()
+  await after(world, Promise.all([one.load('x', { replicas: 2 }), other.load('x', { replicas: 2 })]))
+  await after(world, one.load('x', { replicas: 2 }))
+  expect([world.count('x'), world.status('x')?.generation]).toEqual([2, 1])
+})
+
+test('changes of one thing lose no other, also of what a newer version has written', async () => {
+  const { world, one, other } = await administrators()
+  world.store.set('plugins.x', { replicas: 1, generation: 5, config: { voice: 'rms' }, spread: { zone: 1 } })
+  await world.pass(4000)
+  await after(world, Promise.all([one.scale('x', 2), other.scale('x', 3)]))
+  expect(world.store.read('plugins.x')).toMatchObject({
+    generation: 7,
+    config: { voice: 'rms' },
+    spread: { zone: 1 },
+  })
+  expect(world.count('x')).toBe((world.store.read('plugins.x') as { replicas: number }).replicas)
+})
+
+test('another load changes what runs, when that is done', async () => {
+  const { world, one } = await administrators()
+  await after(world, one.load('x', { replicas: 2 }))
+  await after(world, one.load('x', { replicas: 2, config: { voice: 'two' } }))
+  expect(world.nodes.get('b')?.shelf.running.get('x')?.config).toEqual({ voice: 'two' })
+  const wrong = after(world, one.load('x', { replicas: 2, config: { wrong: true } }))
+  await expect(wrong).rejects.toThrow('it runs as before: wrong configuration')
+  expect(world.count('x')).toBe(2)
+})
+
+test.each([
+  ['is nowhere', { missing: 'x' }, {}, 'PLUGIN_NOT_FOUND', /a, b were asked|a and b were asked/],
+  ['can’t be started', { broken: 'x' }, {}, 'PLUGIN_INITIALIZE_FAILED', /no engine/],
+  ['has no node with the label', {}, { on: { gpu: 'big' } }, 'PLUGIN_NOT_FOUND', /no label "gpu=big"/],
+  ['is there in another version', {}, { version: '2.0.0' }, 'PLUGIN_NOT_FOUND', /another version/],
+])('what %s is not loaded, and wanted no more', async (_, fault, options, codeName, message) => {
+  const { world, one } = await administrators()
+  for (const { shelf } of world.nodes.values()) {
+    if ('missing' in fault) shelf.missing.add('x')
+    if ('broken' in fault) shelf.broken.add('x')
+  }
+  const failed = after(world, one.load('x', { replicas: 2, ...options }), 20_000)
+  await expect(failed).rejects.toMatchObject({ codeName, message: expect.stringMatching(message) })
+  await world.pass(4000)
+  expect([world.count('x'), one.has('x')]).toEqual([0, false])
+  await after(world, one.load('y', {}))
+  expect(world.count('y')).toBe(1)
+})
+
+test('without a node that takes part, it is said so', async () => {
+  const { world, one } = await administrators([])
+  await expect(after(world, one.load('x', {}))).rejects.toMatchObject({
+    codeName: 'PLUGIN_NOT_FOUND',
+    message: expect.stringContaining('--desired'),
+  })
+  expect(world.store.read('plugins.x')).toBeUndefined()
+})
+
+test('what takes long stays wanted', async () => {
+  const { world, one } = await administrators()
+  for (const { shelf } of world.nodes.values()) shelf.startMs = 30_000
+  const late = after(world, one.load('x', { replicas: 2, timeoutMs: 8000 }), 12_000)
+  await expect(late).rejects.toMatchObject({
+    codeName: 'CALL_TIMEOUT',
+    message: expect.stringContaining('stays wanted'),
+  })
+  await world.pass(40_000)
+  expect(world.count('x')).toBe(2)
+})
+
+test('where only some can run, that has to do', async () => {
+  const { world, one } = await administrators()
+  world.nodes.get('b')?.shelf.missing.add('x')
+  await after(world, one.load('x', { replicas: 100 }))
+  expect(world.status('x')).toMatchObject({
+    wanted: 100,
+    running: 64,
+    why: expect.stringContaining('b: not there'),
+  })
+})
+
+test('a plugin with state can’t be scaled', async () => {
+  const { world, one } = await administrators()
+  for (const { shelf } of world.nodes.values()) shelf.withState.add('x')
+  await after(world, one.load('x', {}))
+  await expect(one.scale('x', 2)).rejects.toMatchObject({ codeName: 'PLUGIN_LOAD_FAILED' })
+  expect(world.count('x')).toBe(1)
+})
+
+test.each([
+  ['a name that is none', 'X y', {}, 'PLUGIN_NOT_FOUND'],
+  ['a name with a wildcard', '*', {}, 'PLUGIN_NOT_FOUND'],
+  ['no replicas', 'x', { replicas: 0 }, 'INVALID_PARAMS'],
+  ['half a replica', 'x', { replicas: 1.5 }, 'INVALID_PARAMS'],
+  ['an environment variable', 'x', { config: { $env: ['KEY'] } }, 'INVALID_PARAMS'],
+  ['a configuration that is too large', 'x', { config: { text: 'x'.repeat(300_000) } }, 'MESSAGE_TOO_LARGE'],
+])('%s is refused, and nothing is written', async (_, name, options, codeName) => {
+  const { world, one } = await administrators()
+  await expect(one.load(name, options)).rejects.toMatchObject({ codeName })
+  expect((await world.store.state()).last).toBe(0)
+})

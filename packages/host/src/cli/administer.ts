@@ -1,0 +1,153 @@
+import { replicaCount } from '../numbers.js'
+import { configurationOf } from './call.js'
+import type { ConnectedCluster, NodeSwap } from './cluster.js'
+import { connectCluster } from './front.js'
+import { type CommonOptions, exitCodes, print, printJson, type Streams } from './output.js'
+import { UsageError } from './usage-error.js'
+import { namesIn } from './words.js'
+
+interface Administering extends CommonOptions {
+  plugin: string
+  on?: string[]
+}
+
+/** `appfactory-host load PLUGIN`: on nodes that are named, one after the other, or kept running on any that have the labels. */
+export async function load(
+  streams: Streams,
+  options: Administering & { replicas?: number; config?: string[] },
+): Promise<number> {
+  const { plugin, replicas } = options
+  const on = placesIn(options.on)
+  const isNamed = Array.isArray(on)
+  if (isNamed && replicas !== undefined) checkReplicas('--replicas', replicas)
+  const config = options.config === undefined ? {} : { config: configurationOf(options.config) }
+  await using cluster = await connectCluster(streams, options)
+  await cluster.load(plugin, {
+    ...config,
+    ...(replicas === undefined ? {} : { replicas }),
+    ...(on ? { on } : {}),
+  })
+  if (!isNamed) return doneDesired(streams, options, cluster)
+  return done(streams, options, { nodes: on }, `${plugin} is loaded ${onWords(on)}`)
+}
+
+/** `appfactory-host unload PLUGIN`: on one node after the other, or wherever it is kept running. */
+export async function unload(streams: Streams, options: Administering & { force: boolean }): Promise<number> {
+  const { plugin, force } = options
+  const named = namesOf(options.on)
+  await using cluster = await connectCluster(streams, options)
+  const isWanted = named === undefined && cluster.desired().some(({ name }) => name === plugin)
+  const nodes = named ?? nodesWith(cluster, plugin)
+  await cluster.unload(plugin, { force, ...(named ? { on: named } : {}) })
+  const words = isWanted ? ', and wanted no more' : ` ${onWords(nodes)}`
+  return done(streams, options, { nodes }, `${plugin} is unloaded${words}`)
+}
+
+/** `appfactory-host scale PLUGIN REPLICAS`: on one node after the other, or on all together where it is kept running. */
+export async function scale(
+  streams: Streams,
+  options: Administering & { replicas: string },
+): Promise<number> {
+  const { plugin } = options
+  const replicas = Number(options.replicas)
+  const named = namesOf(options.on)
+  if (!(replicas >= 1)) throw new UsageError('scale PLUGIN REPLICAS takes a whole number from 1')
+  await using cluster = await connectCluster(streams, options)
+  await cluster.scale(plugin, replicas, named ? { on: named } : {})
+  if (named === undefined && cluster.desired().some(({ name }) => name === plugin))
+    return doneDesired(streams, options, cluster)
+  const nodes = named ?? nodesWith(cluster, plugin)
+  const words = `${plugin} has ${replicas} process${replicas === 1 ? '' : 'es'} ${onWords(nodes)}`
+  return done(streams, options, { replicas, nodes }, words)
+}
+
+/** What came of it, where a plugin is kept running. */
+function doneDesired(streams: Streams, options: Administering, cluster: ConnectedCluster): number {
+  const { wanted = 0, running = 0, why } = cluster.desired().find(({ name }) => name === options.plugin) ?? {}
+  const details = { wanted, running, ...(why === undefined ? {} : { why }) }
+  const words = `${options.plugin}: ${running} of ${wanted} wanted process${wanted === 1 ? '' : 'es'} run`
+  return done(streams, options, details, why === undefined ? words : `${words}. ${why}`)
+}
+
+/** `appfactory-host swap PLUGIN`: on one node after the other, and each is told as soon as it is done. */
+export async function swap(
+  streams: Streams,
+  options: Administering & {
+    replacement: string
+    rollback: boolean
+    freshState: boolean
+    config?: string[]
+  },
+): Promise<number> {
+  const { plugin, rollback, freshState, json } = options
+  const config = options.config === undefined ? {} : { config: configurationOf(options.config) }
+  const on = namesOf(options.on)
+  await using cluster = await connectCluster(streams, options)
+  const swapped = await cluster.swap(plugin, options.replacement || plugin, {
+    ...{ rollback, preserveState: !freshState, ...config },
+    ...(on ? { on } : {}),
+    onNode: (each: NodeSwap) => {
+      if (!json) print(streams, swapWords(each))
+    },
+  })
+  const { oldPlugin, newPlugin, nodes } = swapped
+  if (json) printJson(streams, { old_plugin: oldPlugin, new_plugin: newPlugin, nodes: nodes.map(wireSwap) })
+  else print(streams, `${newPlugin} serves on ${nodes.map(({ node }) => node).join(', ')}`)
+  return exitCodes.done
+}
+
+function swapWords({ node, oldVersion, newVersion, heldCalls, durationMs }: NodeSwap): string {
+  const held = heldCalls > 0 ? `, ${heldCalls} call${heldCalls === 1 ? '' : 's'} waited` : ''
+  return `${node}: ${oldVersion ?? 'unknown'} -> ${newVersion} in ${Math.round(durationMs)} ms${held}`
+}
+
+function wireSwap({ node, ...swapped }: NodeSwap): object {
+  return {
+    node,
+    old_version: swapped.oldVersion,
+    new_version: swapped.newVersion,
+    state_preserved: swapped.statePreserved,
+    held_calls: swapped.heldCalls,
+    swap_duration_ms: swapped.durationMs,
+  }
+}
+
+function done(streams: Streams, { plugin, json }: Administering, details: object, words: string): number {
+  if (json) printJson(streams, { success: true, plugin, ...details })
+  else print(streams, words)
+  return exitCodes.done
+}
+
+function checkReplicas(what: string, replicas: number): void {
+  if (!replicaCount.fits(replicas)) throw new UsageError(`${what} takes ${replicaCount.takes}`)
+}
+
+type Labels = Readonly<Record<string, string>>
+
+/** `one,two` are nodes, and `gpu=true` is what a node must have. */
+function placesIn(given: readonly string[] | undefined): string[] | Labels | undefined {
+  const words = namesIn(given)
+  const labels = words?.map((word) => /^([^=]+)=(.*)$/s.exec(word)?.slice(1) ?? [])
+  if (!labels?.some(([key]) => key !== undefined)) return words
+  if (labels.every(([key]) => key !== undefined)) return Object.fromEntries(labels) as Labels
+  throw new UsageError('--on takes names of nodes, or labels such as gpu=true, and not both')
+}
+
+/** @throws UsageError for labels. */
+function namesOf(given: readonly string[] | undefined): string[] | undefined {
+  const places = placesIn(given)
+  if (places === undefined || Array.isArray(places)) return places
+  throw new UsageError('--on takes names of nodes here; only load takes labels')
+}
+
+function onWords(nodes: readonly string[]): string {
+  return nodes.length === 0 ? 'on each node that has it' : `on ${nodes.join(', ')}`
+}
+
+/** None: it has another name by now, or the cluster words the error. */
+function nodesWith(cluster: ConnectedCluster, plugin: string): string[] {
+  return cluster
+    .nodes()
+    .flatMap(({ node, plugins }) => (plugins.some(({ name }) => name === plugin) ? [node] : []))
+    .sort()
+}
