@@ -25,6 +25,17 @@ testDocument('docs/scale.md', ({ blocks, reader }) => {
       expect(stdout).toBe("24000 [ 'one' ]\n")
     })
 
+    it('keeps running what is wanted', async () => {
+      await using server = await startNatsServer({ config: 'jetstream { store_dir: "js" }' })
+      await using host = new PluginHost({ pluginsDir: join(root, 'examples/plugins') })
+      const options = { nats: server.url, namespace: 'demo', node: 'one', labels: { disk: 'ssd' } }
+      await using _node = await serveNode(host, { ...options, desired: true })
+      const env = { ...process.env, NATS_URL: server.url }
+      const { stdout } = await execute(process.execPath, [join(reader().path, 'js/wanted.js')], { env })
+      expect(stdout).toBe('24000 tts_tone 2 2\n')
+      expect(host.status().pluginsLoaded).toBe(0)
+    })
+
     it('runs three nodes as the page shows, and leaves nothing behind', { timeout: 120_000 }, async () => {
       const TMPDIR = tempDir()
       const env = { ...process.env, TMPDIR, NO_COLOR: '1' }

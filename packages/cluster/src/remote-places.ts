@@ -167,6 +167,8 @@ export class RemotePlaces implements Workers {
 
   #takeBeat(site: Site, beat: Beat, plugin: BeatPlugin): void {
     const { worker } = site
+    // It was loaded anew since the last beat.
+    if (plugin.loadedMs < site.plugin.loadedMs) delete site.described
     site.plugin = plugin
     site.lease = desiredOn(beat, this.name)?.lease
     site.isDraining = beat.draining
@@ -206,7 +208,7 @@ export class RemotePlaces implements Workers {
     site.isOpening = true
     site.described = lifeOf(site.plugin)
     try {
-      const dialled = await cable.dial(plugin, site.run.node)
+      const dialled = await cable.dial(plugin, site.run.node, site.run.boot)
       if (dialled.boot !== site.run.boot) {
         dialled.link.close()
         throw otherRun(site.run.node)
@@ -353,9 +355,9 @@ export function pluginNames(nodes: readonly Beat[]): string[] {
   return [...new Set(nodes.flatMap(({ plugins }) => plugins.map(({ name }) => name)))].sort()
 }
 
-/** Another one after each load and each swap. */
-function lifeOf({ loadedAt, generation, version }: BeatPlugin): string {
-  return `${loadedAt} ${generation} ${version}`
+/** Another one after each swap. */
+function lifeOf({ generation, version }: BeatPlugin): string {
+  return `${generation} ${version}`
 }
 
 function isReady({ status }: BeatPlugin): boolean {

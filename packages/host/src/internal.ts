@@ -24,7 +24,7 @@ export { type RoutedCallOptions, unknownOptionOf, type WireArgs } from './option
 export { environmentKey } from './plugins/environment.js'
 export { readWithin } from './process/backpressure.js'
 export { filesInPath } from './process/path.js'
-export { offerServed, type RoutedCalls, type Served } from './server/served.js'
+export { offerServed, type RoutedCalls, type Served, type Where } from './server/served.js'
 export { CallRouter } from './slot/call-router.js'
 export { overallStatus } from './slot/places.js'
 export type { Unbegun, Worker, Workers } from './slot/worker.js'

@@ -335,7 +335,7 @@ export interface RoutedCallOptions extends CallOptions {
   /** The span that the call belongs to. Default: the one that `withTrace()` has set. */
   trace?: TraceContext | undefined
   /** The call came from a client, over the wire: to that node, where this is one of a cluster. */
-  served?: { readonly node?: string | undefined } | undefined
+  arrival?: { readonly node?: string | undefined } | undefined
   /** How it is reported, on the way from who chooses a worker to the worker. */
   traced?: TracedCall | undefined
 }

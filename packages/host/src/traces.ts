@@ -114,16 +114,16 @@ export class TracedCall extends Traced<CallTrace> {
   /** Of a call with these options. */
   static of(
     called: Pick<CallTrace, 'plugin' | 'method' | 'contract' | 'kind'>,
-    { trace: parent, served }: Pick<RoutedCallOptions, 'trace' | 'served'>,
+    { trace: parent, arrival }: Pick<RoutedCallOptions, 'trace' | 'arrival'>,
     hasAttempts = false,
   ): TracedCall {
     const context = parent ?? activeTrace()
-    const node = served?.node
+    const node = arrival?.node
     const trace = {
       ...called,
       ...(parent ? { parent } : {}),
       ...(context ? { context } : {}),
-      ...(served ? { served: true } : {}),
+      ...(arrival ? { served: true } : {}),
       ...(node === undefined ? {} : { node }),
     }
     return new TracedCall(trace, hasAttempts)

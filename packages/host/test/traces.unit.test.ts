@@ -152,7 +152,7 @@ test('a trace goes along with the call; where a listener makes a span of its own
   }
   subscribe('tracing:appfactory.call:start', listen)
   onTestFinished(() => void unsubscribe('tracing:appfactory.call:start', listen))
-  await slot.call('synthesize', {}, { trace, served: { node: 'gpu-1' } })
+  await slot.call('synthesize', {}, { trace, arrival: { node: 'gpu-1' } })
   await slot.call('synthesize', {})
   expect(source.last.calls.map(([, , options]) => options?.trace)).toEqual([
     trace,

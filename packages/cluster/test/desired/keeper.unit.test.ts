@@ -39,7 +39,7 @@ test('nodes share out what is wanted, each the same, and follow changes', async 
 test('only nodes with the labels take it; where there is none, that is told', async () => {
   const world = new World()
   world.join('gpu', { gpu: 'true', zone: 'east' })
-  world.join('cpu', { zone: 'east' })
+  world.join('cpu', { zone: 'east', kind: 'cpu' })
   await world.pass(2000)
   world.store.set('plugins.x', { replicas: 2, on: { gpu: 'true', zone: 'east' } })
   world.store.set('plugins.y', { on: { gpu: 'no' } })
@@ -50,12 +50,59 @@ test('only nodes with the labels take it; where there is none, that is told', as
     running: 0,
     why: expect.stringContaining('gpu: it has no label "gpu=no"'),
   })
-  // It is to run elsewhere: nowhere, for now.
+  // It is to run elsewhere, and then nowhere, for now.
+  world.store.set('plugins.z', { replicas: 2, on: { gpu: 'true' } })
+  await world.pass(6000)
+  world.store.set('plugins.z', { replicas: 2, on: { kind: 'cpu' } })
+  await world.pass(6000, () => expect(world.count('z')).toBeGreaterThanOrEqual(2))
+  expect(world.on('z')).toEqual({ cpu: 2 })
   world.store.set('plugins.x', { replicas: 2, on: { zone: 'west' } })
   await world.pass(6000)
   expect(world.on('x')).toEqual({})
   world.kill('gpu')
   world.kill('cpu')
+})
+
+test('nodes begin when all have seen what is wanted, or have had the time', async () => {
+  const world = await worldOf(['a', 'b'])
+  const b = world.nodes.get('b')
+  if (!b) throw new Error('no node')
+  b.isBehind = true
+  world.store.set('plugins.x', { replicas: 2 })
+  await world.pass(2000)
+  b.isBehind = false
+  await world.pass(5000)
+  expect(['a', 'b'].map((name) => world.nodes.get(name)?.shelf.log)).toEqual([['load x=1'], ['load x=1']])
+  b.isBehind = true
+  world.store.set('plugins.y', { replicas: 2 })
+  await world.pass(2500)
+  expect(world.count('y')).toBe(0)
+  await world.pass(4000)
+  expect(world.on('y')).toEqual({ a: 2 })
+})
+
+test('nodes that start at the same time do not all begin everything', async () => {
+  const world = new World()
+  world.store.set('plugins.x', { replicas: 3 })
+  for (const name of ['a', 'b', 'c']) world.join(name)
+  await world.pass(6000, () => expect(world.count('x')).toBeLessThanOrEqual(3))
+  expect(world.on('x')).toEqual({ a: 1, b: 1, c: 1 })
+  for (const name of ['a', 'b', 'c']) world.kill(name)
+})
+
+test('what is put into a plugins folder later is found, and what somebody unloads is loaded again', async () => {
+  const world = await worldOf(['a'])
+  const shelf = world.nodes.get('a')?.shelf
+  shelf?.missing.add('x')
+  world.store.set('plugins.x', { replicas: 2 })
+  await world.pass(6000)
+  expect(world.on('x')).toEqual({})
+  shelf?.missing.clear()
+  await world.pass(8000)
+  expect(world.on('x')).toEqual({ a: 2 })
+  shelf?.running.delete('x')
+  await world.pass(1000)
+  expect(world.on('x')).toEqual({ a: 2 })
 })
 
 test('what a node had that is gone is taken over by others at once', async () => {

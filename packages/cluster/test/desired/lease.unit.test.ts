@@ -93,6 +93,39 @@ test('one that somebody else has taken is lost at once', async () => {
   expect([one.holds, one.lost]).toEqual([false, ['one']])
 })
 
+test('one that was removed is lost', async () => {
+  const store = new MemoryStore()
+  const one = taker(store, 'one')
+  await one.take()
+  await store.remove('leases.x', one.lease?.number ?? 0)
+  await vi.advanceTimersByTimeAsync(leaseMs / 3 + 10)
+  expect(one.lost).toEqual(['one'])
+})
+
+test('where the store never answers, it is over in time; its holder may take it again at once', async () => {
+  const store = new MemoryStore()
+  const one = taker(store, 'one')
+  await one.take()
+  await one.look()
+  const put = vi.spyOn(store, 'put').mockImplementation(() => new Promise(() => {}))
+  await vi.advanceTimersByTimeAsync(leaseMs - 10)
+  expect([one.holds, one.lost]).toEqual([true, []])
+  await vi.advanceTimersByTimeAsync(20)
+  expect([one.holds, one.lost]).toEqual([false, ['one']])
+  put.mockRestore()
+  expect(await one.take()).toBe(true)
+})
+
+test('a clock of the day that is set back prolongs nothing', async () => {
+  const store = new MemoryStore()
+  const one = taker(store, 'one')
+  await one.take()
+  vi.spyOn(store, 'put').mockRejectedValue(new Error('cut off'))
+  vi.spyOn(Date, 'now').mockReturnValue(0)
+  await vi.advanceTimersByTimeAsync(leaseMs + 10)
+  expect([one.holds, one.lost]).toEqual([false, ['one']])
+})
+
 test('what a machine that slept did not count is over all the same', async () => {
   const store = new MemoryStore()
   const one = taker(store, 'one')

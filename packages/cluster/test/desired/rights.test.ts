@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { PluginHost } from '@appfactory/host'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ttsPlugin, writePlugin } from '../../../host/test/fixtures/plugins.js'
@@ -10,6 +12,7 @@ import { natsConfig } from '../../src/nats-config.js'
 import { type ClusterNode, serveNode } from '../../src/node.js'
 import { subjectsOf } from '../../src/subjects.js'
 import { describeWithNats, type NatsServer, startNatsServer } from '../nats-server.js'
+import { command } from '../node-process.js'
 import { temporaryFolder } from '../temporary-folder.js'
 
 describeWithNats('what is wanted of a whole cluster, with the rights of nats-config', () => {
@@ -35,7 +38,7 @@ describeWithNats('what is wanted of a whole cluster, with the rights of nats-con
     const text = config?.text.replace(/^listen:.*$/m, 'jetstream { store_dir: "js" }') ?? ''
     server = await startNatsServer({ config: text })
     host = new PluginHost({ pluginsDir: join(folder(), 'plugins'), projectDir: false })
-    node = await serveNode(host, { ...as('a'), node: 'a', desired: true })
+    node = await serveNode(host, { ...as('a'), node: 'a', labels: { gpu: 'true' }, desired: true })
   })
 
   afterAll(async () => {
@@ -62,6 +65,23 @@ describeWithNats('what is wanted of a whole cluster, with the rights of nats-con
     await bus.close()
     await admin.unload('voice')
     expect(host.status().pluginsLoaded).toBe(0)
+  })
+
+  it('the command says it too, and shows what came of it', async () => {
+    const reach = ['--nats', server.url, '--namespace', 'test', '--creds', as('boss').creds]
+    const run = async (...args: string[]): Promise<string> =>
+      (await promisify(execFile)(process.execPath, [command, ...args, ...reach], { cwd: folder() })).stdout
+    const none = run('load', 'voice', '--on', 'gpu=big')
+    await expect(none).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('it has no label "gpu=big"'),
+    })
+    expect(await run('load', 'voice', '--on', 'gpu=true', '--replicas', '2')).toBe(
+      'voice: 2 of 2 wanted processes run\n',
+    )
+    expect(await run('nodes')).toMatch(/^voice: 2 of 2 wanted processes run$/m)
+    expect(await run('scale', 'voice', '1', '--json')).toContain('"wanted": 1')
+    expect(await run('unload', 'voice')).toBe('voice is unloaded, and wanted no more\n')
   })
 
   it('nodes can’t say what is wanted', async () => {

@@ -68,6 +68,8 @@ export interface WorldNode {
   isDraining: boolean
   /** Whether it hears nothing, and the store is away from it. */
   isCut: boolean
+  /** Whether the store is away from it. */
+  isBehind: boolean
   beat(): Beat
 }
 
@@ -83,7 +85,7 @@ export class World {
     const keeper = new Keeper({
       ...{ node, boot, labels, room, leaseMs, local: shelf },
       store: async () => {
-        if (joined.isCut) throw new Error('cut off')
+        if (joined.isCut || joined.isBehind) throw new Error('cut off')
         return this.store
       },
       others: () => (joined.isCut ? undefined : this.beats(boot)),
@@ -92,7 +94,7 @@ export class World {
       warn: (message) => this.warnings.push(message),
     })
     const joined: WorldNode = {
-      ...{ keeper, shelf, lost: [], isDraining: false, isCut: false },
+      ...{ keeper, shelf, lost: [], isDraining: false, isCut: false, isBehind: false },
       beat: () => ({
         ...{ node, boot, sequence: 1, labels, draining: joined.isDraining, leaving: false },
         ...{ protocolVersions: [1], plugins: [], desired: keeper.told() },

@@ -21,6 +21,7 @@ export interface ConnectedCluster extends PluginSystem, AsyncDisposable {
   on<Name extends keyof HostEvents>(event: Name, listener: (...details: HostEvents[Name]) => void): this
   on(event: 'warning', listener: (message: string) => void): this
   nodes(): readonly ListedNode[]
+  desired(): readonly DesiredPlugin[]
   load(name: string, options: object): Promise<unknown>
   unload(name: string, options: object): Promise<void>
   scale(name: string, replicas: number, options: object): Promise<void>

@@ -199,11 +199,14 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'load',
-    description: 'Load a plugin on nodes of a cluster, one after the other',
+    description: 'Load a plugin on nodes of a cluster, or keep it running on any of them',
     positionals: { plugin: { describe: 'Name of the plugin' } },
     options: {
-      on,
-      replicas: { kind: 'number', describe: 'Processes of it on each node, from 1 to 64' },
+      on: {
+        kind: 'list',
+        describe: 'Name of a node, or KEY=VALUE that a node must have (repeatable) [default: any node]',
+      },
+      replicas: { kind: 'number', describe: 'Processes on each named node, or on all together [default: 1]' },
       config,
       json,
     },

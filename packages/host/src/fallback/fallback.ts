@@ -285,7 +285,7 @@ export class Fallback implements Callee {
 
 /** Attempts belong to the call. */
 function withinTrace(options: RoutedCallOptions, { trace }: TracedCall): RoutedCallOptions {
-  return { ...options, trace: trace.context, served: undefined }
+  return { ...options, trace: trace.context, arrival: undefined }
 }
 
 function whyDown(slot: Slot | undefined): string {

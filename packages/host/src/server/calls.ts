@@ -58,7 +58,7 @@ export function isPlainCall(params: object): params is PluginCall {
 
 /** Calls a method of a plugin for a client; its pieces go to the client as they come where it asks for a stream. */
 export function callPlugin(
-  { served: { calls }, call, room, sessions, arrival: served }: CallContext,
+  { served: { calls }, arrival, call, room, sessions }: CallContext,
   {
     plugin,
     method: name,
@@ -74,7 +74,7 @@ export function callPlugin(
   const streamed = Object.keys(given).find((key) => isInputMarker(given[key]))
   const input = streamed === undefined ? undefined : { name: streamed, items: call.input }
   const trace = told && traceContextOf(told)
-  const options = { timeoutMs, retry, fallback, cancellation: call, room, input, trace, served }
+  const options = { timeoutMs, retry, fallback, cancellation: call, room, input, trace, arrival }
   if (!stream) {
     const answer = calls.call(plugin, name, given, options)
     return sessions

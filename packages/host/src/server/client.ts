@@ -147,8 +147,8 @@ export class Client {
 
   #context(call: IncomingCall): ServerContext {
     return {
-      ...{ served: this.#served, call, room: this.#forPlugins, sessions: this.#sessions },
-      arrival: this.#arrival,
+      ...{ served: this.#served, arrival: this.#arrival, call },
+      ...{ room: this.#forPlugins, sessions: this.#sessions },
       subscribe: (types) => this.#events.subscribe(types),
       shutDown: (timeoutMs) => this.#shutDown(timeoutMs),
       openBytes: (nonce) => this.#openBytes(nonce),

@@ -80,11 +80,11 @@ function server(can: object = {}) {
 /** Without what is the same for all calls. */
 function plainOf({
   cancellation: _cancellation,
-  served: _served,
+  arrival: _arrival,
   ...options
 }: {
   cancellation?: unknown
-  served?: unknown
+  arrival?: unknown
 }): object {
   return JSON.parse(JSON.stringify(options)) as object
 }
