@@ -2,6 +2,7 @@ import { aiSdkSpeech, aiSdkText } from './ai-sdk.mjs'
 import { audio } from './audio.mjs'
 import { calls } from './calls.mjs'
 import { checks } from './checks.mjs'
+import { clusterScenarios } from './cluster.mjs'
 import { throughCommand } from './command.mjs'
 import { gatewayScenarios } from './gateway.mjs'
 import { gatewayAudioScenarios } from './gateway-audio.mjs'
@@ -36,4 +37,5 @@ export const scenarios = [
   ...pythonScenarios,
   ...gatewayScenarios,
   ...gatewayAudioScenarios,
+  ...clusterScenarios,
 ]

@@ -23,7 +23,7 @@ export const pieces = {
   ],
   open: async () => {
     const started = await startAll({ limit, twoHops: startTwoHops, plugin, command, project })
-    const measured = (read) => () => piecesPerSecond(read)
+    const measured = (read) => () => piecesPerSecond(count, read)
     return {
       measures: {
         limit: measured(() => started.limit.pieces(count)),
@@ -39,7 +39,8 @@ export const pieces = {
   },
 }
 
-async function piecesPerSecond(read) {
+/** Reads a stream that has `count` pieces. */
+export async function piecesPerSecond(count, read) {
   let got
   const ms = await elapsedMs(async () => {
     got = await read()

@@ -33,14 +33,14 @@ export const ping = {
   },
 }
 
-async function idle(askOnce) {
+export async function idle(askOnce) {
   const latencies = []
   while (latencies.length < enoughPings) latencies.push(await elapsedMs(askOnce))
   return percentile(latencies, 0.99)
 }
 
 /** One ping after the other while 64 replies of 1 MiB are under way; as often as it takes for enough pings. */
-async function streaming(askOnce, bytes) {
+export async function streaming(askOnce, bytes) {
   const latencies = []
   for (let bursts = 0; bursts < mostBursts && latencies.length < enoughPings; bursts++) {
     let left = repliesAtOnce

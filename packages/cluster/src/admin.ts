@@ -155,7 +155,9 @@ export class ClusterAdmin {
   }
 
   async #on<Result>(node: string, work: (peer: Peer) => Promise<Result>): Promise<Result> {
-    const { link, byteNonce } = await this.#cable.admin(node)
+    // Of two nodes with one name, only one may do it.
+    const boot = this.#directory.nodes.find((beat) => beat.node === node)?.boot
+    const { link, byteNonce } = await this.#cable.admin(node, boot)
     try {
       let isWaiting = true
       link.watch?.(() => isWaiting)

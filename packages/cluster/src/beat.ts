@@ -27,8 +27,8 @@ const beatPlugin = z.object({
   capacity: z.int().positive(),
   /** Processes that it is to have. */
   replicas: count,
-  /** When it was loaded, in ms since 1970 by the node's clock: only for an order of plugins. */
-  loadedAt: z.number(),
+  /** How long it has been loaded, in ms. No time of day: clocks of machines differ. */
+  loadedMs: z.number().nonnegative(),
 })
 
 /** What a node makes of a plugin that is wanted on any of several nodes. */

@@ -29,13 +29,13 @@ export interface Cable {
   /** Asks all nodes for a beat. */
   who(): void
   /**
-   * Opens a link to a plugin on a node.
+   * Opens a link to a plugin on a node: on the run `boot` alone, where that is given.
    *
    * @throws PluginError Why the node, or the cable, refuses it.
    */
-  dial(plugin: string, node: string): Promise<Dialled>
+  dial(plugin: string, node: string, boot?: string): Promise<Dialled>
   /** Opens a link that may load, unload, scale and swap plugins of a node, and drain it. Throws as `dial` does. */
-  admin(node: string): Promise<Dialled>
+  admin(node: string, boot?: string): Promise<Dialled>
   /** Where what is wanted of the whole cluster is kept; it is made where it is not there. Throws why it can't be used. */
   desired?(): Promise<DesiredStore>
   close(): Promise<void>

@@ -257,14 +257,9 @@ export class Cluster implements PluginSystem, AsyncDisposable {
     })
   }
 
-  /** The name of the plugin that answers for a contract: of those that nodes have, the one loaded last, by their clocks. */
+  /** The name of the plugin that answers for a contract: of those that nodes have, the one loaded last. */
   active(contract: string): string | undefined {
-    let last: { name: string; loadedAt: number } | undefined
-    for (const { plugins } of this.nodes())
-      for (const plugin of plugins)
-        if (plugin.contract === contract && plugin.loadedAt > (last?.loadedAt ?? Number.NEGATIVE_INFINITY))
-          last = plugin
-    return last?.name
+    return this.#directory.lastLoaded(contract)
   }
 
   /**

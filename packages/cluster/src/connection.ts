@@ -7,11 +7,11 @@ import {
   type NatsConnection,
   type NodeConnectionOptions,
   type Status,
-  type TlsOptions,
 } from '@nats-io/transport-node'
 import type { Bus, BusChange, BusMessage, BusSubscription } from './bus.js'
 import { readCredentials } from './credentials.js'
-import { serverWarning } from './server-version.js'
+import { serverProblem, serverWarning } from './server-version.js'
+import { tlsOptions } from './tls.js'
 
 /** How to reach NATS. */
 export interface NatsOptions {
@@ -46,7 +46,7 @@ const pingMs = 5000
  * @param name What the server shows as the name of the connection.
  * @param inbox Where answers of NATS itself go: nobody else may subscribe there. Default: of no use where others are let in.
  * @throws TypeError for options that are wrong; PluginError PLUGIN_NOT_READY, transient, where no server answers, and where
- *   none lets this process in.
+ *   none lets this process in, can be verified, or does what links need.
  */
 export async function connectNats(options: NatsOptions, name: string, inbox?: string): Promise<NatsBus> {
   const servers = checkedServers(options)
@@ -65,14 +65,19 @@ export async function connectNats(options: NatsOptions, name: string, inbox?: st
     ignoreAuthErrorAbort: true,
     noAsyncTraces: true,
     ...(authenticator ? { authenticator } : {}),
-    ...(servers.some(isTls) || tls ? { tls: tlsFiles(tls) } : {}),
+    ...(servers.some(isTls) || tls ? { tls: await tlsOptions(tls ?? {}, servers) } : {}),
   }
   const connection = await connect(client).catch((error: unknown) => {
     throw notConnected(servers, error)
   })
+  const problem = serverProblem(connection.info)
+  if (problem !== undefined) {
+    await connection.close()
+    throw unfit(servers, problem)
+  }
   const warning = serverWarning(connection.info?.version)
   if (warning !== undefined) onWarning?.(warning)
-  return new NatsBus(connection)
+  return new NatsBus(connection, onWarning)
 }
 
 /** The bus over a connection to NATS. */
@@ -80,11 +85,13 @@ export class NatsBus implements Bus {
   readonly #connection: NatsConnection
   readonly #listeners = new Set<(change: BusChange) => void>()
   #isConnected = true
+  readonly #warn: (text: string) => void
   /** Addresses of the servers that are one cluster. */
   #servers: readonly string[]
 
-  constructor(connection: NatsConnection) {
+  constructor(connection: NatsConnection, warn: (text: string) => void = () => {}) {
     this.#connection = connection
+    this.#warn = warn
     this.#servers = addressesOf(connection)
     void this.#watch()
   }
@@ -99,7 +106,13 @@ export class NatsBus implements Bus {
   }
 
   publish(subject: string, data: Uint8Array, reply?: string): void {
-    if (this.#isConnected) this.#connection.publish(subject, data, reply === undefined ? {} : { reply })
+    if (!this.#isConnected) return
+    try {
+      this.#connection.publish(subject, data, reply === undefined ? {} : { reply })
+    } catch (error) {
+      // Too large for this server, which may not be the first one: it is lost, and links notice that.
+      this.#warn(`NATS does not take ${data.length} bytes for ${subject}: ${describeThrown(error).message}`)
+    }
   }
 
   subscribe(subject: string, take: (message: BusMessage) => void): BusSubscription {
@@ -167,10 +180,6 @@ function addressesOf({ info }: NatsConnection): readonly string[] {
   return info?.connect_urls ?? []
 }
 
-function tlsFiles({ caFile, certFile, keyFile }: NonNullable<NatsOptions['tls']> = {}): TlsOptions {
-  return { ...(caFile ? { caFile } : {}), ...(certFile ? { certFile } : {}), ...(keyFile ? { keyFile } : {}) }
-}
-
 function isTls(server: string): boolean {
   return server.startsWith('tls://')
 }
@@ -204,12 +213,48 @@ function notConnected(servers: readonly string[], error: unknown): PluginError {
   const { message } = describeThrown(error)
   const isRefused =
     error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError
-  const [problem, advice] = isRefused
-    ? ['NATS does not let this process in', 'Check the file that creds names']
-    : ['No NATS server answers', 'Check the address, and that it is running']
+  const { problem, advice, isLasting } = isRefused
+    ? refused
+    : (wordings.find(({ says }) => says.test(message)) ?? silent)
   return new PluginError('PLUGIN_NOT_READY', `${problem} at ${servers.join(', ')}: ${message}. ${advice}`, {
     servers: [...servers],
     lost: 'link',
-    transient: !isRefused,
+    transient: !isLasting,
   })
 }
+
+function unfit(servers: readonly string[], problem: string): PluginError {
+  return new PluginError('PLUGIN_NOT_READY', `The NATS server at ${servers.join(', ')} ${problem}`, {
+    servers: [...servers],
+    transient: false,
+  })
+}
+
+const refused = {
+  problem: 'NATS does not let this process in',
+  advice: 'Check the file that creds names',
+  isLasting: true,
+}
+
+const silent = {
+  problem: 'No NATS server answers',
+  advice: 'Check the address, that it is running, and that it takes more connections (max_connections)',
+  isLasting: false,
+}
+
+/** By what the client says. */
+const wordings = [
+  {
+    says: /certificate|altnames/i,
+    problem: 'The certificate of the NATS server can’t be verified',
+    advice:
+      'Name the authority that has signed it in tls.caFile (--nats-ca), and the server by a name that is in it',
+    isLasting: true,
+  },
+  {
+    says: /does not support 'tls'/,
+    problem: 'The NATS server has no TLS',
+    advice: 'Give it a certificate, or use nats:// where the server is on this machine',
+    isLasting: true,
+  },
+] as const

@@ -25,6 +25,8 @@ const dial = z.object({
   /** Token of the link's subjects: nobody else can guess it. */
   link: z.string().regex(/^[0-9a-f]{32}$/),
   takes: windows,
+  /** The run of the node that is meant: another node may have its name. Absent: any. */
+  boot: z.string().max(64).optional(),
   /** Stands in each reference to raw bytes. */
   byteNonce: z.string().min(16).max(64),
 })

@@ -2,6 +2,7 @@ import { repeatEvery } from '@appfactory/host/internal'
 import { listed, protocolVersions } from '@appfactory/sdk/internal'
 import type { Beat, BeatPlugin, DesiredOnNode } from './beat.js'
 import type { NodeRun } from './cable.js'
+import { LoadTimes } from './load-times.js'
 
 /** What happens to a node. `left`: it said so; `lost`: nothing is heard of it. */
 export type NodeChange = 'joined' | 'left' | 'lost' | 'draining'
@@ -29,6 +30,7 @@ interface Entry {
   beat: Beat
   /** When anything came from it last, as `performance.now()` has it: clocks of other machines are never compared. */
   heardAt: number
+  loadTimes: LoadTimes
 }
 
 /** How many former runs of a node are remembered. */
@@ -64,6 +66,17 @@ export class Directory {
     return beat && isSpoken(beat) ? beat : undefined
   }
 
+  /** Of the plugins of a contract that nodes have, the name of the one that was loaded last. */
+  lastLoaded(contract: string): string | undefined {
+    let last: { name: string; at: number } | undefined
+    for (const { beat, loadTimes } of this.#entries.values())
+      for (const { name, contract: its } of isSpoken(beat) ? beat.plugins : []) {
+        const at = loadTimes.of(name)
+        if (its === contract && (!last || at > last.at)) last = { name, at }
+      }
+    return last?.name
+  }
+
   /** Takes what a node tells. What came late, or twice, says nothing. */
   take(beat: Beat): void {
     const entry = this.#entries.get(keyOf(beat))
@@ -74,7 +87,10 @@ export class Directory {
     }
     if (!entry) this.#meet(beat)
     const wasDraining = entry?.beat.draining ?? false
-    this.#entries.set(keyOf(beat), { beat, heardAt: performance.now() })
+    this.#entries.set(keyOf(beat), {
+      ...{ beat, heardAt: performance.now() },
+      loadTimes: new LoadTimes(beat, entry?.loadTimes),
+    })
     if (!isSpoken(beat)) return
     if (!entry) this.#tell(beat, 'joined')
     if (beat.draining && !wasDraining) this.#tell(beat, 'draining')

@@ -6,8 +6,14 @@ export type FrameKind = (typeof frameKinds)[keyof typeof frameKinds]
 /** kind (1 byte), number (u32), bytes of lines and of raw bytes that the sender has taken in so far (u32 each, from 0 again after 2³²). */
 const headerBytes = 13
 
-/** Most bytes of data in a frame. Raw bytes are small, so that lines need not wait behind them: a piece and its header. */
-export const maxFrameData = { lines: 256 * 1024, bytes: 64 * 1024 + 16 } as const
+/**
+ * Most bytes of data in a frame. Raw bytes are small, so that lines need not wait behind them, and so that most frames lie whole
+ * in what a socket brings at once, 64 KiB: those that do not are put together in memory that costs more than the bytes.
+ */
+export const maxFrameData = { lines: 256 * 1024, bytes: 16 * 1024 } as const
+
+/** Most bytes of a frame. */
+export const maxFrameBytes = headerBytes + maxFrameData.lines
 
 /** Most bytes of the error in a frame that closes a link. */
 const maxCloseData = 64 * 1024

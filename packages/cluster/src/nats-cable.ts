@@ -120,13 +120,13 @@ export class NatsCable implements AsyncDisposable {
    * @throws PluginError PLUGIN_NOT_READY, with `data.lost` where the node or NATS is not there; CALL_FORBIDDEN; PLUGIN_NOT_FOUND,
    *   RESOURCE_EXHAUSTED or PROTOCOL_VERSION_UNSUPPORTED of the node.
    */
-  dial(plugin: string, node: string): Promise<Dialed> {
-    return this.#dial(this.#subjects.dial(plugin, node), node)
+  dial(plugin: string, node: string, boot?: string): Promise<Dialed> {
+    return this.#dial(this.#subjects.dial(plugin, node), node, boot)
   }
 
   /** Opens a link that may load, swap and unload plugins of a node, and drain it. Throws as `dial` does. */
-  admin(node: string): Promise<Dialed> {
-    return this.#dial(this.#subjects.admin(node), node)
+  admin(node: string, boot?: string): Promise<Dialed> {
+    return this.#dial(this.#subjects.admin(node), node, boot)
   }
 
   /**
@@ -163,7 +163,7 @@ export class NatsCable implements AsyncDisposable {
     await refusal.check()
   }
 
-  async #dial(subject: string, node: string): Promise<Dialed> {
+  async #dial(subject: string, node: string, boot?: string): Promise<Dialed> {
     if (!this.#bus.isConnected) throw notConnectedNow()
     const token = newToken()
     const byteNonce = newToken()
@@ -194,7 +194,13 @@ export class NatsCable implements AsyncDisposable {
     }
     this.#bus.publish(
       subject,
-      dialBytes({ caller: this.caller, link: token, takes, byteNonce }),
+      dialBytes({
+        caller: this.caller,
+        link: token,
+        takes,
+        byteNonce,
+        ...(boot === undefined ? {} : { boot }),
+      }),
       `${here}.dial`,
     )
     try {

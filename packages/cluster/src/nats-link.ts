@@ -56,6 +56,9 @@ export interface NatsLinkOptions {
 /** How long what was written before `close()` may take to be sent, in ms. */
 const lingerMs = 2000
 
+/** Data of that length is kept as it has arrived, without a copy. */
+const leastKept = 4096
+
 /**
  * A link over a bus that may lose, repeat or reorder messages, and never says so: frames are numbered and kept until they are
  * taken in, each asks to be told where it reaches nobody, and no end sends more than the other one takes.
@@ -203,10 +206,10 @@ export class NatsLink implements Link {
     this.#publish(frameOf(this.#header(frameKinds.control, this.#outbox.last), data), 'c')
   }
 
-  /** After a quarter of what this end takes. */
+  /** After half of what this end takes. */
   #tellTaken(name: keyof Windows): void {
     const channel = name === 'lines' ? this.input : this.bytes
-    if (this.#isOver || ahead(channel.taken, this.#told[name]) * 4 < this.#options.takes[name]) return
+    if (this.#isOver || ahead(channel.taken, this.#told[name]) * 2 < this.#options.takes[name]) return
     this.#tell({ ask: false, resume: false })
   }
 
@@ -248,7 +251,7 @@ export class NatsLink implements Link {
       const channel = kind === frameKinds.lines ? this.input : this.bytes
       const excess = channel.waiting + data.length - this.#options.takes[name]
       if (excess > 0) this.#break(`it sent ${excess} bytes of ${name} more than this end takes`)
-      else channel.receive(Buffer.from(data))
+      else channel.receive(kept(data))
       this.#liveness.wake()
     }
   }
@@ -339,6 +342,12 @@ export class NatsLink implements Link {
     this.#outbox.release()
     this.#options.onOver()
   }
+}
+
+/** What may wait for its reader: a small part would keep alive all that came with it, and a copy of a large one is garbage. */
+function kept(data: Uint8Array): Buffer {
+  const isLarge = data.length >= leastKept
+  return isLarge ? Buffer.from(data.buffer, data.byteOffset, data.length) : Buffer.from(data)
 }
 
 /** The other end lives: what it has lost is the way to this one. */

@@ -1,6 +1,7 @@
 import { isPluginError, PluginError } from '@appfactory/sdk'
 import { describeThrown } from '@appfactory/sdk/internal'
 import type { Bus } from './bus.js'
+import { otherRun } from './caller-errors.js'
 import { answerBytes, checkVersions, type Dial, readDial, refusalBytes } from './dial.js'
 import type { LinkLimits } from './link-limits.js'
 import { graceMs } from './liveness.js'
@@ -97,8 +98,9 @@ export class NodeLinks {
   }
 
   #check(dial: Dial, plugin: string | undefined): Windows {
-    const { node, limits, check } = this.#options
+    const { node, limits, check, boot } = this.#options
     checkVersions(node, dial)
+    if (dial.boot !== undefined && dial.boot !== boot) throw otherRun(node)
     check(plugin)
     const { caller, link } = dial
     if (this.#links.has(link)) throw refused(node, 'has a link of that name already', 'INVALID_REQUEST')

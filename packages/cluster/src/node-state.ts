@@ -11,6 +11,7 @@ interface Life {
   formerNames: string[]
   version: string
   generation: number
+  /** By `performance.now()`. */
   loadedAt: number
 }
 
@@ -46,7 +47,7 @@ export class NodeState {
       const life = this.#lives.get(slot)
       if (!life || name !== plugin) continue
       life.generation += 1
-      life.loadedAt = Date.now()
+      life.loadedAt = performance.now()
     }
   }
 
@@ -68,7 +69,7 @@ export class NodeState {
       formerNames: [],
       version: '',
       generation: 0,
-      loadedAt: Date.now(),
+      loadedAt: performance.now(),
     }
     this.#lives.set(slot, life)
     // A process that has crashed is started again with the same.
@@ -88,7 +89,7 @@ export class NodeState {
         queued,
         capacity,
         replicas,
-        loadedAt: life.loadedAt,
+        loadedMs: Math.round(performance.now() - life.loadedAt),
       },
     }
   }

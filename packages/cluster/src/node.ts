@@ -241,7 +241,7 @@ class Node implements ClusterNode {
   async #serve(link: NatsLink, plugin: string | undefined, byteNonce: string): Promise<void> {
     const ending = new AbortController()
     this.#endings.add(ending)
-    const common = { byteNonce, signal: ending.signal }
+    const common = { byteNonce, signal: ending.signal, node: this.name }
     try {
       if (plugin === undefined)
         await serve(this.#host, link, { ...common, rights: 'all', onShutDown: () => void this.drain() })

@@ -32,6 +32,8 @@ interface Site {
   lease?: number | undefined
   isDraining: boolean
   worker?: RemoteWorker
+  /** Of which life of the plugin the worker was described. */
+  described?: string
   isOpening: boolean
   /** Attempts that failed in a row. */
   failures: number
@@ -174,15 +176,37 @@ export class RemotePlaces implements Workers {
         0,
         plugin.inFlight + plugin.queued - worker.callsInFlight - worker.openStreams,
       )
+      if (site.described !== lifeOf(plugin)) void this.#describeAgain(site, worker)
     } else if (isUp(plugin) && !site.isOpening && !site.retry) void this.#open(site)
+  }
+
+  /** Another version may have taken the place of what was described. */
+  async #describeAgain(site: Site, worker: RemoteWorker): Promise<void> {
+    const before = site.described
+    site.described = lifeOf(site.plugin)
+    try {
+      await worker.describeAgain()
+      this.#learn(worker)
+    } catch {
+      // The next beat asks again.
+      if (before === undefined) delete site.described
+      else site.described = before
+    }
+  }
+
+  /** Callers that come from now on see a version of the contract once all nodes have it. */
+  #learn({ contract, manifest: { version } }: RemoteWorker): void {
+    if (this.workers.every(({ manifest }) => manifest.version === version)) this.#contract = contract
+    this.#options.onChange()
   }
 
   /** Opens a link; where that fails, again and again while the node is there. */
   async #open(site: Site): Promise<void> {
     const { plugin, cable, connectTimeoutMs, onChange } = this.#options
     site.isOpening = true
+    site.described = lifeOf(site.plugin)
     try {
-      const dialled = await cable.dial(plugin, site.run.node)
+      const dialled = await cable.dial(plugin, site.run.node, site.run.boot)
       if (dialled.boot !== site.run.boot) {
         dialled.link.close()
         throw otherRun(site.run.node)
@@ -327,6 +351,11 @@ function loadOf({ worker, plugin }: Able, sessions: number): number {
 /** The names of all plugins on nodes, once each. */
 export function pluginNames(nodes: readonly Beat[]): string[] {
   return [...new Set(nodes.flatMap(({ plugins }) => plugins.map(({ name }) => name)))].sort()
+}
+
+/** Another one after each load and each swap. */
+function lifeOf({ loadedAt, generation, version }: BeatPlugin): string {
+  return `${loadedAt} ${generation} ${version}`
 }
 
 function isReady({ status }: BeatPlugin): boolean {

@@ -34,9 +34,17 @@ export function unbegunOf(error: unknown): Unbegun {
   return typeof error === 'object' && error !== null ? unbegunErrors.get(error) : undefined
 }
 
+async function describe(
+  peer: Peer,
+  { plugin, run, connectTimeoutMs: timeoutMs }: RemoteWorkerOptions,
+): Promise<Described> {
+  const late = (): PluginError => notDescribed(plugin, run.node, timeoutMs)
+  const params = { name: plugin, descriptor: true }
+  return readDescription(await peer.request('plugin/describe', params, { timeoutMs, late }))
+}
+
 /** A plugin on a node, at the other end of a link. */
 export class RemoteWorker implements Worker {
-  readonly described: Described
   readonly run: NodeRun
   /** Resolves when it takes no calls any more. Never rejects. */
   readonly ended: Promise<unknown>
@@ -52,7 +60,8 @@ export class RemoteWorker implements Worker {
   #lost: PluginError | undefined
   readonly #options: RemoteWorkerOptions
   readonly #peer: Peer
-  readonly #facts: MethodFacts
+  #described: Described
+  #facts: MethodFacts
   readonly #callers = new Callers()
 
   /**
@@ -61,7 +70,7 @@ export class RemoteWorker implements Worker {
    * @throws PluginError Why the node does not describe the plugin; with `data.lost` where the link broke meanwhile.
    */
   static async open(options: RemoteWorkerOptions): Promise<RemoteWorker> {
-    const { link, byteNonce, plugin, run, connectTimeoutMs } = options
+    const { link, byteNonce, plugin, run } = options
     let worker: RemoteWorker | undefined
     // First, so that the worker knows what became of its calls before they fail.
     const ended = link.closed.then((error) => {
@@ -72,13 +81,7 @@ export class RemoteWorker implements Worker {
         byteNonce,
         lost: workerLost(plugin, run.node, 'node', 'it has closed the link'),
       })
-      const timing = {
-        timeoutMs: connectTimeoutMs,
-        late: () => notDescribed(plugin, run.node, connectTimeoutMs),
-      }
-      const params = { name: plugin, descriptor: true }
-      const described = readDescription(await peer.request('plugin/describe', params, timing))
-      worker = new RemoteWorker(options, peer, described, ended)
+      worker = new RemoteWorker(options, peer, await describe(peer, options), ended)
       return worker
     } catch (error) {
       link.close()
@@ -96,11 +99,20 @@ export class RemoteWorker implements Worker {
     this.#options = options
     this.#peer = peer
     this.run = run
-    this.described = described
+    this.#described = described
     this.ended = ended
     this.#facts = new MethodFacts(described.contract)
     link.watch?.(() => this.isBusy)
     for (const stream of [link.input, link.bytes]) if (stream) readWithin(this.#callers.room, stream)
+  }
+
+  /** What it was when it was described last. */
+  get described(): Described {
+    return this.#described
+  }
+
+  get node(): string {
+    return this.run.node
   }
 
   get manifest(): Manifest {
@@ -143,6 +155,16 @@ export class RemoteWorker implements Worker {
     const hasMoved = received !== this.#lastReceived
     this.#lastReceived = received
     return hasMoved
+  }
+
+  /**
+   * Asks its node what it is now, after a swap.
+   *
+   * @throws PluginError Why it is not described: it stays as it was.
+   */
+  async describeAgain(): Promise<void> {
+    this.#described = await describe(this.#peer, this.#options)
+    this.#facts = new MethodFacts(this.#described.contract)
   }
 
   sessionRole(method: string): SessionRole | undefined {
@@ -245,7 +267,8 @@ export class RemoteWorker implements Worker {
       this.isDoubtful = true
       return crashedOn(this.run.node, error)
     }
-    if (this.#isRefusal(error)) {
+    // No plugin can say that: its host takes it out.
+    if (Object(error.data).refused === true) {
       this.isDoubtful = true
       unbegunErrors.set(error, 'refused')
     }
@@ -257,19 +280,18 @@ export class RemoteWorker implements Worker {
     return isOwn ? error : (this.#lost ?? error)
   }
 
-  /** Whether the node's host has refused a call before it began. */
-  #isRefusal({ codeName, data }: PluginError): boolean {
-    const { plugin, limit } = Object(data)
-    const isOurs = plugin === undefined || plugin === this.manifest.name || plugin === this.#options.plugin
-    return codeName === 'RESOURCE_EXHAUSTED' && typeof limit === 'string' && isOurs
-  }
-
-  #params(method: string, args: WireArgs, { input, timeoutMs }: RoutedCallOptions): Record<string, unknown> {
+  #params(
+    method: string,
+    args: WireArgs,
+    { input, timeoutMs, trace }: RoutedCallOptions,
+  ): Record<string, unknown> {
     const { plugin } = this.#options
-    const sent = input ? { ...args, [input.name]: inputMarker } : args
-    return timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY
-      ? { plugin, method, args: sent }
-      : { plugin, method, args: sent, timeout: timeoutMs }
+    const params: Record<string, unknown> = {
+      ...{ plugin, method, args: input ? { ...args, [input.name]: inputMarker } : args },
+    }
+    if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY) params['timeout'] = timeoutMs
+    if (trace) params['trace'] = trace
+    return params
   }
 
   #requestOptions(method: string, options: RoutedCallOptions): RequestOptions {

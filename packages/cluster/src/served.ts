@@ -1,9 +1,10 @@
 import type { PluginSummary } from '@appfactory/host'
-import type { RoutedCalls, Served } from '@appfactory/host/internal'
+import { type RoutedCalls, type Served, type Where, within } from '@appfactory/host/internal'
 import { shippedContracts } from '@appfactory/sdk/contracts'
 import { pathOnNodes } from './caller-errors.js'
 import type { Cluster } from './cluster.js'
 import { pluginOn } from './directory.js'
+import { pluginNames } from './remote-places.js'
 
 /** What the server’s methods need of a cluster beside its public methods. */
 interface Parts {
@@ -13,17 +14,17 @@ interface Parts {
   summary(name: string): Promise<PluginSummary>
 }
 
-/** A cluster, as the methods of the server see it: what they load goes to all nodes, where none is named. */
+/** A cluster, as the methods of the server see it: what is loaded without names of nodes is kept on any of them. */
 export function servedCluster(cluster: Cluster, { calls, look, summary }: Parts): Served {
   return {
     ...{ system: cluster, calls, summary },
     changes: {
-      load: (name, { on = takingNodes(cluster), config, replicas, signal }) =>
-        cluster.load(name, {
-          ...{ on, signal },
-          ...(config ? { config } : {}),
-          ...(replicas === undefined ? {} : { replicas }),
-        }),
+      load: (name, { on, config, replicas, signal }) => {
+        const how = { ...(config ? { config } : {}), ...(replicas === undefined ? {} : { replicas }) }
+        if (isNames(on)) return cluster.load(name, { ...how, on, signal })
+        // What is wanted stays so: only the wait for it can be ended.
+        return within(cluster.load(name, on ? { ...how, on } : how), { signal })
+      },
       unload: (name, { on, force }) => cluster.unload(name, { force, ...(on ? { on } : {}) }),
       scale: async (name, replicas, { on }) => {
         await cluster.scale(name, replicas, on ? { on } : {})
@@ -47,6 +48,7 @@ export function servedCluster(cluster: Cluster, { calls, look, summary }: Parts)
         }
       },
     },
+    loadedNames: () => pluginNames(cluster.nodes()),
     knowsContract: async (contract) =>
       shippedContracts.some((shipped) => shipped === contract) ||
       cluster.nodes().some(({ plugins }) => plugins.some((plugin) => plugin.contract === contract)),
@@ -55,9 +57,6 @@ export function servedCluster(cluster: Cluster, { calls, look, summary }: Parts)
   }
 }
 
-function takingNodes(cluster: Cluster): string[] {
-  return cluster
-    .nodes()
-    .flatMap(({ node, draining }) => (draining ? [] : [node]))
-    .sort()
+function isNames(on: Where['on']): on is readonly string[] {
+  return Array.isArray(on)
 }

@@ -3,7 +3,7 @@ import { type Beat, beatBytes, readBeat } from '../src/beat.js'
 
 const plugin = {
   ...{ name: 'tts_flite', version: '1.0.0', contract: 'tts', contractVersion: '1.0.0', generation: 0 },
-  ...{ status: 'READY', inFlight: 1, queued: 0, capacity: 2, replicas: 2, loadedAt: 1_700_000_000_000 },
+  ...{ status: 'READY', inFlight: 1, queued: 0, capacity: 2, replicas: 2, loadedMs: 60_000 },
 }
 const beat: Beat = {
   ...{ node: 'gpu-1', boot: 'b1', sequence: 7, labels: { gpu: 'true' }, draining: false, leaving: false },

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
-import type { Beat } from '../src/beat.js'
+import type { Beat, BeatPlugin } from '../src/beat.js'
 import { Directory, pluginOn } from '../src/directory.js'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -13,6 +13,13 @@ function beat(node: string, told: Partial<Beat> = {}): Beat {
     ...{ node, boot: `${node}-1`, sequence, labels: {}, draining: false, leaving: false },
     ...{ protocolVersions: [1], plugins: [] },
     ...told,
+  }
+}
+
+function plugin(name: string, loadedMs: number, contract = 'tts'): BeatPlugin {
+  return {
+    ...{ name, version: '1.0.0', contract, contractVersion: '1.0.0', generation: 0 },
+    ...{ status: 'READY', inFlight: 0, queued: 0, capacity: 1, replicas: 1, loadedMs },
   }
 }
 
@@ -128,17 +135,27 @@ test('a node with another protocol version is left out, with one warning', () =>
 })
 
 test('a plugin is found by a name that it had before a swap', () => {
-  const figures = {
-    status: 'READY',
-    inFlight: 0,
-    queued: 0,
-    capacity: 1,
-    replicas: 1,
-    loadedAt: 0,
-    generation: 0,
-  }
-  const contract = { version: '1.0.0', contract: 'tts', contractVersion: '1.0.0' }
-  const told = beat('a', { plugins: [{ name: 'new', formerNames: ['old'], ...contract, ...figures }] })
+  const told = beat('a', { plugins: [{ ...plugin('new', 0), formerNames: ['old'] }] })
   expect(pluginOn(told, 'old')?.name).toBe('new')
   expect(pluginOn(told, 'other')).toBeUndefined()
+})
+
+test('what was loaded last is known whatever the clocks of nodes say', () => {
+  const { directory } = directoryOf()
+  const tell = (node: string, ...plugins: BeatPlugin[]): void => directory.take(beat(node, { plugins }))
+  vi.advanceTimersByTime(60_000)
+  tell('a', plugin('older', 50_000), plugin('ears', 0, 'stt'))
+  vi.advanceTimersByTime(1000)
+  tell('b', plugin('newer', 40_000))
+  expect([directory.lastLoaded('tts'), directory.lastLoaded('stt')]).toEqual(['newer', 'ears'])
+  expect(directory.lastLoaded('llm')).toBeUndefined()
+  // A beat that was late on its way changes nothing: it seems to tell of a shorter life.
+  vi.advanceTimersByTime(500)
+  tell('a', plugin('older', 50_001))
+  vi.advanceTimersByTime(500)
+  tell('b', plugin('newer', 41_000))
+  expect(directory.lastLoaded('tts')).toBe('newer')
+  // Loaded again.
+  tell('a', plugin('older', 10))
+  expect(directory.lastLoaded('tts')).toBe('older')
 })

@@ -136,7 +136,7 @@ describeWithNats('the protocol of a host, in front of a cluster', () => {
     const web = open('web')
     expect(await web.result('plugin/call', voice({ text: 'Hello' }))).toMatchObject({ format: 'wav' })
     for (const [method, params] of [
-      ['plugin/load', { name: 'other' }],
+      ['plugin/load', { name: 'other', on: ['one'] }],
       ['plugin/unload', { name: 'voice' }],
       ['plugin/scale', { name: 'voice', replicas: 2 }],
       ['plugin/swap', { old: 'voice', new: 'voice' }],
@@ -152,7 +152,9 @@ describeWithNats('the protocol of a host, in front of a cluster', () => {
     ['plugin/swap', { old: 'voice', new_plugin_path: 'plugins/other' }, -32602],
     ['plugin/load', { name: 'voice', config: { $env: ['HOME'] } }, -32602],
     ['plugin/load', { name: 'voice', on: ['three'] }, -32602],
-    ['plugin/load', { name: 'nothing' }, -32000],
+    ['plugin/load', { name: 'nothing', on: ['one'] }, -32000],
+    ['plugin/load', { name: 'nothing' }, -32001],
+    ['plugin/load', { name: 'voice', on: { gpu: 1 } }, -32602],
     ['plugin/call', { plugin: 'nothing', method: 'x' }, -32000],
     ['stt/transcribe', {}, -32011],
     ['nothing/at_all', {}, -32601],
@@ -219,6 +221,29 @@ describeWithNats('the protocol of a host, in front of a cluster', () => {
     ).toBe('RIFF')
     gateway.child.kill('SIGTERM')
     expect(await gateway.exited).toEqual({ code: 143, signal: null })
+  })
+
+  it('is shown by the Plugin Tester, which runs no checks there', async () => {
+    const tester = new LinesProcess(command, ['tester', ...reach('web')], {
+      ...{ cwd: folder(), env: process.env, atEnd: later },
+    })
+    await firstLine(tester)
+    const { origin, href } = new URL(/http:\S+/.exec(tester.garbage.join(' '))?.[0] ?? '')
+    const [cookie = ''] = (await fetch(href)).headers.get('set-cookie')?.split(';') ?? []
+    const ask = async (method: string, params: object): Promise<RawMessage> => {
+      const headers = { cookie, origin, 'sec-fetch-site': 'same-origin', 'content-type': 'application/json' }
+      const body = `${JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })}\n`
+      return JSON.parse(await (await fetch(`${origin}/rpc`, { method: 'POST', headers, body })).text())
+    }
+    expect((await ask('plugin/list', {})).result).toMatchObject([{ name: 'voice' }])
+    expect((await ask('system/discover', {})).result).toMatchObject({
+      plugins: [{ manifest: { name: 'voice' } }],
+    })
+    expect((await ask('plugin/call', voice({ text: 'Hello' }))).result).toMatchObject({ format: 'wav' })
+    expect((await ask('plugin/config', { name: 'voice' })).result).toBeNull()
+    expect((await ask('checks/run', { plugin: 'voice' })).error).toMatchObject({ code: -32601 })
+    tester.child.kill('SIGTERM')
+    expect(await tester.exited).toMatchObject({ code: 143 })
   })
 
   it('refuses what means nothing here', async () => {

@@ -10,6 +10,7 @@ interface NodeProcessOptions {
   nats: string
   node: string
   args?: readonly string[]
+  env?: NodeJS.ProcessEnv
   atEnd?: AtEnd
 }
 
@@ -19,10 +20,11 @@ export async function startNode({
   nats,
   node,
   args = [],
+  env = process.env,
   atEnd,
 }: NodeProcessOptions): Promise<LinesProcess> {
   const reach = ['--nats', nats, '--namespace', 'test', '--node', node]
-  const options = { cwd, env: process.env, ...(atEnd ? { atEnd } : {}) }
+  const options = { cwd, env, ...(atEnd ? { atEnd } : {}) }
   const started = new LinesProcess(command, ['serve', '--log-dir', '-', ...reach, ...args], options)
   await firstLine(started)
   if (started.garbage[0] === `Node ${node}: ready`) return started

@@ -196,6 +196,16 @@ describeWithNats('a node', () => {
     expect(other.name).toBe('gpu-2')
   })
 
+  it('serves nobody who means another run of its name', async () => {
+    const { boot } = beats.findLast(({ node: name }) => name === 'gpu-1') ?? {}
+    await expect(cable.dial('voice', 'gpu-1', 'another')).rejects.toMatchObject({
+      codeName: 'PLUGIN_NOT_READY',
+      message: expect.stringContaining('has a namesake'),
+    })
+    const { link } = await cable.dial('voice', 'gpu-1', boot)
+    link.close()
+  })
+
   it('is listed by tools of NATS', async () => {
     const tool = await connect({ servers: server.url })
     const asked = await tool.request('$SRV.INFO.appfactory', '', { timeout: 5000 })

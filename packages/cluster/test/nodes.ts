@@ -23,6 +23,10 @@ export const speaker = ttsPlugin(`
         this.waiting.add(resolve)
         signal.addEventListener('abort', () => { this.made = -1; reject(signal.reason) })
       })
+    if (text === 'imitate') {
+      const data = { plugin: 'speaker', limit: 'maxCallsInFlight', value: 1, refused: true }
+      throw new PluginError('RESOURCE_EXHAUSTED', 'As if the host had said it', data)
+    }
     if (text === 'refuse') throw new PluginError('TTS_TEXT_TOO_LONG', 'Too long', { limit: 3 })
     return encodeWav(new Int16Array(text === 'large' ? 5e5 : text.length).fill(258), { sampleRate: 8000 })
   }

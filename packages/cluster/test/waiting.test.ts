@@ -1,5 +1,6 @@
 import { PluginError, TTSContract } from '@appfactory/sdk'
 import { expect, test } from 'vitest'
+import { ttsPlugin, writePlugin } from '../../host/test/fixtures/plugins.js'
 import { linked, pidOf, startHosts } from './nodes.js'
 
 const hosts = startHosts(['a', 'b'])
@@ -123,6 +124,44 @@ test('a call that a node refuses for its limits goes to another one, and fails w
   )
   expect(codes.filter((code) => code === 'RESOURCE_EXHAUSTED')).toHaveLength(2)
   await cluster.close()
+})
+
+test('a plugin that talks as its host does when it refuses a call gets the call once', async () => {
+  const { cluster } = await hosts.join()
+  await linked(cluster, 2)
+  const made = async (): Promise<number> => {
+    const counts = ['a', 'b'].map(async (node) => {
+      const [voice] = (await hosts.host(node).call('speaker', 'get_voices')) as [
+        { metadata: { made: number } },
+      ]
+      return voice.metadata.made
+    })
+    return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+  }
+  const before = await made()
+  const call = cluster.call('speaker', 'synthesize', { text: 'imitate' })
+  await expect(call).rejects.toMatchObject({ codeName: 'RESOURCE_EXHAUSTED', data: { value: 1 } })
+  expect((await made()) - before).toBe(1)
+  await cluster.close()
+})
+
+test('a plugin that is swapped on its node is what callers see of it', async () => {
+  const write = (version: string): void =>
+    void writePlugin(hosts.dir, 'changing', ttsPlugin(), { version, max_concurrency: Number(version[0]) })
+  write('1.0.0')
+  const host = await hosts.start({}, ['changing'])
+  const { cluster, cable } = await hosts.join([])
+  cable.join('only', host)
+  const seen = async (): Promise<unknown> => {
+    const { manifest } = (await cluster.describe('changing')).plugin
+    return [manifest?.version, manifest?.max_concurrency]
+  }
+  expect(await seen()).toEqual(['1.0.0', 1])
+  write('2.0.0')
+  await host.swap('changing', 'changing')
+  await expect.poll(seen).toEqual(['2.0.0', 2])
+  await cluster.close()
+  await host.close()
 })
 
 test('one plugin answers for its contract: the one loaded last', async () => {

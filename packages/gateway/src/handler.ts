@@ -1,6 +1,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { PluginSystem } from '@appfactory/host'
+import { withTrace } from '@appfactory/sdk'
 import { maxTimerMs } from '@appfactory/sdk/internal'
 import { failureOf, gatewayClosing, RequestError } from './errors.js'
 import { Exchange, type Shared } from './exchange.js'
@@ -142,7 +143,8 @@ export class Requests {
   async #answer(exchange: Exchange): Promise<void> {
     try {
       if (this.#isClosing) throw gatewayClosing()
-      await this.#route(exchange)?.answer(exchange)
+      const route = this.#route(exchange)
+      await withTrace(exchange.request.headers, async () => route?.answer(exchange))
     } catch (error) {
       this.#fail(exchange, error)
     }

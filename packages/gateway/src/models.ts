@@ -1,4 +1,5 @@
 import type { PluginHandle, PluginSummary, PluginSystem } from '@appfactory/host'
+import { handleWith } from '@appfactory/host/internal'
 import {
   type ContractClass,
   type ContractDescriptor,
@@ -310,14 +311,8 @@ export class Handles<Contract extends ContractClass> {
       const handle = await this.#handle(fallbacks.nameOf(id, targets), id)
       return handle && { id, handle, model: undefined, voice: undefined }
     }
-    const handle = await this.#handle(mayFallBack ? plugin : await this.#firstOf(plugin), id)
+    const handle = await this.#handle(plugin, id)
     return handle && { id, handle, model, voice: first.voice }
-  }
-
-  /** The first plugin of a fallback of the host; of a plugin, itself. */
-  async #firstOf(name: string): Promise<string> {
-    const found = (await this.#host.list()).find((plugin) => plugin.name === name)
-    return found?.fallback?.[0] ?? name
   }
 
   /** What a name stands for; by itself, for itself. */
@@ -339,7 +334,7 @@ export class Handles<Contract extends ContractClass> {
   async #handle(plugin: string, id: string): Promise<PluginHandle<InstanceType<Contract>> | undefined> {
     if (!isPluginName(plugin) && !this.#view.fallbacks.has(plugin)) return undefined
     const known = this.#handles.get(plugin)
-    const handle = known ?? this.#host.get(this.#contract, plugin)
+    const handle = known ?? this.#get(plugin)
     if (!known) {
       this.#handles.set(plugin, handle)
       handle.catch(() => this.#handles.delete(plugin))
@@ -351,6 +346,12 @@ export class Handles<Contract extends ContractClass> {
         throw await this.#otherContract(plugin, id).catch(() => error)
       throw error
     }
+  }
+
+  async #get(plugin: string): Promise<PluginHandle<InstanceType<Contract>>> {
+    const handle = await this.#host.get(this.#contract, plugin)
+    // A fallback of the host knows what its first plugin calls its voices and models.
+    return this.#view.mayFallBack ? handle : handleWith(handle, { fallback: false })
   }
 
   async #otherContract(plugin: string, id: string): Promise<RequestError> {

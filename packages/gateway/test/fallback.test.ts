@@ -83,3 +83,9 @@ it('calls fallbacks that the application has made by their names', async () => {
   expect((await post(gateway.port, path, {}, as('all', forbidden))).status).toBe(503)
   await host.load('wave_tts')
 })
+
+it('keeps what a fallback says of its first plugin where no other one may answer', async () => {
+  await host.fallback('mapped', [{ plugin: 'tone_tts', defaults: { speed: 1.5 } }, 'wave_tts'])
+  const { body } = await speak('all', forbidden, { model: 'mapped', input: '/options' })
+  expect(body).toContain('speed')
+})

@@ -1,5 +1,6 @@
-import type { PluginHost } from '@appfactory/host'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { tracingChannel } from 'node:diagnostics_channel'
+import type { CallTrace, PluginHost } from '@appfactory/host'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { chat, post, send, serve, startHost } from './visitor.js'
 
 let host: PluginHost
@@ -49,4 +50,22 @@ it('needs an option, and a key unless another one says otherwise', async () => {
   expect(await status({ metrics: true, keys: ['one'] })).toBe(401)
   expect(await status({ metrics: true, keys: ['one'], publicMetrics: true })).toBe(200)
   expect(await status({ keys: ['one'], publicMetrics: true })).toBe(401)
+})
+
+it('lets the calls of a request belong to its span', async () => {
+  const seen: unknown[] = []
+  const { start } = tracingChannel<object, CallTrace>('appfactory.call')
+  const listen = (call: unknown): void => {
+    const { method, context } = call as CallTrace
+    if (method === 'chat') seen.push(context)
+  }
+  start.subscribe(listen)
+  onTestFinished(() => void start.unsubscribe(listen))
+  const { port } = await serve(host, {})
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+  const body = { model: 'tool_llm', messages: [{ role: 'user', content: 'x' }] }
+  const ask = (headers: object) => post(port, '/v1/chat/completions', body, { ...headers })
+  const answers = [await ask({ traceparent, tracestate: 'a=1' }), await ask({ traceparent: 'nonsense' })]
+  expect(answers.map(({ status }) => status)).toEqual([200, 200])
+  expect(seen).toEqual([{ traceparent, tracestate: 'a=1' }, undefined])
 })

@@ -5,6 +5,7 @@ import {
   describeThrown,
   isAnswer,
   listed,
+  markAnswer,
   quoted,
   shortened,
 } from '@appfactory/sdk/internal'
@@ -116,13 +117,22 @@ function inMinutes(ms: number): string {
   return Number.isFinite(ms) ? ` in ${ms / 60_000} minutes` : ''
 }
 
-/** `limit` is the option of the host to raise. */
+/** `limit` is the option of the host to raise. `refused`: nothing was begun. */
 export function exhausted(name: string, limit: string, value: number): PluginError {
   return new PluginError(
     'RESOURCE_EXHAUSTED',
     `Plugin "${name}": limit ${limit} (${value}) reached. Wait for calls to finish, or raise ${limit}`,
-    { plugin: name, limit, value },
+    { plugin: name, limit, value, refused: true },
   )
+}
+
+/** The error that a plugin has answered with. Only its host says that a call was refused, which another one may then take. */
+export function answeredBy(error: unknown): unknown {
+  if (!isPluginError(error) || !isAnswer(error)) return error
+  const { code, message, data } = error
+  if (typeof data !== 'object' || data === null || !('refused' in data)) return error
+  const { refused: _claimed, ...rest } = data
+  return markAnswer(new PluginError(code, message, rest))
 }
 
 /** A client has not read so much of what it was answered. `data.limit` is in bytes. */

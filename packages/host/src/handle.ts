@@ -34,6 +34,25 @@ export type PluginHandle<Contract = unknown> = ClientOf<Contract> & HandleBase
 
 type Record_ = Record<string, unknown>
 
+/** Of what handles were made. */
+const parts = new WeakMap<object, Parameters<typeof createHandle>>()
+
+/** The same plugin, where each call has these options as well. */
+export function handleWith<Handle extends PluginHandle>(handle: Handle, options: CallOptions): Handle {
+  const made = parts.get(handle)
+  if (!made) return handle
+  const [callee, ...rest] = made
+  const bound: Callee = {
+    get name() {
+      return callee.name
+    },
+    call: (method, args, given) => callee.call(method, args, { ...given, ...options }),
+    stream: (method, args, given) => callee.stream(method, args, { ...given, ...options }),
+    health: () => callee.health(),
+  }
+  return createHandle(bound, ...rest) as Handle
+}
+
 /** Makes the handle of a plugin or a fallback, with one function for each method of the contract. */
 export function createHandle(
   callee: Callee,
@@ -57,6 +76,7 @@ export function createHandle(
   const handle: PluginHandle = Object.assign(base, Object.fromEntries(methods))
   // Only what the handle does not have is looked for there: its own methods are as fast as without.
   Object.setPrototypeOf(handle, methodsThatThrow(callee, contract))
+  parts.set(handle, [callee, contract, requests, unload])
   return handle
 }
 

@@ -680,9 +680,10 @@ export class PluginHost extends EventEmitter<HostEvents> implements PluginSystem
     if (this.#closed) throw hostClosed()
     const fallback = this.#fallbacks.find(name)
     if (fallback) return this.describe(fallback.spokesman, options)
-    const plugin = await this.#catalogue.inspect(name)
+    // By a name that it had before a swap, too: that is what calls reach.
+    const plugin = await this.#catalogue.inspect(this.#registry.find(name)?.name ?? name)
     if (this.#closed) throw hostClosed()
-    const loaded = this.#registry.loaded(name)
+    const loaded = this.#registry.find(name)
     if (loaded) return { plugin, contract: (await within(loaded.ready(), { signal })).contract }
     const start = (ending: AbortSignal): Promise<ContractDescriptor> =>
       this.#sources.readContract(plugin, ending)
@@ -728,7 +729,7 @@ export class PluginHost extends EventEmitter<HostEvents> implements PluginSystem
       )
       return Object.fromEntries(all)
     }
-    const callee = this.#registry.loaded(name) ?? this.#fallbacks.find(name)
+    const callee = this.#registry.find(name) ?? this.#fallbacks.find(name)
     if (callee) return callee.health()
     await this.#sources.inspect(name)
     return { status: PluginStatus.UNLOADED, message: 'not loaded', details: {} }

@@ -1,4 +1,10 @@
-import { type Cancellation, defaultMaxMessageBytes, nameValue, quoted } from '@appfactory/sdk/internal'
+import {
+  type Cancellation,
+  defaultMaxMessageBytes,
+  nameValue,
+  quoted,
+  type TraceContext,
+} from '@appfactory/sdk/internal'
 import type { Config } from './config/config.js'
 import { logFormats } from './logs/formats.js'
 import { logLevels } from './logs/levels.js'
@@ -15,6 +21,7 @@ import {
 import { advice, wrongPluginSettings } from './plugin-settings.js'
 import type { Env } from './plugins/environment.js'
 import type { Room } from './process/backpressure.js'
+import type { TracedCall } from './traces.js'
 
 /** Limits of one running plugin. Names ending in `Ms` are in ms; Infinity is never, and of a number that there is no limit. */
 export interface InstanceLimits {
@@ -325,6 +332,12 @@ export interface RoutedCallOptions extends CallOptions {
   room?: Room | undefined
   /** The argument that follows while the call runs, in the form of the wire. */
   input?: { name: string; items: AsyncIterable<unknown> } | undefined
+  /** The span that the call belongs to. Default: the one that `withTrace()` has set. */
+  trace?: TraceContext | undefined
+  /** The call came from a client, over the wire: to that node, where this is one of a cluster. */
+  arrival?: { readonly node?: string | undefined } | undefined
+  /** How it is reported, on the way from who chooses a worker to the worker. */
+  traced?: TracedCall | undefined
 }
 
 const callRules = { timeoutMs: time, retry: repeats, credit: size }

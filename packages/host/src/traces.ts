@@ -1,14 +1,31 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel'
-import { isPluginError } from '@appfactory/sdk'
-import { type Outcome, outcomeOf } from './metrics/outcomes.js'
+import {
+  activeTrace,
+  failureOf,
+  type Outcome,
+  type Trace,
+  type TraceContext,
+  Traced,
+} from '@appfactory/sdk/internal'
 import { rounded } from './numbers.js'
+import type { RoutedCallOptions } from './options.js'
+
+/** Which worker has a call. */
+export interface Whereabouts {
+  /** The node of a cluster that has it, or that it came to. Absent: there is no cluster. */
+  node?: string
+  /** Of a plugin with several processes: which of them, from 1. */
+  place?: number
+  /** Of the plugin. */
+  version?: string
+}
 
 /**
  * A call or a stream, on the tracing channel `appfactory.call`: `start` and `end` when it is made, `asyncStart` and `asyncEnd` when
  * it has ended, `error` before those unless it was answered. It is the same object each time. Neither arguments nor
  * results are in it.
  */
-export interface CallTrace {
+export interface CallTrace extends Trace, Whereabouts {
   /** The plugin's name. */
   readonly plugin: string
   /** The method's wire name. */
@@ -17,14 +34,23 @@ export interface CallTrace {
   readonly contract: string | undefined
   /** Whether it has one answer, or pieces. */
   readonly kind: 'call' | 'stream'
-  /** From its end on. */
-  outcome?: Outcome
-  /** From its end on: how long the caller waited, in ms. For a stream, from its beginning to its end. */
-  durationMs?: number
-  /** Where it failed with a PluginError: its code. */
-  errorCode?: number
-  /** Where it failed: the name of the code, or of the error's class. */
-  errorName?: string
+  /** Whether it came from a client, over the wire. Absent: it was made in this process. */
+  readonly served?: boolean
+}
+
+/**
+ * One attempt of a call that may have several, on the tracing channel `appfactory.attempt`: of a call over a cluster, and of one with
+ * `retry`. It begins when a worker is asked, and ends as a call does.
+ */
+export interface AttemptTrace extends Trace, Whereabouts {
+  /** The call that it is one of. */
+  readonly call: CallTrace
+  /** Which one it is, from 1. */
+  readonly attempt: number
+  readonly plugin: string
+  readonly method: string
+  readonly contract: string | undefined
+  readonly kind: 'call' | 'stream'
 }
 
 /** A load, on the channel `appfactory.load`, when it is over. */
@@ -61,52 +87,72 @@ interface FailureTrace {
 }
 
 export const callChannel = tracingChannel<object, CallTrace>('appfactory.call')
+const attemptChannel = tracingChannel<object, AttemptTrace>('appfactory.attempt')
 const loadChannel = channel('appfactory.load')
 const swapChannel = channel('appfactory.swap')
 const crashChannel = channel('appfactory.crash')
 
-/** Reports a call that `make` makes. For when somebody listens. */
-export function traceCall<Result>(trace: CallTrace, make: () => Promise<Result>): Promise<Result> {
-  const call = new TracedCall(trace)
-  return call.begin(make).then(
-    (result) => {
-      call.end('answered')
-      return result
-    },
-    (error: unknown) => {
-      call.end(outcomeOf(error), error)
-      throw error
-    },
-  )
+/** Whether anybody listens to calls. */
+export function hasListeners(): boolean {
+  return callChannel.hasSubscribers || attemptChannel.hasSubscribers
+}
+
+/** Who has been asked for a call, until there is an answer. */
+export interface Attempt {
+  /** What goes along with it. */
+  readonly context: TraceContext | undefined
+  end(outcome: Outcome, error?: unknown): void
+  /** Ends with a promise, which it returns. */
+  watch<Result>(answer: Promise<Result>): Promise<Result>
 }
 
 /** A call or a stream that is reported. */
-export class TracedCall {
-  readonly #trace: CallTrace
-  readonly #begun = performance.now()
+export class TracedCall extends Traced<CallTrace> {
+  readonly #hasAttempts: boolean
+  #attempts = 0
 
-  constructor(trace: CallTrace) {
-    this.#trace = trace
+  /** Of a call with these options. */
+  static of(
+    called: Pick<CallTrace, 'plugin' | 'method' | 'contract' | 'kind'>,
+    { trace: parent, arrival }: Pick<RoutedCallOptions, 'trace' | 'arrival'>,
+    hasAttempts = false,
+  ): TracedCall {
+    const context = parent ?? activeTrace()
+    const node = arrival?.node
+    const trace = {
+      ...called,
+      ...(parent ? { parent } : {}),
+      ...(context ? { context } : {}),
+      ...(arrival ? { served: true } : {}),
+      ...(node === undefined ? {} : { node }),
+    }
+    return new TracedCall(trace, hasAttempts)
   }
 
-  /** What `make` does belongs to the call, for those who keep something in an AsyncLocalStorage. */
-  begin<Result>(make: () => Result): Result {
-    return callChannel.start.runStores(this.#trace, () => {
-      try {
-        return make()
-      } finally {
-        callChannel.end.publish(this.#trace)
-      }
+  /** @param hasAttempts Whether each worker that is asked is reported too: one may follow another. */
+  private constructor(trace: CallTrace, hasAttempts: boolean) {
+    super(callChannel, trace)
+    this.#hasAttempts = hasAttempts
+  }
+
+  /** A worker is asked. */
+  ask(where: Whereabouts): Attempt {
+    const { trace } = this
+    Object.assign(trace, where)
+    if (!this.#hasAttempts) return { context: trace.context, end: () => {}, watch: (answer) => answer }
+    this.#attempts += 1
+    const { plugin, method, contract, kind, context } = trace
+    const attempt = new Traced<AttemptTrace>(attemptChannel, {
+      ...{ call: trace, attempt: this.#attempts, plugin, method, contract, kind },
+      ...(context ? { parent: context, context } : {}),
+      ...where,
     })
-  }
-
-  end(outcome: Outcome, error?: unknown): void {
-    const trace = this.#trace
-    trace.outcome = outcome
-    trace.durationMs = rounded(performance.now() - this.#begun)
-    if (outcome !== 'answered') callChannel.error.publish(Object.assign(trace, failureOf(error)))
-    callChannel.asyncStart.publish(trace)
-    callChannel.asyncEnd.publish(trace)
+    attempt.begin(() => {})
+    return {
+      context: attempt.trace.context,
+      end: (outcome, error) => attempt.end(outcome, error),
+      watch: (answer) => attempt.endWith(answer),
+    }
   }
 }
 
@@ -132,11 +178,4 @@ export function timeSwap(plugin: string, replacement: string): (error?: unknown)
 
 export function reportCrash(plugin: string): void {
   if (crashChannel.hasSubscribers) crashChannel.publish({ plugin } satisfies CrashTrace)
-}
-
-/** Messages of errors may hold arguments: only their codes and names are reported. */
-function failureOf(error: unknown): FailureTrace {
-  if (error === undefined) return {}
-  if (!isPluginError(error)) return { errorName: error instanceof Error ? error.name : 'Error' }
-  return { errorCode: error.code, errorName: error.codeName ?? error.name }
 }

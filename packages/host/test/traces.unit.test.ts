@@ -1,9 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { PluginError } from '@appfactory/sdk'
+import { PluginError, withTrace } from '@appfactory/sdk'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { pluginCrashed } from '../src/errors.js'
 import type { Slot } from '../src/slot/slot.js'
-import { type CallTrace, callChannel } from '../src/traces.js'
+import { type AttemptTrace, type CallTrace, callChannel } from '../src/traces.js'
 import { FakeSource } from './fixtures/fake-instance.js'
 import { slotOf } from './fixtures/fake-slot.js'
 
@@ -36,10 +37,10 @@ test('a call is told when it is made and when it is answered, without arguments 
   const begun = { ...known, method: 'synthesize' }
   expect(seen).toEqual([
     ['start', begun],
-    ['end', begun],
+    ['end', { ...begun, version: '1.0.0' }],
   ])
   expect(await answer).toBe('one')
-  const ended = { ...begun, outcome: 'answered', durationMs: expect.any(Number) }
+  const ended = { ...begun, version: '1.0.0', outcome: 'answered', durationMs: expect.any(Number) }
   expect(seen.at(-1)?.[1].durationMs).toBeGreaterThanOrEqual(0)
   expect(seen.at(-1)?.[1].durationMs).toBeLessThan(performance.now() - asked + 1)
   expect(seen.slice(2)).toEqual([
@@ -108,4 +109,74 @@ test('a call carries what its caller has in an AsyncLocalStorage, and what a lis
   await caller.run('request 1', () => slot.call('synthesize', {}))
   expect(seen).toEqual(['request 1', { span: 'synthesize' }])
   expect(bound.getStore()).toBeUndefined()
+})
+
+/** The traces of attempts, as they are at their ends. */
+function attempts(): AttemptTrace[] {
+  const seen: AttemptTrace[] = []
+  const listen = (trace: unknown): void => void seen.push(trace as AttemptTrace)
+  subscribe('tracing:appfactory.attempt:asyncEnd', listen)
+  onTestFinished(() => void unsubscribe('tracing:appfactory.attempt:asyncEnd', listen))
+  return seen
+}
+
+test('each attempt of a call that may have several is told, with what came of it', async () => {
+  const seen = attempts()
+  let calls = 0
+  source.last.answer = async () => {
+    calls += 1
+    if (calls < 3) throw pluginCrashed('one', 'exited with code 1', '')
+  }
+  await slot.call('get_voices', {}, { retry: 2 })
+  await slot.call('get_voices', {})
+  const where = { ...known, method: 'get_voices', version: '1.0.0' }
+  expect(seen).toMatchObject([
+    { ...where, attempt: 1, outcome: 'failed', errorName: 'PLUGIN_CRASHED' },
+    { ...where, attempt: 2, outcome: 'failed', errorName: 'PLUGIN_CRASHED' },
+    { ...where, attempt: 3, outcome: 'answered' },
+  ])
+  expect(seen[2]?.call).toMatchObject({ outcome: 'answered', kind: 'call' })
+})
+
+const trace = { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, tracestate: 'x=1' }
+const other = { traceparent: `00-${'a'.repeat(32)}-${'c'.repeat(16)}-01` }
+
+test('a trace goes along with the call; where a listener makes a span of its own, that does', async () => {
+  await slot.call('synthesize', {}, { trace })
+  await withTrace(trace, () => slot.call('synthesize', {}))
+  for await (const _piece of slot.stream('spell', {}, { trace }));
+  const seen: CallTrace[] = []
+  const listen = (told: unknown): void => {
+    seen.push({ ...(told as CallTrace) })
+    Object.assign(Object(told), { context: other })
+  }
+  subscribe('tracing:appfactory.call:start', listen)
+  onTestFinished(() => void unsubscribe('tracing:appfactory.call:start', listen))
+  await slot.call('synthesize', {}, { trace, arrival: { node: 'gpu-1' } })
+  await slot.call('synthesize', {})
+  expect(source.last.calls.map(([, , options]) => options?.trace)).toEqual([
+    trace,
+    trace,
+    trace,
+    other,
+    other,
+  ])
+  expect(seen[0]).toMatchObject({ parent: trace, context: trace, served: true, node: 'gpu-1' })
+  expect(seen[1]).not.toHaveProperty('parent')
+})
+
+test('nothing is added to a call that nobody listens to and that has no trace', async () => {
+  const options = { timeoutMs: 1000 }
+  await slot.call('synthesize', {}, options)
+  expect(source.last.calls[0]?.[2]).toBe(options)
+})
+
+test('of several processes, it is told which one had the call', async () => {
+  const both = new FakeSource()
+  const two = slotOf(both, {}, 2)
+  await two.open()
+  const seen = published()
+  await Promise.all([two.call('synthesize', {}), two.call('synthesize', {})])
+  const ended = seen.filter(([event]) => event === 'asyncEnd')
+  expect(ended.map(([, { place }]) => place).sort()).toEqual([1, 2])
 })

@@ -82,3 +82,4 @@ export {
 export { type HealthStatus, PluginStatus } from './health.js'
 export type { Manifest } from './manifest.js'
 export { sentencesOf } from './sentences.js'
+export { type TraceContext, withTrace } from './trace-context.js'

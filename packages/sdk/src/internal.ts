@@ -13,6 +13,8 @@ export { describeThrown, fromErrorObject, systemCodeOf, toErrorObject } from './
 export type { WireHealthStatus } from './health.js'
 export { listed, quoted, shortened } from './quote.js'
 export { Resampler } from './resample.js'
+export { activeTrace, type TraceContext, traceContextOf } from './trace-context.js'
+export { failureOf, type Outcome, outcomeOf, type Trace, Traced } from './traced.js'
 export { reopenAsBytePipe } from './wire/byte-pipe.js'
 export { IncomingCall } from './wire/call.js'
 export type { Cancellation } from './wire/cancellation.js'
@@ -24,6 +26,7 @@ export {
   byteStreamWindow,
   type CallObserver,
   isAnswer,
+  markAnswer,
   maxTimerMs,
   type RequestOptions,
   startTimer,

@@ -11,39 +11,36 @@ interface Administering extends CommonOptions {
   on?: string[]
 }
 
-/** `appfactory-host load PLUGIN`: on one node after the other; or on any of them, which keep it running then. */
+/** `appfactory-host load PLUGIN`: on nodes that are named, one after the other, or kept running on any that have the labels. */
 export async function load(
   streams: Streams,
-  options: Administering & { desired: boolean; replicas?: number; config?: string[] },
+  options: Administering & { replicas?: number; config?: string[] },
 ): Promise<number> {
   const { plugin, replicas } = options
-  const labels = labelsIn(options.on)
-  const isDesired = options.desired || labels !== undefined
-  if (replicas !== undefined && !isDesired) checkReplicas('--replicas', replicas)
-  const given = { config: configurationOf(options.config), ...(replicas === undefined ? {} : { replicas }) }
-  const named = namesIn(options.on)
-  if (isDesired && named && !labels) throw new UsageError('--desired takes labels with --on: KEY=VALUE')
+  const on = placesIn(options.on)
+  const isNamed = Array.isArray(on)
+  if (isNamed && replicas !== undefined) checkReplicas('--replicas', replicas)
+  const config = options.config === undefined ? {} : { config: configurationOf(options.config) }
   await using cluster = await connectCluster(streams, options)
-  if (isDesired) {
-    await cluster.load(plugin, { ...given, ...(labels ? { on: labels } : {}) })
-    return doneDesired(streams, options, cluster)
-  }
-  const on = named ?? takingNodes(cluster)
-  await cluster.load(plugin, { on, ...given })
-  return done(streams, options, { nodes: on }, `${plugin} is loaded on ${on.join(', ')}`)
+  await cluster.load(plugin, {
+    ...config,
+    ...(replicas === undefined ? {} : { replicas }),
+    ...(on ? { on } : {}),
+  })
+  if (!isNamed) return doneDesired(streams, options, cluster)
+  return done(streams, options, { nodes: on }, `${plugin} is loaded ${onWords(on)}`)
 }
 
 /** `appfactory-host unload PLUGIN`: on one node after the other, or wherever it is kept running. */
 export async function unload(streams: Streams, options: Administering & { force: boolean }): Promise<number> {
   const { plugin, force } = options
+  const named = namesOf(options.on)
   await using cluster = await connectCluster(streams, options)
-  if (isWanted(cluster, options)) {
-    await cluster.unload(plugin, {})
-    return done(streams, options, {}, `${plugin} is unloaded, and wanted no more`)
-  }
-  const on = namesIn(options.on) ?? nodesWith(cluster, plugin)
-  await cluster.unload(plugin, { force, ...(on.length > 0 ? { on } : {}) })
-  return done(streams, options, { nodes: on }, `${plugin} is unloaded ${onWords(on)}`)
+  const isWanted = named === undefined && cluster.desired().some(({ name }) => name === plugin)
+  const nodes = named ?? nodesWith(cluster, plugin)
+  await cluster.unload(plugin, { force, ...(named ? { on: named } : {}) })
+  const words = isWanted ? ', and wanted no more' : ` ${onWords(nodes)}`
+  return done(streams, options, { nodes }, `${plugin} is unloaded${words}`)
 }
 
 /** `appfactory-host scale PLUGIN REPLICAS`: on one node after the other, or on all together where it is kept running. */
@@ -53,35 +50,18 @@ export async function scale(
 ): Promise<number> {
   const { plugin } = options
   const replicas = Number(options.replicas)
+  const named = namesOf(options.on)
+  if (!(replicas >= 1)) throw new UsageError('scale PLUGIN REPLICAS takes a whole number from 1')
   await using cluster = await connectCluster(streams, options)
-  if (isWanted(cluster, options)) {
-    await cluster.scale(plugin, replicas, {})
+  await cluster.scale(plugin, replicas, named ? { on: named } : {})
+  if (named === undefined && cluster.desired().some(({ name }) => name === plugin))
     return doneDesired(streams, options, cluster)
-  }
-  checkReplicas('scale PLUGIN REPLICAS', replicas)
-  const on = namesIn(options.on) ?? nodesWith(cluster, plugin)
-  await cluster.scale(plugin, replicas, on.length > 0 ? { on } : {})
-  const words = `${plugin} has ${replicas} process${replicas === 1 ? '' : 'es'} ${onWords(on)}`
-  return done(streams, options, { replicas, nodes: on }, words)
+  const nodes = named ?? nodesWith(cluster, plugin)
+  const words = `${plugin} has ${replicas} process${replicas === 1 ? '' : 'es'} ${onWords(nodes)}`
+  return done(streams, options, { replicas, nodes }, words)
 }
 
-/** What `--on` says of labels. Undefined: it names nodes, or says nothing. */
-function labelsIn(on: readonly string[] | undefined): Record<string, string> | undefined {
-  const words = namesIn(on) ?? []
-  if (!words.some((word) => word.includes('='))) return undefined
-  const wrong = words.find((word) => !/^[^=]+=/.test(word))
-  if (wrong !== undefined)
-    throw new UsageError(`--on takes names of nodes, or labels as KEY=VALUE, and not both: ${wrong}`)
-  return Object.fromEntries(
-    words.map((word) => [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)]),
-  )
-}
-
-/** Whether it was loaded without naming nodes, and none is named now. */
-function isWanted(cluster: ConnectedCluster, { plugin, on }: Administering): boolean {
-  return namesIn(on) === undefined && cluster.desired().some(({ name }) => name === plugin)
-}
-
+/** What came of it, where a plugin is kept running. */
 function doneDesired(streams: Streams, options: Administering, cluster: ConnectedCluster): number {
   const { wanted = 0, running = 0, why } = cluster.desired().find(({ name }) => name === options.plugin) ?? {}
   const details = { wanted, running, ...(why === undefined ? {} : { why }) }
@@ -101,7 +81,7 @@ export async function swap(
 ): Promise<number> {
   const { plugin, rollback, freshState, json } = options
   const config = options.config === undefined ? {} : { config: configurationOf(options.config) }
-  const on = namesIn(options.on)
+  const on = namesOf(options.on)
   await using cluster = await connectCluster(streams, options)
   const swapped = await cluster.swap(plugin, options.replacement || plugin, {
     ...{ rollback, preserveState: !freshState, ...config },
@@ -142,16 +122,22 @@ function checkReplicas(what: string, replicas: number): void {
   if (!replicaCount.fits(replicas)) throw new UsageError(`${what} takes ${replicaCount.takes}`)
 }
 
-function takingNodes(cluster: ConnectedCluster): string[] {
-  const nodes = cluster
-    .nodes()
-    .flatMap(({ node, draining }) => (draining ? [] : [node]))
-    .sort()
-  if (nodes.length === 0)
-    throw new Error(
-      'No node of the cluster is there. Start one: appfactory-host serve --nats URL --node NAME',
-    )
-  return nodes
+type Labels = Readonly<Record<string, string>>
+
+/** `one,two` are nodes, and `gpu=true` is what a node must have. */
+function placesIn(given: readonly string[] | undefined): string[] | Labels | undefined {
+  const words = namesIn(given)
+  const labels = words?.map((word) => /^([^=]+)=(.*)$/s.exec(word)?.slice(1) ?? [])
+  if (!labels?.some(([key]) => key !== undefined)) return words
+  if (labels.every(([key]) => key !== undefined)) return Object.fromEntries(labels) as Labels
+  throw new UsageError('--on takes names of nodes, or labels such as gpu=true, and not both')
+}
+
+/** @throws UsageError for labels. */
+function namesOf(given: readonly string[] | undefined): string[] | undefined {
+  const places = placesIn(given)
+  if (places === undefined || Array.isArray(places)) return places
+  throw new UsageError('--on takes names of nodes here; only load takes labels')
 }
 
 function onWords(nodes: readonly string[]): string {

@@ -204,17 +204,9 @@ export const commands: readonly Command[] = [
     options: {
       on: {
         kind: 'list',
-        describe:
-          'Name of a node, or several with commas; or labels that a node must have, as KEY=VALUE (repeatable) [default: all that take calls]',
+        describe: 'Name of a node, or KEY=VALUE that a node must have (repeatable) [default: any node]',
       },
-      desired: {
-        kind: 'flag',
-        describe: 'Keep it running on any nodes, of those with the labels where --on says some',
-      },
-      replicas: {
-        kind: 'number',
-        describe: 'Processes of it on each node, or on all together with --desired',
-      },
+      replicas: { kind: 'number', describe: 'Processes on each named node, or on all together [default: 1]' },
       config,
       json,
     },

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { describeThrown, systemCodeOf } from '@appfactory/sdk/internal'
-import type { PluginHost } from '../host.js'
+import type { PluginSystem } from '../plugin-system.js'
 import type { Tester, TesterOptions } from '../tester/serve.js'
 import { openInBrowser } from './browser.js'
+import { connectCluster, isOfCluster } from './front.js'
 import { type CommonOptions, complain, exitCodes, print, type Streams } from './output.js'
 import { createHost, showProgress } from './serve.js'
 import { UsageError } from './usage-error.js'
@@ -11,9 +12,8 @@ import { UsageError } from './usage-error.js'
 export async function tester(streams: Streams, options: CommonOptions & PageOptions): Promise<number> {
   checkPort(options.port)
   const stop = streams.stop.takeOver()
-  await using host = createHost(options)
-  showProgress(streams, host, options)
-  await using server = await startTester(streams, host, options)
+  await using system = await openSystem(streams, options)
+  await using server = await startTester(streams, system, options)
   print(
     streams,
     `Plugin Tester: ${server.url}\nThe URL works once, within an hour.${process.stdin.isTTY ? ' Press Enter for another one, Ctrl+C to stop.' : ''}`,
@@ -22,6 +22,14 @@ export async function tester(streams: Streams, options: CommonOptions & PageOpti
   if (!stop.aborted) await once(stop, 'abort')
   process.stdin.destroy()
   return exitCodes.done
+}
+
+/** A host whose plugins the page loads, or a cluster. */
+async function openSystem(streams: Streams, options: CommonOptions): Promise<PluginSystem & AsyncDisposable> {
+  if (isOfCluster(options.settings)) return connectCluster(streams, options)
+  const host = createHost(options)
+  showProgress(streams, host, options)
+  return host
 }
 
 /** Options of the command line for the page. */
@@ -45,10 +53,10 @@ interface StartedTester extends AsyncDisposable {
 /** Serves the page, and opens it on request. */
 export async function startTester(
   streams: Streams,
-  host: PluginHost,
+  system: PluginSystem,
   { port, open, configDir }: PageOptions & { configDir: string },
 ): Promise<StartedTester> {
-  const server = await listen(host, { port, configDir })
+  const server = await listen(system, { port, configDir })
   const url = server.issueUrl()
   const forget = open ? await tryToOpen(streams, url) : undefined
   return {
@@ -72,10 +80,10 @@ async function tryToOpen(streams: Streams, url: string): Promise<(() => Promise<
 }
 
 /** Loads the HTTP server on demand. */
-async function listen(host: PluginHost, options: TesterOptions): Promise<Tester> {
+async function listen(system: PluginSystem, options: TesterOptions): Promise<Tester> {
   const { serveTester } = await import('../tester/serve.js')
   try {
-    return await serveTester(host, options)
+    return await serveTester(system, options)
   } catch (error) {
     if (systemCodeOf(error) !== 'EADDRINUSE') throw error
     throw new Error(

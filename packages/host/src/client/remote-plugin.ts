@@ -1,5 +1,6 @@
 import type { HealthStatus, PluginError } from '@appfactory/sdk'
 import {
+  activeTrace,
   inputMarker,
   maxTimerMs,
   type Peer,
@@ -11,6 +12,7 @@ import type { Callee } from '../callee.js'
 import { callTimeout } from '../errors.js'
 import { PieceStream } from '../instance/pieces.js'
 import { type RoutedCallOptions, type WireArgs, wrongCallOption } from '../options.js'
+import { hasListeners, TracedCall } from '../traces.js'
 
 /** A plugin of a host at the other end of a connection. */
 export class RemotePlugin implements Callee {
@@ -24,26 +26,48 @@ export class RemotePlugin implements Callee {
 
   async call(method: string, args: WireArgs, options: RoutedCallOptions = {}): Promise<unknown> {
     checkOptions(options)
-    const params = this.#params(method, args, options)
-    return this.#peer.request('plugin/call', params, this.#requestOptions(method, options))
+    const traced = hasListeners() ? this.#traced(method, 'call', options) : undefined
+    const ask = (): Promise<unknown> => {
+      const params = this.#params(method, args, options, traced)
+      return this.#peer.request('plugin/call', params, this.#requestOptions(method, options))
+    }
+    return traced ? traced.run(ask) : ask()
   }
 
   stream(method: string, args: WireArgs, options: RoutedCallOptions = {}): AsyncIterableIterator<unknown> {
     const window = options.credit ?? streamWindow
+    let traced: TracedCall | undefined
+    const ask = (): AsyncIterator<unknown> => {
+      const params = { ...this.#params(method, args, options, traced), stream: { credit: window } }
+      return this.#peer.stream('plugin/call', params, { ...this.#requestOptions(method, options), window })
+    }
     return new PieceStream({
       open: () => {
         checkOptions(options)
-        const params = { ...this.#params(method, args, options), stream: { credit: window } }
-        return this.#peer.stream('plugin/call', params, { ...this.#requestOptions(method, options), window })
+        if (!hasListeners()) return ask()
+        traced = this.#traced(method, 'stream', options)
+        return traced.begin(ask)
       },
+      onEnd: (outcome, error) => traced?.end(outcome, error),
     })
+  }
+
+  /** Only the host knows the contract. */
+  #traced(method: string, kind: 'call' | 'stream', options: RoutedCallOptions): TracedCall {
+    return TracedCall.of({ plugin: this.name, method, contract: undefined, kind }, options)
   }
 
   async health(): Promise<HealthStatus> {
     return healthOf((await this.#peer.request('plugin/health', { name: this.name })) as WireHealthStatus)
   }
 
-  #params(method: string, args: WireArgs, { timeoutMs, retry, fallback, input }: RoutedCallOptions): object {
+  #params(
+    method: string,
+    args: WireArgs,
+    { timeoutMs, retry, fallback, input, trace: given }: RoutedCallOptions,
+    traced: TracedCall | undefined,
+  ): object {
+    const trace = traced ? traced.trace.context : (given ?? activeTrace())
     return {
       plugin: this.name,
       method,
@@ -52,6 +76,7 @@ export class RemotePlugin implements Callee {
       ...(timeoutMs === undefined ? {} : { timeout: Math.min(timeoutMs, maxTimerMs) }),
       ...(retry === undefined ? {} : { retry }),
       ...(fallback === undefined ? {} : { fallback }),
+      ...(trace ? { trace } : {}),
     }
   }
 

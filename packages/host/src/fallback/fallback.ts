@@ -1,7 +1,9 @@
 import { type ContractDescriptor, type HealthStatus, PluginStatus, type SessionRole } from '@appfactory/sdk'
 import type { Callee } from '../callee.js'
+import { PieceStream } from '../instance/pieces.js'
 import { type RoutedCallOptions, type WireArgs, wrongCallOption } from '../options.js'
 import type { Slot } from '../slot/slot.js'
+import { hasListeners, TracedCall } from '../traces.js'
 import { Attempts, type AttemptsOptions } from './attempts.js'
 import { mute, noneLoaded } from './errors.js'
 import { Member } from './member.js'
@@ -131,7 +133,13 @@ export class Fallback implements Callee {
   call(method: string, args: WireArgs, options: RoutedCallOptions = {}): Promise<unknown> {
     const wrong = wrongCallOption(options)
     if (wrong) return Promise.reject(wrong)
-    if (this.#checked) return this.#checked.then(() => this.call(method, args, options))
+    if (!hasListeners()) return this.#call(method, args, options)
+    const traced = this.#traced(method, 'call', options)
+    return traced.run(() => this.#call(method, args, withinTrace(options, traced)))
+  }
+
+  #call(method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
+    if (this.#checked) return this.#checked.then(() => this.#call(method, args, options))
     const keeper = this.#keeperOf(method, args)
     return keeper?.slot
       ? keeper.slot.call(method, keeper.argsOf(method, args), options)
@@ -139,12 +147,30 @@ export class Fallback implements Callee {
   }
 
   stream(method: string, args: WireArgs, options: RoutedCallOptions = {}): AsyncIterableIterator<unknown> {
+    if (!hasListeners()) return this.#stream(method, args, options)
+    let traced: TracedCall | undefined
+    return new PieceStream({
+      open: () => {
+        traced = this.#traced(method, 'stream', options)
+        const within = withinTrace(options, traced)
+        return traced.begin(() => this.#stream(method, args, within))
+      },
+      onEnd: (outcome, error) => traced?.end(outcome, error),
+    })
+  }
+
+  #stream(method: string, args: WireArgs, options: RoutedCallOptions): FallbackStream {
     return new FallbackStream({
       ...this.#attemptsOptions(method, args, options),
       checked: this.#checked,
       fitterFor: (plugin) => this.#fitterFor(plugin, args),
       answered: (plugin, piece) => this.#learnRate(plugin, args, piece),
     })
+  }
+
+  #traced(method: string, kind: 'call' | 'stream', options: RoutedCallOptions): TracedCall {
+    const { name: plugin, contract } = this
+    return TracedCall.of({ plugin, method, contract: contract?.name, kind }, options)
   }
 
   async health(): Promise<HealthStatus> {
@@ -255,6 +281,11 @@ export class Fallback implements Callee {
       this.members.map(({ plugin }) => plugin),
     )
   }
+}
+
+/** Attempts belong to the call. */
+function withinTrace(options: RoutedCallOptions, { trace }: TracedCall): RoutedCallOptions {
+  return { ...options, trace: trace.context, arrival: undefined }
 }
 
 function whyDown(slot: Slot | undefined): string {

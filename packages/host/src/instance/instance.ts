@@ -11,11 +11,14 @@ import {
   describeThrown,
   type HandshakeResult,
   inputMarker,
+  type Outcome,
+  outcomeOf,
   pluginMethods,
   type RequestOptions,
 } from '@appfactory/sdk/internal'
 import type { Config } from '../config/config.js'
 import {
+  answeredBy,
   callTimeout,
   exhausted,
   healthCheckTimeout,
@@ -25,7 +28,7 @@ import {
   shutdownFailed,
   stateTimeout,
 } from '../errors.js'
-import { type Outcome, OutcomeCounts, outcomeOf } from '../metrics/outcomes.js'
+import { OutcomeCounts } from '../metrics/outcomes.js'
 import type { MethodFigures, PluginFigures } from '../metrics/plugin-figures.js'
 import { rounded } from '../numbers.js'
 import type { InstanceLimits, RoutedCallOptions, WireArgs } from '../options.js'
@@ -181,7 +184,7 @@ export class PluginInstance {
       (error: unknown) => {
         this.#endCall(figures, begun, outcomeOf(error))
         this.#figures.onFailure(method, error, performance.now() - begun)
-        throw error
+        throw answeredBy(error)
       },
     )
   }
@@ -239,6 +242,7 @@ export class PluginInstance {
         this.#connection.setIdle(false)
         return pieces
       },
+      word: answeredBy,
       onEnd: (outcome, error) => {
         this.#endStream(figures, begun, outcome)
         if (error !== undefined) this.#figures.onFailure(method, error, performance.now() - begun)
@@ -344,8 +348,9 @@ export class PluginInstance {
     }
   }
 
-  #callParams(method: string, args: WireArgs, { input }: RoutedCallOptions): CallParams {
-    return { method, args: input ? { ...args, [input.name]: inputMarker } : args }
+  #callParams(method: string, args: WireArgs, { input, trace }: RoutedCallOptions): CallParams {
+    const params = { method, args: input ? { ...args, [input.name]: inputMarker } : args }
+    return trace ? { ...params, trace } : params
   }
 
   #requestOptions(

@@ -1,5 +1,5 @@
+import { type Outcome, outcomeOf } from '@appfactory/sdk/internal'
 import { atCaller } from '../at-caller.js'
-import { type Outcome, outcomeOf } from '../metrics/outcomes.js'
 
 export interface PieceStreamOptions<Piece> {
   /** Begins the stream; called when it is first read. */

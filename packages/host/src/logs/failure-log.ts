@@ -1,6 +1,5 @@
 import { isPluginError } from '@appfactory/sdk'
-import { describeThrown, shortened } from '@appfactory/sdk/internal'
-import { outcomeOf } from '../metrics/outcomes.js'
+import { describeThrown, outcomeOf, shortened } from '@appfactory/sdk/internal'
 import { LogBudget } from './log-budget.js'
 import type { Logs } from './logs.js'
 

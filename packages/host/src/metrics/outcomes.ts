@@ -1,17 +1,6 @@
-import { isPluginError } from '@appfactory/sdk'
-
-/**
- * What came of a call or a stream. A stream is one call. One that its reader leaves is cancelled, as a call is that its caller
- * cancels: it is neither answered nor failed.
- */
-export type Outcome = 'answered' | 'failed' | 'cancelled'
+import type { Outcome } from '@appfactory/sdk/internal'
 
 export const outcomes: readonly Outcome[] = ['answered', 'failed', 'cancelled']
-
-/** What came of a call that ended with an error. */
-export function outcomeOf(error: unknown): Outcome {
-  return isPluginError(error) && error.codeName === 'REQUEST_CANCELLED' ? 'cancelled' : 'failed'
-}
 
 /** How many calls ended in which way. */
 export class OutcomeCounts {

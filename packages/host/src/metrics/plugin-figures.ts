@@ -1,6 +1,7 @@
+import { type Outcome, outcomeOf } from '@appfactory/sdk/internal'
 import type { LogLevel } from '../logs/levels.js'
 import { Durations } from './durations.js'
-import { type Outcome, OutcomeCounts, outcomeOf } from './outcomes.js'
+import { OutcomeCounts } from './outcomes.js'
 
 /** The author of a plugin decides how many methods it has: only so many are told apart. */
 const mostMethods = 100

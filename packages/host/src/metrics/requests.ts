@@ -1,5 +1,5 @@
+import { type Outcome, outcomeOf } from '@appfactory/sdk/internal'
 import { atCaller } from '../at-caller.js'
-import { type Outcome, outcomeOf } from './outcomes.js'
 
 /** How many requests a host got, from clients and through its own methods and handles, and how many of them failed. */
 export class Requests {

@@ -1,4 +1,5 @@
 import type { SessionRole } from '@appfactory/sdk'
+import type { Cancellation } from '@appfactory/sdk/internal'
 import type { WireArgs } from '../options.js'
 import type { RoutedCalls } from './served.js'
 
@@ -6,6 +7,8 @@ interface SessionCall {
   plugin: string
   method: string
   args: WireArgs
+  /** Whether the client wants no answer any more, and why. */
+  cancellation?: Cancellation
 }
 
 /** How long a method that closes a session may take when its client has gone, in ms. */
@@ -38,12 +41,15 @@ export class CallerSessions {
     await Promise.all([...this.#open].map(([id, plugin]) => this.#close(plugin, id)))
   }
 
-  #noteOpened(result: unknown, { plugin, method }: SessionCall): unknown {
+  #noteOpened(result: unknown, { plugin, method, cancellation }: SessionCall): unknown {
     const id: unknown =
       typeof result === 'object' && result !== null ? Reflect.get(result, 'session_id') : undefined
     if (typeof id !== 'string' || this.#roleOf(plugin, method) !== 'open') return result
     this.#open.set(id, plugin)
-    if (this.#hasGone) void this.#close(plugin, id)
+    const reason = cancellation?.cancelled
+    if (this.#hasGone || reason) void this.#close(plugin, id)
+    // Its client would never close it.
+    if (reason) throw reason
     return result
   }
 

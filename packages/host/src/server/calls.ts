@@ -5,6 +5,7 @@ import {
   isInputMarker,
   type OutgoingStream,
   shortened,
+  traceContextOf,
 } from '@appfactory/sdk/internal'
 import { z } from 'zod'
 import type { Room } from '../process/backpressure.js'
@@ -19,6 +20,8 @@ export interface CallContext {
   room: Room
   /** Notes the sessions that the client opens, if they are to be closed when it goes. */
   sessions?: CallerSessions | undefined
+  /** Where the call has arrived. */
+  arrival: { readonly node?: string | undefined }
 }
 
 /** How a call asks for its pieces. */
@@ -34,6 +37,8 @@ export const callParams = z.strictObject({
   retry: z.int().nonnegative().optional(),
   stream: streamOption,
   fallback: z.union([z.boolean(), z.literal('restart')]).optional(),
+  /** A traceparent that is none is passed over, as W3C's Trace Context wants it. */
+  trace: z.looseObject({ traceparent: z.string(), tracestate: z.string().optional() }).optional(),
 })
 
 export type PluginCall = z.infer<typeof callParams>
@@ -53,16 +58,28 @@ export function isPlainCall(params: object): params is PluginCall {
 
 /** Calls a method of a plugin for a client; its pieces go to the client as they come where it asks for a stream. */
 export function callPlugin(
-  { served: { calls }, call, room, sessions }: CallContext,
-  { plugin, method: name, args: given = {}, stream, timeout: timeoutMs, retry, fallback }: PluginCall,
+  { served: { calls }, arrival, call, room, sessions }: CallContext,
+  {
+    plugin,
+    method: name,
+    args: given = {},
+    stream,
+    timeout: timeoutMs,
+    retry,
+    fallback,
+    trace: told,
+  }: PluginCall,
 ): Promise<unknown> {
   // One argument may follow piece by piece, as `$/input` notifications.
   const streamed = Object.keys(given).find((key) => isInputMarker(given[key]))
   const input = streamed === undefined ? undefined : { name: streamed, items: call.input }
-  const options = { timeoutMs, retry, fallback, cancellation: call, room, input }
+  const trace = told && traceContextOf(told)
+  const options = { timeoutMs, retry, fallback, cancellation: call, room, input, trace, arrival }
   if (!stream) {
     const answer = calls.call(plugin, name, given, options)
-    return sessions ? sessions.watch(answer, { plugin, method: name, args: given }) : answer
+    return sessions
+      ? sessions.watch(answer, { plugin, method: name, args: given, cancellation: call })
+      : answer
   }
   const credit = stream === true ? undefined : creditOf(stream.credit)
   const outgoing = call.openStream(credit ?? Number.POSITIVE_INFINITY)

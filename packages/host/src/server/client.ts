@@ -19,6 +19,8 @@ export interface ClientOptions {
   sequential: boolean
   /** Whether no other client waits for the plugins: they wait for this one to read then, however long that takes. */
   isOnly: boolean
+  /** The node of a cluster that it is a client of. Default: there is no cluster. */
+  node?: string | undefined
   /** Where bytes may come on a connection of their own, which begins with the token. */
   expectBytes?: ((arrived: (bytes: Duplex) => void) => { token: string }) | undefined
   /** The client sends nothing any more. */
@@ -45,6 +47,7 @@ export class Client {
   readonly #backlog: Room
   readonly #events: ClientEvents
   readonly #sessions: CallerSessions | undefined
+  readonly #arrival: { readonly node?: string }
   #hasBytes = false
   #refusal: PluginError | undefined
 
@@ -52,6 +55,7 @@ export class Client {
     const { link, sequential, isOnly, onEnd, onGone } = options
     this.#served = served
     this.#options = options
+    this.#arrival = options.node === undefined ? {} : { node: options.node }
     this.#peer = new Peer({
       ...{ input: link.input, output: link.output, sequential, maxHeldBytes, onEnd, onGone },
       handle: (call) => this.#handle(call),
@@ -143,7 +147,8 @@ export class Client {
 
   #context(call: IncomingCall): ServerContext {
     return {
-      ...{ served: this.#served, call, room: this.#forPlugins, sessions: this.#sessions },
+      ...{ served: this.#served, arrival: this.#arrival, call },
+      ...{ room: this.#forPlugins, sessions: this.#sessions },
       subscribe: (types) => this.#events.subscribe(types),
       shutDown: (timeoutMs) => this.#shutDown(timeoutMs),
       openBytes: (nonce) => this.#openBytes(nonce),

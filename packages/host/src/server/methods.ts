@@ -51,6 +51,9 @@ const configuration = z.record(z.string(), z.unknown()).optional()
 /** Names of nodes, in front of a cluster. */
 const nodeNames = z.array(z.string()).min(1).optional()
 
+/** Or what any node must have: `{ "gpu": "true" }`. */
+const nodesOrLabels = z.union([z.array(z.string()).min(1), z.record(z.string(), z.string())]).optional()
+
 /** `node` is of clusters only. */
 export const eventTypes = ['status', 'crash', 'restart', 'swap', 'fallback', 'log', 'node'] as const
 
@@ -87,7 +90,7 @@ export const serverMethods: Record<string, ServerMethod> = {
     async ({ name, descriptor = false }, { served, call }) => {
       const { described, contract } = await wireDescription(served.system, name, call.signal)
       if (!descriptor) return described
-      const { capabilities } = await served.summary(name)
+      const { capabilities } = await served.summary(described.manifest?.name ?? name)
       return { ...described, descriptor: contract, capabilities }
     },
   ),
@@ -97,7 +100,7 @@ export const serverMethods: Record<string, ServerMethod> = {
       name: z.string(),
       config: configuration,
       replicas: replicaCount.optional(),
-      on: nodeNames,
+      on: nodesOrLabels,
     }),
     loadResult,
     async ({ name, config, replicas, on }, { served, call }) => {
@@ -213,8 +216,12 @@ function onlyOne(method: string, params: Record<string, unknown>, names: readonl
   return String(params[first])
 }
 
-/** @throws PluginError METHOD_NOT_FOUND where the system can't do it. */
-function able<Change extends object>(method: string, change: Change | undefined): Change {
+/**
+ * What does a method.
+ *
+ * @throws PluginError METHOD_NOT_FOUND where the system can't do it.
+ */
+export function able<Change extends object>(method: string, change: Change | undefined): Change {
   if (change) return change
   throw new PluginError(
     'METHOD_NOT_FOUND',

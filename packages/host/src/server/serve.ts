@@ -21,6 +21,8 @@ export interface ServeOptions {
   signal?: AbortSignal
   /** A caller with all rights has sent `shutdown`: how long its calls may go on, in ms. Default: nobody can end the host. */
   onShutDown?(timeoutMs: number): void
+  /** The node of a cluster that the host is, for traces. Default: there is no cluster. */
+  node?: string
   /** Both ends have agreed on raw bytes over `link.bytes`, with this nonce. Default: the caller asks for them with `bytes/open`. */
   byteNonce?: string
 }
@@ -46,11 +48,11 @@ export async function serve(
   link: Link,
   options: InternalServeOptions = {},
 ): Promise<void> {
-  const { rights = 'call', sequential = false, signal, onShutDown, byteNonce, expectBytes } = options
+  const { rights = 'call', sequential = false, signal, onShutDown, byteNonce, expectBytes, node } = options
   const ending = new AbortController()
   const gone = new AbortController()
   const client = new Client(servedOf(system), {
-    ...{ link, rights, sequential, isOnly: false, expectBytes, onShutDown },
+    ...{ link, rights, sequential, isOnly: false, expectBytes, onShutDown, node },
     onEnd: () => ending.abort(),
     onGone: () => gone.abort(),
   })

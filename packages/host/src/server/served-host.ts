@@ -1,13 +1,16 @@
 import { resolve } from 'node:path'
 import { type HostInternals, internalsOf, type PluginHost } from '../host.js'
 import { invalidParams } from './calls.js'
-import type { Changes, OnNodes, Served } from './served.js'
+import type { Changes, Served, Where } from './served.js'
 
 /** A host, as the methods of the server see it. */
 export function servedHost(host: PluginHost, internals: HostInternals = internalsOf(host)): Served {
-  const { calls, catalogue } = internals
+  const { calls, catalogue, fallbacks, wire } = internals
+  const configOf = async (name: string) =>
+    (await catalogue.slot(fallbacks.find(name)?.spokesman ?? name)).instance?.config ?? null
   return {
-    ...{ system: host, calls, changes: changesOf(host, internals) },
+    ...{ system: host, calls, changes: changesOf(host, internals), local: { configOf, wire } },
+    loadedNames: () => catalogue.loadedNames(),
     knowsContract: (contract) => catalogue.knowsContract(contract),
     requireActive: (contract) => host.requireActive(contract),
     summary: (name) => catalogue.summary(name),
@@ -39,6 +42,6 @@ function changesOf(host: PluginHost, { catalogue }: HostInternals): Changes {
   }
 }
 
-function refuseNodes(method: string, on: OnNodes['on']): void {
+function refuseNodes(method: string, on: Where['on']): void {
   if (on !== undefined) throw invalidParams(method, 'on: only a cluster has nodes; leave it out')
 }

@@ -1,6 +1,6 @@
 import type { ContractDescriptor } from '@appfactory/sdk'
 import type { FallbackGiven } from '../fallback/options.js'
-import { PluginHost } from '../host.js'
+import { type HostInternals, PluginHost } from '../host.js'
 import type { Requests } from '../metrics/requests.js'
 import type { LoadOptions, RoutedCallOptions, SwapOptions, WireArgs } from '../options.js'
 import type { PluginSystem } from '../plugin-system.js'
@@ -30,10 +30,15 @@ export interface OnNodes {
   on?: readonly string[] | undefined
 }
 
+/** Where something is loaded: on nodes by their names, or on any that have these labels. */
+export interface Where {
+  on?: readonly string[] | Readonly<Record<string, string>> | undefined
+}
+
 /** What changes the plugins of a system. What is absent, it does not do. */
 export interface Changes {
   discover?(paths: readonly string[] | undefined): Promise<Discovery>
-  load?(name: string, options: LoadOptions & OnNodes): Promise<unknown>
+  load?(name: string, options: LoadOptions & Where): Promise<unknown>
   unload?(name: string, options: { force: boolean } & OnNodes): Promise<void>
   /** Resolves to the name of what serves by `name`. */
   scale?(name: string, replicas: number, options: OnNodes): Promise<string>
@@ -45,11 +50,23 @@ export interface Changes {
   fallback?(given: FallbackGiven): Promise<unknown>
 }
 
+/** What only a host in this process can tell of its plugins. */
+export interface Local {
+  /** What a plugin runs with; null while it starts. Throws PLUGIN_NOT_FOUND and the like. */
+  configOf(plugin: string): Promise<Record<string, unknown> | null>
+  /** The messages between the host and its plugins. */
+  readonly wire: HostInternals['wire']
+}
+
 /** What the methods of the server stand on: a host, or a cluster of hosts. */
 export interface Served {
   readonly system: PluginSystem
   readonly calls: RoutedCalls
   readonly changes: Changes
+  /** Absent: its plugins run elsewhere. */
+  readonly local?: Local
+  /** Plugins that are loaded, or being loaded. */
+  loadedNames(): readonly string[]
   /** Whether any of its plugins is of that contract. */
   knowsContract(contract: string): Promise<boolean>
   /** The name of the plugin that answers for a contract. Throws CONTRACT_NOT_FOUND. */

@@ -1,4 +1,5 @@
 import type { PluginError } from '@appfactory/sdk'
+import { activeTrace } from '@appfactory/sdk/internal'
 import {
   exhausted,
   isHostError,
@@ -10,7 +11,7 @@ import {
 } from '../errors.js'
 import { PieceStream } from '../instance/pieces.js'
 import { type RoutedCallOptions, type SlotLimits, type WireArgs, wrongCallOption } from '../options.js'
-import { type CallTrace, callChannel, TracedCall, traceCall } from '../traces.js'
+import { type Attempt, hasListeners, TracedCall, type Whereabouts } from '../traces.js'
 import { timeLeft, waitUntil, within } from '../waiting.js'
 import { type Session, Sessions } from './sessions.js'
 import type { Unbegun, Worker, Workers } from './worker.js'
@@ -61,8 +62,9 @@ export class CallRouter {
   call(method: string, args: WireArgs, options: RoutedCallOptions = {}): Promise<unknown> {
     const wrong = wrongCallOption(options)
     if (wrong) return Promise.reject(wrong)
-    if (!callChannel.hasSubscribers) return this.#call(method, args, options)
-    return traceCall(this.#traceOf(method, 'call'), () => this.#call(method, args, options))
+    if (!hasListeners()) return this.#call(method, args, inTrace(options))
+    const traced = this.#traced(method, 'call', options)
+    return traced.run(() => this.#call(method, args, { ...options, traced }))
   }
 
   #call(method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
@@ -79,14 +81,17 @@ export class CallRouter {
   /** Calls a stream method by its wire name. The worker is chosen when the stream is first read, and stays. */
   stream(method: string, args: WireArgs, options: RoutedCallOptions = {}): AsyncIterableIterator<unknown> {
     let traced: TracedCall | undefined
+    let attempt: Attempt | undefined
     let isOver = false
     let vacate: (() => void) | undefined
     const tried = this.#workers.unbegun ? new Set<Worker>() : undefined
     const begin = (worker: Worker): AsyncIterator<unknown> => {
       // One that was left while it waited does nothing.
-      if (!isOver) vacate = this.#workers.occupy(worker)
+      if (isOver) return worker.stream(method, args, options)
+      vacate = this.#workers.occupy(worker)
       tried?.add(worker)
-      return worker.stream(method, args, options)
+      attempt = traced?.ask(this.#whereabouts(worker))
+      return worker.stream(method, args, attempt ? { ...options, trace: attempt.context } : inTrace(options))
     }
     const open = (): AsyncIterator<unknown> | Promise<AsyncIterator<unknown>> => {
       const worker = this.#free()
@@ -95,6 +100,8 @@ export class CallRouter {
     const again = (error: unknown): ReturnType<typeof open> | undefined => {
       const why = this.#mayMove(error, options)
       if (why === undefined) return undefined
+      attempt?.end('failed', error)
+      attempt = undefined
       vacate?.()
       vacate = undefined
       const other = this.#free(tried)
@@ -105,14 +112,15 @@ export class CallRouter {
       open: () => {
         const wrong = wrongCallOption(options)
         if (wrong) throw wrong
-        if (!callChannel.hasSubscribers) return open()
-        traced = new TracedCall(this.#traceOf(method, 'stream'))
+        if (!hasListeners()) return open()
+        traced = this.#traced(method, 'stream', options)
         return traced.begin(open)
       },
       ...(tried ? { again } : {}),
       onEnd: (outcome, error) => {
         isOver = true
         vacate?.()
+        attempt?.end(outcome, error)
         traced?.end(outcome, error)
       },
     })
@@ -175,9 +183,27 @@ export class CallRouter {
     this.#sessions.drop(worker)
   }
 
-  #traceOf(method: string, kind: CallTrace['kind']): CallTrace {
-    const { name, contract } = this.#workers
-    return { plugin: name, method, contract: contract?.name, kind }
+  #traced(method: string, kind: 'call' | 'stream', options: RoutedCallOptions): TracedCall {
+    const { name, contract, unbegun } = this.#workers
+    const called = { plugin: name, method, contract: contract?.name, kind }
+    return TracedCall.of(called, options, unbegun !== undefined || (options.retry ?? 0) > 0)
+  }
+
+  #whereabouts(worker: Worker): Whereabouts {
+    const { node, manifest } = worker
+    const place = this.#workers.placeOf?.(worker)
+    return {
+      version: manifest.version,
+      ...(node === undefined ? {} : { node }),
+      ...(place === undefined ? {} : { place }),
+    }
+  }
+
+  /** Has a worker do a call. Of one that is reported, it is told who that is. */
+  #ask(worker: Worker, method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
+    const attempt = options.traced?.ask(this.#whereabouts(worker))
+    if (!attempt) return worker.call(method, args, options)
+    return attempt.watch(worker.call(method, args, { ...options, trace: attempt.context }))
   }
 
   /** The worker that takes a call at once. Whoever waits already comes first. */
@@ -240,7 +266,7 @@ export class CallRouter {
 
   #callOn(worker: Worker, method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
     const role = worker.sessionRole(method)
-    if (role === undefined) return worker.call(method, args, options)
+    if (role === undefined) return this.#ask(worker, method, args, options)
     if (role === 'open') return this.#openSession(worker, method, args, options)
     const session = this.#sessions.get(args['session_id'])
     if (session) return this.#callInSession(session, method, args, options)
@@ -248,7 +274,7 @@ export class CallRouter {
     const isTaken = this.#sessions.of(worker).some(({ id }) => id === args['session_id'])
     return isTaken
       ? Promise.reject(this.#refused(method, noSession(this.#workers.name, String(args['session_id']))))
-      : worker.call(method, args, options)
+      : this.#ask(worker, method, args, options)
   }
 
   /** Calls again, within the call's own time, where the plugin crashed under a call that may be made twice. */
@@ -279,7 +305,7 @@ export class CallRouter {
     const { maxSessions } = this.#limits
     if (this.#sessions.size >= maxSessions)
       throw this.#refused(method, exhausted(name, 'maxSessions', maxSessions))
-    const answer = worker.call(method, args, options)
+    const answer = this.#ask(worker, method, args, options)
     const id = await this.#sessions.open(
       worker,
       answer.then((result) => sessionIdOf(name, method, result)),
@@ -298,7 +324,7 @@ export class CallRouter {
     const { worker, id } = session
     session.calls += 1
     try {
-      return await worker.call(method, { ...args, session_id: id }, options)
+      return await this.#ask(worker, method, { ...args, session_id: id }, options)
     } finally {
       session.calls -= 1
       if (worker.sessionRole(method) === 'close') this.#sessions.close(String(args['session_id']))
@@ -353,6 +379,12 @@ export class CallRouter {
     this.#workers.countRefused(method, error)
     return error
   }
+}
+
+/** A call goes along with the trace that its caller is in. */
+function inTrace(options: RoutedCallOptions): RoutedCallOptions {
+  const trace = options.trace ? undefined : activeTrace()
+  return trace ? { ...options, trace } : options
 }
 
 /** The id in the answer to a method that opens a session. */

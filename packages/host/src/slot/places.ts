@@ -187,6 +187,11 @@ export class Places implements Workers {
     }
   }
 
+  placeOf(instance: Instance): number | undefined {
+    const at = this.#supervisors.findIndex((place) => place.instance === instance)
+    return this.count > 1 && at >= 0 ? at + 1 : undefined
+  }
+
   countRefused(method: string, error: unknown): void {
     this.source.figures.refuse(method, error)
   }

@@ -3,7 +3,9 @@ import type { RoutedCallOptions, WireArgs } from '../options.js'
 
 /** What takes calls of a plugin: its process on this machine, or a node that has it. Whoever routes calls knows no more of it. */
 export interface Worker {
-  readonly manifest: Pick<Manifest, 'name'>
+  readonly manifest: Pick<Manifest, 'name' | 'version'>
+  /** The node that it is on. Absent: it is on this machine. */
+  readonly node?: string
   /** Whether it is there, and nobody has asked it to leave. */
   readonly isRunning: boolean
   /** Whether it has anything to do. */
@@ -47,6 +49,8 @@ export interface Workers {
   free(sessionsOf: (worker: Worker) => number, tried?: ReadonlySet<Worker>): Worker | undefined
   /** Notes that a worker was given a call or a stream. Returns what notes its end. Undefined: nobody needs to know. */
   occupy(worker: Worker): (() => void) | undefined
+  /** Which of several places on this machine a worker has, from 1. Undefined: there is only one. */
+  placeOf?(worker: Worker): number | undefined
   /** Counts a call for which no worker was asked. */
   countRefused(method: string, error: unknown): void
   /** The error of a call that has waited for a worker for all of its time, in ms. */

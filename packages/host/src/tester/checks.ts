@@ -1,6 +1,6 @@
 import type { IncomingCall } from '@appfactory/sdk/internal'
 import { manifestInvalid } from '../errors.js'
-import { internalsOf, type PluginHost } from '../host.js'
+import type { Served } from '../server/served.js'
 import type { CheckReport } from './messages.js'
 
 export interface ChecksPlan {
@@ -14,11 +14,11 @@ export interface ChecksPlan {
 
 /** Runs the checks of a plugin's contract, in separate processes; emits the start and end of each. */
 export async function runPluginChecks(
-  host: PluginHost,
+  served: Served,
   { plugin, only, config = {}, configDir }: ChecksPlan,
   call: IncomingCall,
 ): Promise<unknown> {
-  const { path, valid, errors } = await internalsOf(host).catalogue.summary(plugin)
+  const { path, valid, errors } = await served.summary(plugin)
   if (!valid) throw manifestInvalid(plugin, path, errors)
   // Loaded on demand, so that the page is ready sooner.
   const { runChecks } = await import('@appfactory/sdk/testing')

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorName, isPluginError } from '@appfactory/sdk'
 import { describeThrown, type IncomingCall } from '@appfactory/sdk/internal'
-import type { PluginHost } from '../host.js'
+import { able } from '../server/methods.js'
+import type { Served } from '../server/served.js'
 import { withRawBytes } from './bytes.js'
 import { Histogram } from './histogram.js'
 import type { LoadReport } from './messages.js'
@@ -25,10 +26,10 @@ const graceMs = 1000
  * Calls a method from many callers until the time is up or the run is cancelled. Calls in flight are then cancelled, in the
  * plugin too.
  */
-export async function runLoad(host: PluginHost, plan: LoadPlan, call: IncomingCall): Promise<unknown> {
-  const { contract } = await host.describe(plan.plugin)
+export async function runLoad(served: Served, plan: LoadPlan, call: IncomingCall): Promise<unknown> {
+  const { contract } = await served.system.describe(plan.plugin)
   const isStream = contract.methods.some(({ wire, kind }) => wire === plan.method && kind === 'stream')
-  const run = new LoadRun(host, { ...plan, args: withRawBytes(plan.args) }, isStream)
+  const run = new LoadRun(served, { ...plan, args: withRawBytes(plan.args) }, isStream)
   const pieces = call.openStream(Number.POSITIVE_INFINITY)
   call.addListener(() => run.cancel())
   const finished = run.finish()
@@ -38,7 +39,7 @@ export async function runLoad(host: PluginHost, plan: LoadPlan, call: IncomingCa
 }
 
 class LoadRun {
-  readonly #host: PluginHost
+  readonly #served: Served
   readonly #plan: LoadPlan
   readonly #isStream: boolean
   readonly #begun = performance.now()
@@ -57,8 +58,8 @@ class LoadRun {
   #firstError: string | null = null
   #swap: LoadReport['swap'] = null
 
-  constructor(host: PluginHost, plan: LoadPlan, isStream: boolean) {
-    this.#host = host
+  constructor(served: Served, plan: LoadPlan, isStream: boolean) {
+    this.#served = served
     this.#plan = plan
     this.#isStream = isStream
   }
@@ -129,9 +130,10 @@ class LoadRun {
 
   async #callOnce(): Promise<void> {
     const { plugin, method, args } = this.#plan
+    const { system } = this.#served
     const options = { signal: this.#cancelling.signal }
-    if (!this.#isStream) await this.#host.call(plugin, method, args, options)
-    else for await (const _piece of this.#host.stream(plugin, method, args, options));
+    if (!this.#isStream) await system.call(plugin, method, args, options)
+    else for await (const _piece of system.stream(plugin, method, args, options));
   }
 
   #count(ms: number): void {
@@ -154,7 +156,11 @@ class LoadRun {
     const atMs = performance.now() - this.#begun
     this.#swap = { state: 'under way', at_ms: atMs, to: swapTo }
     try {
-      const { durationMs, heldCalls } = await this.#host.swap(plugin, swapTo)
+      const { durationMs, heldCalls } = await able('plugin/swap', this.#served.changes.swap)(
+        plugin,
+        { name: swapTo },
+        {},
+      )
       this.#swap = {
         state: 'done',
         at_ms: atMs,

@@ -2,9 +2,9 @@ import { errorTable, PluginError } from '@appfactory/sdk'
 import { type IncomingCall, quoted } from '@appfactory/sdk/internal'
 import { namePattern } from '@appfactory/sdk/manifest'
 import { z } from 'zod'
-import { internalsOf, type PluginHost } from '../host.js'
 import { callParams } from '../server/calls.js'
 import {
+  able,
   method,
   refuseGrants,
   type ServerContext,
@@ -30,12 +30,7 @@ const callKey = z.string().min(16).max(64)
 
 const keyedParams = callParams.extend({ key: callKey.optional() })
 
-/** The context of a method of the page. */
-export interface TesterContext extends ServerContext {
-  host: PluginHost
-}
-
-export type TesterMethods = Readonly<Record<string, ServerMethod<TesterContext>>>
+export type TesterMethods = Readonly<Record<string, ServerMethod>>
 
 /**
  * The methods that the page may call.
@@ -44,7 +39,7 @@ export type TesterMethods = Readonly<Record<string, ServerMethod<TesterContext>>
  */
 export const testerMethods = (configDir: string | undefined): TesterMethods => ({
   ...Object.fromEntries(Object.entries(serverMethods).filter(([name]) => shared.includes(name))),
-  'system/discover': narrowed('system/discover', z.strictObject({})),
+  'system/discover': discoverOrList(),
   'plugin/swap': narrowed(
     'plugin/swap',
     z.strictObject({
@@ -59,10 +54,7 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
     'Returns the configuration that a loaded plugin runs with; null while it starts.',
     z.strictObject({ name: pluginName }),
     z.record(z.string(), z.unknown()).nullable(),
-    async ({ name }, { host }: TesterContext) => {
-      const { catalogue, fallbacks } = internalsOf(host)
-      return (await catalogue.slot(fallbacks.find(name)?.spokesman ?? name)).instance?.config ?? null
-    },
+    async ({ name }, { served: { local } }) => (local ? local.configOf(name) : null),
   ),
   'errors/list': method('Lists every error code with a remedy.', z.strictObject({}), errorsResult, () => [
     ...errorTable,
@@ -75,9 +67,10 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
       config: z.record(z.string(), z.unknown()).optional(),
     }),
     z.unknown(),
-    (params, { host, call }: TesterContext) => {
+    (params, { served, call }) => {
       refuseGrants('checks/run', params.config)
-      return runPluginChecks(host, { ...params, configDir }, call)
+      able('checks/run', served.local)
+      return runPluginChecks(served, { ...params, configDir }, call)
     },
   ),
   'load/run': method(
@@ -91,12 +84,12 @@ export const testerMethods = (configDir: string | undefined): TesterMethods => (
       swap_to: pluginName.optional(),
     }),
     z.unknown(),
-    ({ swap_to: swapTo, ...plan }, { host, call }: TesterContext) => runLoad(host, { ...plan, swapTo }, call),
+    ({ swap_to: swapTo, ...plan }, { served, call }) => runLoad(served, { ...plan, swapTo }, call),
   ),
 })
 
 /** Runs a request of the page. Throws PluginErrors. */
-export async function runTesterMethod(methods: TesterMethods, context: TesterContext): Promise<unknown> {
+export async function runTesterMethod(methods: TesterMethods, context: ServerContext): Promise<unknown> {
   const { method: name } = context.call
   const known = Object.hasOwn(methods, name) ? methods[name] : undefined
   if (known) return runMethod(known, context)
@@ -137,6 +130,25 @@ function cancellableCalls(): TesterMethods {
       },
     ),
   }
+}
+
+/** What lies in the folders; of a cluster, what its nodes have loaded. */
+function discoverOrList(): ServerMethod {
+  const known = narrowed('system/discover', z.strictObject({}))
+  const run = async (params: object, context: ServerContext): Promise<unknown> => {
+    const { changes, loadedNames, system } = context.served
+    if (changes.discover) return known.run(params as never, context)
+    const names = loadedNames()
+    const plugins = await Promise.all(
+      names.map(async (name) => {
+        const described = await system.describe(name).catch(() => undefined)
+        const manifest = described?.plugin.manifest ?? null
+        return { name, path: '', valid: true, errors: [], warnings: [], manifest }
+      }),
+    )
+    return { discovered: names.length, valid: names.length, invalid: 0, plugins }
+  }
+  return { ...known, run }
 }
 
 /** A method of the server with fewer parameters. */

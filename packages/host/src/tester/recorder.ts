@@ -1,7 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeThrown, type WireHealthStatus } from '@appfactory/sdk/internal'
-import { type HostEvents, internalsOf, type PluginHost } from '../host.js'
+import type { HostEvents } from '../host.js'
+import type { Served } from '../server/served.js'
 import { wireHealth, wireMembers, wireStatus } from '../server/wire-form.js'
 import type { Batch, LogLine, Sample, TimelineEvent } from './messages.js'
 
@@ -21,10 +22,10 @@ const keptLines = 2000
 /** Longest part of a line that is shown. */
 const maxLineLength = 8000
 
-/** Keeps the last minutes of a host, and emits new events to listeners. */
+/** Keeps the last minutes of a host, or of a cluster, and emits new events to listeners. */
 export class Recorder {
   readonly listeners = new Set<Listener>()
-  readonly #host: PluginHost
+  readonly #served: Served
   readonly #samples: Sample[] = []
   readonly #timeline: TimelineEvent[] = []
   readonly #logs: LogLine[] = []
@@ -35,13 +36,14 @@ export class Recorder {
   readonly #detach: (() => void)[] = []
   #lines = 0
 
-  constructor(host: PluginHost) {
-    this.#host = host
+  constructor(served: Served) {
+    this.#served = served
+    const { system } = served
     this.#loopDelay.enable()
     for (const type of ['status', 'crash', 'restart', 'swap', 'fallback'] as const) this.#watch(type)
     const onLog = (line: HostEvents['log'][0]): void => this.#recordLog(line)
-    host.on('log', onLog)
-    this.#detach.push(() => host.off('log', onLog))
+    system.on('log', onLog)
+    this.#detach.push(() => system.off('log', onLog))
     this.#timer = setInterval(() => void this.#sample(), sampleEveryMs)
     this.#timer.unref()
   }
@@ -59,8 +61,9 @@ export class Recorder {
 
   #watch(type: TimelineEvent['type']): void {
     const onEvent = (details: { plugin: string }): void => this.#recordEvent(type, details)
-    this.#host.on(type, onEvent)
-    this.#detach.push(() => this.#host.off(type, onEvent))
+    const { system } = this.#served
+    system.on(type, onEvent)
+    this.#detach.push(() => system.off(type, onEvent))
   }
 
   #recordEvent(type: TimelineEvent['type'], details: { plugin: string }): void {
@@ -83,13 +86,13 @@ export class Recorder {
   }
 
   async #sample(): Promise<void> {
-    const loaded = internalsOf(this.#host).catalogue.loadedNames()
+    const loaded = this.#served.loadedNames()
     // A slow plugin keeps its last sample and does not delay the others.
     await Promise.race([Promise.all(loaded.map((name) => this.#ask(name))), delay(answerMs)])
     const sample: Sample = {
       at: Date.now(),
       host: {
-        ...wireStatus(this.#host),
+        ...wireStatus(this.#served.system),
         event_loop_delay_ms: Math.max(0, this.#loopDelay.max / 1e6 - 10),
       },
       plugins: Object.fromEntries(
@@ -105,7 +108,7 @@ export class Recorder {
     if (this.#asking.has(plugin)) return
     this.#asking.add(plugin)
     try {
-      this.#last[plugin] = wireHealth(await this.#host.health(plugin))
+      this.#last[plugin] = wireHealth(await this.#served.system.health(plugin))
     } catch (error) {
       const message = describeThrown(error).message
       this.#last[plugin] = { status: 'ERROR', message, details: {}, latency_ms: null, memory_mb: null }

@@ -2,9 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
 import { Peer } from '@appfactory/sdk/internal'
-import type { PluginHost } from '../host.js'
 import { roomIn } from '../process/backpressure.js'
-import { servedHost } from '../server/served-host.js'
+import type { Served } from '../server/served.js'
 import { runTesterMethod, type TesterMethods } from './methods.js'
 
 /** Longest body, in bytes: a message and the pieces of its input. */
@@ -15,18 +14,18 @@ export const maxBodyBytes = 64 * 1024 * 1024
  * one JSON message a line), the response those that the client would read. A browser that disconnects cancels its calls.
  */
 export function answerCalls(
-  { host, methods }: { host: PluginHost; methods: TesterMethods },
+  { served, methods }: { served: Served; methods: TesterMethods },
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
   const client = {
-    host,
-    served: servedHost(host),
+    served,
     room: roomIn(response),
     subscribe: () => {},
     shutDown: () => {},
     openBytes: () => ({ token: null }),
+    arrival: {},
   }
   const peer: Peer = new Peer({
     input: request,

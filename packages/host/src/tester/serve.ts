@@ -2,8 +2,9 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { PluginHost } from '../host.js'
 import { closeServer } from '../http/server.js'
+import type { PluginSystem } from '../plugin-system.js'
+import { servedOf } from '../server/served.js'
 import { sendEvents } from './events.js'
 import { Gate, type Refusal } from './gate.js'
 import { testerMethods } from './methods.js'
@@ -24,30 +25,31 @@ export interface Tester {
   readonly port: number
   /** A URL that opens the page in one browser, once. */
   issueUrl(): string
-  /** Ends the server. The host goes on. */
+  /** Ends the server. What it serves goes on. */
   close(): Promise<void>
 }
 
-/** Serves the page of the Plugin Tester for `host` on 127.0.0.1. */
+/** Serves the page of the Plugin Tester for a host, or a cluster, on 127.0.0.1. */
 export async function serveTester(
-  host: PluginHost,
+  system: PluginSystem,
   { port = 0, configDir }: TesterOptions = {},
 ): Promise<Tester> {
+  const served = servedOf(system)
   const server = createServer()
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   const { port: boundPort } = server.address() as AddressInfo
   const gate = new Gate(boundPort)
-  const recorder = new Recorder(host)
+  const recorder = new Recorder(served)
   const page = readPage()
   const methods = testerMethods(configDir)
   const routes: Record<string, (request: IncomingMessage, response: ServerResponse) => void> = {
     'GET /events': (_request, response) => sendEvents(recorder, response),
-    'GET /wire': (request, response) => sendWire(host, targetOf(request).plugin ?? '', response),
+    'GET /wire': (request, response) => sendWire(served, targetOf(request).plugin ?? '', response),
     'POST /rpc': (request, response) => {
       const length = Number(request.headers['content-length'])
       if (!(length <= maxBodyBytes)) sendNotice(response, 413, [`A body has at most ${maxBodyBytes} bytes`])
-      else answerCalls({ host, methods }, request, response)
+      else answerCalls({ served, methods }, request, response)
     },
   }
 

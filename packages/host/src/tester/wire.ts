@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { internalsOf, type PluginHost } from '../host.js'
+import type { Served } from '../server/served.js'
 import type { WireLine } from '../trace/wire.js'
 
 /** Minimum interval between two batches, in ms. */
@@ -10,12 +10,13 @@ const maxBatchLines = 200
 const maxBatchLength = 1024 * 1024
 
 /** Sends a page each message of a plugin from now on: Server-Sent Events, in batches. Nothing is made of messages that nobody sees. */
-export function sendWire(host: PluginHost, plugin: string, response: ServerResponse): void {
+export function sendWire({ local }: Served, plugin: string, response: ServerResponse): void {
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   response.write(':\n\n')
   let lines: WireLine[] = []
   let dropped = 0
-  const stop = internalsOf(host).wire.listen((line) => {
+  // Nodes of a cluster tell nobody of their messages.
+  const stop = local?.wire.listen((line) => {
     if (line.plugin !== plugin) return
     lines.push(line)
     if (lines.length > 2 * maxBatchLines) dropped += lines.splice(0, maxBatchLines).length
@@ -31,7 +32,7 @@ export function sendWire(host: PluginHost, plugin: string, response: ServerRespo
   }, batchMs)
   response.once('close', () => {
     clearInterval(timer)
-    stop()
+    stop?.()
   })
 }
 

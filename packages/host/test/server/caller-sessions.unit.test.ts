@@ -1,3 +1,4 @@
+import { PluginError } from '@appfactory/sdk'
 import { expect, test } from 'vitest'
 import { CallerSessions } from '../../src/server/caller-sessions.js'
 import type { RoutedCalls } from '../../src/server/served.js'
@@ -43,6 +44,15 @@ test('one that opens when its caller has gone is closed too', async () => {
   await sessions.closeAll()
   await open('late')
   expect(closed).toEqual([['ears', 'end', { session_id: 'late' }]])
+})
+
+test('one that opens when its client has cancelled the call is closed, and told to nobody', async () => {
+  const { sessions, closed } = caller()
+  const cancelled = new PluginError('REQUEST_CANCELLED')
+  const cancellation = { cancelled, addListener: () => {}, removeListener: () => {} }
+  const call = { plugin: 'ears', method: 'open', args: {}, cancellation }
+  await expect(sessions.watch(Promise.resolve({ session_id: 'one' }), call)).rejects.toBe(cancelled)
+  expect(closed).toEqual([['ears', 'end', { session_id: 'one' }]])
 })
 
 test('what only looks like a session is none', async () => {

@@ -64,6 +64,7 @@ function server(can: object = {}) {
       subscribe: (types) => subscribed.push(types),
       shutDown: (timeoutMs) => shutDowns.push(timeoutMs),
       openBytes: (nonce) => ({ token: nonce }),
+      arrival: {},
     }
     return runServerMethod(context)
   }
@@ -77,7 +78,14 @@ function server(can: object = {}) {
 }
 
 /** Without what is the same for all calls. */
-function plainOf({ cancellation: _cancellation, ...options }: { cancellation?: unknown }): object {
+function plainOf({
+  cancellation: _cancellation,
+  arrival: _arrival,
+  ...options
+}: {
+  cancellation?: unknown
+  arrival?: unknown
+}): object {
   return JSON.parse(JSON.stringify(options)) as object
 }
 
@@ -137,7 +145,7 @@ test.each([
   [{ plugin: 'one', method: 'say', timeot: 5 }, 'plugin/call: timeot: is not known; did you mean timeout?'],
   [
     { name: 'one', method: 'say' },
-    'plugin/call: plugin: is required; name: is not known; there is plugin, method, args, timeout, retry, stream, fallback',
+    'plugin/call: plugin: is required; name: is not known; there is plugin, method, args, timeout, retry, stream, fallback, trace',
   ],
 ])('what is wrong with a call is told in the words that arguments get: %j', async (params, message) => {
   await expect(server().ask('plugin/call', params)).rejects.toMatchObject({ message })

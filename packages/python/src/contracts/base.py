@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, Dict, List, Optional, Type
 
+from appfactory import trace as _trace
 from appfactory.errors import ErrorCodes as ErrorCodes
 from appfactory.errors import PluginError as PluginError
 
@@ -82,8 +83,18 @@ class _PluginMeta(ABCMeta):
         return [cls, *_PluginMeta(cls.__name__, tuple(needed), {}).__mro__[1:]]
 
 
+class _CurrentTrace:
+    """No property: an author's own attribute of that name takes its place."""
+
+    def __get__(self, _plugin: object, _owner: type) -> Optional[Dict[str, str]]:
+        return _trace.current()
+
+
 class PluginBase(metaclass=_PluginMeta):
     """The base of every plugin. Extend a contract, such as `TTSContract`, rather than this class."""
+
+    # The span that the call belongs to which runs now: `traceparent`, `tracestate`. None: nobody traces it.
+    trace = _CurrentTrace()
 
     def __init__(self) -> None:
         self._status: PluginStatus = PluginStatus.UNLOADED

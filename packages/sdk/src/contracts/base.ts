@@ -1,5 +1,6 @@
 import { type HealthStatus, PluginStatus } from '../health.js'
 import type { Manifest } from '../manifest.js'
+import { activeTrace, type TraceContext } from '../trace-context.js'
 
 /** A value, or a promise of it. */
 export type Awaitable<T> = T | Promise<T>
@@ -68,6 +69,15 @@ export abstract class PluginBase<Config = Record<string, unknown>> {
   get status(): PluginStatus {
     const { status, callsInFlight } = lifecycleOf(this)
     return status === PluginStatus.READY && callsInFlight > 0 ? PluginStatus.BUSY : status
+  }
+
+  /**
+   * The span that the call belongs to which runs now, for requests to others. Undefined: nobody traces it.
+   *
+   * @example await fetch(url, { headers: { traceparent: this.trace?.traceparent ?? '' } })
+   */
+  get trace(): TraceContext | undefined {
+    return activeTrace()
   }
 }
 

@@ -1,3 +1,4 @@
+import { tracingChannel } from 'node:diagnostics_channel'
 import { isPromise, isUint8Array } from 'node:util/types'
 import type { z } from 'zod'
 import type { Codec } from '../codec/compile.js'
@@ -8,6 +9,8 @@ import type { ContractBinding } from '../contracts/contract.js'
 import type { ContractDescriptor, MethodDescriptor } from '../descriptor.js'
 import { describeThrown, isPluginError, PluginError } from '../errors.js'
 import { listed, quoted } from '../quote.js'
+import { type TraceContext, traceContextOf, withTrace } from '../trace-context.js'
+import { type Trace, Traced } from '../traced.js'
 import type { IncomingCall } from '../wire/call.js'
 import { isInputMarker } from '../wire/protocol.js'
 import { creditOf, type OutgoingStream } from '../wire/streams.js'
@@ -18,6 +21,18 @@ import { logThrown } from './log-thrown.js'
 const cancelGraceMs = 1000
 
 type Args = Record<string, unknown>
+
+/** A call of a method in the plugin's process, on the tracing channel `appfactory.method`. */
+interface MethodTrace extends Trace {
+  readonly plugin: string
+  readonly version: string
+  /** Wire name. */
+  readonly method: string
+  readonly contract: string
+  readonly kind: 'call' | 'stream'
+}
+
+const methodChannel = tracingChannel<object, MethodTrace>('appfactory.method')
 
 /** Calls a plugin's methods by their wire names: checks the arguments, calls the author's method, completes the result. */
 export class Dispatcher {
@@ -35,7 +50,29 @@ export class Dispatcher {
   }
 
   /** Calls `wireName` with arguments as they are on the wire; returns the result as it goes on the wire. */
-  async call(wireName: unknown, wireArgs: unknown, stream: unknown, call: IncomingCall): Promise<unknown> {
+  call(
+    wireName: unknown,
+    wireArgs: unknown,
+    stream: unknown,
+    call: IncomingCall,
+    trace?: TraceContext,
+  ): Promise<unknown> {
+    const work = (): Promise<unknown> => this.#call(wireName, wireArgs, stream, call)
+    if (!methodChannel.hasSubscribers) return trace ? withTrace(trace, work) : work()
+    const traced = new Traced(methodChannel, this.#traceOf(String(wireName), stream, trace))
+    return traced.run(() => withTrace(traced.trace.context ?? {}, work))
+  }
+
+  #traceOf(method: string, stream: unknown, given: TraceContext | undefined): MethodTrace {
+    const { name: plugin, version } = this.#plugin
+    const parent = given && traceContextOf(given)
+    return {
+      ...{ plugin, version, method, contract: this.#binding.name, kind: stream ? 'stream' : 'call' },
+      ...(parent ? { parent, context: parent } : {}),
+    }
+  }
+
+  async #call(wireName: unknown, wireArgs: unknown, stream: unknown, call: IncomingCall): Promise<unknown> {
     const codecs = this.#find(wireName)
     const { method } = codecs
     if (stream && method.kind !== 'stream') {
@@ -55,12 +92,27 @@ export class Dispatcher {
       const finished = this.#finish(codecs, answer, args, outgoing)
       // Even an await of nothing costs a turn of the microtask queue.
       const result = isPromise(finished) ? await finished : finished
-      if (call.cancelled) throw call.cancelled
-      return result
+      if (!call.cancelled) return result
+      await this.#closeSession(method, result)
+      throw call.cancelled
     } catch (error) {
       throw call.cancelled ?? this.#explain(error, method.wire)
     } finally {
       countCall(this.#plugin, -1)
+    }
+  }
+
+  /** A session that was opened for nobody: no caller knows it, so no caller can end it. */
+  async #closeSession({ session }: MethodDescriptor, result: unknown): Promise<void> {
+    if (session !== 'open') return
+    const close = [...this.#codecs.values()].find(({ method }) => method.session === 'close')
+    if (!close || typeof Reflect.get(this.#plugin, close.method.name) !== 'function') return
+    try {
+      const { session_id: id } = Object(result)
+      const { value } = close.decodeArgs({ session_id: id })
+      await this.#invoke(close.method, value as Args, { signal: new AbortController().signal })
+    } catch (error) {
+      logThrown(error)
     }
   }
 
@@ -171,7 +223,7 @@ export class Dispatcher {
     return prepared
   }
 
-  #invoke(method: MethodDescriptor, args: Args, call: IncomingCall): unknown {
+  #invoke(method: MethodDescriptor, args: Args, call: Pick<IncomingCall, 'signal'>): unknown {
     const implementation = Reflect.get(this.#plugin, method.name) as (...args: unknown[]) => unknown
     return Reflect.apply(implementation, this.#plugin, argumentList(method, args, call))
   }
@@ -209,7 +261,7 @@ export class Dispatcher {
 const callSymbol = Symbol('call')
 
 interface WithCall {
-  readonly [callSymbol]: IncomingCall
+  readonly [callSymbol]: Pick<IncomingCall, 'signal'>
 }
 
 /** The signal is made when it is first read: most methods never do. One getter for all, or V8 makes a hidden class for each call. */
@@ -222,7 +274,11 @@ const signalProperty = {
 }
 
 /** By position, then the options; or, without positions, one object and the context. */
-function argumentList({ parameters }: MethodDescriptor, args: Args, call: IncomingCall): unknown[] {
+function argumentList(
+  { parameters }: MethodDescriptor,
+  args: Args,
+  call: Pick<IncomingCall, 'signal'>,
+): unknown[] {
   const options: Args & WithCall = { [callSymbol]: call }
   Object.defineProperty(options, 'signal', signalProperty)
   if (!parameters) return [args, options]

@@ -139,10 +139,10 @@ class PluginProcess {
     return true
   }
 
-  #call({ method, args, stream }: CallParams, call: IncomingCall): Promise<unknown> {
+  #call({ method, args, stream, trace }: CallParams, call: IncomingCall): Promise<unknown> {
     this.#ready()
     if (!this.#dispatcher) throw new PluginError('PLUGIN_NOT_READY', 'The handshake comes first')
-    return this.#dispatcher.call(method, args, stream, call)
+    return this.#dispatcher.call(method, args, stream, call, trace)
   }
 
   async #health(): Promise<HealthResult> {

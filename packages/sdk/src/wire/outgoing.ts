@@ -63,6 +63,12 @@ export function isAnswer(error: unknown): boolean {
   return isPluginError(error) && answers.has(error)
 }
 
+/** Takes an error for one that the other end has answered with. Returns it. */
+export function markAnswer(error: PluginError): PluginError {
+  answers.add(error)
+  return error
+}
+
 /** The calls that this end makes of the other. */
 export class OutgoingCalls {
   readonly #writer: MessageWriter

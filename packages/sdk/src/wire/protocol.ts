@@ -2,6 +2,7 @@ import type { Bytes } from '../bytes.js'
 import type { ContractDescriptor, JsonSchema } from '../descriptor.js'
 import type { WireHealthStatus } from '../health.js'
 import type { Manifest } from '../manifest.js'
+import type { TraceContext } from '../trace-context.js'
 
 /** Versions of the protocol between host and plugin that this SDK speaks, newest first. */
 export const protocolVersions: readonly number[] = [1]
@@ -61,6 +62,8 @@ export interface CallParams {
   args: Record<string, unknown>
   /** Absent: one answer. */
   stream?: true | { credit: number }
+  /** The span that the call belongs to. Absent: none that is known. */
+  trace?: TraceContext
 }
 
 export interface CaptureStateParams {

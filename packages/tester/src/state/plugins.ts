@@ -23,12 +23,17 @@ export function keyOf({ name, path }: Plugin): string {
   return first === undefined || first.path === path ? name : path
 }
 
-export function manifestOf({ path }: Plugin): Manifest | undefined {
-  return found.value.get(path)?.manifest ?? undefined
+export function manifestOf(plugin: Plugin): Manifest | undefined {
+  return found.value.get(placeOf(plugin))?.manifest ?? undefined
 }
 
-export function warningsOf({ path }: Plugin): readonly string[] {
-  return found.value.get(path)?.warnings ?? []
+export function warningsOf(plugin: Plugin): readonly string[] {
+  return found.value.get(placeOf(plugin))?.warnings ?? []
+}
+
+/** Plugins on the nodes of a cluster have no folder here, and names of their own. */
+function placeOf({ name, path }: { name: string; path: string }): string {
+  return path === '' ? name : path
 }
 
 /** Whether the host holds it, also while it is restarted. One whose load has failed is in ERROR too, with the reason. */
@@ -62,7 +67,7 @@ async function refresh(): Promise<void> {
       call<{ plugins: Found[] }>('system/discover'),
     ])
     plugins.value = list.map(asShown)
-    found.value = new Map(discovery.plugins.map((plugin) => [plugin.path, plugin]))
+    found.value = new Map(discovery.plugins.map((plugin) => [placeOf(plugin), plugin]))
     discoveryError.value = undefined
   } catch (error) {
     discoveryError.value = error as CallError

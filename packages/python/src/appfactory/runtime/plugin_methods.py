@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Awaitable, Callable
 
+from appfactory import trace
 from appfactory.errors import PluginError
 from appfactory.runtime import logs
 from appfactory.runtime.calls import Call, Slots
@@ -121,6 +122,8 @@ class PluginMethods:
 
     async def _call(self, params: dict[str, Any], call: Call) -> Any:
         plugin = self._plugin if self._plugin is not None else self._ready()
+        if "trace" in params:
+            trace.enter(params["trace"])
         method = plugin.find(params.get("method"))
         stream = params.get("stream")
         if stream and method.kind != "stream":

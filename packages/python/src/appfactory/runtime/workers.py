@@ -8,6 +8,7 @@ from collections import deque
 from queue import SimpleQueue
 from typing import Any, Callable
 
+from appfactory import trace
 from appfactory.runtime import process
 
 
@@ -96,7 +97,7 @@ class Worker:
     async def run(self, call: Any, function: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs a function in the thread. A cancel drops it before it begins, and else waits for its end."""
         future = asyncio.get_running_loop().create_future()
-        job = Job(future, call, function, args, kwargs or {})
+        job = Job(future, call, trace.carried(function), args, kwargs or {})
         self._start()
         self._jobs.put(job)
         cancelled: asyncio.CancelledError | None = None
