@@ -186,14 +186,19 @@ export class RemotePlaces implements Workers {
         0,
         plugin.inFlight + plugin.queued - worker.callsInFlight - worker.openStreams,
       )
-      if (site.described !== lifeOf(plugin)) void this.#describeAgain(site, worker)
+      if (site.described !== this.#lifeOf(site)) void this.#describeAgain(site, worker)
     } else if (isUp(plugin) && !site.isOpening && !site.retry) void this.#open(site)
+  }
+
+  /** Another one after each load and each swap. */
+  #lifeOf({ run, plugin: { name, generation, version } }: Site): string {
+    return `${this.#options.directory.loadedAt(run, name)} ${generation} ${version}`
   }
 
   /** Another version may have taken the place of what was described. */
   async #describeAgain(site: Site, worker: RemoteWorker): Promise<void> {
     const before = site.described
-    site.described = lifeOf(site.plugin)
+    site.described = this.#lifeOf(site)
     try {
       await worker.describeAgain()
       this.#learn(worker)
@@ -214,7 +219,7 @@ export class RemotePlaces implements Workers {
   async #open(site: Site): Promise<void> {
     const { plugin, cable, connectTimeoutMs, onChange } = this.#options
     site.isOpening = true
-    site.described = lifeOf(site.plugin)
+    site.described = this.#lifeOf(site)
     try {
       const dialled = await cable.dial(plugin, site.run.node, site.run.boot)
       if (dialled.boot !== site.run.boot) {
@@ -361,11 +366,6 @@ function loadOf({ worker, plugin }: Able, sessions: number): number {
 /** The names of all plugins on nodes, once each. */
 export function pluginNames(nodes: readonly Beat[]): string[] {
   return [...new Set(nodes.flatMap(({ plugins }) => plugins.map(({ name }) => name)))].sort()
-}
-
-/** Another one after each load and each swap. */
-function lifeOf({ loadedAt, generation, version }: BeatPlugin): string {
-  return `${loadedAt} ${generation} ${version}`
 }
 
 function isReady({ status }: BeatPlugin): boolean {
