@@ -221,6 +221,16 @@ class World {
       await delay(ms)
       await Promise.all(this.#servers.servers.map((server) => server.start()))
     },
+    // Longer than links live without NATS. Once only: it takes as long as ten others.
+    blackout: async () => {
+      const ms = this.#random.whole(5500, 7000)
+      if (this.#faults.get('blackout') > 1) return
+      const excused = this.#excuse(...names)
+      await Promise.all(this.#servers.servers.map((server) => server.kill()))
+      await delay(ms)
+      await Promise.all(this.#servers.servers.map((server) => server.start()))
+      return excused
+    },
     cutNode: async (name) => {
       const excused = this.#excuse(name)
       await this.#cut(`appfactory node ${name}`)
