@@ -112,18 +112,7 @@ export class ClusterAdmin {
   /** Resolves when the node has left. */
   async drain(node: string): Promise<void> {
     this.#named([node])
-    const boots = this.#directory.nodes.filter((beat) => beat.node === node).map(({ boot }) => boot)
-    const left = new Promise<void>((resolve) => {
-      const end = this.#cable.onBeat((beat) => {
-        if (!boots.includes(beat.boot) || !beat.leaving) return
-        end()
-        resolve()
-      })
-    })
-    const { link, byteNonce } = await this.#cable.admin(node)
-    const peer = await openPeer(link, { byteNonce, lost: nodeLost(node) })
-    await peer.request('shutdown', { reason: 'drain' })
-    await Promise.race([left, link.closed])
+    await drainOver(this.#cable, node)
   }
 
   /** Swaps nodes back, the last one first. Resolves to those that have the old plugin again. */
@@ -188,6 +177,21 @@ export class ClusterAdmin {
       pluginNames(nodes),
     )
   }
+}
+
+/** Lets a node finish its calls and leave. Resolves when it has. */
+export async function drainOver(cable: Cable, node: string): Promise<void> {
+  const { link, byteNonce, boot } = await cable.admin(node)
+  const left = new Promise<void>((resolve) => {
+    const end = cable.onBeat((beat) => {
+      if (beat.boot !== boot || !beat.leaving) return
+      end()
+      resolve()
+    })
+  })
+  const peer = await openPeer(link, { byteNonce, lost: nodeLost(node) })
+  await peer.request('shutdown', { reason: 'drain' })
+  await Promise.race([left, link.closed])
 }
 
 async function swapOn(

@@ -8,6 +8,8 @@ export interface BeatsOptions {
   beat(): Beat
   /** Whether there is work, so that it is told more often. */
   isBusy(): boolean
+  /** One was told. */
+  onBeat(): void
 }
 
 /** Time between two beats in ms, while there is work and otherwise. */
@@ -35,11 +37,12 @@ export class Beats {
   }
 
   tell(): void {
-    const { bus, subject, beat } = this.#options
+    const { bus, subject, beat, onBeat } = this.#options
     clearTimeout(this.#change)
     this.#change = undefined
     this.#toldAt = performance.now()
     bus.publish(subject, beatBytes(beat()))
+    onBeat()
   }
 
   end(): void {

@@ -2,6 +2,7 @@ import type { Link } from '@appfactory/host'
 import type { Beat } from './beat.js'
 import type { BusChange } from './bus.js'
 import type { DesiredStore } from './desired/store.js'
+import type { LinkFigures } from './figures.js'
 
 /** One run of a node. Two nodes with one name differ in `boot`. */
 export interface NodeRun {
@@ -26,6 +27,8 @@ export interface Cable {
   onBeat(listen: (beat: Beat) => void): () => void
   /** Calls `listen` where the connection is lost, or is back. Returns what ends that. */
   onChange(listen: (change: BusChange) => void): () => void
+  /** What is counted of its links. Absent: nothing is. */
+  readonly figures?: LinkFigures
   /** Asks all nodes for a beat. */
   who(): void
   /**

@@ -14,11 +14,9 @@ import {
   checkedNumbers,
   count,
   createHandle,
-  expectedContract,
-  type Family,
   type Given,
+  getBy,
   type NumberRule,
-  namesContract,
   offerServed,
   overallStatus,
   PieceStream,
@@ -47,6 +45,7 @@ import { clusterClosed, noActivePlugin, onNoNode } from './caller-errors.js'
 import { DesiredAdmin, type DesiredOptions } from './desired/desired-admin.js'
 import { type DesiredPlugin, desiredPlugins } from './desired/status.js'
 import { Directory, type NodeEvent, pluginOn } from './directory.js'
+import { counter, gauge, linkFamilies } from './figures.js'
 import { type CableOptions, NatsCable } from './nats-cable.js'
 import { pluginNames } from './remote-places.js'
 import { type CallerLimits, RemotePlugin } from './remote-plugin.js'
@@ -193,16 +192,14 @@ export class Cluster implements PluginSystem, AsyncDisposable {
    *   where none answers within `connectTimeoutMs`.
    * @example const tts = await cluster.get(TTSContract, 'tts_flite')
    */
-  async get<Contract extends ContractClass>(
+  get<Contract extends ContractClass>(
     contract: Contract,
     name: string,
   ): Promise<PluginHandle<InstanceType<Contract>>>
   /** As above. The plugin's contract is not compared with the type argument: `get(TTSContract, name)` does that. */
-  async get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>>
-  async get(...given: Given<[]>): Promise<PluginHandle> {
-    if (!namesContract(given)) return this.#get(...given)
-    const [contract, name] = given
-    return this.#get(name, expectedContract('get()', contract))
+  get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>>
+  get(...given: Given<[]>): Promise<PluginHandle> {
+    return getBy(given, (name, expected) => this.#get(name, expected))
   }
 
   async #get(name: string, expected?: ContractBinding): Promise<PluginHandle> {
@@ -351,6 +348,12 @@ export class Cluster implements PluginSystem, AsyncDisposable {
         'Links to plugins on nodes.',
         sumOf(plugins, ({ places }) => places.workers.length),
       ),
+      gauge(
+        'open_sessions',
+        'Sessions that are open.',
+        sumOf(plugins, ({ router }) => router.openSessions),
+      ),
+      ...(this.#cable.figures ? linkFamilies('', this.#cable.figures) : []),
     ])
   }
 
@@ -587,14 +590,6 @@ export class Cluster implements PluginSystem, AsyncDisposable {
 
 function namesNodes(options: AdminOptions | DesiredOptions): options is AdminOptions {
   return Array.isArray(options.on)
-}
-
-function counter(name: string, help: string, value: number): Family {
-  return { name: `appfactory_cluster_${name}_total`, type: 'counter', help, samples: [{ labels: [], value }] }
-}
-
-function gauge(name: string, help: string, value: number): Family {
-  return { name: `appfactory_cluster_${name}`, type: 'gauge', help, samples: [{ labels: [], value }] }
 }
 
 function sumOf<T>(all: readonly T[], numberOf: (one: T) => number): number {

@@ -9,6 +9,7 @@ import { KvStore } from './desired/kv-store.js'
 import type { DesiredStore } from './desired/store.js'
 import { type DialAnswer, dialBytes, readAnswer } from './dial.js'
 import { nobodyAnswers, nodeNotThere, notAllowed, notConnectedNow } from './errors.js'
+import { LinkFigures } from './figures.js'
 import { defaultLinkLimits, type LinkLimits } from './link-limits.js'
 import { graceMs } from './liveness.js'
 import { NatsLink } from './nats-link.js'
@@ -49,6 +50,7 @@ const rules: Rules = {
 /** The way of a caller to the nodes of a cluster: what they tell of themselves, and links to them. */
 export class NatsCable implements AsyncDisposable {
   readonly caller: string
+  readonly figures = new LinkFigures()
   readonly #bus: NatsBus
   readonly #subjects: Subjects
   readonly #limits: LinkLimits
@@ -181,7 +183,7 @@ export class NatsCable implements AsyncDisposable {
       const opened: NatsLink = new NatsLink({
         ...{ bus: this.#bus, pulse: this.#pulse, budget: this.#budget, here, takes, gives },
         ...{ there: this.#subjects.to(node, this.caller, token), peer: `node ${node}` },
-        ...{ resumeMs: this.#limits.resumeMs, graceMs: graceMs.ofNode },
+        ...{ figures: this.figures, resumeMs: this.#limits.resumeMs, graceMs: graceMs.ofNode },
         onOver: () => {
           subscription.unsubscribe()
           this.#links.delete(opened)

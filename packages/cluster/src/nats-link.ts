@@ -3,6 +3,7 @@ import { PluginError } from '@appfactory/sdk'
 import { fromErrorObject, toErrorObject } from '@appfactory/sdk/internal'
 import { type Bus, type BusChange, type BusMessage, isUndelivered } from './bus.js'
 import { Channel } from './channel.js'
+import type { LinkFigures } from './figures.js'
 import {
   ahead,
   type Control,
@@ -33,6 +34,8 @@ export interface NatsLinkOptions {
   pulse: Pulse
   /** Of all links of the connection. */
   budget: Budget
+  /** Where stalls and resumes of all links of the connection are counted. Default: nowhere. */
+  figures?: LinkFigures
   /** Subject of this end. Frames arrive beneath it. */
   here: string
   /** Subject of the other end. */
@@ -80,6 +83,8 @@ export class NatsLink implements Link {
   #told: Windows = { lines: 0, bytes: 0 }
   /** The first frame that reached nobody. */
   #firstLost: number | undefined
+  /** What has had no room since it was sent last. */
+  readonly #stalled = new Set<keyof Windows>()
   #isClosing = false
   #isOver = false
   /** What told the other end why the link is broken. */
@@ -168,6 +173,7 @@ export class NatsLink implements Link {
     const channel = new Channel({
       room: () => {
         if (!this.#liveness.isOpen || this.#isOver) return 0
+        if (window.room <= 0) this.#countStall(name)
         if (window.room <= 0 && window.isShort) this.#options.budget.wait(again)
         return Math.min(window.room, maxFrameData[name])
       },
@@ -180,7 +186,15 @@ export class NatsLink implements Link {
     return channel
   }
 
+  /** Once until there is room again, however often is looked. */
+  #countStall(name: keyof Windows): void {
+    const { figures } = this.#options
+    if (figures && !this.#stalled.has(name)) figures.stalls += 1
+    this.#stalled.add(name)
+  }
+
   #sendData(kind: FrameKind, length: number, fill: (frame: Buffer, offset: number) => void): void {
+    this.#stalled.delete(kind === frameKinds.bytes ? 'bytes' : 'lines')
     const seq = this.#outbox.number()
     const { frame, offset } = newFrame(this.#header(kind, seq), length)
     fill(frame, offset)
@@ -272,6 +286,8 @@ export class NatsLink implements Link {
     this.#firstLost = undefined
     if (ask) this.#tell({ ask: false, resume: true })
     for (const { frame, seq } of missing) this.#publish(frame, seq)
+    const { figures } = this.#options
+    if (figures && !this.#liveness.isOpen) figures.resumes += 1
     this.#liveness.resumed()
   }
 

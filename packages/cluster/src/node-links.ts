@@ -3,6 +3,7 @@ import { describeThrown } from '@appfactory/sdk/internal'
 import type { Bus } from './bus.js'
 import { otherRun } from './caller-errors.js'
 import { answerBytes, checkVersions, type Dial, readDial, refusalBytes } from './dial.js'
+import type { LinkFigures, NodeCounts } from './figures.js'
 import type { LinkLimits } from './link-limits.js'
 import { graceMs } from './liveness.js'
 import { NatsLink, type Windows } from './nats-link.js'
@@ -23,6 +24,7 @@ export interface NodeLinksOptions {
   /** Of this run of the node. */
   boot: string
   limits: LinkLimits
+  figures: LinkFigures
   /** @throws PluginError Why no link to it is opened. Undefined: it is a link of an administrator. */
   check(plugin: string | undefined): void
   /** Whether callers may be answered by a plugin: looked at with each frame of theirs. */
@@ -57,8 +59,8 @@ export class NodeLinks {
     }, probeMs).unref()
   }
 
-  get count(): number {
-    return this.#links.size
+  get counts(): NodeCounts {
+    return { links: this.#links.size, callers: this.#callers.size }
   }
 
   /** Opens a link for a caller, or tells it why not. */
@@ -125,12 +127,12 @@ export class NodeLinks {
   }
 
   #create({ caller, link: token, takes: gives }: Dial, takes: Windows, plugin: string | undefined): NatsLink {
-    const { bus, subjects, node, limits, mayServe } = this.#options
+    const { bus, subjects, node, limits, mayServe, figures } = this.#options
     const here = subjects.to(node, caller, token)
     let isUsed = false
     const link: NatsLink = new NatsLink({
       ...{ bus, pulse: this.#pulse, budget: this.#budget, here, there: subjects.back(caller, token) },
-      ...{ takes, gives, peer: `caller ${caller}`, caller },
+      ...{ figures, takes, gives, peer: `caller ${caller}`, caller },
       ...{ resumeMs: limits.resumeMs, graceMs: graceMs.ofCaller },
       onOver: () => {
         // A caller that was cut off is told so when it is back.

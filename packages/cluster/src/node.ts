@@ -16,6 +16,7 @@ import type { BusChange, BusMessage } from './bus.js'
 import { connectNats, type NatsBus, type NatsOptions } from './connection.js'
 import { NodeDesired } from './desired/node-desired.js'
 import { leaseOver, nameTaken, nodeLeaving, notAllowed, pluginNotOnNode } from './errors.js'
+import { NodeFigures, nodeMetrics } from './figures.js'
 import { defaultLinkLimits, type LinkLimits } from './link-limits.js'
 import { refuseNamesake } from './namesake.js'
 import type { NatsLink } from './nats-link.js'
@@ -48,6 +49,8 @@ export interface ClusterNode extends AsyncDisposable {
   readonly name: string
   /** Whether it takes no new calls, and is about to leave. */
   readonly isDraining: boolean
+  /** Metrics of the node in Prometheus' text format, version 0.0.4: its links and callers. Those of its plugins are the host's. */
+  metrics(): string
   /** Resolves when it has left: with why it had to, or undefined where it was asked to. Never rejects. */
   readonly left: Promise<PluginError | undefined>
   /**
@@ -109,6 +112,7 @@ class Node implements ClusterNode {
   readonly #options: NodeOptions & { subjects: Subjects }
   readonly #state: NodeState
   readonly #links: NodeLinks
+  readonly #figures = new NodeFigures()
   /** What ends the service of each caller gently. */
   readonly #endings = new Set<AbortController>()
   readonly #undo: (() => void)[] = []
@@ -129,6 +133,7 @@ class Node implements ClusterNode {
     this.#state = new NodeState(host, node, labels)
     this.#links = new NodeLinks({
       ...{ bus, subjects, node, boot: this.#state.boot, limits: { ...defaultLinkLimits, ...options } },
+      figures: this.#figures,
       check: (plugin) => this.#check(plugin),
       mayServe: (plugin) => this.#desired?.mayServe(plugin) ?? true,
       serve: (link, plugin, byteNonce) => this.#serve(link, plugin, byteNonce),
@@ -137,6 +142,10 @@ class Node implements ClusterNode {
 
   get isDraining(): boolean {
     return this.#state.isDraining
+  }
+
+  metrics(): string {
+    return nodeMetrics(this.#figures, this.#links.counts)
   }
 
   /** Takes callers from now on. Resolves when NATS knows it. */
@@ -169,6 +178,9 @@ class Node implements ClusterNode {
       ...{ bus: this.#bus, subject: subjects.beat(name) },
       beat: () => this.#beat(),
       isBusy: () => this.#state.isBusy,
+      onBeat: () => {
+        this.#figures.beats += 1
+      },
     })
     this.#beats = beats
     const onStatus = (): void => beats.changed()
@@ -216,6 +228,7 @@ class Node implements ClusterNode {
   async #drain(reason?: PluginError): Promise<void> {
     const { retireTimeoutMs = 60_000, subjects } = this.#options
     this.#state.isDraining = true
+    this.#figures.drains += 1
     this.#desired?.pause()
     this.#beats?.tell()
     await delay(drainNoticeMs)

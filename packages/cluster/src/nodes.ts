@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { openPeer } from '@appfactory/host/internal'
+import { drainOver } from './admin.js'
 import type { Beat } from './beat.js'
 import { type CableOptions, NatsCable } from './nats-cable.js'
 
@@ -36,13 +36,5 @@ export async function listNodes(options: CableOptions): Promise<Beat[]> {
  */
 export async function drainNode(node: string, options: CableOptions): Promise<void> {
   await using cable = await NatsCable.connect(options)
-  const { link, byteNonce, boot } = await cable.admin(node)
-  const left = new Promise<void>((resolve) => {
-    cable.onBeat((beat) => {
-      if (beat.boot === boot && beat.leaving) resolve()
-    })
-  })
-  const peer = await openPeer(link, { byteNonce })
-  await peer.request('shutdown', { reason: 'drain' })
-  await Promise.race([left, link.closed.then(() => {})])
+  await drainOver(cable, node)
 }

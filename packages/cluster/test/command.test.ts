@@ -34,7 +34,16 @@ describeWithNats('appfactory-host in a cluster', () => {
     await run(args)
     const config = readFileSync(join(folder(), 'nats/nats-server.conf'), 'utf8').replace(/^listen:.*$/m, '')
     server = await startNatsServer({ config })
-    const more = ['--creds', creds('gpu-1'), '--label', 'gpu=true', '--load', 'voice=2']
+    const more = [
+      '--creds',
+      creds('gpu-1'),
+      '--label',
+      'gpu=true',
+      '--load',
+      'voice=2',
+      '--metrics-port',
+      '0',
+    ]
     node = await startNode({
       ...{ cwd: folder(), nats: server.url, node: 'gpu-1', args: more },
       atEnd: (end) => void atEnd.push(end),
@@ -108,6 +117,20 @@ describeWithNats('appfactory-host in a cluster', () => {
     await using admin = await cableOf('boss')
     const { link: managing } = await admin.admin('gpu-1')
     managing.close()
+  })
+
+  it('serves metrics of the node beside those of its plugins, to this machine', async () => {
+    const [, url = ''] = /metrics at (http:\/\/127\.0\.0\.1:\d+\/metrics)/.exec(node.stderr) ?? []
+    await using caller = await cableOf('web')
+    const { link, byteNonce } = await caller.dial('voice', 'gpu-1')
+    await (await openPeer(link, { byteNonce })).request('ping', {})
+    const text = await (await fetch(url)).text()
+    for (const line of ['node_drains_total 0', 'node_link_resumes_total 0'])
+      expect(text).toContain(`appfactory_cluster_${line}\n`)
+    for (const name of ['node_links', 'node_callers'])
+      expect(text).toMatch(new RegExp(`^appfactory_cluster_${name} [1-9]`, 'm'))
+    expect(text).toMatch(/appfactory_cluster_node_beats_total [1-9]/)
+    expect(text).toContain('appfactory_plugin_status{plugin="voice",status="READY"} 1\n')
   })
 
   it('lets nobody be another', async () => {

@@ -8,7 +8,9 @@ let links = 0
 
 export const windows = { lines: 1024 * 1024, bytes: 256 * 1024 } as const
 
-type Varied = Partial<Pick<NatsLinkOptions, 'takes' | 'gives' | 'resumeMs' | 'graceMs' | 'budget' | 'pulse'>>
+type Varied = Partial<
+  Pick<NatsLinkOptions, 'takes' | 'gives' | 'resumeMs' | 'graceMs' | 'budget' | 'pulse' | 'figures'>
+>
 
 /** Both ends of a link between two connections of a bus. */
 export function linkOver(caller: Bus, node: Bus, varied: Varied = {}): [NatsLink, NatsLink] {

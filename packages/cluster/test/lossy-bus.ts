@@ -1,9 +1,10 @@
 import type { Bus, BusChange, BusMessage, BusSubscription } from '../src/bus.js'
+import { frameKinds } from '../src/frames.js'
 
 /** What happens to a frame: it is lost, comes twice, or is overtaken by the next one. */
 export type Fault = 'drop' | 'repeat' | 'reorder'
 
-/** A bus that does one of these to the frame of a number, counted from 1, and carries all others as they are. */
+/** A bus that does one of these to the frame of a number, counted from 1, and carries all others as they are. Control frames have none. */
 export class LossyBus implements Bus {
   readonly #bus: Bus
   readonly #fault: Fault
@@ -25,6 +26,10 @@ export class LossyBus implements Bus {
 
   publish(subject: string, data: Uint8Array, reply?: string): void {
     const publish = (): void => this.#bus.publish(subject, data, reply)
+    if (data[0] === frameKinds.control) {
+      publish()
+      return
+    }
     this.#published += 1
     if (this.#published === this.#at) {
       this.hasHappened = true

@@ -1,6 +1,7 @@
 import { text } from 'node:stream/consumers'
 import { PluginError } from '@appfactory/sdk'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { LinkFigures } from '../src/figures.js'
 import { controlData, frameKinds, frameOf } from '../src/frames.js'
 import type { NatsLink } from '../src/nats-link.js'
 import { Pulse } from '../src/pulse.js'
@@ -41,10 +42,13 @@ describe('a link', () => {
   })
 
   it('sends no more than the other end takes, and goes on when it is read', async () => {
-    const [caller, node] = linkOver(...twoBuses())
+    const figures = new LinkFigures()
+    const [caller, node] = linkOver(...twoBuses(), { figures })
     caller.output.write('x'.repeat(3_000_000))
     caller.bytes.write(Buffer.alloc(1_000_000))
     await turns()
+    // Once for lines and once for bytes, however often is looked.
+    expect(figures).toMatchObject({ stalls: 2, resumes: 0 })
     expect(node.input.readableLength).toBe(windows.lines)
     expect(node.bytes.readableLength).toBe(windows.bytes)
     expect(caller.output.writableNeedDrain).toBe(true)
@@ -230,9 +234,10 @@ describe('an end that is lost', () => {
   /** The caller waits for an answer that does not come; what the node receives is collected. */
   function waiting(resumeMs = 5000) {
     const [bus, other] = twoBuses()
-    const [caller, node] = linkOver(bus, other, { resumeMs })
+    const figures = new LinkFigures()
+    const [caller, node] = linkOver(bus, other, { resumeMs, figures })
     caller.watch(() => true)
-    return { bus, other, caller, node, received: text(node.input) }
+    return { figures, bus, other, caller, node, received: text(node.input) }
   }
 
   const settled = (link: NatsLink): Promise<unknown> =>
@@ -362,7 +367,7 @@ describe('an end that is lost', () => {
   })
 
   it.each(['caller', 'node', 'both'])('resumes where the connection of %s was lost', async (who) => {
-    const { bus, other, caller, node, received } = waiting()
+    const { bus, other, caller, node, received, figures } = waiting()
     const buses = { caller: [bus], node: [other], both: [bus, other] }[who] ?? []
     const answers = text(caller.input)
     caller.output.write('1\n')
@@ -388,6 +393,7 @@ describe('an end that is lost', () => {
     }
     caller.output.end('4\n')
     node.output.end('d\n')
+    expect(figures.resumes).toBeGreaterThan(0)
     const twice = who === 'both' ? ['2\n', 'b\n'] : ['', '']
     expect(await received).toBe(`1\n2\n${twice[0]}3\n4\n`)
     expect(await answers).toBe(`a\nb\n${twice[1]}c\nd\n`)

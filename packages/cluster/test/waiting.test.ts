@@ -113,11 +113,14 @@ test('a call that a node refuses for its limits goes to another one, and fails w
   await linked(cluster, 2)
   const calls = Array.from({ length: 8 }, () => cluster.call('speaker', 'synthesize', { text: 'wait' }))
   const settled = Promise.allSettled(calls)
+  let ended = 0
+  for (const call of calls) call.catch(() => {}).finally(() => (ended += 1))
   const inFlight = async (): Promise<unknown[]> =>
     (await Promise.all([small, large].map((host) => host.health('speaker')))).map(
       ({ details }) => details?.['calls_in_flight'],
     )
   await expect.poll(inFlight).toEqual([1, 5])
+  await expect.poll(() => ended).toBe(2)
   await Promise.all([small, large].map((host) => host.close({ force: true })))
   const codes = (await settled).map((call) =>
     call.status === 'rejected' ? call.reason.codeName : 'answered',

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { type HostOptions, PluginHost } from '@appfactory/host'
+import { type HostOptions, PluginHost, type PluginSystem } from '@appfactory/host'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import { type Gateway, type ServeOptions, serveGateway } from '../src/index.js'
 
@@ -53,7 +53,7 @@ function begun<Value>(value: Value | undefined): Value {
 }
 
 /** A gateway on any free port, gone after the test. */
-export async function serve(host: PluginHost, options: ServeOptions = {}): Promise<Gateway> {
+export async function serve(host: PluginSystem, options: ServeOptions = {}): Promise<Gateway> {
   const gateway = await serveGateway(host, { port: 0, limits: { drainTimeoutMs: 1 }, ...options })
   onTestFinished(() => gateway.close())
   return gateway

@@ -92,11 +92,11 @@ export function pluginAlreadyLoaded(name: string): PluginError {
   )
 }
 
-export function pluginCrashed(name: string, how: string, stderr: string): PluginError {
+export function pluginCrashed(name: string, how: string, stderr: string, place?: number): PluginError {
   return new PluginError(
     'PLUGIN_CRASHED',
     `The process of plugin "${name}" ${how}. It will be restarted; try again`,
-    { plugin: name, exit: how, stderr },
+    { plugin: name, exit: how, stderr, ...(place === undefined ? {} : { place }) },
   )
 }
 

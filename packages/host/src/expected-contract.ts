@@ -21,6 +21,16 @@ export function namesContract<Rest extends unknown[]>(
   return typeof given[0] === 'function'
 }
 
+/** What every `get()` does: by its name, or by its contract and its name. @throws TypeError where that is no contract's class. */
+export async function getBy<Handle>(
+  given: Given<[]>,
+  get: (name: string, expected?: ContractBinding) => Promise<Handle>,
+): Promise<Handle> {
+  if (!namesContract(given)) return get(...given)
+  const [contract, name] = given
+  return get(name, expectedContract('get()', contract))
+}
+
 /** @throws TypeError where `contract` is no contract's class. */
 export function expectedContract(what: string, contract: unknown): ContractBinding {
   const binding = contractBindingOf(contract)

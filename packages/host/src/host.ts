@@ -15,7 +15,7 @@ import { Calls } from './calls.js'
 import { Catalogue } from './catalogue.js'
 import type { Config } from './config/config.js'
 import { hostClosed, pluginAlreadyLoaded, pluginReplaced, requestCancelled, severalStates } from './errors.js'
-import { checkContract, expectedContract, type Given, namesContract } from './expected-contract.js'
+import { checkContract, expectedContract, type Given, getBy, namesContract } from './expected-contract.js'
 import type { Fallback, FallbackEvent } from './fallback/fallback.js'
 import { Fallbacks } from './fallback/fallbacks.js'
 import { type FallbackOptions, type FallbackPlugin, fallbackGivenOf } from './fallback/options.js'
@@ -188,6 +188,8 @@ export interface LogEvent {
   level: LogLevel
   /** The line. */
   message: string
+  /** Of a plugin with several processes: which of them, from 1. */
+  place?: number
 }
 
 /** The events of a host. */
@@ -318,7 +320,7 @@ export class PluginHost extends EventEmitter<HostEvents> implements PluginSystem
       preferSource: options.preferSource ?? false,
       inspect: options.inspect ?? false,
       wire: this.#wire,
-      log: (plugin, level, message) => this.#logPlugin(plugin, level, message),
+      log: (plugin, level, message, place) => this.#logPlugin(plugin, level, message, place),
       progress: (plugin, message) => {
         this.#logPlugin(plugin, 'INFO', message)
         for (const listener of this.#progressListeners) listener(plugin, message)
@@ -625,7 +627,7 @@ export class PluginHost extends EventEmitter<HostEvents> implements PluginSystem
    * @throws PluginError CONTRACT_MISMATCH where it is of another contract; PLUGIN_NOT_FOUND or PLUGIN_NOT_READY.
    * @example const tts = await host.get(TTSContract, 'tts_flite')
    */
-  async get<Contract extends ContractClass>(
+  get<Contract extends ContractClass>(
     contract: Contract,
     name: string,
   ): Promise<PluginHandle<InstanceType<Contract>>>
@@ -634,11 +636,9 @@ export class PluginHost extends EventEmitter<HostEvents> implements PluginSystem
    *
    * @throws PluginError PLUGIN_NOT_FOUND or PLUGIN_NOT_READY.
    */
-  async get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>>
-  async get(...given: Given<[]>): Promise<PluginHandle> {
-    if (!namesContract(given)) return this.#get(...given)
-    const [contract, name] = given
-    return this.#get(name, expectedContract('get()', contract))
+  get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>>
+  get(...given: Given<[]>): Promise<PluginHandle> {
+    return getBy(given, (name, expected) => this.#get(name, expected))
   }
 
   async #get(name: string, expected?: ContractBinding): Promise<PluginHandle> {
@@ -845,10 +845,11 @@ export class PluginHost extends EventEmitter<HostEvents> implements PluginSystem
     return slot
   }
 
-  #logPlugin(plugin: string, level: LogLevel, message: string): void {
+  #logPlugin(plugin: string, level: LogLevel, message: string, place?: number): void {
     if (!this.#logs.wants(level, plugin)) return
-    this.#logs.plugin(plugin, level, message)
-    this.#tell('log', { plugin, level, message })
+    const where = place === undefined ? {} : { place }
+    this.#logs.plugin(plugin, level, message, where)
+    this.#tell('log', { plugin, level, message, ...where })
   }
 
   #announce<Name extends Exclude<keyof HostEvents, 'log'>>(event: Name, details: HostEvents[Name][0]): void {

@@ -53,7 +53,7 @@ export interface SourcesOptions extends EntryOptions {
   allowInstallScripts: boolean
   inspect: Inspection | Readonly<Record<string, Inspection>>
   wire: Wire
-  log(plugin: string, level: LogLevel, message: string): void
+  log(plugin: string, level: LogLevel, message: string, place: number | undefined): void
   /** Tells what takes long before a plugin can start. */
   progress(plugin: string, message: string): void
   figures: FiguresByPlugin
@@ -121,7 +121,7 @@ export class Sources {
       get figures() {
         return figures.find(source.name) ?? unkept
       },
-      start: (signal) => this.#start(source, signal),
+      start: (signal, place) => this.#start(source, signal, place),
     }
   }
 
@@ -129,6 +129,7 @@ export class Sources {
   async #start(
     { name, inspect, config, env, contract }: Omit<Source, 'start' | 'figures'>,
     signal: AbortSignal,
+    place?: () => number | undefined,
   ): Promise<Instance> {
     const plugin = loadable(await inspect())
     const { manifest } = plugin
@@ -138,7 +139,7 @@ export class Sources {
     const settings = this.#settings.get(name) ?? {}
     const given = await readConfig(manifest, this.#options.configDir, { settings, config, env })
     this.#checker.prepare(manifest.config_schema, given.config)
-    const options = this.#inspected(await this.#connectionOptions(plugin, given.grants, python))
+    const options = this.#inspected(await this.#connectionOptions(plugin, given.grants, python, place))
     try {
       return await this.#open({ ...options, signal }, given, contract)
     } catch (error) {
@@ -280,12 +281,13 @@ export class Sources {
     { dir, manifest, entryFile }: ValidPlugin,
     grants: Grants,
     python: PythonProgram | undefined,
+    place?: () => number | undefined,
   ): Promise<ConnectionOptions> {
     const { keepAlive, limits, log, wire, nodePath, preferSource = false } = this.#options
     const figures = this.#options.figures.of(manifest.name)
     const logOf = (level: LogLevel, message: string): void => {
       figures.logLines[level] += 1
-      log(manifest.name, level, message)
+      log(manifest.name, level, message, place?.())
     }
     if (python && limits.maxHeapMb !== undefined) logOf('WARNING', noHeapLimitForPython)
     return {
@@ -298,6 +300,7 @@ export class Sources {
       keepAlive,
       env: pluginEnvironment(manifest.name, grants, (message) => logOf('WARNING', message)),
       log: logOf,
+      ...(place ? { place } : {}),
       figures,
       wire,
       ...(nodePath === undefined ? {} : { node: await this.#readNode(nodePath) }),

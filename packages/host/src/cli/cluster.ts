@@ -47,6 +47,7 @@ export interface NodeSwap {
 
 interface Node {
   readonly left: Promise<PluginError | undefined>
+  metrics(): string
   drain(): Promise<void>
 }
 

@@ -17,6 +17,7 @@ export async function serveAsNode(streams: Streams, options: CommonOptions): Pro
   const stop = streams.stop.takeOver()
   await using serving = await startServing(streams, options)
   const served = await serveNode(serving.host, nodeOptions).catch(asUsage)
+  serving.addMetrics(() => served.metrics())
   await serving.load()
   // Whoever reads it may call what is loaded.
   await serving.loaded

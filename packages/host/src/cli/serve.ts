@@ -49,6 +49,11 @@ export interface Serving<System = PluginHost> extends AsyncDisposable {
   readonly loaded: Promise<void>
 }
 
+interface HostServing extends Serving {
+  /** Serves these metrics too, behind those of the host. */
+  addMetrics(read: () => string): void
+}
+
 /**
  * @param readMore What else SIGHUP reads again.
  * @throws Error where the port of the metrics can't be listened on.
@@ -57,12 +62,13 @@ export async function startServing(
   streams: Streams,
   options: CommonOptions,
   readMore?: () => Promise<void>,
-): Promise<Serving> {
+): Promise<HostServing> {
   const host = createHost(options)
   showProgress(streams, host, options)
   const { settings, readSettings } = options
   const readiness = new Readiness(host)
-  const source = { metrics: () => host.metrics(), obstacles: () => readiness.obstacles() }
+  let moreMetrics = (): string => ''
+  const source = { metrics: () => host.metrics() + moreMetrics(), obstacles: () => readiness.obstacles() }
   const metrics = await startMetrics(streams, source, settings.metrics)
   let endLoading = (): void => {}
   const loaded = new Promise<void>((resolve) => {
@@ -78,6 +84,9 @@ export async function startServing(
   warnOfMissingFolders(streams, settings)
   return {
     host,
+    addMetrics: (read) => {
+      moreMetrics = read
+    },
     load: () => load(settings),
     loaded,
     [Symbol.asyncDispose]: async () => {

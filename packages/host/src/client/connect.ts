@@ -1,25 +1,34 @@
-import type { ContractBinding, ContractClass, ContractDescriptor, HealthStatus } from '@appfactory/sdk'
+import type {
+  ContractBinding,
+  ContractClass,
+  ContractDescriptor,
+  HealthStatus,
+  Manifest,
+} from '@appfactory/sdk'
 import type { Peer, WireHealthStatus } from '@appfactory/sdk/internal'
 import { withBase64 } from '../base64.js'
 import type { Config } from '../config/config.js'
 import { connectionClosed, pluginNotLoaded } from '../errors.js'
-import { checkContract, expectedContract, type Given, namesContract } from '../expected-contract.js'
+import { checkContract, type Given, getBy } from '../expected-contract.js'
 import { createHandle, type PluginHandle } from '../handle.js'
+import type { HostEvents, HostStatus } from '../host.js'
 import { PieceStream } from '../instance/pieces.js'
 import type { Link } from '../link/link.js'
+import { type Family, prometheusText } from '../metrics/prometheus.js'
 import { Requests } from '../metrics/requests.js'
+import { rounded } from '../numbers.js'
 import { type CallOptions, unknownOptionOf } from '../options.js'
 import type { PluginSystem } from '../plugin-system.js'
 import type { PluginResult } from '../server/results.js'
 import type { PluginSummary } from '../summary.js'
-import { openPeer } from './open-peer.js'
+import { hostVersion } from '../version.js'
+import { Mirror } from './mirror.js'
+import { type OpenPeerOptions, openPeer } from './open-peer.js'
 import { healthOf, RemotePlugin } from './remote-plugin.js'
 import { openSocket } from './socket.js'
 
 /** A host at the other end of a connection, for one of its callers. */
-export interface RemoteHost
-  extends Pick<PluginSystem, 'list' | 'get' | 'call' | 'stream' | 'health'>,
-    AsyncDisposable {
+export interface RemoteHost extends PluginSystem, AsyncDisposable {
   /**
    * Sends any other request of the protocol, such as `plugin/load`, with params and result as they are on the wire.
    *
@@ -38,7 +47,7 @@ export interface RemoteHost
  * @example await using host = await connect(link)
  */
 export async function connect(link: Link): Promise<RemoteHost> {
-  return new Connection(link, await openPeer(link))
+  return Connection.open(async (options) => ({ link, peer: await openPeer(link, options) }))
 }
 
 /**
@@ -50,18 +59,93 @@ export async function connect(link: Link): Promise<RemoteHost> {
  * const tts = await host.get<TTSContract>('tts_flite')
  */
 export async function connectHost({ path }: { path: string }): Promise<RemoteHost> {
-  const { link, peer } = await openSocket(path)
-  return new Connection(link, peer)
+  return Connection.open((options) => openSocket(path, options))
+}
+
+/** The part of `plugin/describe` that handles are made of. */
+interface Described {
+  manifest?: Manifest
+  descriptor: ContractDescriptor
 }
 
 class Connection implements RemoteHost {
   readonly #link: Link
   readonly #peer: Peer
   readonly #requests = new Requests()
+  readonly #mirror: Mirror
+  readonly #started = performance.now()
 
-  constructor(link: Link, peer: Peer) {
+  /** @param open Opens a connection. */
+  static async open(
+    open: (options: Pick<OpenPeerOptions, 'onNotification'>) => Promise<{ link: Link; peer: Peer }>,
+  ): Promise<RemoteHost> {
+    let mirror: Mirror | undefined
+    const { link, peer } = await open({ onNotification: (method, params) => mirror?.take(method, params) })
+    mirror = new Mirror((method, params) => peer.request(method, params))
+    try {
+      await mirror.begin()
+      return new Connection(link, peer, mirror)
+    } catch (error) {
+      link.close()
+      throw error
+    }
+  }
+
+  private constructor(link: Link, peer: Peer, mirror: Mirror) {
     this.#link = link
     this.#peer = peer
+    this.#mirror = mirror
+  }
+
+  on<Name extends keyof HostEvents>(event: Name, listener: (...details: HostEvents[Name]) => void): this {
+    this.#mirror.on(event, listener)
+    return this
+  }
+
+  off<Name extends keyof HostEvents>(event: Name, listener: (...details: HostEvents[Name]) => void): this {
+    this.#mirror.off(event, listener)
+    return this
+  }
+
+  /** As the host told last: it tells of each change. */
+  active(contract: string): string | undefined {
+    return this.#mirror.active(contract)
+  }
+
+  async describe(
+    name: string,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<{ plugin: { name: string; manifest?: Manifest }; contract: ContractDescriptor }> {
+    const { manifest, descriptor } = await this.#describe(name, signal)
+    return {
+      plugin: { name: manifest?.name ?? name, ...(manifest ? { manifest } : {}) },
+      contract: descriptor,
+    }
+  }
+
+  /** Figures of this caller. How many plugins there are is what the host told last. */
+  status(): HostStatus {
+    const { plugins_loaded: pluginsLoaded = 0, plugins_total: pluginsTotal = 0 } = this.#mirror.status ?? {}
+    return {
+      version: hostVersion,
+      uptimeSeconds: rounded((performance.now() - this.#started) / 1000),
+      ...{ pluginsLoaded, pluginsTotal },
+      requestsProcessed: this.#requests.total,
+      errors: this.#requests.errors,
+      memoryMb: process.memoryUsage.rss() / 1e6,
+    }
+  }
+
+  /** Metrics of this caller. The host has those of its plugins. */
+  metrics(): string {
+    const figure = (name: string, help: string, value: number): Family => ({
+      ...{ name: `appfactory_connection_${name}_total`, type: 'counter', help },
+      samples: [{ labels: [], value }],
+    })
+    return prometheusText([
+      figure('requests', 'Calls and streams of this caller.', this.#requests.total),
+      figure('request_errors', 'Calls and streams of this caller that failed.', this.#requests.errors),
+    ])
   }
 
   async list({ includeInvalid }: { includeInvalid?: boolean } = {}): Promise<PluginSummary[]> {
@@ -69,32 +153,34 @@ class Connection implements RemoteHost {
     return ((await this.request('plugin/list', params)) as PluginResult[]).map(summaryOf)
   }
 
-  async get<Contract extends ContractClass>(
+  get<Contract extends ContractClass>(
     contract: Contract,
     name: string,
   ): Promise<PluginHandle<InstanceType<Contract>>>
-  async get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>>
-  async get(...given: Given<[]>): Promise<PluginHandle> {
-    if (!namesContract(given)) return this.#get(...given)
-    const [contract, name] = given
-    return this.#get(name, expectedContract('get()', contract))
+  get<Contract = unknown>(name: string): Promise<PluginHandle<Contract>>
+  get(...given: Given<[]>): Promise<PluginHandle> {
+    return getBy(given, (name, expected) => this.#get(name, expected))
   }
 
   async #get(name: string, expected?: ContractBinding): Promise<PluginHandle> {
     const { status } = await this.health(name)
     if (status === 'UNLOADED') throw pluginNotLoaded(name)
-    const { descriptor } = (await this.request('plugin/describe', { name, descriptor: true })) as {
-      descriptor: ContractDescriptor
-    }
+    const { descriptor } = await this.#describe(name)
     if (expected) await checkContract(name, descriptor, expected)
     // To unload it is for who loaded it; this caller only lets go.
     return createHandle(new RemotePlugin(this.#peer, name), descriptor, this.#requests, async () => {})
   }
 
-  async call(plugin: string, method: string, args: Config = {}, options: CallOptions = {}): Promise<unknown> {
+  async #describe(name: string, signal?: AbortSignal): Promise<Described> {
+    return (await this.request('plugin/describe', { name, descriptor: true }, { signal })) as Described
+  }
+
+  call(plugin: string, method: string, args: Config = {}, options: CallOptions = {}): Promise<unknown> {
     const wrong = unknownOptionOf('call', options)
-    if (wrong) throw wrong
-    return withBase64(await new RemotePlugin(this.#peer, plugin).call(method, args, options))
+    if (wrong) return Promise.reject(wrong)
+    this.#requests.begin()
+    const answer = new RemotePlugin(this.#peer, plugin).call(method, args, options)
+    return answer.then(withBase64, this.#requests.fail)
   }
 
   stream(
@@ -107,8 +193,10 @@ class Connection implements RemoteHost {
       open: () => {
         const wrong = unknownOptionOf('stream', options)
         if (wrong) throw wrong
+        this.#requests.begin()
         return new RemotePlugin(this.#peer, plugin).stream(method, args, options)
       },
+      onEnd: this.#requests.end,
       map: withBase64,
       isOutermost: true,
     })
@@ -122,7 +210,11 @@ class Connection implements RemoteHost {
     return Object.fromEntries(Object.entries(all).map(([plugin, health]) => [plugin, healthOf(health)]))
   }
 
-  request(method: string, params: object = {}, options: { signal?: AbortSignal } = {}): Promise<unknown> {
+  request(
+    method: string,
+    params: object = {},
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<unknown> {
     return this.#peer.request(method, params, options)
   }
 

@@ -3,7 +3,7 @@ import { PluginError } from '@appfactory/sdk'
 import { type IncomingCall, Peer, type WireTap } from '@appfactory/sdk/internal'
 import type { Link } from '../link/link.js'
 
-interface OpenPeerOptions {
+export interface OpenPeerOptions {
   /** Takes notifications of the host, such as `event`. Default: they are ignored. */
   onNotification?(method: string, params: IncomingCall['params']): void
   /** Both ends have agreed on raw bytes over `link.bytes`, with this nonce. Default: the host is asked, where the link has bytes. */

@@ -5,16 +5,19 @@ import { fromErrorObject, type Peer } from '@appfactory/sdk/internal'
 import { lineOf } from '../link/first-line.js'
 import type { Link } from '../link/link.js'
 import { streamLink } from '../link/stream-link.js'
-import { newNonce, openPeer } from './open-peer.js'
+import { newNonce, type OpenPeerOptions, openPeer } from './open-peer.js'
 
 /** The longest answer to `bytes/attach`. */
 const maxAnswerBytes = 8192
 
 /** Connects to a host at a path: one connection for messages, and one for bytes. */
-export async function openSocket(path: string): Promise<{ link: Link; peer: Peer }> {
+export async function openSocket(
+  path: string,
+  options: Pick<OpenPeerOptions, 'onNotification'>,
+): Promise<{ link: Link; peer: Peer }> {
   const socket = await dial(path)
   const link = streamLink({ input: socket, output: socket })
-  const peer = await openPeer(link)
+  const peer = await openPeer(link, options)
   try {
     await openBytes(peer, link, path)
     return { link, peer }

@@ -31,6 +31,8 @@ import { startTurn } from './start-turns.js'
 export interface ConnectionOptions extends LaunchOptions {
   log(level: LogLevel, message: string): void
   figures: PluginFigures
+  /** Which of several places the process has, from 1. Undefined: the plugin has only one. */
+  place?(): number | undefined
   /** An abort kills the process, until the plugin serves. */
   signal?: AbortSignal
   /** Whether it keeps this process from ending while it is idle. Default: it does. */
@@ -339,6 +341,7 @@ export class PluginConnection {
       phase: this.#phase,
       killReason: this.#killReason,
       stderr: this.#stderr.tail,
+      place: this.#options.place?.(),
     }
     this.#howEnded = howEnded(ended)
     const error = exitError(ended)

@@ -14,11 +14,13 @@ export interface EndedProcess {
   killReason: string | undefined
   /** The end of what it wrote to stderr. */
   stderr: string
+  /** Which of several places it had, from 1. */
+  place?: number | undefined
 }
 
 /** What the requests of a process fail with that has ended. Undefined: it was asked to end. */
 export function exitError(ended: EndedProcess): PluginError | undefined {
-  const { plugin, exit, phase, killReason, stderr } = ended
+  const { plugin, exit, phase, killReason, stderr, place } = ended
   const how = howEnded(ended)
   switch (phase) {
     case 'handshake': {
@@ -29,7 +31,7 @@ export function exitError(ended: EndedProcess): PluginError | undefined {
     case 'initialize':
       return initializeCrashed(plugin, how, stderr)
     case 'serving':
-      return pluginCrashed(plugin, how, stderr)
+      return pluginCrashed(plugin, how, stderr, place)
     case 'stopping':
       return undefined
   }

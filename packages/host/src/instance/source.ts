@@ -20,6 +20,10 @@ export interface Source {
   /** Where its calls are counted. */
   figures: PluginFigures
   inspect(): Promise<DiscoveredPlugin>
-  /** Starts an instance, each time from the files as they are then. An abort ends the start. */
-  start(signal: AbortSignal): Promise<Instance>
+  /**
+   * Starts an instance, each time from the files as they are then. An abort ends the start.
+   *
+   * @param place Which of several places it has now, from 1. Undefined: the plugin has only one.
+   */
+  start(signal: AbortSignal, place?: () => number | undefined): Promise<Instance>
 }

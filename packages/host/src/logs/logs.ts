@@ -74,8 +74,8 @@ export class Logs {
   }
 
   /** A line of a plugin; whether it is wanted is for the caller to ask. */
-  plugin(plugin: string, level: LogLevel, message: string): void {
-    this.#writerFor(plugin, message.length)?.(level, { plugin }, message)
+  plugin(plugin: string, level: LogLevel, message: string, where: { place?: number } = {}): void {
+    this.#writerFor(plugin, message.length)?.(level, { plugin, ...where }, message)
   }
 
   /** Where a plugin's next line goes. */

@@ -6,6 +6,7 @@ import { environmentKey } from '../plugins/environment.js'
 import { type CallContext, callParams, callPlugin, invalidParams } from './calls.js'
 import { fallbackOf, fallbackParams } from './fallback.js'
 import {
+  activeResult,
   describeResult,
   discoverResult,
   healthResult,
@@ -82,6 +83,20 @@ export const serverMethods: Record<string, ServerMethod> = {
     z.array(pluginResult),
     async ({ include_invalid: includeInvalid = false }, { served }) =>
       (await served.system.list({ includeInvalid })).map(wireSummary),
+  ),
+  'plugin/active': method(
+    'Names the plugin that answers for each contract.',
+    z.strictObject({}),
+    activeResult,
+    async (_, { served: { system } }) => {
+      const contracts = new Set((await system.list()).map(({ contract }) => contract ?? ''))
+      return Object.fromEntries(
+        [...contracts].flatMap((contract) => {
+          const name = system.active(contract)
+          return name === undefined ? [] : [[contract, name]]
+        }),
+      )
+    },
   ),
   'plugin/describe': method(
     'Returns a plugin’s manifest, and its methods with the schemas of arguments and results.',

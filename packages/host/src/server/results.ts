@@ -51,6 +51,9 @@ export const pluginResult = z.strictObject({
   capabilities: z.array(z.string()),
 })
 
+/** `plugin/active`: the name of the plugin that answers for each contract. */
+export const activeResult = z.record(z.string(), z.string())
+
 /** `plugin/describe`. */
 export const describeResult = z.strictObject({
   manifest: z.looseObject({ name: z.string() }).optional(),
@@ -112,6 +115,7 @@ export const shutdownResult = z.strictObject({
   timestamp: z.string(),
 })
 
+export type ActiveResult = z.infer<typeof activeResult>
 export type StatusResult = z.infer<typeof statusResult>
 export type DiscoverResult = z.infer<typeof discoverResult>
 export type PluginResult = z.infer<typeof pluginResult>

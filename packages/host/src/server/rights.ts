@@ -13,6 +13,7 @@ export const openMethods: readonly string[] = [
   'status',
   'system/status',
   'plugin/list',
+  'plugin/active',
   'plugin/describe',
   'plugin/health',
   'plugin/call',

@@ -15,7 +15,7 @@ export interface PlacesEvents {
   changed: SupervisorEvents['changed']
 }
 
-export interface PlacesOptions extends Omit<SupervisorOptions, 'events' | 'refuse'> {
+export interface PlacesOptions extends Omit<SupervisorOptions, 'events' | 'refuse' | 'place'> {
   replicas: number
   events: PlacesEvents
 }
@@ -189,7 +189,12 @@ export class Places implements Workers {
 
   placeOf(instance: Instance): number | undefined {
     const at = this.#supervisors.findIndex((place) => place.instance === instance)
-    return this.count > 1 && at >= 0 ? at + 1 : undefined
+    return at < 0 ? undefined : this.told(at + 1)
+  }
+
+  /** What is said of a place, from 1. Where a plugin has one process, nothing is. */
+  told(place: number): number | undefined {
+    return this.count > 1 || place > 1 ? place : undefined
   }
 
   countRefused(method: string, error: unknown): void {
@@ -248,10 +253,10 @@ export class Places implements Workers {
 
   #supervisor(place: number, source: Source): Supervisor {
     const { events, restartPolicy, healthIntervalMs } = this.#options
-    // Where a plugin has one process, nothing is said of places.
-    const which = (): number | undefined => (this.count > 1 || place > 1 ? place : undefined)
+    const which = (): number | undefined => this.told(place)
     return new Supervisor({
       ...{ source, restartPolicy, healthIntervalMs },
+      place: which,
       refuse: (instance) => this.refuse(instance),
       events: {
         status: (status, previous) => {

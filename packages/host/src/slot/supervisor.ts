@@ -25,6 +25,8 @@ export interface SupervisorOptions {
   restartPolicy: RestartPolicy
   /** Between two health checks. */
   healthIntervalMs: number
+  /** Which of several places it is, from 1. Undefined: there is only one. */
+  place(): number | undefined
   /** Why an instance that was started must not serve here. Undefined: it may. */
   refuse(instance: Instance): PluginError | undefined
   events: SupervisorEvents
@@ -264,7 +266,7 @@ export class Supervisor {
 
   async #run(state: Starting): Promise<void> {
     try {
-      const instance = await this.#source.start(state.abandon.signal)
+      const instance = await this.#source.start(state.abandon.signal, this.#options.place)
       const refused = this.#options.refuse(instance)
       if (this.#state === state && !refused) {
         this.#watchExit(instance)

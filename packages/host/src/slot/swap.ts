@@ -105,7 +105,11 @@ class Swap {
 
   async #start(place: number): Promise<Instance> {
     const { source } = this.#options
-    const candidate = await this.#do('start', () => source.start(this.#slot.closing), place)
+    const candidate = await this.#do(
+      'start',
+      () => source.start(this.#slot.closing, () => this.#slot.places.told(place)),
+      place,
+    )
     this.#candidates.push(candidate)
     await this.#do('probe', () => this.#slot.unlessClosed(this.#probe(candidate)), place)
     return candidate

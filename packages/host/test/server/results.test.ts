@@ -14,6 +14,7 @@ const requests: [method: string, params: object][] = [
   ['plugin/load', { name: 'a' }],
   ['plugin/scale', { name: 'a', replicas: 2 }],
   ['plugin/health', { name: 'a' }],
+  ['plugin/active', {}],
   ['plugin/health', {}],
   ['plugin/call', { plugin: 'a', method: 'get_voices' }],
   ['plugin/swap', { old: 'a', new: 'b' }],

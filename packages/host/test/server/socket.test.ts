@@ -96,6 +96,44 @@ test('typed handles over a socket, with bytes that travel raw', async () => {
   expect(tts.name).toBe('one')
 })
 
+test('a connection is a system of plugins, as the host itself', async () => {
+  await using remote = await connectHost({ path: served.path })
+  const system: PluginSystem = remote
+  expect(system.active('tts')).toBe('one')
+  expect(system.active('llm')).toBeUndefined()
+  const { plugin, contract } = await system.describe('one')
+  expect([plugin.manifest?.version, contract]).toEqual(['1.0.0', (await host.describe('one')).contract])
+  const seen: unknown[] = []
+  const listen = (event: object): void => void seen.push(event)
+  system.on('status', listen)
+  system.on('swap', listen)
+  await host.load('idle')
+  await expect.poll(() => system.active('tts')).toBe('idle')
+  await expect.poll(() => system.status()).toMatchObject({ pluginsLoaded: 2, pluginsTotal: 2 })
+  expect(seen).toContainEqual({ plugin: 'idle', status: 'READY', previous: 'INITIALIZING' })
+  system.off('status', listen)
+  await host.swap('idle', 'idle')
+  await expect
+    .poll(() => seen.at(-1))
+    .toMatchObject({ plugin: 'idle', step: 'retire', durationMs: expect.any(Number) })
+  await host.unload('idle')
+  await expect.poll(() => system.active('tts')).toBe('one')
+  expect(seen).not.toContainEqual(expect.objectContaining({ status: 'STOPPED' }))
+  await system.call('one', 'get_voices')
+  await system.call('one', 'nothing').catch(() => {})
+  expect(system.status()).toMatchObject({ requestsProcessed: 2, errors: 1 })
+  expect(system.metrics()).toContain('appfactory_connection_requests_total 2\n')
+})
+
+test('a caller that may only call one plugin connects all the same', async () => {
+  const [near, far] = memoryLink()
+  void serve(host, far, { rights: { plugin: 'one' } })
+  const remote = await connect(near)
+  expect(await remote.call('one', 'get_voices')).toHaveLength(1)
+  expect(remote.active('tts')).toBeUndefined()
+  remote.close()
+})
+
 test('untyped calls are as in the host itself', async () => {
   await using remote = await connectHost({ path: served.path })
   const args = { text: 'long' }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { TTSContract } from '@appfactory/sdk'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { PluginHost } from '../../src/index.js'
+import { type LogEvent, PluginHost } from '../../src/index.js'
 import { isAlive, makeFolder, ttsPlugin, writePlugin } from '../fixtures/plugins.js'
 import { writePythonPlugin } from '../fixtures/python-plugin.js'
 import { findTestPython } from '../python-for-tests.js'
@@ -10,6 +10,7 @@ const worker = ttsPlugin(`
   async getVoices() { return [{ id: String(process.pid), name: 'pid', language: 'en' }] }
   async synthesize(text) {
     if (text === 'loop') for (;;);
+    if (text === 'tell') console.error('here')
     if (text === 'wait') await new Promise((resolve) => setTimeout(resolve, 60_000))
     return super.synthesize(text)
   }
@@ -104,17 +105,28 @@ test('each replica is a process of its own, and shows in health, list, status an
 
 test('a place that is killed fails its own calls; the others serve, and it comes back', async () => {
   const doomed = host.call('worker', 'synthesize', { text: 'wait' })
-  const failed = expect(doomed).rejects.toMatchObject({ codeName: 'PLUGIN_CRASHED' })
+  const failed = doomed.catch((error: unknown) => error)
   const { place, pid } = await busyPlace()
   const crashed = once(host, 'crash')
   const back = readyAgain(place)
   process.kill(pid, 'SIGKILL')
-  await failed
+  expect(await failed).toMatchObject({ codeName: 'PLUGIN_CRASHED', data: { plugin: 'worker', place } })
   expect(await crashed).toMatchObject([{ plugin: 'worker', place }])
   const others = await Promise.all(Array.from({ length: 12 }, () => pidOf()))
   expect(others).not.toContain(pid)
   await back
   expect((await host.health('worker')).message).toBe('4 of 4 places are ready')
+})
+
+test('a line of a plugin’s log says which place it is of', async () => {
+  const places: unknown[] = []
+  const listen = ({ message, place }: LogEvent): void => {
+    if (message === 'here') places.push(place)
+  }
+  host.on('log', listen)
+  await Promise.all(Array.from({ length: 4 }, () => host.call('worker', 'synthesize', { text: 'tell' })))
+  await expect.poll(() => places.sort()).toEqual([1, 2, 3, 4])
+  host.off('log', listen)
 })
 
 test('a call that may be made twice goes to another place where its own is killed', async () => {

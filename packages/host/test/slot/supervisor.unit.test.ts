@@ -50,6 +50,7 @@ function supervise(
       changed: () => {},
     },
     refuse: () => undefined,
+    place: () => undefined,
   })
   return { source, supervisor, events }
 }

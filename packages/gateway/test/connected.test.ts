@@ -1,0 +1,34 @@
+import { join } from 'node:path'
+import { connectHost, serveSocket } from '@appfactory/host'
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { expect, it } from 'vitest'
+import { temporaryFolder } from '../../host/test/fixtures/plugins.js'
+import { json, post, send, serve, startHost } from './visitor.js'
+
+it('serves a host at the other end of a connection as one of its own', async () => {
+  await using host = await startHost(['tool_llm', 'wave_tts'])
+  const path =
+    process.platform === 'win32' ? `\\\\.\\pipe\\gateway-${process.pid}` : join(temporaryFolder(), 'host')
+  await using _served = await serveSocket(host, { path })
+  await using remote = await connectHost({ path })
+  const { port } = await serve(remote, { mcp: true, metrics: true })
+  const { data } = json(await send(port, { path: '/v1/models' }))
+  expect((data as { id: string }[]).map(({ id }) => id)).toEqual(
+    expect.arrayContaining(['tool_llm', 'wave_tts']),
+  )
+  const messages = [{ role: 'user', content: 'x' }]
+  for (const stream of [false, true])
+    expect((await post(port, '/v1/chat/completions', { model: 'tool_llm', messages, stream })).status).toBe(
+      200,
+    )
+  // The active plugin of the contract.
+  const speech = { model: 'tts-1', input: 'one two', response_format: 'pcm' }
+  expect((await post(port, '/v1/audio/speech', speech)).status).toBe(200)
+  await host.unload('wave_tts')
+  await expect.poll(async () => (await post(port, '/v1/audio/speech', speech)).status).toBe(404)
+  expect((await send(port, { path: '/metrics' })).body).toContain('appfactory_connection_requests_total')
+  const client = new Client({ name: 'test', version: '1.0.0' })
+  await client.connect(new StreamableHTTPClientTransport(new URL(`http://127.0.0.1:${port}/mcp`)))
+  expect((await client.listTools()).tools.map(({ name }) => name).join()).toContain('tool_llm')
+  await client.close()
+})
