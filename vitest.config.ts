@@ -73,8 +73,8 @@ const leftOut = process.env['OTHER_NODE'] === undefined ? [] : sameOnEachNode
 export default defineConfig({
   plugins: [embed()],
   test: {
-    // Tests wait for other processes more than they compute: one worker for each core.
-    maxWorkers: 2,
+    // Tests wait for other processes more than they compute: with a worker for each of two cores, a quarter of them idles.
+    maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // What is awaited may take seconds where the cores are busy with other tests.

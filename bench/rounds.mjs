@@ -4,20 +4,25 @@ import { mapValues } from './ratios.mjs'
 /** A measurement that takes longer than this hangs: a process is gone, say. */
 const patienceMs = 60_000
 
+/** The same for all the faults that are counted with `--full`. */
+const countPatienceMs = 600_000
+
 /** How long a contender may take to leave before it is made to. */
 const leaveMs = 8000
 
 /**
  * Measures a scenario: after a warm-up each round has every contender's turn once, and each round another one begins.
- * Returns the rounds: contender to figure.
+ * Returns the rounds: contender to figure. What only counts has one round, and no warm-up.
  */
-export async function runRounds({ name, open }, count, progress) {
-  const { measures, close } = await open()
+export async function runRounds({ name, open, isCount }, most, progress, options) {
+  const { measures, close } = await open(options)
   const contenders = Object.keys(measures)
-  const measure = (contender) => within(patienceMs, `${name}: ${contender}`, measures[contender]())
+  const ms = isCount ? countPatienceMs : patienceMs
+  const measure = (contender) => within(ms, `${name}: ${contender}`, measures[contender]())
+  const count = isCount ? 1 : most
   try {
-    progress(`${name}: warm-up`)
-    for (const contender of contenders) await measure(contender)
+    if (!isCount) progress(`${name}: warm-up`)
+    for (const contender of isCount ? [] : contenders) await measure(contender)
     const rounds = []
     for (let index = 0; index < count; index++) {
       progress(`${name}: round ${index + 1} of ${count}`)

@@ -9,12 +9,13 @@ import { runRounds } from './rounds.mjs'
 import { scenarios } from './scenarios/index.mjs'
 
 const groups = new Set(scenarios.flatMap(({ group }) => group ?? []))
-const names = [...scenarios.map(({ name }) => name), ...groups]
+const names = [...new Set([...scenarios.map(({ name }) => name), ...groups])]
 
-const help = `Usage: pnpm bench [--rounds N] [--only NAME,NAME] [--json]
+const help = `Usage: pnpm bench [--rounds N] [--only NAME,NAME] [--full] [--json]
 
   --rounds N  how often each contender has its turn (default: 5)
   --only      ${names.join(', ')} (default: all, which also writes bench/results.json)
+  --full      injects each fault of a cluster as often as its target says: 100 times, not 5
   --json      prints the results as JSON instead of tables
 
 Exit status: 0 also where a target is missed, 2 bad usage.`
@@ -28,7 +29,7 @@ for (const name of Object.keys(process.env)) if (name.startsWith('NODE_')) delet
 
 const results = []
 for (const scenario of chosen(options.only)) {
-  results.push({ scenario, rounds: await runRounds(scenario, rounds, progress) })
+  results.push({ scenario, rounds: await runRounds(scenario, rounds, progress, { isFull: options.full }) })
 }
 
 const summary = resultsOf(machine(), rounds, results)
@@ -43,6 +44,7 @@ function parseOptions() {
       options: {
         rounds: { type: 'string', default: '5' },
         only: { type: 'string' },
+        full: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },

@@ -32,11 +32,11 @@ for (const page of rootPages) cpSync(join(root, page), join(pages, page))
 for (const entry of readdirSync(join(root, 'docs')))
   if (!notPages.has(entry)) cpSync(join(root, 'docs', entry), join(pages, 'docs', entry), { recursive: true })
 cpSync(reference, join(pages, 'docs/api'), { recursive: true })
-// Pictures stay at their addresses, whichever way a page names them.
-const isPicture = (path) => statSync(path).isDirectory() || /\.(webp|svg)$/.test(path)
+// Pictures and scripts stay at their addresses, whichever way a page names them.
+const isServed = (path) => statSync(path).isDirectory() || /\.(webp|svg|sh)$/.test(path)
 cpSync(join(root, 'docs'), join(pages, 'public/docs'), {
   recursive: true,
-  filter: (path) => !/node_modules|test$|\/\.[^/]+$/.test(path) && isPicture(path),
+  filter: (path) => !/node_modules|test$|\/\.[^/]+$/.test(path) && isServed(path),
 })
 cpSync(join(import.meta.dirname, '.vitepress'), join(pages, '.vitepress'), { recursive: true })
 

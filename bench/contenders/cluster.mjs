@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Cluster } from '@appfactory/cluster'
+import { NatsCable } from '../../packages/cluster/dist/nats-cable.js'
 import { startAll, stopAll } from '../rounds.mjs'
 
 const inRepo = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
@@ -24,6 +26,7 @@ export async function startCluster(
     call: (prompt) => call(load[0], 'complete', { prompt }),
     bytes: async () => (await tts.synthesize('x')).audio,
     pieces: (count) => piecesOf(cluster, count),
+    memoryMb: () => residentMb(Object.values(started)[0].pid),
     stop: async () => {
       await cluster.close()
       await stopAll(started)
@@ -61,4 +64,29 @@ async function piecesOf(cluster, count) {
   const args = { prompt: 'hello', max_tokens: count }
   for await (const _ of cluster.stream('echo_llm', 'stream_complete', args)) got += 1
   return got
+}
+
+/** A caller of `node-1` that asks for a stream without end and for 12 MiB, and reads nothing. */
+export async function startDeaf(url) {
+  const cable = await NatsCable.connect({ nats: url, namespace: 'bench' })
+  const ask = async (plugin, calls) => {
+    const { link } = await cable.dial(plugin, 'node-1')
+    const lines = calls.map((params, id) =>
+      JSON.stringify({ jsonrpc: '2.0', id, method: 'plugin/call', params: { plugin, ...params } }),
+    )
+    link.output.write(`${lines.join('\n')}\n`)
+  }
+  const endless = { prompt: 'hello', max_tokens: 1e9 }
+  await ask('echo_llm', [{ method: 'stream_complete', args: endless, stream: true }])
+  await ask('tone_tts', Array(12).fill({ method: 'synthesize', args: { text: 'x' } }))
+  return { stop: () => cable.close() }
+}
+
+/** What a process takes of the memory; 0 where the system does not tell. */
+function residentMb(pid) {
+  try {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1000
+  } catch {
+    return 0
+  }
 }

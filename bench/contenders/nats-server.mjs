@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startAll, stopAll } from '../rounds.mjs'
@@ -32,6 +33,26 @@ export async function startNatsServer({ port = -1, config = '' } = {}) {
   }
 }
 
+/** Three servers as one: each knows the others, and can be killed and started again. */
+export async function startThreeServers() {
+  const [ports, routePorts] = [await freePorts(3), await freePorts(3)]
+  const routes = routePorts.map((port) => `"nats-route://127.0.0.1:${port}"`).join(', ')
+  const launch = (index) =>
+    startNatsServer({
+      port: ports[index],
+      config: `cluster { name: bench, listen: "127.0.0.1:${routePorts[index]}", routes: [${routes}] }`,
+    })
+  const servers = await Promise.all(ports.map((_, index) => launch(index)))
+  return {
+    url: servers.map(({ url }) => url).join(','),
+    kill: (index) => servers[index].stop(),
+    restart: async (index) => {
+      servers[index] = await launch(index)
+    },
+    stop: () => Promise.all(servers.map(({ stop }) => stop())),
+  }
+}
+
 /** As `withContenders`, where each is started with the address of one NATS server that all of them share. */
 export function withNats(starts, measuresOf) {
   return async () => {
@@ -40,7 +61,7 @@ export function withNats(starts, measuresOf) {
     try {
       const started = await startAll(Object.fromEntries(begun))
       const close = () => stopAll(started).finally(server.stop)
-      return { measures: measuresOf(started), close }
+      return { measures: measuresOf(started, server.url), close }
     } catch (error) {
       await server.stop()
       throw error
@@ -58,4 +79,12 @@ async function portOf(child) {
       if (log.includes('Server is ready')) resolve(/client connections on \S+:(\d+)/.exec(log)[1])
     })
   })
+}
+
+async function freePorts(count) {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map((server) => once(server, 'listening')))
+  const ports = servers.map((server) => server.address().port)
+  await Promise.all(servers.map((server) => once(server.close(), 'close')))
+  return ports
 }

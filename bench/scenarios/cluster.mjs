@@ -1,8 +1,9 @@
-import { startCluster } from '../contenders/cluster.mjs'
+import { percentile } from '../../scripts/lib/statistics.mjs'
+import { startCluster, startDeaf } from '../contenders/cluster.mjs'
 import { start as command } from '../contenders/command.mjs'
 import { startBare, startBase64, startLink } from '../contenders/nats.mjs'
 import { hasNats, startNatsServer, withNats } from '../contenders/nats-server.mjs'
-import { callsPerSecond, medianLatency } from '../measure.mjs'
+import { callsPerSecond, elapsedMs, medianLatency } from '../measure.mjs'
 import { mapValues } from '../ratios.mjs'
 import { whole } from './audio.mjs'
 import { piecesPerSecond } from './pieces.mjs'
@@ -14,7 +15,9 @@ const stdio = 'appfactory-host on stdio'
 const node = 'node over NATS'
 
 /** A node of a cluster beside what lies beneath it: NATS alone, and the same host on stdio. Left out where there is no NATS server. */
-export const clusterScenarios = hasNats ? [calls(), latency(), pieces(), bytes(), behind(), nodes()] : []
+export const clusterScenarios = hasNats
+  ? [calls(), latency(), pieces(), bytes(), behind(), nodes(), deaf()]
+  : []
 
 function calls() {
   return {
@@ -150,4 +153,40 @@ function nodes() {
       ),
     ),
   }
+}
+
+/** A caller that has asked for more than anybody would read, and reads nothing; and 64 others of the same node. */
+function deaf() {
+  return {
+    group,
+    name: 'cluster-deaf',
+    title: 'cluster: 64 callers beside one that never reads, p99',
+    unit: 'ms',
+    units: { 'node’s growth': 'MB' },
+    targets: [
+      { of: 'beside it', against: 'without it', atMost: 1.5 },
+      { of: 'node’s growth', atMost: 32 },
+    ],
+    open: withNats({ node: startCluster }, ({ node: { call, memoryMb } }, url) => {
+      let growth = 0
+      return {
+        'without it': () => slowest(call),
+        'beside it': async () => {
+          const before = memoryMb()
+          const other = await startDeaf(url)
+          const figure = await slowest(call)
+          growth = memoryMb() - before
+          await other.stop()
+          return figure
+        },
+        'node’s growth': async () => growth,
+      }
+    }),
+  }
+}
+
+async function slowest(call) {
+  const waits = []
+  await callsPerSecond(async (text) => waits.push(await elapsedMs(() => call(text))), 64)
+  return percentile(waits, 0.99)
 }

@@ -3,6 +3,7 @@ import { audio } from './audio.mjs'
 import { calls } from './calls.mjs'
 import { checks } from './checks.mjs'
 import { clusterScenarios } from './cluster.mjs'
+import { clusterFaultScenarios } from './cluster-faults.mjs'
 import { throughCommand } from './command.mjs'
 import { gatewayScenarios } from './gateway.mjs'
 import { gatewayAudioScenarios } from './gateway-audio.mjs'
@@ -13,7 +14,7 @@ import { memory } from './memory.mjs'
 import { pieces } from './pieces.mjs'
 import { ping } from './ping.mjs'
 import { pythonScenarios } from './python.mjs'
-import { replicasScenario } from './replicas.mjs'
+import { replicasScenario, shortCalls } from './replicas.mjs'
 import { start } from './start.mjs'
 import { traces } from './traces.mjs'
 
@@ -32,10 +33,12 @@ export const scenarios = [
   checks,
   traces,
   replicasScenario,
+  shortCalls,
   aiSdkText,
   aiSdkSpeech,
   ...pythonScenarios,
   ...gatewayScenarios,
   ...gatewayAudioScenarios,
   ...clusterScenarios,
+  ...clusterFaultScenarios,
 ]

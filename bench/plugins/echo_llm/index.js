@@ -6,7 +6,8 @@ export default class Echo extends LLMContract {
   async healthCheck() {
     return { status: this.status }
   }
-  async complete(prompt) {
+  async complete(prompt, { signal }) {
+    if (prompt === 'idle') await gone(signal)
     return prompt
   }
   async chat(messages) {
@@ -31,6 +32,11 @@ const aborts = []
 /** One piece, and then nothing until nobody waits any more. */
 async function* idle(signal) {
   yield 'idle'
-  await new Promise((resolve) => signal.addEventListener('abort', resolve))
+  await gone(signal)
   aborts.push(Number(process.hrtime.bigint()) / 1e6)
+}
+
+/** Resolves when nobody waits any more. */
+function gone(signal) {
+  return new Promise((resolve) => signal.addEventListener('abort', resolve))
 }

@@ -1,14 +1,16 @@
 import { LLMContract } from '@appfactory/sdk'
 
-/** Works for 20 ms on each call. It sleeps, as a plugin does that waits for its GPU. */
+/** Works for 20 ms on each call, or for as long as it is told. It sleeps, as a plugin does that waits for its GPU. */
 export default class Slow extends LLMContract {
-  async initialize() {}
+  async initialize({ ms = 20 }) {
+    this.ms = ms
+  }
   async shutdown() {}
   async healthCheck() {
     return { status: this.status }
   }
   async complete(prompt) {
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await new Promise((resolve) => setTimeout(resolve, this.ms))
     return prompt
   }
   async chat(messages) {

@@ -66,6 +66,11 @@ export class Directory {
     return beat && isSpoken(beat) ? beat : undefined
   }
 
+  /** When a plugin of a run was loaded, by the clock of this end; the same as long as it stays. */
+  loadedAt(run: NodeRun, plugin: string): number {
+    return this.#entries.get(keyOf(run))?.loadTimes.of(plugin) ?? Number.NEGATIVE_INFINITY
+  }
+
   /** Of the plugins of a contract that nodes have, the name of the one that was loaded last. */
   lastLoaded(contract: string): string | undefined {
     let last: { name: string; at: number } | undefined

@@ -32,8 +32,8 @@ interface Site {
   lease?: number | undefined
   isDraining: boolean
   worker?: RemoteWorker
-  /** What the last beat told of the life of the plugin that the worker was described in. */
-  described?: BeatPlugin
+  /** Of which life of the plugin the worker was described. */
+  described?: string
   isOpening: boolean
   /** Attempts that failed in a row. */
   failures: number
@@ -81,6 +81,16 @@ export class RemotePlaces implements Workers {
   /** Those that are connected. */
   get workers(): RemoteWorker[] {
     return [...this.#sites.values()].flatMap(({ worker }) => (worker?.isRunning ? [worker] : []))
+  }
+
+  /** Nodes that have it, connected or not. */
+  get count(): number {
+    return this.#sites.size
+  }
+
+  /** Whether a link to any of them is being opened. */
+  get isOpening(): boolean {
+    return [...this.#sites.values()].some((site) => site.isOpening)
   }
 
   get serving(): Worker | undefined {
@@ -176,20 +186,26 @@ export class RemotePlaces implements Workers {
         0,
         plugin.inFlight + plugin.queued - worker.callsInFlight - worker.openStreams,
       )
-      if (site.described && isSameLife(site.described, plugin)) site.described = plugin
-      else void this.#describeAgain(site, worker)
+      if (site.described !== this.#lifeOf(site)) void this.#describeAgain(site, worker)
     } else if (isUp(plugin) && !site.isOpening && !site.retry) void this.#open(site)
+  }
+
+  /** Another one after each load and each swap. */
+  #lifeOf({ run, plugin: { name, generation, version } }: Site): string {
+    return `${this.#options.directory.loadedAt(run, name)} ${generation} ${version}`
   }
 
   /** Another version may have taken the place of what was described. */
   async #describeAgain(site: Site, worker: RemoteWorker): Promise<void> {
-    site.described = site.plugin
+    const before = site.described
+    site.described = this.#lifeOf(site)
     try {
       await worker.describeAgain()
       this.#learn(worker)
     } catch {
       // The next beat asks again.
-      delete site.described
+      if (before === undefined) delete site.described
+      else site.described = before
     }
   }
 
@@ -203,7 +219,7 @@ export class RemotePlaces implements Workers {
   async #open(site: Site): Promise<void> {
     const { plugin, cable, connectTimeoutMs, onChange } = this.#options
     site.isOpening = true
-    site.described = site.plugin
+    site.described = this.#lifeOf(site)
     try {
       const dialled = await cable.dial(plugin, site.run.node, site.run.boot)
       if (dialled.boot !== site.run.boot) {
@@ -350,13 +366,6 @@ function loadOf({ worker, plugin }: Able, sessions: number): number {
 /** The names of all plugins on nodes, once each. */
 export function pluginNames(nodes: readonly Beat[]): string[] {
   return [...new Set(nodes.flatMap(({ plugins }) => plugins.map(({ name }) => name)))].sort()
-}
-
-/** Each load and each swap begins another life. */
-function isSameLife(before: BeatPlugin, now: BeatPlugin): boolean {
-  return (
-    now.generation === before.generation && now.version === before.version && now.loadedMs >= before.loadedMs
-  )
 }
 
 function isReady({ status }: BeatPlugin): boolean {

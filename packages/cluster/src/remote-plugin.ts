@@ -4,6 +4,7 @@ import {
   overallStatus,
   type RoutedCallOptions,
   type WireArgs,
+  waitUntil,
   within,
 } from '@appfactory/host/internal'
 import { type ContractDescriptor, type HealthStatus, PluginStatus } from '@appfactory/sdk'
@@ -92,14 +93,16 @@ export class RemotePlugin implements Callee {
 
   /** How the plugin is doing: on each node by itself, under `details.nodes`, and together. */
   async health(): Promise<HealthStatus> {
-    const { workers } = this.places
+    // A caller that has just come is not connected to all of them yet.
+    await waitUntil(() => !this.places.isOpening, this.#limits.connectTimeoutMs)
+    const { workers, count } = this.places
     const each = await Promise.all(workers.map((worker) => this.#healthOn(worker)))
     const ready = each.filter(({ status }) => status === PluginStatus.READY || status === PluginStatus.BUSY)
     const latencies = each.flatMap(({ latencyMs }) => latencyMs ?? [])
     const { queuedCalls, openSessions } = this.router
     return {
       status: overallStatus(each.map(({ status }) => status)),
-      message: `${ready.length} of ${workers.length} nodes are ready`,
+      message: `${ready.length} of ${count} nodes are ready`,
       details: {
         ...{ queued_calls: queuedCalls, open_sessions: openSessions },
         nodes: each.map(({ status, message = '', details }, index) => {

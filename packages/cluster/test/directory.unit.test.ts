@@ -149,13 +149,16 @@ test('what was loaded last is known whatever the clocks of nodes say', () => {
   tell('b', plugin('newer', 40_000))
   expect([directory.lastLoaded('tts'), directory.lastLoaded('stt')]).toEqual(['newer', 'ears'])
   expect(directory.lastLoaded('llm')).toBeUndefined()
+  const at = directory.loadedAt({ node: 'a', boot: 'a-1' }, 'older')
   // A beat that was late on its way changes nothing: it seems to tell of a shorter life.
   vi.advanceTimersByTime(500)
   tell('a', plugin('older', 50_001))
   vi.advanceTimersByTime(500)
   tell('b', plugin('newer', 41_000))
   expect(directory.lastLoaded('tts')).toBe('newer')
+  expect(directory.loadedAt({ node: 'a', boot: 'a-1' }, 'older')).toBe(at)
   // Loaded again.
   tell('a', plugin('older', 10))
+  expect(directory.loadedAt({ node: 'a', boot: 'a-1' }, 'older')).not.toBe(at)
   expect(directory.lastLoaded('tts')).toBe('older')
 })

@@ -134,6 +134,9 @@ describeWithNats('the protocol of a host, in front of a cluster', () => {
     })
 
     const web = open('web')
+    expect(await web.result('plugin/health', { name: 'voice' })).toMatchObject({
+      message: '2 of 2 nodes are ready',
+    })
     expect(await web.result('plugin/call', voice({ text: 'Hello' }))).toMatchObject({ format: 'wav' })
     for (const [method, params] of [
       ['plugin/load', { name: 'other', on: ['one'] }],

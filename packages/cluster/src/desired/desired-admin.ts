@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { PluginError } from '@appfactory/sdk'
 import { shortened } from '@appfactory/sdk/internal'
 import type { Beat } from '../beat.js'
@@ -11,6 +10,7 @@ import {
   stillMissing,
   stillThere,
 } from './desired-errors.js'
+import { patient, pause, untilAnswered } from './patient-store.js'
 import {
   asksTheSame,
   checkedRecord,
@@ -111,14 +111,14 @@ export class DesiredAdmin {
     return isThere
   }
 
-  #store(): Promise<DesiredStore> {
+  async #store(): Promise<DesiredStore> {
     const { desired } = this.#cable
     if (!desired)
       throw new PluginError(
         'PLUGIN_NOT_READY',
         'This cluster keeps no desired state. Name the nodes with `on`',
       )
-    return desired.call(this.#cable)
+    return patient(await untilAnswered(() => desired.call(this.#cable)))
   }
 
   async #write(
@@ -147,7 +147,8 @@ export class DesiredAdmin {
   ): Promise<boolean> {
     for (let attempt = 1; attempt <= maxAttempts; attempt++) {
       const found = await store.get(keyOfRecord(name))
-      if (!found || found.isRemoved) return false
+      // It may be this end that has removed it, and was not told.
+      if (!found || found.isRemoved) return attempt > 1
       if (await change(found)) return true
     }
     throw changedMeanwhile(name)
@@ -171,7 +172,7 @@ export class DesiredAdmin {
         if (running >= shares && running > 0) return
       }
       if (waited > timeoutMs) throw stillMissing(name, timeoutMs, told)
-      await delay(stepMs)
+      await pause(stepMs)
     }
   }
 
@@ -186,7 +187,7 @@ export class DesiredAdmin {
           timeoutMs,
           told.map(([node]) => node),
         )
-      await delay(stepMs)
+      await pause(stepMs)
     }
   }
 }

@@ -1,4 +1,4 @@
-import { ErrorCodes, PluginError } from '@appfactory/sdk'
+import { ErrorCodes, isPluginError, PluginError } from '@appfactory/sdk'
 import { listed } from '@appfactory/sdk/internal'
 import type { Beat, DesiredOnNode } from '../beat.js'
 import { maxRecordBytes } from './record.js'
@@ -6,6 +6,16 @@ import { maxRecordBytes } from './record.js'
 // The wording of errors about what is wanted of the whole cluster.
 
 type Told = readonly (readonly [node: string, told: DesiredOnNode])[]
+
+/** Whether what is away may come back by itself. */
+export function isPassing(error: unknown): boolean {
+  return isPluginError(error) && Reflect.get(Object(error.data), 'transient') === true
+}
+
+/** Whether the store is not there, and not only away. */
+export function isAbsent(error: unknown): boolean {
+  return isPluginError(error) && Reflect.get(Object(error.data), 'absent') === true
+}
 
 /** No node can run it: of one reason, the code is that of the reason. */
 export function nowhere(plugin: string, beats: readonly Beat[], told: Told): PluginError {

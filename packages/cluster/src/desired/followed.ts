@@ -1,4 +1,5 @@
 import { describeThrown } from '@appfactory/sdk/internal'
+import { isAbsent } from './desired-errors.js'
 import { type LeaseValue, readLease } from './lease-value.js'
 import { type DesiredRecord, nameOfKey, readRecord } from './record.js'
 import type { DesiredStore, StoredChange } from './store.js'
@@ -56,7 +57,9 @@ export class Followed {
       }
       this.problem = undefined
     } catch (error) {
-      this.problem = describeThrown(error).message
+      // Before anything was wanted, there need be nothing.
+      const isNotYet = this.#id === undefined && isAbsent(error)
+      this.problem = isNotYet ? undefined : describeThrown(error).message
     }
   }
 

@@ -175,7 +175,7 @@ function unusable(error: unknown, bucket: string): PluginError {
     return new PluginError(
       'PLUGIN_NOT_READY',
       `The bucket ${bucket} is not there: no plugin was loaded for the whole cluster so far. cluster.load() makes it`,
-      { bucket, transient: true },
+      { bucket, transient: true, absent: true },
     )
   if (name === 'JetStreamNotEnabled' || /jetstream (is )?not enabled|no responders/i.test(message))
     return new PluginError(

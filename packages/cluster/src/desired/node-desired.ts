@@ -1,11 +1,11 @@
 import type { PluginHost } from '@appfactory/host'
-import { isPluginError } from '@appfactory/sdk'
 import { type Beat, readBeat } from '../beat.js'
 import type { BusChange } from '../bus.js'
 import type { NatsBus } from '../connection.js'
 import { Directory } from '../directory.js'
 import { watchRefusals } from '../refusals.js'
 import type { Subjects } from '../subjects.js'
+import { isPassing } from './desired-errors.js'
 import { Keeper } from './keeper.js'
 import { KvStore } from './kv-store.js'
 import { localPlugins } from './local-plugins.js'
@@ -43,7 +43,10 @@ export class NodeDesired {
   static async begin(options: NodeDesiredOptions): Promise<NodeDesired> {
     const { bus, subjects } = options
     const store = await KvStore.open(bus, subjects)
-    await store.state().catch(throwUnlessPassing)
+    await store.state().catch((error: unknown) => {
+      // What is away may come back; what is off, or forbidden, is a mistake.
+      if (!isPassing(error)) throw error
+    })
     const desired = new NodeDesired(options, store)
     await desired.#begin(options)
     return desired
@@ -116,10 +119,4 @@ export class NodeDesired {
     this.#directory.connection(bus.isConnected)
     if (type === 'back') this.#keeper.nudge()
   }
-}
-
-/** What is away may come back; what is off, or forbidden, is a mistake. */
-function throwUnlessPassing(error: unknown): void {
-  if (isPluginError(error) && Reflect.get(Object(error.data), 'transient') === true) return
-  throw error
 }

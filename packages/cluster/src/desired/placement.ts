@@ -61,8 +61,10 @@ function sharesOf(
   const holder = holderOf(plugin, able)
   if (holder) return new Map([[holder.node, 1]])
   const steady = able.filter((node) => node.isSettled || node.running(plugin) > 0)
-  const isEnough = steady.reduce((sum, node) => sum + roomOf(node), 0) >= replicas
-  return dealt(replicas, ranked(plugin, isEnough ? steady : able), roomOf)
+  const isShort = sumOf(able, (node) => node.running(plugin)) < replicas
+  // Who has just come gets what is short, and nothing that runs elsewhere.
+  const taking = isShort || sumOf(steady, roomOf) < replicas ? able : steady
+  return dealt(replicas, ranked(plugin, taking), roomOf)
 }
 
 /** The node that has the newest lease. */
@@ -103,4 +105,8 @@ function weightOf(text: string): number {
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   return (hash ^ (hash >>> 16)) >>> 0
+}
+
+function sumOf(nodes: readonly PlacementNode[], numberOf: (node: PlacementNode) => number): number {
+  return nodes.reduce((sum, node) => sum + numberOf(node), 0)
 }

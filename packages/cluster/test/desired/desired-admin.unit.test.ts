@@ -1,6 +1,8 @@
+import { PluginError } from '@appfactory/sdk'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import type { Cable } from '../../src/cable.js'
 import { DesiredAdmin } from '../../src/desired/desired-admin.js'
+import { MemoryStore } from './memory-store.js'
 import { World } from './world.js'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -107,6 +109,26 @@ test('without a node that takes part, it is said so', async () => {
     message: expect.stringContaining('--desired'),
   })
   expect(world.store.read('plugins.x')).toBeUndefined()
+})
+
+test('while servers of NATS agree on who leads, changes wait, and one that was made unheard is made once', async () => {
+  const { world, one } = await administrators()
+  const away = (): Error => new PluginError('PLUGIN_NOT_READY', 'away', { transient: true })
+  vi.spyOn(world.store, 'get').mockRejectedValueOnce(away()).mockRejectedValueOnce(away())
+  vi.spyOn(world.store, 'put').mockImplementationOnce(async (...written) => {
+    await MemoryStore.prototype.put.apply(world.store, written)
+    throw away()
+  })
+  await after(world, one.load('x', { replicas: 2 }))
+  expect([world.count('x'), world.status('x')?.generation]).toEqual([2, 1])
+  vi.spyOn(world.store, 'remove').mockImplementationOnce(async (...removed) => {
+    await MemoryStore.prototype.remove.apply(world.store, removed)
+    throw away()
+  })
+  expect(await after(world, one.unload('x'))).toBe(true)
+  expect(world.count('x')).toBe(0)
+  world.store.isAway = true
+  await expect(after(world, one.load('y', {}))).rejects.toThrow('the store is away')
 })
 
 test('what takes long stays wanted', async () => {

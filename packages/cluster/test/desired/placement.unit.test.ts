@@ -45,6 +45,16 @@ test('one plugin is shared out evenly, within the room of each', () => {
   expect(planOf([{ name: 'x', replicas: 3 }], []).get('x')).toEqual(new Map())
 })
 
+test('who has just come gets what is short, and nothing that runs', () => {
+  const had = (running: number): PlacementNode[] => [
+    node('old', { running: () => running }),
+    node('new', { isSettled: false }),
+  ]
+  const sharesWith = (running: number) =>
+    Object.fromEntries(planOf([{ name: 'x', replicas: 4 }], had(running)).get('x') ?? [])
+  expect([sharesWith(4), sharesWith(0)]).toEqual([{ old: 4 }, { old: 2, new: 2 }])
+})
+
 test('a plugin with state stays with who has the newest lease', () => {
   const old = node('old', { running: () => 1, lease: () => 4 })
   const now = node('now', { running: () => 1, lease: () => 9 })

@@ -57,8 +57,10 @@ export class Dispatcher {
     call: IncomingCall,
     trace?: TraceContext,
   ): Promise<unknown> {
+    const { hasSubscribers } = methodChannel
+    if (!hasSubscribers && !trace) return this.#call(wireName, wireArgs, stream, call)
     const work = (): Promise<unknown> => this.#call(wireName, wireArgs, stream, call)
-    if (!methodChannel.hasSubscribers) return trace ? withTrace(trace, work) : work()
+    if (!hasSubscribers) return withTrace(trace ?? {}, work)
     const traced = new Traced(methodChannel, this.#traceOf(String(wireName), stream, trace))
     return traced.run(() => withTrace(traced.trace.context ?? {}, work))
   }

@@ -172,6 +172,10 @@ class Plugin:
             else author.method(wire, answer)
         )
 
+    def session_closer(self) -> Optional[Method]:
+        """The method that ends a session, if there is one."""
+        return next((method for method in self._methods.values() if method.session == "close"), None)
+
     def find(self, wire_name: Any) -> Method:
         """The method of that name. Raises METHOD_NOT_FOUND."""
         found = self._methods.get(wire_name) if isinstance(wire_name, str) else None

@@ -64,6 +64,8 @@ class Call:
     # Also set by the reader, before the loop gets to hear of the cancel.
     is_given_up = False
     is_answered = False
+    # Whether what it makes outlives it: a result that comes after a cancel is looked at.
+    opens_session = False
     has_ended = False
     stream: OutgoingStream | None = None
     input: IncomingStream | None = None

@@ -138,9 +138,31 @@ class PluginMethods:
         if method.input_name is not None and _is_input(args.get(method.input_name)):
             self._server.open_input(call)
         arguments = method.decode(args)
+        if method.session == "open":
+            return await self._open_session(method, arguments, call)
         if outgoing is None:
             return await method.call(arguments, call)
         return await self._send_pieces(method.stream(arguments, call), call, outgoing)
+
+    async def _open_session(self, method: Any, arguments: Any, call: Call) -> Any:
+        call.opens_session = True
+        result = await method.call(arguments, call)
+        if call.reason is not None:
+            await self._close_session(result)
+        return result
+
+    async def _close_session(self, opened: Any) -> None:
+        """Ends a session that was opened for nobody: no caller knows it, so no caller can."""
+        method = self._plugin.session_closer()
+        if method is None:
+            return
+        closing = Call(None, self._server.worker, None, lambda _call: None)
+        try:
+            await method.call(method.decode({"session_id": opened["session_id"]}), closing)
+        except Exception as error:
+            logs.log_thrown(f"{method.wire} failed", error)
+        finally:
+            closing.end()
 
     async def _send_pieces(self, pieces: Any, call: Call, outgoing: OutgoingStream) -> Any:
         try:

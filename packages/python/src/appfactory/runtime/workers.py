@@ -109,7 +109,7 @@ class Worker:
                 if job.state == "waiting":
                     job.state = "dropped"
                     raise
-        if cancelled is not None:
+        if cancelled is not None and not call.opens_session:
             raise cancelled
         return job.outcome()
 
