@@ -47,9 +47,13 @@ export interface AttemptTrace extends Trace, Whereabouts {
   readonly call: CallTrace
   /** Which one it is, from 1. */
   readonly attempt: number
+  /** The plugin's name. */
   readonly plugin: string
+  /** The method's wire name. */
   readonly method: string
+  /** The contract's name. Undefined: the plugin has not come up yet. */
   readonly contract: string | undefined
+  /** Whether it has one answer, or pieces. */
   readonly kind: 'call' | 'stream'
 }
 
