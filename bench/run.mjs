@@ -4,6 +4,7 @@ import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { chart } from './chart.mjs'
+import { hasNats } from './contenders/nats-server.mjs'
 import { figuresTable, missed, resultsOf, targetsTable } from './report.mjs'
 import { runRounds } from './rounds.mjs'
 import { scenarios } from './scenarios/index.mjs'
@@ -61,6 +62,8 @@ function chosen(only) {
   if (!only) return scenarios
   const wanted = only.split(',')
   const unknown = wanted.filter((name) => !names.includes(name))
+  if (!hasNats && unknown.some((name) => name.startsWith('cluster')))
+    fail('--only: cluster needs a NATS server: put nats-server into PATH, or name it in NATS_SERVER')
   if (unknown.length > 0) fail(`--only: no ${unknown.join(', ')}; there are ${names.join(', ')}`)
   return scenarios.filter(({ name, group }) => wanted.includes(name) || wanted.includes(group))
 }
