@@ -31,11 +31,17 @@ export interface NatsOptions {
     | undefined
   /** Allows `nats://` to other machines. Default: false. */
   insecure?: boolean | undefined
-  /** How long a server may take to answer, in ms. Default: 5,000. */
+  /** How long servers may take to let this process in at its start, in ms. Each is asked for 1.5 s at a time. Default: 5,000. */
   connectTimeoutMs?: number
   /** Takes what its operators should know, such as that the server has known holes. Default: nobody is told. */
   onWarning?: ((text: string) => void) | undefined
 }
+
+/**
+ * How long one server may take to let this process in, in ms: then the next one is asked. It leaves links the time to be resumed, also
+ * after a server that ended while it was asked: the client does not notice that.
+ */
+const handshakeMs = 1500
 
 /** Both ends ask each other so often, in ms; after two asks without an answer the connection is lost. */
 const pingMs = 5000
@@ -56,7 +62,7 @@ export async function connectNats(options: NatsOptions, name: string, inbox?: st
     servers,
     name,
     ...(inbox === undefined ? {} : { inboxPrefix: inbox }),
-    timeout: connectTimeoutMs,
+    timeout: Math.min(handshakeMs, connectTimeoutMs),
     maxReconnectAttempts: -1,
     reconnectDelayHandler: () => 100 + Math.random() * 150,
     pingInterval: pingMs,
@@ -67,7 +73,7 @@ export async function connectNats(options: NatsOptions, name: string, inbox?: st
     ...(authenticator ? { authenticator } : {}),
     ...(servers.some(isTls) || tls ? { tls: await tlsOptions(tls ?? {}, servers) } : {}),
   }
-  const connection = await connect(client).catch((error: unknown) => {
+  const connection = await firstConnection(client, connectTimeoutMs).catch((error: unknown) => {
     throw notConnected(servers, error)
   })
   const problem = serverProblem(connection.info)
@@ -78,6 +84,21 @@ export async function connectNats(options: NatsOptions, name: string, inbox?: st
   const warning = serverWarning(connection.info?.version)
   if (warning !== undefined) onWarning?.(warning)
   return new NatsBus(connection, onWarning)
+}
+
+/** Tries again where servers were silent, as long as there is time. */
+async function firstConnection(
+  client: NodeConnectionOptions,
+  connectTimeoutMs: number,
+): Promise<NatsConnection> {
+  const until = performance.now() + connectTimeoutMs - handshakeMs
+  for (;;) {
+    try {
+      return await connect(client)
+    } catch (error) {
+      if (!(error instanceof errors.TimeoutError) || performance.now() > until) throw error
+    }
+  }
 }
 
 /** The bus over a connection to NATS. */

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { type AddressInfo, createConnection, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type BusChange, isUndelivered } from '../src/bus.js'
@@ -68,6 +70,26 @@ describeWithNats('a connection to NATS', () => {
     bus.publish('open.again', Buffer.from('here'))
     await bus.flush()
     expect(got).toEqual(['here'])
+  })
+
+  it('asks again where a server takes the connection and says nothing', async () => {
+    let asked = 0
+    const { port } = new URL(server.url)
+    const proxy = createServer((socket) => {
+      asked += 1
+      socket.on('error', () => {})
+      if (asked === 1) return
+      const further = createConnection(Number(port), '127.0.0.1')
+      further.on('error', () => socket.destroy())
+      socket.pipe(further).pipe(socket)
+    })
+    await once(proxy.listen(0, '127.0.0.1'), 'listening')
+    const nats = `nats://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    const second = await connectNats({ nats, creds, connectTimeoutMs: 50_000 }, 'a test')
+    await second.flush()
+    expect(asked).toBe(2)
+    await second.close()
+    proxy.close()
   })
 
   it('warns of a server with known holes', () => {
