@@ -1,6 +1,6 @@
 import { replicaCount } from '../numbers.js'
 import { configurationOf } from './call.js'
-import type { ConnectedCluster, NodeSwap } from './cluster.js'
+import { type ConnectedCluster, desiredWords, type NodeSwap } from './cluster.js'
 import { connectCluster } from './front.js'
 import { type CommonOptions, exitCodes, print, printJson, type Streams } from './output.js'
 import { UsageError } from './usage-error.js'
@@ -36,10 +36,10 @@ export async function unload(streams: Streams, options: Administering & { force:
   const { plugin, force } = options
   const named = namesOf(options.on)
   await using cluster = await connectCluster(streams, options)
-  const isWanted = named === undefined && cluster.desired().some(({ name }) => name === plugin)
+  const wasWanted = isWanted(cluster, plugin, named)
   const nodes = named ?? nodesWith(cluster, plugin)
   await cluster.unload(plugin, { force, ...(named ? { on: named } : {}) })
-  const words = isWanted ? ', and wanted no more' : ` ${onWords(nodes)}`
+  const words = wasWanted ? ', and wanted no more' : ` ${onWords(nodes)}`
   return done(streams, options, { nodes }, `${plugin} is unloaded${words}`)
 }
 
@@ -54,8 +54,7 @@ export async function scale(
   if (!(replicas >= 1)) throw new UsageError('scale PLUGIN REPLICAS takes a whole number from 1')
   await using cluster = await connectCluster(streams, options)
   await cluster.scale(plugin, replicas, named ? { on: named } : {})
-  if (named === undefined && cluster.desired().some(({ name }) => name === plugin))
-    return doneDesired(streams, options, cluster)
+  if (isWanted(cluster, plugin, named)) return doneDesired(streams, options, cluster)
   const nodes = named ?? nodesWith(cluster, plugin)
   const words = `${plugin} has ${replicas} process${replicas === 1 ? '' : 'es'} ${onWords(nodes)}`
   return done(streams, options, { replicas, nodes }, words)
@@ -63,10 +62,15 @@ export async function scale(
 
 /** What came of it, where a plugin is kept running. */
 function doneDesired(streams: Streams, options: Administering, cluster: ConnectedCluster): number {
-  const { wanted = 0, running = 0, why } = cluster.desired().find(({ name }) => name === options.plugin) ?? {}
+  const { plugin: name } = options
+  const { wanted = 0, running = 0, why } = cluster.desired().find((plugin) => plugin.name === name) ?? {}
   const details = { wanted, running, ...(why === undefined ? {} : { why }) }
-  const words = `${options.plugin}: ${running} of ${wanted} wanted process${wanted === 1 ? '' : 'es'} run`
-  return done(streams, options, details, why === undefined ? words : `${words}. ${why}`)
+  return done(streams, options, details, desiredWords({ name, wanted, running, why }))
+}
+
+/** Whether no node is named, and any may keep it running. */
+function isWanted(cluster: ConnectedCluster, plugin: string, named: readonly string[] | undefined): boolean {
+  return named === undefined && cluster.desired().some(({ name }) => name === plugin)
 }
 
 /** `appfactory-host swap PLUGIN`: on one node after the other, and each is told as soon as it is done. */

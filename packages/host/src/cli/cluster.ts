@@ -71,6 +71,22 @@ export interface DesiredPlugin {
   why?: string
 }
 
+/** How many of the wanted processes run, and why not more. */
+export function desiredWords({
+  name,
+  wanted,
+  running,
+  why,
+}: {
+  name: string
+  wanted: number
+  running: number
+  why?: string | undefined
+}): string {
+  const words = `${name}: ${running} of ${wanted} wanted process${wanted === 1 ? '' : 'es'} run`
+  return why === undefined ? words : `${words}. ${why}`
+}
+
 interface ListedPlugin {
   name: string
   version: string

@@ -1,4 +1,4 @@
-import { asUsage, type DesiredPlugin, type ListedNode, loadCluster, reachOptions } from './cluster.js'
+import { asUsage, desiredWords, type ListedNode, loadCluster, reachOptions } from './cluster.js'
 import { type CommonOptions, columns, exitCodes, paint, print, printJson, type Streams } from './output.js'
 
 /** `appfactory-host nodes`: the nodes of a cluster, each with its plugins. */
@@ -21,11 +21,6 @@ export async function drain(streams: Streams, options: CommonOptions & { node: s
   if (options.json) printJson(streams, { success: true, node: options.node })
   else print(streams, `Node ${options.node} has left`)
   return exitCodes.done
-}
-
-function desiredWords({ name, wanted, running, why }: DesiredPlugin): string {
-  const words = `${name}: ${running} of ${wanted} wanted process${wanted === 1 ? '' : 'es'} run`
-  return why === undefined ? words : `${words}. ${why}`
 }
 
 function wireNode({ node, labels, draining, plugins, desired }: ListedNode): object {
