@@ -553,7 +553,7 @@ it('ends in the plugin when the client goes, streamed or not', async () => {
   )
   await expect
     .poll(async () => (await host.health('tool_llm')).details)
-    .toMatchObject({ open_streams: 1, calls_in_flight: 1 })
+    .toMatchObject({ waiting: 2, open_streams: 1, calls_in_flight: 1 })
   leaving.abort()
   await Promise.all(sent)
   await expect.poll(aborts).toBe(before + 2)

@@ -165,9 +165,7 @@ describe('POST /v1/plugins/PLUGIN/METHOD', () => {
     const before = Number((await call('aborts', {})).body)
     const sent = request({ port: gateway.port, host: '127.0.0.1', method: 'POST', path: `${things}/hang` })
     sent.on('error', () => {}).end()
-    await expect
-      .poll(async () => (await host.health('own_things')).details)
-      .toMatchObject({ calls_in_flight: 1 })
+    await expect.poll(async () => (await host.health('own_things')).details).toMatchObject({ waiting: 1 })
     sent.destroy()
     await expect.poll(async () => Number((await call('aborts', {})).body)).toBe(before + 1)
   })

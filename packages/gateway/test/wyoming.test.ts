@@ -350,7 +350,7 @@ describe('a client that goes', () => {
     client.send('transcript', { text: '/paced 1000 20' })
     await client.until('handled-chunk')
     silent.send('transcript', { text: '/hang' })
-    await expect.poll(async () => (await host.health('tool_llm')).details).toMatchObject({ open_streams: 2 })
+    await expect.poll(async () => (await host.health('tool_llm')).details).toMatchObject({ waiting: 2 })
     client.socket.destroy()
     silent.socket.destroy()
     await expect.poll(aborts).toBe(String(before + 2))

@@ -111,7 +111,7 @@ describe('openai in Node', () => {
     const ended = calls.map((call) => expect(call).rejects.toBeInstanceOf(OpenAI.APIUserAbortError))
     await expect
       .poll(async () => (await served.host.health('tool_llm')).details)
-      .toMatchObject({ calls_in_flight: 1, open_streams: 1 })
+      .toMatchObject({ waiting: 2, calls_in_flight: 1, open_streams: 1 })
     abort.abort()
     await Promise.all(ended)
     await expect.poll(aborts).toBe(before + 3)
@@ -215,7 +215,7 @@ describe('openai in Node', () => {
     const once = client().chat.completions.create(say('/hang'))
     const again = retrying.create(say('/paced 5 100'))
     const details = async () => (await served.host.health('tool_llm')).details ?? {}
-    await expect.poll(details).toMatchObject({ calls_in_flight: 2 })
+    await expect.poll(details).toMatchObject({ waiting: 2 })
     process.kill(Number((await details())['pid']), 'SIGKILL')
     await expect(once).rejects.toMatchObject({ status: 502, code: 'plugin_crashed' })
     expect((await again).choices[0]?.message.content).toBe('0 1 2 3 4 ')

@@ -76,12 +76,13 @@ const ThingsContract = defineContract({
 
 /** A contract of its own, with all that a schema may have. */
 export default class Things extends ThingsContract {
+  #waiting = 0
   #aborts = 0
 
   async initialize() {}
   async shutdown() {}
   async healthCheck() {
-    return { status: this.status }
+    return { status: this.status, details: { waiting: this.#waiting } }
   }
 
   async echo(args) {
@@ -116,8 +117,10 @@ export default class Things extends ThingsContract {
   }
 
   hang(_, { signal }) {
+    this.#waiting++
     return new Promise((_resolve, reject) => {
       signal.addEventListener('abort', () => {
+        this.#waiting--
         this.#aborts++
         reject(signal.reason)
       })

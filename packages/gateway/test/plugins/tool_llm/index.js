@@ -1,7 +1,10 @@
+import { setTimeout as rest } from 'node:timers/promises'
 import { LLMContract, PluginError, textOf } from '@appfactory/sdk'
 
 /** How often a caller went away before the answer was there. */
 let aborts = 0
+/** How many slow answers are under way, as `health()` reports. */
+let waiting = 0
 /** How many pieces of `/endless` were made. */
 let made = 0
 
@@ -13,7 +16,7 @@ export default class ToolModel extends LLMContract {
   async initialize() {}
   async shutdown() {}
   async healthCheck() {
-    return { status: this.status }
+    return { status: this.status, details: { waiting } }
   }
 
   async getModels() {
@@ -72,12 +75,12 @@ const commands = {
   '/sizes': async function* ([bytes]) {
     yield 'x'.repeat(Number(bytes))
   },
-  '/paced': async function* ([count, ms], { signal }) {
+  '/paced': slow(async function* ([count, ms], { signal }) {
     for (let index = 0; index < Number(count); index++) {
-      await rest(Number(ms), signal)
+      await rest(Number(ms), undefined, { signal })
       yield `${index} `
     }
-  },
+  }),
   '/silent': async function* () {},
   '/think': async function* () {
     yield { text: '', reasoning: 'Hm.' }
@@ -96,14 +99,14 @@ const commands = {
     await new Promise((resolve) => setTimeout(resolve, 20))
     process.exit(7)
   },
-  '/hang': async function* (_, { signal }) {
-    await rest(60_000, signal)
+  '/hang': slow(async function* (_, { signal }) {
+    await rest(60_000, undefined, { signal })
     yield ''
-  },
-  '/first': async function* (_, { signal }) {
+  }),
+  '/first': slow(async function* (_, { signal }) {
     yield 'first '
-    await rest(60_000, signal)
-  },
+    await rest(60_000, undefined, { signal })
+  }),
   '/endless': async function* () {
     for (made = 0; ; made++) yield 'x'.repeat(1000)
   },
@@ -137,19 +140,17 @@ function* answerTools(messages) {
   yield* say(results.map((each) => `${each.toolCallId}=${textOf(each)}`).join('; '))
 }
 
-function rest(ms, signal) {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      aborts += 1
-      clearTimeout(timer)
-      reject(signal.reason)
+/** An answer that is counted while it is under way, and when it ends because its caller went away. */
+function slow(answer) {
+  return async function* (words, options) {
+    waiting += 1
+    try {
+      yield* answer(words, options)
+    } finally {
+      waiting -= 1
+      if (options.signal.aborted) aborts += 1
     }
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort)
-      resolve()
-    }, ms)
-    signal.addEventListener('abort', onAbort)
-  })
+  }
 }
 
 /** Options as JSON: a signal has none. */
