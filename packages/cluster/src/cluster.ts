@@ -10,6 +10,7 @@ import type {
 } from '@appfactory/host'
 import { hostVersion } from '@appfactory/host'
 import {
+  Calls,
   checkContract,
   checkedNumbers,
   count,
@@ -21,11 +22,8 @@ import {
   overallStatus,
   PieceStream,
   prometheusText,
-  Requests,
-  type RoutedCallOptions,
   time,
   unknownOptionOf,
-  type WireArgs,
   withBase64,
 } from '@appfactory/host/internal'
 import {
@@ -100,7 +98,7 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   readonly #directory: Directory
   readonly #admin: ClusterAdmin
   readonly #desired: DesiredAdmin
-  readonly #requests = new Requests()
+  readonly #calls: Calls
   readonly #plugins = new Map<string, RemotePlugin>()
   readonly #endings: (() => void)[]
   readonly #started = performance.now()
@@ -146,6 +144,12 @@ export class Cluster implements PluginSystem, AsyncDisposable {
       },
       warn: (message) => this.#tell('warning', message),
     })
+    this.#calls = new Calls({
+      find: (name) => this.#plugins.get(name),
+      require: (name) => this.#find(name),
+      unsentBytes: () =>
+        sumOf(this.#plugins.values(), ({ places }) => sumOf(places.workers, (worker) => worker.unsentBytes)),
+    })
     this.#admin = new ClusterAdmin(cable, this.#directory)
     this.#desired = new DesiredAdmin(cable, () => this.nodes())
     this.#endings = [
@@ -159,7 +163,14 @@ export class Cluster implements PluginSystem, AsyncDisposable {
     ]
     // Each client of a server that stands on it listens.
     this.#events.setMaxListeners(0)
-    offerServed(this, servedCluster(this, this.#parts()))
+    offerServed(
+      this,
+      servedCluster(this, {
+        calls: this.#calls,
+        look: () => this.#look(),
+        summary: (name) => this.#summary(name),
+      }),
+    )
   }
 
   /** Calls `listener` with each event of that name from now on. */
@@ -206,22 +217,13 @@ export class Cluster implements PluginSystem, AsyncDisposable {
     const plugin = await this.#find(name)
     const contract = await plugin.ready()
     if (expected) await checkContract(name, contract, expected)
-    return createHandle(plugin, contract, this.#requests, async () => {})
+    return createHandle(plugin, contract, this.#calls.requests, async () => {})
   }
 
   /** Calls a method by its wire name, with arguments and result as they are on the wire (snake_case, base64). */
   call(plugin: string, method: string, args: Config = {}, options: CallOptions = {}): Promise<unknown> {
     const wrong = unknownOptionOf('call', options)
-    return wrong ? Promise.reject(wrong) : this.#call(plugin, method, args, options).then(withBase64)
-  }
-
-  #call(plugin: string, method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown> {
-    this.#requests.begin()
-    const found = this.#plugins.get(plugin)
-    const answer = found
-      ? found.call(method, args, options)
-      : this.#find(plugin).then((remote) => remote.call(method, args, options))
-    return answer.catch(this.#requests.fail)
+    return wrong ? Promise.reject(wrong) : this.#calls.call(plugin, method, args, options, withBase64)
   }
 
   /** As `call`, for the pieces of a stream method. `break` in the loop cancels it in the plugin. */
@@ -233,25 +235,7 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   ): AsyncIterableIterator<unknown> {
     const wrong = unknownOptionOf('stream', options)
     if (wrong) return new PieceStream({ open: () => Promise.reject(wrong) })
-    return this.#stream(plugin, method, args, options, withBase64)
-  }
-
-  #stream(
-    plugin: string,
-    method: string,
-    args: WireArgs,
-    options: RoutedCallOptions,
-    map?: (piece: unknown) => unknown,
-  ): AsyncIterableIterator<unknown> {
-    return new PieceStream({
-      open: async () => {
-        this.#requests.begin()
-        return (await this.#find(plugin)).stream(method, args, options)
-      },
-      onEnd: this.#requests.end,
-      ...(map ? { map } : {}),
-      isOutermost: true,
-    })
+    return this.#calls.stream(plugin, method, args, options, withBase64)
   }
 
   /** The name of the plugin that answers for a contract: of those that nodes have, the one loaded last. */
@@ -319,13 +303,14 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   /** Figures of this caller. Plugins are those of all nodes, each counted once. */
   status(): HostStatus {
     const { length } = pluginNames(this.nodes())
+    const { total, errors } = this.#calls.requests
     return {
       version: hostVersion,
       uptimeSeconds: Math.round(performance.now() - this.#started) / 1000,
       pluginsLoaded: length,
       pluginsTotal: length,
-      requestsProcessed: this.#requests.total,
-      errors: this.#requests.errors,
+      requestsProcessed: total,
+      errors,
       memoryMb: process.memoryUsage.rss() / 1e6,
     }
   }
@@ -452,27 +437,6 @@ export class Cluster implements PluginSystem, AsyncDisposable {
     return this.close()
   }
 
-  /** What servers of this cluster stand on. */
-  #parts(): Parameters<typeof servedCluster>[1] {
-    const unsentBytes = (): number =>
-      sumOf([...this.#plugins.values()], ({ places }) =>
-        sumOf(places.workers, (worker) => worker.unsentBytes),
-      )
-    return {
-      calls: {
-        requests: this.#requests,
-        get unsentBytes() {
-          return unsentBytes()
-        },
-        call: (...call) => this.#call(...call),
-        stream: (...call) => this.#stream(...call),
-        contractOf: (name) => this.#plugins.get(name)?.places.contract,
-      },
-      look: () => this.#look(),
-      summary: (name) => this.#summary(name),
-    }
-  }
-
   async #close(): Promise<void> {
     for (const end of this.#endings) end()
     for (const plugin of this.#plugins.values()) plugin.close()
@@ -592,6 +556,8 @@ function namesNodes(options: AdminOptions | DesiredOptions): options is AdminOpt
   return Array.isArray(options.on)
 }
 
-function sumOf<T>(all: readonly T[], numberOf: (one: T) => number): number {
-  return all.reduce((sum, one) => sum + numberOf(one), 0)
+function sumOf<T>(all: Iterable<T>, numberOf: (one: T) => number): number {
+  let sum = 0
+  for (const one of all) sum += numberOf(one)
+  return sum
 }

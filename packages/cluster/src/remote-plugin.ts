@@ -61,6 +61,10 @@ export class RemotePlugin implements Callee {
     this.router = router
   }
 
+  get contract(): ContractDescriptor | undefined {
+    return this.places.contract
+  }
+
   call(method: string, args: WireArgs, options: RoutedCallOptions = {}): Promise<unknown> {
     return this.router.call(method, args, this.#withTimeout(options))
   }

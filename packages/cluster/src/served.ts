@@ -1,5 +1,5 @@
 import type { PluginSummary } from '@appfactory/host'
-import { type RoutedCalls, type Served, type Where, within } from '@appfactory/host/internal'
+import { type Calls, type Served, type Where, within } from '@appfactory/host/internal'
 import { shippedContracts } from '@appfactory/sdk/contracts'
 import { pathOnNodes } from './caller-errors.js'
 import type { Cluster } from './cluster.js'
@@ -8,7 +8,7 @@ import { pluginNames } from './remote-places.js'
 
 /** What the server’s methods need of a cluster beside its public methods. */
 interface Parts {
-  calls: RoutedCalls
+  calls: Calls
   /** Resolves when nodes have told how they are by now. */
   look(): Promise<void>
   summary(name: string): Promise<PluginSummary>

@@ -1,32 +1,21 @@
 import type { ContractDescriptor } from '@appfactory/sdk'
-import type { Callee } from './callee.js'
-import type { Catalogue } from './catalogue.js'
-import type { Fallback } from './fallback/fallback.js'
-import type { Fallbacks } from './fallback/fallbacks.js'
+import type { Callee, Callees } from './callee.js'
 import { PieceStream } from './instance/pieces.js'
 import { Requests } from './metrics/requests.js'
 import type { RoutedCallOptions, WireArgs } from './options.js'
-import type { Registry } from './registry.js'
-import type { Slot } from './slot/slot.js'
 
-/** The calls of a host's plugins by their wire names, and how many requests there were. */
+/** The calls of a system's plugins by their wire names, and how many requests there were. */
 export class Calls {
-  readonly #registry: Registry<Slot>
-  readonly #catalogue: Catalogue
-  readonly #fallbacks: Fallbacks
+  readonly #callees: Callees
   readonly requests = new Requests()
 
-  constructor(registry: Registry<Slot>, catalogue: Catalogue, fallbacks: Fallbacks) {
-    this.#registry = registry
-    this.#catalogue = catalogue
-    this.#fallbacks = fallbacks
+  constructor(callees: Callees) {
+    this.#callees = callees
   }
 
   /** Bytes that wait for plugins to read them. */
   get unsentBytes(): number {
-    let sum = 0
-    for (const slot of this.#registry.slots()) sum += slot.unsentBytes
-    return sum
+    return this.#callees.unsentBytes()
   }
 
   /**
@@ -43,8 +32,8 @@ export class Calls {
   ): Promise<unknown> {
     this.requests.begin()
     const call = (callee: Callee): Promise<unknown> => callee.call(method, args, options)
-    const callee = this.#find(plugin)
-    const answer = callee ? call(callee) : this.#catalogue.slot(plugin).then(call)
+    const callee = this.#callees.find(plugin)
+    const answer = callee ? call(callee) : this.#callees.require(plugin).then(call)
     return answer.then(map, this.requests.fail)
   }
 
@@ -59,7 +48,7 @@ export class Calls {
     return new PieceStream({
       open: async () => {
         this.requests.begin()
-        const callee = this.#find(plugin) ?? (await this.#catalogue.slot(plugin))
+        const callee = this.#callees.find(plugin) ?? (await this.#callees.require(plugin))
         return callee.stream(method, args, options)
       },
       onEnd: this.requests.end,
@@ -70,10 +59,6 @@ export class Calls {
 
   /** The contract of what is called by that name. Undefined: it is not loaded, or has not come up yet. */
   contractOf(name: string): ContractDescriptor | undefined {
-    return this.#find(name)?.contract
-  }
-
-  #find(name: string): Slot | Fallback | undefined {
-    return this.#registry.find(name) ?? this.#fallbacks.find(name)
+    return this.#callees.find(name)?.contract
   }
 }

@@ -344,7 +344,11 @@ export class PluginHost extends EventEmitter<HostEvents> implements PluginSystem
       callTimeoutMs: this.#limits.callTimeoutMs,
       tell: (event) => this.#announce('fallback', event),
     })
-    this.#calls = new Calls(this.#registry, this.#catalogue, this.#fallbacks)
+    this.#calls = new Calls({
+      find: (name) => this.#registry.find(name) ?? this.#fallbacks.find(name),
+      require: (name) => this.#catalogue.slot(name),
+      unsentBytes: () => [...this.#registry.slots()].reduce((sum, slot) => sum + slot.unsentBytes, 0),
+    })
     this.#logs.launcher('INFO', 'host started', { version: hostVersion, plugins_dirs: dirs })
   }
 

@@ -1,7 +1,7 @@
 import type { SessionRole } from '@appfactory/sdk'
 import type { Cancellation } from '@appfactory/sdk/internal'
+import type { Calls } from '../calls.js'
 import type { WireArgs } from '../options.js'
-import type { RoutedCalls } from './served.js'
 
 interface SessionCall {
   plugin: string
@@ -16,12 +16,12 @@ const closeTimeoutMs = 5000
 
 /** The sessions that one client has open: when it goes, nobody else can end them. */
 export class CallerSessions {
-  readonly #calls: RoutedCalls
+  readonly #calls: Calls
   /** The plugin of each, by the session's id. */
   readonly #open = new Map<string, string>()
   #hasGone = false
 
-  constructor(calls: RoutedCalls) {
+  constructor(calls: Calls) {
     this.#calls = calls
   }
 

@@ -1,29 +1,12 @@
-import type { ContractDescriptor } from '@appfactory/sdk'
+import type { Calls } from '../calls.js'
 import type { FallbackGiven } from '../fallback/options.js'
 import { type HostInternals, PluginHost } from '../host.js'
-import type { Requests } from '../metrics/requests.js'
-import type { LoadOptions, RoutedCallOptions, SwapOptions, WireArgs } from '../options.js'
+import type { LoadOptions, SwapOptions } from '../options.js'
 import type { PluginSystem } from '../plugin-system.js'
 import type { Discovery } from '../plugins/discovery.js'
 import type { SwapResult } from '../slot/swap.js'
 import type { PluginSummary } from '../summary.js'
 import { servedHost } from './served-host.js'
-
-/** Calls of plugins by their wire names, with what only servers give. Bytes in results are as they came. */
-export interface RoutedCalls {
-  readonly requests: Requests
-  /** Bytes that wait for plugins to read them. */
-  readonly unsentBytes: number
-  call(plugin: string, method: string, args: WireArgs, options: RoutedCallOptions): Promise<unknown>
-  stream(
-    plugin: string,
-    method: string,
-    args: WireArgs,
-    options: RoutedCallOptions,
-  ): AsyncIterableIterator<unknown>
-  /** Undefined: it is not loaded, or has not come up yet. */
-  contractOf(plugin: string): ContractDescriptor | undefined
-}
 
 /** On which nodes something is changed. Absent: where the system decides. */
 export interface OnNodes {
@@ -61,7 +44,7 @@ export interface Local {
 /** What the methods of the server stand on: a host, or a cluster of hosts. */
 export interface Served {
   readonly system: PluginSystem
-  readonly calls: RoutedCalls
+  readonly calls: Calls
   readonly changes: Changes
   /** Absent: its plugins run elsewhere. */
   readonly local?: Local

@@ -1,7 +1,7 @@
 import { PluginError } from '@appfactory/sdk'
 import { expect, test } from 'vitest'
+import type { Calls } from '../../src/calls.js'
 import { CallerSessions } from '../../src/server/caller-sessions.js'
-import type { RoutedCalls } from '../../src/server/served.js'
 
 const methods = [
   { wire: 'open', session: 'open' },
@@ -20,7 +20,7 @@ function caller() {
       throw new Error('for nobody')
     },
   }
-  const sessions = new CallerSessions(calls as unknown as RoutedCalls)
+  const sessions = new CallerSessions(calls as unknown as Calls)
   const open = (id: string, plugin = 'ears', method = 'open'): Promise<unknown> =>
     sessions.watch(Promise.resolve({ session_id: id }), { plugin, method, args: {} })
   return { sessions, open, closed }
