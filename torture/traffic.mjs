@@ -1,8 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { answerLimitMs, settles } from './deadline.mjs'
-import { Random } from './random.mjs'
-
-const callers = 24
+import { Callers } from './callers.mjs'
 
 const cancelled = -32800
 
@@ -16,10 +13,8 @@ export class Traffic {
   #names
   #blame
   #invariants
-  #chances
   #pieces = new Map()
-  #running = false
-  #callers = []
+  #callers
 
   /** `names` has the plugin of each slot, as it is now. */
   constructor({ client, names, blame, invariants, random }) {
@@ -27,21 +22,21 @@ export class Traffic {
     this.#names = names
     this.#blame = blame
     this.#invariants = invariants
-    // Each caller has chances of its own, so that what it does depends on no other.
-    this.#chances = Array.from({ length: callers }, () => new Random(random.whole(0, 2 ** 31 - 1)))
+    this.#callers = new Callers({
+      ...{ count: 24, random },
+      call: (caller, chances) => this.#call(caller, chances),
+      openCalls: () => client.openCalls,
+    })
     client.onPiece = (piece) => this.#receivePiece(piece)
   }
 
   start() {
-    this.#running = true
-    this.#callers = this.#chances.map((random, caller) => this.#call(caller, random))
+    this.#callers.start()
   }
 
   /** Lets every call end: none may be left unanswered. */
-  async rest() {
-    this.#running = false
-    if (!(await settles(Promise.all(this.#callers))))
-      throw new Error(`${this.#client.openCalls} calls were not answered in ${answerLimitMs} ms`)
+  rest() {
+    return this.#callers.rest()
   }
 
   /** One call of `complete`, which may end with `allowed` whatever becomes of its plugin. */
@@ -52,7 +47,7 @@ export class Traffic {
   }
 
   async #call(caller, random) {
-    for (let index = 0; this.#running; index++) {
+    for (let index = 0; this.#callers.isRunning; index++) {
       const slot = random.whole(0, this.#names.length - 1)
       const token = `${caller}-${index}-${this.made}`
       const kind = random.next()

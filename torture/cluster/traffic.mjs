@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { answerLimitMs, settles } from '../deadline.mjs'
-import { Random } from '../random.mjs'
+import { Callers } from '../callers.mjs'
 
 /** Of each kind of call, how many in a hundred. */
 const shares = { work: 30, large: 8, sound: 10, cancelled: 10, count: 14, broken: 8, join: 10, session: 10 }
@@ -19,9 +18,7 @@ export class ClusterTraffic {
   #prefix
   #invariants
   #excuses
-  #chances
-  #running = false
-  #callers = []
+  #callers
 
   /** `excuses` tells whether a call that began at some time may end now because of `error`; `prefix` is in the token of each call. */
   constructor({ plugin, prefix, callers, random, invariants, excuses }) {
@@ -29,20 +26,20 @@ export class ClusterTraffic {
     this.#prefix = prefix
     this.#invariants = invariants
     this.#excuses = excuses
-    // Each caller has chances of its own, so that what it does depends on no other.
-    this.#chances = Array.from({ length: callers }, () => new Random(random.whole(0, 2 ** 31 - 1)))
+    this.#callers = new Callers({
+      ...{ count: callers, random },
+      call: (caller, chances) => this.#call(caller, chances),
+      openCalls: () => this.made - this.ended,
+    })
   }
 
   start() {
-    this.#running = true
-    this.#callers = this.#chances.map((random, caller) => this.#call(caller, random))
+    this.#callers.start()
   }
 
   /** Lets every call end: none may be left unanswered. */
-  async rest() {
-    this.#running = false
-    if (!(await settles(Promise.all(this.#callers))))
-      throw new Error(`${this.made - this.ended} calls were not answered in ${answerLimitMs} ms`)
+  rest() {
+    return this.#callers.rest()
   }
 
   /** One call of `work`, which may end with `allowed` whatever becomes of its plugin. */
@@ -52,7 +49,7 @@ export class ClusterTraffic {
   }
 
   async #call(caller, random) {
-    while (this.#running) {
+    while (this.#callers.isRunning) {
       const token = this.#token(caller)
       const kind = random.pick(kinds)
       // All chance is drawn before anything is awaited.
