@@ -3,6 +3,7 @@ import { Busboy, type BusboyInstance } from '@fastify/busboy'
 import { refuseCompressed } from './body.js'
 import { RequestError, wrongMember } from './errors.js'
 import type { Exchange } from './exchange.js'
+import { leaveRoom, takeRoom } from './upload-room.js'
 
 /** Longest file, and what may come around it, in bytes. */
 const mostFileBytes = 25 * 1024 * 1024
@@ -19,6 +20,8 @@ export interface Form {
   files: ReadonlyMap<string, Buffer>
   /** The values of each field, in order. */
   fields: ReadonlyMap<string, readonly string[]>
+  /** Gives the memory of its files to the forms that come: nothing may read them afterwards. */
+  release(): void
 }
 
 /** Whether a body is a form with files. */
@@ -86,7 +89,13 @@ function collect(parser: BusboyInstance, fileNames: readonly string[], bodyBytes
     parser.on('fieldsLimit', () => reject(tooMuch(`A form has at most ${mostFields} fields`)))
     parser.on('error', () => reject(brokenForm()))
     parser.on('finish', () =>
-      resolve({ files: new Map([...files].map(([name, file]) => [name, file.whole()])), fields }),
+      resolve({
+        files: new Map([...files].map(([name, file]) => [name, file.whole()])),
+        fields,
+        release: () => {
+          for (const file of files.values()) file.release()
+        },
+      }),
     )
   })
 }
@@ -115,8 +124,13 @@ class FileBytes {
     return this.#room?.subarray(0, this.#length) ?? Buffer.concat(this.#parts)
   }
 
+  release(): void {
+    if (this.#room) leaveRoom(this.#room)
+    this.#room = undefined
+  }
+
   #makeRoom(): void {
-    const room = Buffer.allocUnsafeSlow(this.#bodyBytes)
+    const room = takeRoom(this.#bodyBytes)
     let filled = 0
     for (const part of this.#parts) filled += part.copy(room, filled)
     this.#parts = []

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -206,6 +207,18 @@ describe('POST /v1/audio/transcriptions', () => {
     expect(await listen({ model: 'plain_stt' }, Buffer.from([0xff, 0xf1, 0x50, 0x80, 0]))).toMatchObject({
       status: 400,
     })
+  })
+
+  it('hears each of many long files whole, several at a time', async () => {
+    const sounds = Array.from({ length: 12 }, (_, index) =>
+      encodeWav(new Int16Array(800_000 + 3000 * index).fill(index), { sampleRate: 16_000 }),
+    )
+    const digestOf = (sound: Uint8Array): string => createHash('sha256').update(sound).digest('hex')
+    for (let first = 0; first < sounds.length; first += 3) {
+      const some = sounds.slice(first, first + 3)
+      const answers = await Promise.all(some.map((sound) => listen({ prompt: '/digest' }, sound)))
+      expect(answers.map((answer) => json(answer)['text'])).toEqual(some.map(digestOf))
+    }
   })
 
   it('streams what is heard for good', async () => {

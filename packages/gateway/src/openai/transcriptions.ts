@@ -51,7 +51,10 @@ export async function transcribe(exchange: Exchange): Promise<void> {
   }
   if (request.stream && request.responseFormat === 'diarized_json') return sendSegments(listen)
   if (request.stream) return sendUpdates(listen)
-  sendTranscript(exchange, request, await transcriptOf(listen), recording.seconds)
+  const transcript = await transcriptOf(listen)
+  // Of a call that has failed, bytes may still be on their way to the plugin.
+  form.release()
+  sendTranscript(exchange, request, transcript, recording.seconds)
 }
 
 /** A request that can be answered. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { decodeWav, PluginError, STTContract } from '@appfactory/sdk'
 
 /** Hears what it was given, as JSON; a prompt tells what else it does. */
@@ -15,6 +16,7 @@ export default class Echo extends STTContract {
   async transcribe(audio, language, { signal: _, ...options } = {}) {
     const [command, code] = (options.prompt ?? '').split(' ')
     if (command === '/fail') throw new PluginError(code, `It failed with ${code}`)
+    if (command === '/digest') return createHash('sha256').update(audio).digest('hex')
     if (command === '/segments') return segmented(code, options)
     const { sampleRate, channels, data } = decodeWav(audio) ?? {}
     return JSON.stringify({
