@@ -25,6 +25,7 @@ import {
   time,
   unknownOptionOf,
   withBase64,
+  withBytes,
 } from '@appfactory/host/internal'
 import {
   type ContractBinding,
@@ -223,7 +224,9 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   /** Calls a method by its wire name, with arguments and result as they are on the wire (snake_case, base64). */
   call(plugin: string, method: string, args: Config = {}, options: CallOptions = {}): Promise<unknown> {
     const wrong = unknownOptionOf('call', options)
-    return wrong ? Promise.reject(wrong) : this.#calls.call(plugin, method, args, options, withBase64)
+    return wrong
+      ? Promise.reject(wrong)
+      : this.#calls.call(plugin, method, withBytes(args), options, withBase64)
   }
 
   /** As `call`, for the pieces of a stream method. `break` in the loop cancels it in the plugin. */
@@ -235,7 +238,7 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   ): AsyncIterableIterator<unknown> {
     const wrong = unknownOptionOf('stream', options)
     if (wrong) return new PieceStream({ open: () => Promise.reject(wrong) })
-    return this.#calls.stream(plugin, method, args, options, withBase64)
+    return this.#calls.stream(plugin, method, withBytes(args), options, withBase64)
   }
 
   /** The name of the plugin that answers for a contract: of those that nodes have, the one loaded last. */

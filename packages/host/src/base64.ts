@@ -1,4 +1,5 @@
 import { Bytes, holdsBytes } from '@appfactory/sdk/internal'
+import type { WireArgs } from './options.js'
 
 /** Puts bytes that came beside a result into it as base64. The result is changed, not copied. */
 export function withBase64(result: unknown): unknown {
@@ -8,6 +9,18 @@ export function withBase64(result: unknown): unknown {
 /** The same for a result that was converted: of what its schema knows, the bytes are decoded, and stay as they are. */
 export function withBase64InOpen(converted: unknown, result: unknown): unknown {
   return holdsBytes(result) ? encodeBytes(converted) : converted
+}
+
+/** Lets bytes of arguments go beside their message, where JSON would write each of them as a number. */
+export function withBytes(args: WireArgs): WireArgs {
+  let copy: WireArgs | undefined
+  for (const name in args) {
+    const value = args[name]
+    if (!(value instanceof Uint8Array)) continue
+    copy ??= { ...args }
+    copy[name] = new Bytes(value)
+  }
+  return copy ?? args
 }
 
 function encodeBytes(value: unknown): unknown {

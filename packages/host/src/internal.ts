@@ -2,7 +2,7 @@
 
 // What the gateway and the cluster share with the host. Not for applications: it changes with any version.
 
-export { withBase64 } from './base64.js'
+export { withBase64, withBytes } from './base64.js'
 export type { Callee, Callees } from './callee.js'
 export { Calls } from './calls.js'
 export { jsonErrorPlace } from './cli/json-error.js'

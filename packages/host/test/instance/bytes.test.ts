@@ -116,6 +116,22 @@ test('a client that speaks plain JSON gets base64', async () => {
   expect(pieces).toEqual([expect.objectContaining({ audio_b64: expected(9000).toString('base64') })])
 })
 
+test('an argument that is base64 on the wire may be given as bytes', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'listener', listener, { contract: 'stt' })
+  await using host = new PluginHost({ pluginsDir: root })
+  await host.load('listener')
+  for (const audio of [randomBytes(10), new Uint8Array(20 * mebibyte)]) {
+    const args = { audio_b64: audio }
+    expect(await host.call('listener', 'transcribe', args)).toMatchObject({ text: digestOf(audio) })
+    expect(args.audio_b64).toBe(audio)
+  }
+  // Not even the message of what is wrong with it takes long.
+  await expect(
+    host.call('listener', 'transcribe', { audio: new Uint8Array(20 * mebibyte) }, { timeoutMs: 5000 }),
+  ).rejects.toMatchObject({ codeName: 'INVALID_PARAMS', message: expect.stringContaining('audio_b64') })
+})
+
 test('a server of the host, which writes results as JSON, gets bytes as bytes until then', async () => {
   const root = temporaryFolder()
   writePlugin(root, 'speaker', speaker)
