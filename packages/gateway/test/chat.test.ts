@@ -318,6 +318,19 @@ describe('streams', () => {
     expect(events.map((event) => JSON.parse(event).choices[0].delta.content).join('')).toBe(text)
   })
 
+  it('have whole characters where the plugin cuts them', async () => {
+    const { port } = await serve(host)
+    const deltas = eventsIn(await chat(port, '/units 😀x y😀z', { stream: true }))
+      .slice(0, -1)
+      .map((event) => JSON.parse(event).choices[0].delta)
+    expect(deltas.flatMap(({ reasoning_content }) => reasoning_content ?? [])).toEqual(['😀', 'x'])
+    expect(deltas.flatMap(({ content }) => content || [])).toEqual(['y', '😀', 'z'])
+    // Nothing completes it, and nothing is lost.
+    const half = eventsIn(await chat(port, '/units x y\ud83d', { stream: true })).slice(0, -1)
+    const texts = half.map((event) => JSON.parse(event).choices[0].delta.content ?? '')
+    expect(texts.join('')).toBe('y\ud83d')
+  })
+
   it('send a comment when nothing else comes', async () => {
     const { port } = await serve(host, { limits: { keepAliveMs: 20 } })
     const { body } = await chat(port, '/paced 2 200', { stream: true })
@@ -418,6 +431,11 @@ describe('POST /v1/completions', () => {
       })
     const options = json(await ask('/options')) as { choices: { text: string }[] }
     expect(JSON.parse(options.choices[0]?.text ?? '')).toMatchObject({ maxTokens: 4096 })
+  })
+
+  it('streams whole characters where the plugin cuts them', async () => {
+    const events = eventsIn(await ask('/units y😀z', { stream: true })).slice(0, -1)
+    expect(events.map((event) => JSON.parse(event).choices[0].text)).toEqual(['y', '😀', 'z', ''])
   })
 
   it('streams', async () => {

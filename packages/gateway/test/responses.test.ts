@@ -374,6 +374,13 @@ describe('a stream', () => {
     expect(typesOf(eventsOf(short))).toEqual(thoughts('reasoning_summary_part', 'reasoning_summary_text'))
   })
 
+  it('has whole characters where the plugin cuts them', async () => {
+    const deltas = async (input: string): Promise<unknown[]> =>
+      eventsOf(await ask(input, { stream: true })).flatMap(({ delta }) => delta ?? [])
+    expect(await deltas('/units 😀x y😀z')).toEqual(['😀', 'x', 'y', '😀', 'z'])
+    expect(await deltas('/units x\ud83d y\ud83d')).toEqual(['x', '\ud83d', 'y', '\ud83d'])
+  })
+
   it('that fails has its status before the first piece, and then an event', async () => {
     const early = await ask('/fail LLM_RATE_LIMITED', { stream: true })
     expect(early.status).toBe(429)

@@ -228,6 +228,13 @@ describe('handle', () => {
     expect(events.at(-2)?.data).toEqual({ text: 'Turn it on' })
   })
 
+  it('streams whole characters where the model cuts them', async () => {
+    const client = await enter(await serveAll())
+    client.send('transcript', { text: '/units x y😀z' })
+    const chunks = (await client.until('handled-stop')).filter(({ type }) => type === 'handled-chunk')
+    expect(chunks.map(({ data }) => data)).toEqual([{ text: 'y' }, { text: '😀' }, { text: 'z' }])
+  })
+
   it.each([
     ['', 'There is nothing to answer'],
     ['/silent', 'The model had no answer'],

@@ -23,6 +23,7 @@ import { heardMessages } from './hear.js'
 import { formatOption } from './json-schema.js'
 import { messagesOf } from './messages.js'
 import { chatTools, isLegacy } from './tools.js'
+import { WholeCharacters } from './whole-characters.js'
 
 type Completion = OpenAI.ChatCompletion
 type Chunk = OpenAI.ChatCompletionChunk
@@ -158,6 +159,8 @@ class ChatTelling implements Telling<SpokenChunk> {
   readonly #common: Pick<Chunk, 'id' | 'object' | 'created' | 'model'>
   readonly #includesUsage: boolean
   readonly #text: (text: string) => string
+  readonly #characters = new WholeCharacters()
+  readonly #thoughts = new WholeCharacters()
   #calls = 0
   #finishReason: string | undefined
   readonly #usage: StreamUsage
@@ -185,8 +188,8 @@ class ChatTelling implements Telling<SpokenChunk> {
   }
 
   piece(piece: SpokenChunk, send: Send): void {
-    if (piece.reasoning !== undefined) send(JSON.stringify(this.#chunk(reasoningOf(piece.reasoning))))
-    if (piece.text !== '') send(this.#voice ? this.#said(piece.text) : this.#text(piece.text))
+    if (typeof piece.reasoning === 'string') this.#think(this.#thoughts.add(piece.reasoning), send)
+    this.#write(this.#characters.add(piece.text), send)
     if (piece.sound) send(this.#audio({ data: Buffer.from(piece.sound).toString('base64') }))
     if (piece.toolCalls) this.#sendCalls(piece.toolCalls, send)
     if (piece.finishReason !== undefined) this.#finishReason = piece.finishReason
@@ -194,6 +197,8 @@ class ChatTelling implements Telling<SpokenChunk> {
   }
 
   end(send: Send): void {
+    this.#think(this.#thoughts.rest(), send)
+    this.#write(this.#characters.rest(), send)
     if (this.#voice && this.#transcript !== '')
       send(this.#audio(this.#voice.keep(this.#audioId, this.#transcript)))
     const reason = finishReasonOf(this.#request, this.#finishReason, this.#calls > 0)
@@ -201,6 +206,14 @@ class ChatTelling implements Telling<SpokenChunk> {
     if (this.#includesUsage)
       send(JSON.stringify({ ...this.#common, choices: [], usage: this.#usage.value } satisfies Chunk))
     send('[DONE]')
+  }
+
+  #think(text: string, send: Send): void {
+    if (text !== '') send(JSON.stringify(this.#chunk(reasoningOf(text))))
+  }
+
+  #write(text: string, send: Send): void {
+    if (text !== '') send(this.#voice ? this.#said(text) : this.#text(text))
   }
 
   #said(transcript: string): string {

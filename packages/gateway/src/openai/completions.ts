@@ -17,6 +17,7 @@ import {
   usageOfAll,
 } from './generation.js'
 import { type CompletionRequest, completionTable } from './generation.table.js'
+import { WholeCharacters } from './whole-characters.js'
 
 const readCompletion = bodyReader(completionTable)
 
@@ -73,6 +74,7 @@ class CompletionTelling implements Telling<TextChunk> {
   readonly #common: Pick<OpenAI.Completion, 'id' | 'object' | 'created' | 'model'>
   readonly #includesUsage: boolean
   readonly #text: (text: string) => string
+  readonly #characters = new WholeCharacters()
   #finishReason: string | undefined
   readonly #usage: StreamUsage
 
@@ -86,13 +88,14 @@ class CompletionTelling implements Telling<TextChunk> {
   begin(): void {}
 
   piece(piece: TextChunk, send: Send): void {
-    if (piece.text !== '') send(this.#text(piece.text))
+    const text = this.#characters.add(piece.text)
+    if (text !== '') send(this.#text(text))
     if (piece.finishReason !== undefined) this.#finishReason = piece.finishReason
     this.#usage.note(piece)
   }
 
   end(send: Send): void {
-    send(JSON.stringify(this.#event('', textFinishReason(this.#finishReason))))
+    send(JSON.stringify(this.#event(this.#characters.rest(), textFinishReason(this.#finishReason))))
     if (this.#includesUsage)
       send(
         JSON.stringify({

@@ -1,6 +1,7 @@
 import type { TextChunk, ToolCall } from '@appfactory/sdk'
 import type { OpenAI } from 'openai'
 import { uniqueId } from './generation.js'
+import { WholeCharacters } from './whole-characters.js'
 
 type Events = OpenAI.Responses.ResponseStreamEvent
 type Unnumbered<Event> = Event extends { sequence_number: number } ? Omit<Event, 'sequence_number'> : never
@@ -34,6 +35,7 @@ export class Output {
   readonly #summarises: boolean
   #calls = 0
   #writing: Writing | undefined
+  readonly #characters = new WholeCharacters()
 
   /** @param summarises Whether the client has asked for summaries of thoughts: it looks for them there. */
   constructor(say: Say, parallel: boolean, summarises: boolean) {
@@ -59,10 +61,13 @@ export class Output {
       this.#endItem('completed')
       this.#writing = kind === 'text' ? this.#beginText() : this.#beginThoughts()
     }
-    if (text !== '') this.#writing.write(text)
+    const whole = this.#characters.add(text)
+    if (whole !== '') this.#writing.write(whole)
   }
 
   #endItem(status: EndStatus): void {
+    const rest = this.#characters.rest()
+    if (rest !== '') this.#writing?.write(rest)
     this.#writing?.end(status)
     this.#writing = undefined
   }

@@ -15,6 +15,7 @@ import { usageOf } from '../openai/generation.js'
 import { voiceOf } from '../openai/speech.js'
 import { type Spoken, sentencesSpoken } from '../openai/spoken.js'
 import { streamWithLess } from '../openai/truncation.js'
+import { WholeCharacters } from '../openai/whole-characters.js'
 import type { Conversation, Item } from './conversation.js'
 import type { AnswerSettings } from './settings.js'
 import { type EventSocket, idOf } from './socket.js'
@@ -150,12 +151,16 @@ export class Answer {
   }
 
   async *#texts(pieces: AsyncIterable<TextChunk>): AsyncGenerator<string, void, undefined> {
+    const characters = new WholeCharacters()
     for await (const piece of pieces) {
       if (piece.toolCalls) this.#calls.push(...piece.toolCalls)
       if (piece.finishReason !== undefined) this.#finishReason = piece.finishReason
       if (usageOf(piece)) this.#last = piece
-      if (piece.text !== '') yield piece.text
+      const text = characters.add(piece.text)
+      if (text !== '') yield text
     }
+    const rest = characters.rest()
+    if (rest !== '') yield rest
   }
 
   /** One message of text, or of sound with its text. */

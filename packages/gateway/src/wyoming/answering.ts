@@ -1,5 +1,6 @@
 import { type ChatMessage, isPluginError } from '@appfactory/sdk'
 import { failureOf } from '../errors.js'
+import { WholeCharacters } from '../openai/whole-characters.js'
 import type { TranscriptRequest } from './events.table.js'
 import type { Talk } from './talk.js'
 
@@ -42,12 +43,14 @@ async function sendPieces(talk: Talk, messages: readonly ChatMessage[]): Promise
   const { handle } = await talk.directory.llm.find(plugin.name)
   const maxTokens = await talk.directory.mostTokens(plugin.name, undefined)
   const options = { signal: talk.signal, ...(maxTokens === undefined ? {} : { maxTokens }) }
+  const characters = new WholeCharacters()
   let answer = ''
   for await (const piece of handle.streamChat([...messages], options)) {
-    if (piece.text === '') continue
+    const text = characters.add(piece.text)
+    if (text === '') continue
     if (answer === '') await talk.send('handled-start')
-    answer += piece.text
-    await talk.send('handled-chunk', { text: piece.text })
+    answer += text
+    await talk.send('handled-chunk', { text })
   }
   return answer
 }

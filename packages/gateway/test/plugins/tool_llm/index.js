@@ -32,6 +32,7 @@ export default class ToolModel extends LLMContract {
   }
 
   async *streamComplete(prompt) {
+    if (prompt.startsWith('/units ')) return yield* prompt.slice('/units '.length).split('')
     yield prompt
     yield { text: '!', finishReason: 'length', usage: usageOf(1, 1) }
   }
@@ -85,6 +86,11 @@ const commands = {
   '/think': async function* () {
     yield { text: '', reasoning: 'Hm.' }
     yield { text: 'Yes.', finishReason: 'stop' }
+  },
+  /** Thinks a word and says another, each unit of UTF-16 on its own. */
+  '/units': async function* ([thought, said]) {
+    for (const reasoning of thought.split('')) yield { text: '', reasoning }
+    yield* said.split('')
   },
   '/finish': async function* ([finishReason]) {
     yield { text: 'Cut', finishReason }
