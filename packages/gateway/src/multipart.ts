@@ -37,7 +37,7 @@ export function isForm({ headers }: IncomingMessage): boolean {
  */
 export async function readForm(exchange: Exchange, fileNames: readonly string[] = ['file']): Promise<Form> {
   const { request } = exchange
-  const parser = parserOf(formType(request), Math.max(1, fileNames.length))
+  const parser = parserOf(formType(request), fileNames)
   const form = collect(parser, fileNames, Number(request.headers['content-length'] ?? 0))
   // What is wrong with it is reported once all of it has come: clients read no answer before.
   let isWrong = false
@@ -138,10 +138,22 @@ class FileBytes {
   }
 }
 
-function parserOf(type: string, files: number): BusboyInstance {
-  const limits = { files, fileSize: mostFileBytes, fields: mostFields, fieldSize: mostFieldBytes }
+function parserOf(type: string, fileNames: readonly string[]): BusboyInstance {
+  // One more than there may be, so that it can be told which is one too many.
+  const limits = {
+    files: fileNames.length + 1,
+    fileSize: mostFileBytes,
+    fields: mostFields,
+    fieldSize: mostFieldBytes,
+  }
   try {
-    return new Busboy({ headers: { 'content-type': type }, limits })
+    // Some clients give a file no name, others give each field a type.
+    const isPartAFile = (
+      name: string | undefined,
+      partType: string | undefined,
+      fileName: string | undefined,
+    ) => fileName !== undefined || (fileNames.includes(name ?? '') && partType !== 'text/plain')
+    return new Busboy({ headers: { 'content-type': type }, limits, isPartAFile })
   } catch {
     throw brokenForm()
   }

@@ -36,14 +36,16 @@ interface Part {
   name: string
   value: string | Uint8Array
   fileName?: string
+  type?: string
 }
 
 const file = (value: Uint8Array, fileName = 'a.wav'): Part => ({ name: 'file', value, fileName })
 
 function formOf(parts: readonly Part[]): Buffer {
-  const encoded = parts.map(({ name, value, fileName }) => {
-    const named = fileName === undefined ? '' : `; filename="${fileName}"\r\ncontent-type: audio/wav`
-    const head = `--${boundary}\r\ncontent-disposition: form-data; name="${name}"${named}\r\n\r\n`
+  const encoded = parts.map(({ name, value, fileName, type = fileName === undefined ? '' : 'audio/wav' }) => {
+    const named = fileName === undefined ? '' : `; filename="${fileName}"`
+    const typed = type === '' ? '' : `\r\ncontent-type: ${type}`
+    const head = `--${boundary}\r\ncontent-disposition: form-data; name="${name}"${named}${typed}\r\n\r\n`
     return Buffer.concat([Buffer.from(head), Buffer.from(value), Buffer.from('\r\n')])
   })
   return Buffer.concat([...encoded, Buffer.from(`--${boundary}--\r\n`)])
@@ -85,6 +87,18 @@ describe('POST /v1/audio/transcriptions', () => {
       ...{ bytes: wav.length, sampleRate: 16_000, channels: 1, samples: 8000, language: 'en' },
       options: { temperature: 0.5, prompt: 'Names' },
     })
+  })
+
+  it('takes a file without a name, and fields that have types', async () => {
+    const model = { name: 'model', value: 'echo_stt', type: 'application/octet-stream' }
+    const answer = await sendForm(formOf([{ name: 'file', value: wav, type: 'audio/wav' }, model]))
+    expect(JSON.parse(String(json(answer)['text']))).toMatchObject({ bytes: wav.length })
+  })
+
+  it.each(['True', 'False'])('takes %s as Python writes it', async (stream) => {
+    const { status, headers } = await listen({ stream })
+    expect(status).toBe(200)
+    expect(headers['content-type']).toMatch(stream === 'True' ? /^text\/event-stream/ : /^application\/json/)
   })
 
   it('makes 16 kHz mono of all else, whatever its name says', async () => {
@@ -267,6 +281,12 @@ describe('POST /v1/audio/transcriptions', () => {
       ],
       400,
       'prompt',
+    ],
+    [
+      'a file too many',
+      [file(wav), { ...file(wav), name: 'extra' }, { name: 'model', value: 'echo_stt' }],
+      400,
+      'extra',
     ],
     ['no model', [file(wav)], 400, 'model'],
     [

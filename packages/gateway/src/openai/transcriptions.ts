@@ -10,7 +10,7 @@ import { parseJson, toSnakeCase } from '@appfactory/sdk/internal'
 import type { OpenAI } from 'openai'
 import { audioFailure } from '../audio/failure.js'
 import { type Recording, recordingOf } from '../audio/recording.js'
-import { modelNotFound, RequestError, unsupported } from '../errors.js'
+import { modelNotFound, RequestError, unsupported, wrongMember } from '../errors.js'
 import type { Exchange } from '../exchange.js'
 import { type Form, readForm } from '../multipart.js'
 import { bodyReader } from '../schema.js'
@@ -80,9 +80,15 @@ function valuesOf({ fields }: Form): object {
     ...Object.fromEntries(lists.map((name) => [name, listOf(fields, name)])),
     temperature:
       temperature?.trim() && Number.isFinite(Number(temperature)) ? Number(temperature) : temperature,
-    stream: stream === 'true' || (stream === 'false' ? false : stream),
+    stream: flagOf(stream),
     chunking_strategy: strategyOf(fields),
   }
+}
+
+/** Clients in Python write it as Python does. */
+function flagOf(text: string | undefined): boolean | string | undefined {
+  const isTrue = text?.toLowerCase() === 'true'
+  return isTrue || text?.toLowerCase() === 'false' ? isTrue : text
 }
 
 function listOf(fields: Form['fields'], name: string): string[] | undefined {
@@ -111,9 +117,10 @@ function jsonOf(text: string): unknown {
   }
 }
 
-function fileOf({ files }: Form): Buffer {
+function fileOf({ files, fields }: Form): Buffer {
   const file = files.get('file')
   if (file) return file
+  if (fields.has('file')) throw wrongMember('file', 'must be sent as a file: give it a file name')
   throw new RequestError(400, 'file: is required', { param: 'file', code: 'missing_required_parameter' })
 }
 
