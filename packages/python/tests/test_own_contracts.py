@@ -11,6 +11,7 @@ from conftest import Call, Maker
 from appfactory.errors import PluginError
 from appfactory.plugin import explain
 from appfactory.plugin.describe import schema_of
+from appfactory.plugin.schema import Issues, compile_schema, issues_text
 
 SHOUTER = '''
 from typing import AsyncIterator, Dict, List, Optional
@@ -266,3 +267,20 @@ def test_a_plugin_without_a_constructor_call_has_its_manifest(plugins: Maker) ->
     assert (running.instance.name, running.instance.version) == ("mine", "3.2.1")
     assert running.plugin.max_concurrency is None
     assert Call().cancelled is False
+
+
+@pytest.mark.parametrize(
+    ("value", "issue"),
+    [
+        ([], "needs at least 1 item(s)"),
+        (["a", "b", "c"], "takes at most 2 item(s)"),
+        (0, "must be at least 1, not 0"),
+        (True, "must be a string, not true"),
+    ],
+)
+def test_of_several_kinds_the_one_that_a_value_is_of_says_what_is_wrong(value: Any, issue: str) -> None:
+    text = {"type": "string"}
+    texts = {"type": "array", "items": text, "minItems": 1, "maxItems": 2}
+    issues = Issues()
+    compile_schema({"anyOf": [text, texts, {"type": "integer", "minimum": 1}]})(value, (), issues)
+    assert issues_text(issues.first) == issue

@@ -289,27 +289,40 @@ function compileAnyOf(alternatives: readonly JsonSchema[], scope: Scope): Conver
   return (value, path, issues) => {
     const { count, open } = issues
     let best: { converted: unknown; open: number } | undefined
-    let closest: Issues | undefined
-    for (const convert of converts) {
+    let closest: Failed | undefined
+    for (const [index, convert] of converts.entries()) {
       issues.open = open
       const converted = convert(value, path, issues)
       if (issues.count > count) {
-        const own = issues.takeFrom(count)
+        const own = { issues: issues.takeFrom(count), isOfKind: isOfKind(value, alternatives[index]) }
         if (!closest || isCloser(own, closest)) closest = own
       } else if (issues.open === open) return converted
       else if (!best || issues.open < best.open) best = { converted, open: issues.open }
     }
     issues.open = best?.open ?? open
     if (best) return best.converted
-    if (closest) issues.addAll(closest)
+    if (closest) issues.addAll(closest.issues)
     return value
   }
 }
 
-/** An alternative is closer where it fails deeper inside, or as deep in fewer places. */
-function isCloser(issues: Issues, others: Issues): boolean {
-  const difference = deepest(issues) - deepest(others)
-  return difference > 0 || (difference === 0 && issues.count < others.count)
+/** An alternative that a value does not fit. */
+interface Failed {
+  issues: Issues
+  isOfKind: boolean
+}
+
+/** An alternative is closer where it fails deeper inside, takes values of the kind, or fails as deep in fewer places. */
+function isCloser(one: Failed, other: Failed): boolean {
+  const difference = deepest(one.issues) - deepest(other.issues)
+  if (difference !== 0) return difference > 0
+  return one.isOfKind === other.isOfKind ? one.issues.count < other.issues.count : one.isOfKind
+}
+
+function isOfKind(value: unknown, schema: JsonSchema = {}): boolean {
+  const { type } = schema
+  if (Array.isArray(value)) return type === 'array'
+  return type === typeof value || (type === 'integer' && typeof value === 'number')
 }
 
 function deepest({ first }: Issues): number {

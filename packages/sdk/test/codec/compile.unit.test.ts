@@ -105,6 +105,16 @@ describe('alternatives', () => {
     expect(decode(choice, { tool_choice: 'never' }).issues).toMatchObject([{ path: 'tool_choice' }])
   })
 
+  it('of a union are of the kind that says what is wrong', () => {
+    const texts = z.union([z.string().min(1), z.array(z.string()).min(1).max(2), z.int().min(1)])
+    const issues = (value: unknown): string =>
+      issuesText(decode(z.object({ texts }), { texts: value }).issues)
+    expect(issues([])).toBe('texts: needs at least 1 item(s)')
+    expect(issues(['a', 'b', 'c'])).toBe('texts: takes at most 2 item(s)')
+    expect(issues(0)).toBe('texts: must be at least 1, not 0')
+    expect(issues(true)).toBe('texts: must be a string, not true')
+  })
+
   it('with null are checked too', () => {
     const schema = z.object({
       final: z.string().nullable(),

@@ -90,12 +90,12 @@ def compile_schema(schema: Schema, root: Optional[Schema] = None) -> Decode:
         return _reference(schema["$ref"], root)
     alternatives = schema.get("anyOf") or schema.get("oneOf")
     if isinstance(alternatives, list):
-        return _any_of([compile_schema(each, root) for each in alternatives])
+        return _any_of(alternatives, root)
     if "enum" in schema or "const" in schema:
         return _enum(schema["enum"] if "enum" in schema else [schema["const"]])
     kind = schema.get("type")
     if isinstance(kind, list):
-        return _any_of([compile_schema({**schema, "type": each}, root) for each in kind])
+        return _any_of([{**schema, "type": each} for each in kind], root)
     if kind == "object":
         return _object(schema, root)
     if kind == "array":
@@ -267,23 +267,37 @@ def _enum(values: List[Any]) -> Decode:
     return decode
 
 
-def _any_of(alternatives: List[Decode]) -> Decode:
+def _any_of(schemas: List[Schema], root: Schema) -> Decode:
     """The first alternative without issues; where there is none, the issues of the one that came closest."""
+    alternatives = [(compile_schema(each, root), _KINDS.get(str(each.get("type")), ())) for each in schemas]
 
     def decode(value: Any, path: Path, issues: Issues) -> Any:
         closest: Optional[Issues] = None
-        for alternative in alternatives:
+        least: Tuple[int, bool, int] = (0, False, 0)
+        for alternative, kinds in alternatives:
             own = Issues()
             decoded = alternative(value, path, own)
             if own.count == 0:
                 return decoded
-            if closest is None or (-own.deepest, own.count) < (-closest.deepest, closest.count):
-                closest = own
+            # The deepest is closest, then one that takes values of the kind, then one with fewer issues.
+            distance = (-own.deepest, type(value) not in kinds, own.count)
+            if closest is None or distance < least:
+                closest, least = own, distance
         if closest:
             issues.add_all(closest)
         return value
 
     return decode
+
+
+_KINDS: Dict[str, Tuple[type, ...]] = {
+    "string": (str,),
+    "array": (list,),
+    "object": (dict,),
+    "integer": (int, float),
+    "number": (int, float),
+    "boolean": (bool,),
+}
 
 
 def _reference(reference: str, root: Schema) -> Decode:
