@@ -39,8 +39,12 @@ export function refuseCompressed({ headers }: IncomingMessage): void {
 /** A form of another page could send text/plain without asking first. @throws RequestError 415. */
 export function refuseAllButJson(request: IncomingMessage): void {
   refuseCompressed(request)
-  const { 'content-type': type = '' } = request.headers
-  if (/^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i.test(type.trim())) return
+  const [type = '', ...parameters] = (request.headers['content-type'] ?? '')
+    .split(';')
+    .map((part) => part.trim())
+  const isOther = (parameter: string): boolean =>
+    /^charset\s*=/i.test(parameter) && !/^charset\s*=\s*"?utf-?8"?$/i.test(parameter)
+  if (/^application\/json$/i.test(type) && !parameters.some(isOther)) return
   throw new RequestError(
     415,
     'The body must be JSON in UTF-8, with the header "content-type: application/json"',

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isTooLong, jsonObjectOf, readBody, refuseAllButJson } from './body.js'
 import { errorBody, type Failure, gatewayClosing, wrongMember } from './errors.js'
+import { targetOf } from './gate.js'
 import type { Access, Key } from './keys.js'
 import type { McpRoute } from './mcp/route.js'
 import type { GatewayMetrics } from './metrics.js'
@@ -68,7 +69,7 @@ export class Exchange {
     this.counting = counting
     this.metrics = metrics
     this.#continueFirst = continueFirst
-    const [path = '', query = ''] = splitUrl(request.url ?? '/')
+    const [path = '', query = ''] = splitUrl(targetOf(request).url)
     this.path = routePath(path)
     this.#query = query
     response.once('close', () => {

@@ -18,6 +18,8 @@ export class Gate {
     const host = soleHostOf(request)
     // A page may have its own name resolved to this machine.
     if (host === undefined || !this.#isOwn(host, request)) throw wrongHost(host)
+    const { host: meant = host } = targetOf(request)
+    if (!this.#isOwn(meant, request)) throw wrongHost(meant)
     const { origin } = request.headers
     if (origin !== undefined && !this.#settings.origins.has(origin)) throw wrongOrigin(origin)
     if (origin === undefined && isFromElsewhere(request.headers)) throw wrongOrigin('another site')
@@ -69,6 +71,12 @@ export class Gate {
     const name = nameOfHost(host)
     return name !== '' && (this.#settings.hostNames.has(name) || name === addressOf(socket.localAddress))
   }
+}
+
+/** What a request asks for. Clients behind a proxy write the host in front of the path, and that one counts. */
+export function targetOf({ url = '/' }: IncomingMessage): { host?: string; url: string } {
+  const [, host, path = ''] = /^https?:\/\/([^/?]*)(.*)$/i.exec(url) ?? []
+  return host === undefined ? { url } : { host, url: path }
 }
 
 const exposed = [

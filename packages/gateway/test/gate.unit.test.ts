@@ -50,6 +50,19 @@ describe('the name that a gateway is addressed by', () => {
     expect(await send(port, { ...listing, headers })).toMatchObject({ status: 200 })
   })
 
+  it.each([
+    ['http://localhost/v1/models?limit=1', 200],
+    ['HTTP://127.0.0.1:80//v1/models/', 200],
+    ['http://localhost', 200],
+    ['http://localhost?q', 200],
+    ['http://evil.example/v1/models', 403],
+    ['http://user@localhost/v1/models', 403],
+    ['http:///v1/models', 403],
+    ['ftp://localhost/v1/models', 404],
+  ])('%s, as it is sent to a proxy: %i', async (path, status) => {
+    expect(await send(await start(), { ...listing, path })).toMatchObject({ status })
+  })
+
   it('must stand there once: neither none nor two', async () => {
     const port = await start()
     const lines = [
@@ -294,7 +307,11 @@ describe('bodies', () => {
     [{ 'content-type': 'text/plain' }, 415],
     [{ 'content-type': 'multipart/form-data; boundary=x' }, 415],
     [{ 'content-type': 'application/json; charset=utf-16' }, 415],
+    [{ 'content-type': 'application/json; version=1; charset=latin1' }, 415],
+    [{ 'content-type': 'text/plain; application/json' }, 415],
     [{ ...type, 'content-encoding': 'gzip' }, 415],
+    [{ 'content-type': 'application/json;' }, 400],
+    [{ 'content-type': 'application/json; odata=verbose; charset=utf-8' }, 400],
     [{ 'content-type': 'Application/JSON; charset="UTF-8"' }, 400],
     [{ ...type, 'content-encoding': 'identity' }, 400],
   ])('with %j: %i', async (headers, status) => {
@@ -362,7 +379,7 @@ describe('requests as nobody should send them', () => {
     ['HTTP/1.0', `GET /v1/models HTTP/1.0\r\n${host}\r\n`, 200],
     ['TLS', '\u0016\u0003\u0001\u0000\u0005', 400],
     ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
-    ['the whole URL', `GET http://evil.example/v1/models HTTP/1.1\r\n${host}\r\n`, 404],
+    ['the whole URL', `GET http://evil.example/v1/models HTTP/1.1\r\n${host}\r\n`, 403],
     ['OPTIONS *', `OPTIONS * HTTP/1.1\r\n${host}\r\n`, 404],
     [
       'an upgrade to HTTP/2',
