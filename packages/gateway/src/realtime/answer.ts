@@ -120,15 +120,15 @@ export class Answer {
     const said = await untilAborted(this.#question.messages(), signal)
     const instructions: ChatMessage[] =
       settings.instructions === '' ? [] : [{ role: 'system', content: settings.instructions }]
+    const messages = [...instructions, ...said]
+    if (messages.length === 0) throw nothingToAnswer()
     const { model } = this.#context
     const { directory } = this.#context.exchange
     const name = model ?? directory.llm.active()
     if (name === undefined) throw noPlugin('answers', 'llm')
     const { handle, model: own } = await directory.llm.find(name)
     const options = await this.#options(handle.name, own)
-    const pieces = streamWithLess([...instructions, ...said], (messages) =>
-      handle.streamChat([...messages], options),
-    )
+    const pieces = streamWithLess(messages, (fewer) => handle.streamChat([...fewer], options))
     const texts = this.#texts(pieces)
     const first = await texts.next()
     if (!first.done) await this.#say(chained(first.value, texts))
@@ -331,6 +331,12 @@ interface Place {
 function noPlugin(does: string, contract: string): RequestError {
   const message = `No plugin that ${does} is loaded. Load one of the contract ${contract}`
   return new RequestError(404, message, { code: 'model_not_found' })
+}
+
+function nothingToAnswer(): RequestError {
+  const message =
+    'There is nothing to answer: nothing was said. Send conversation.item.create first, or give instructions'
+  return new RequestError(400, message, { code: 'conversation_empty' })
 }
 
 async function* chained(

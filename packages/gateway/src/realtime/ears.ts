@@ -76,6 +76,8 @@ export class Ears {
   commit(): void {
     const last = this.#resampler ? toPcm(this.#resampler.value.end()) : new Uint8Array()
     this.#resampler = undefined
+    // Half a sample is no part of the next turn: it would make noise of that.
+    this.#rest = new Uint8Array()
     const sound = [...this.#silence, this.#unseen, last]
     // A resampler holds back a sample or two.
     if (!this.#turn && joinBytes(sound).length < leastBytes)
@@ -109,8 +111,10 @@ export class Ears {
         code: 'input_audio_buffer_full',
       })
     this.#turn ??= new Turn(this.#listening())
-    this.#turn.push(pcm)
-    this.#heardMs += pcm.length / bytesPerMs
+    // What came while turns were still detected comes first.
+    for (const part of [...this.#silence, this.#unseen, pcm]) this.#turn.push(part)
+    this.#heardMs += (this.#unseen.length + pcm.length) / bytesPerMs
+    this.#forget()
   }
 
   async #watch(pcm: Uint8Array, settings: TurnDetection): Promise<void> {

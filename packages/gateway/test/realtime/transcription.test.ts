@@ -14,6 +14,12 @@ const byHand = {
   session: { type: 'transcription', audio: { input: { turn_detection: null } } },
 }
 
+/** What `file_stt` tells of the next turn. */
+async function loudestIn(client: Talker): Promise<unknown> {
+  const { transcript } = await client.next('conversation.item.input_audio_transcription.completed')
+  return JSON.parse(transcript).loudest
+}
+
 describe('a session that transcribes', () => {
   it('tells text while it comes, and all of it when the client commits', async () => {
     const { port } = await serve(host)
@@ -58,6 +64,8 @@ describe('a session that transcribes', () => {
       sampleRate: 16_000,
       language: 'de',
       prompt: 'p',
+      loudest: expect.any(Number),
+      firstLoud: expect.any(Number),
     })
   })
 
@@ -111,6 +119,32 @@ describe('a session that transcribes', () => {
     client.send({ type: 'input_audio_buffer.commit' })
     const { transcript } = await client.next('conversation.item.input_audio_transcription.completed')
     expect(JSON.parse(transcript).samples).toBe(1600)
+  })
+
+  it('begins the next turn with a whole sample where the one before ended with half of one', async () => {
+    const { port } = await serve(host)
+    const client = await new Talker(port, '?intent=transcription&model=file_stt').opened()
+    client.send(byHand)
+    client.append(Buffer.concat([tone(100), Buffer.alloc(1)]))
+    client.send({ type: 'input_audio_buffer.commit' })
+    expect(await loudestIn(client)).toBeLessThan(12_000)
+    client.append(tone(100))
+    client.send({ type: 'input_audio_buffer.commit' })
+    expect(await loudestIn(client)).toBeLessThan(12_000)
+  })
+
+  it('keeps the order of its sound where the client takes turn detection off', async () => {
+    const { port } = await serve(host)
+    const client = await new Talker(port, '?intent=transcription&model=file_stt').opened()
+    client.append(Buffer.alloc(9600))
+    client.send(byHand)
+    client.append(tone(200))
+    client.send({ type: 'input_audio_buffer.commit' })
+    const { transcript } = await client.next('conversation.item.input_audio_transcription.completed')
+    const { samples, firstLoud } = JSON.parse(transcript)
+    expect(samples).toBe(6400)
+    // A resampler begins a little early.
+    expect(firstLoud).toBeGreaterThan(3150)
   })
 
   it('tells why there is no transcript, and goes on', async () => {

@@ -14,6 +14,9 @@ export default class Whole extends STTContract {
 
   async transcribe(audio, language, { prompt } = {}) {
     const { sampleRate, data } = decodeWav(audio)
-    return JSON.stringify({ samples: data.length / 2, sampleRate, language, prompt })
+    const samples = new Int16Array(data.slice().buffer)
+    const loudest = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0)
+    const firstLoud = samples.findIndex((sample) => Math.abs(sample) > 1000)
+    return JSON.stringify({ samples: samples.length, sampleRate, language, prompt, loudest, firstLoud })
   }
 }
