@@ -1,3 +1,4 @@
+import { withTrace } from '@appfactory/sdk'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { failureOf, RequestError } from '../errors.js'
 import type { Exchange } from '../exchange.js'
@@ -32,7 +33,7 @@ export class RealtimeServer {
       // What is wrong with a frame closes the socket, with a code that tells it.
       socket.on('error', () => {})
       socket.once('close', () => this.#sockets.delete(socket))
-      void this.#open(exchange, socket)
+      void withTrace(request.headers, () => this.#open(exchange, socket))
     })
   }
 

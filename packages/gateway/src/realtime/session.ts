@@ -1,3 +1,4 @@
+import { withTrace } from '@appfactory/sdk'
 import type { RawData, WebSocket } from 'ws'
 import { audioFailure } from '../audio/failure.js'
 import { boundedSeconds } from '../audio/jobs.js'
@@ -138,7 +139,8 @@ export class RealtimeSession {
     this.#waiting.push({ text: isBinary ? undefined : buffer.toString('utf8'), bytes })
     this.#waitingBytes += bytes
     if (this.#waitingBytes > mostWaitingBytes) this.#ws.pause()
-    if (!this.#isWorking) void this.#work()
+    // An event of a socket knows nothing of the request that has opened it.
+    if (!this.#isWorking) void withTrace(this.#exchange.request.headers, () => this.#work())
   }
 
   /** One event after the other, in their order. */

@@ -1,5 +1,6 @@
-import type { PluginHost } from '@appfactory/host'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { tracingChannel } from 'node:diagnostics_channel'
+import type { CallTrace, PluginHost } from '@appfactory/host'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { chat, serve, startHost, textIn } from '../visitor.js'
 import { Talker, tone } from './talker.js'
 
@@ -169,6 +170,17 @@ describe('an answer of text', () => {
     expect(await client.next('response.output_text.done')).toMatchObject({ text: 'next' })
   })
 
+  it('needs something that was said, or instructions', async () => {
+    const { client } = await start()
+    expect(await client.errorOf({ type: 'response.create' })).toMatchObject({
+      code: 'conversation_empty',
+      param: null,
+    })
+    await client.next('response.done')
+    client.send({ type: 'response.create', response: { instructions: 'Greet them.' } })
+    expect(await client.next('response.output_text.done')).toMatchObject({ text: 'Greet them.' })
+  })
+
   it('that hits its limit is not whole', async () => {
     const { client } = await start()
     client.send({
@@ -297,6 +309,28 @@ it('a client of the beta hears the names that it knows', async () => {
   expect(client.types).toEqual(
     expect.arrayContaining(['conversation.item.created', 'response.text.delta', 'response.text.done']),
   )
+})
+
+it('lets the calls for a client belong to the span of its request', async () => {
+  const seen: unknown[] = []
+  const { start: started } = tracingChannel<object, CallTrace>('appfactory.call')
+  const listen = (call: unknown): void => {
+    const { method, context } = call as CallTrace
+    if (/^(transcribe|stream_chat|synthesize)/.test(method)) seen.push([method, context])
+  }
+  started.subscribe(listen)
+  onTestFinished(() => void started.unsubscribe(listen))
+  const { port } = await serve(host)
+  const trace = { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, tracestate: 'a=1' }
+  const client = await new Talker(port, '?model=tool_llm', { headers: trace }).opened()
+  client.append(tone(500))
+  client.append(Buffer.alloc(48_000))
+  await client.next('response.done')
+  expect(seen).toEqual([
+    ['transcribe_stream', trace],
+    ['stream_chat', trace],
+    ['synthesize_stream', trace],
+  ])
 })
 
 it('many talk at once, each with their own conversation', async () => {
