@@ -227,6 +227,24 @@ describeWithNats('the protocol of a host, in front of a cluster', () => {
     expect(await gateway.exited).toEqual({ code: 143, signal: null })
   })
 
+  it('is behind MCP, which answers what was asked before the end of its input', async () => {
+    const started = new LinesProcess(command, ['mcp', ...reach('web')], {
+      ...{ cwd: folder(), env: process.env, atEnd: later },
+    })
+    const clientInfo = { name: 'test', version: '1.0.0' }
+    const hello = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo }
+    expect(await started.result('initialize', hello)).toMatchObject({ serverInfo: { name: 'appfactory' } })
+    started.notify('notifications/initialized')
+    expect(JSON.stringify(await started.result('tools/list'))).toContain('"voice__synthesize"')
+    const asked = started.request('tools/call', { name: 'voice__synthesize', arguments: { text: 'Hello' } })
+    started.child.stdin.end()
+    expect((await started.reply(asked)).result).toMatchObject({
+      content: [{ type: 'audio', mimeType: 'audio/wav' }, { type: 'text' }],
+    })
+    expect(await started.exited).toEqual({ code: 0, signal: null })
+    expect(started.garbage).toEqual([])
+  })
+
   it('is shown by the Plugin Tester, which runs no checks there', async () => {
     const tester = new LinesProcess(command, ['tester', ...reach('web')], {
       ...{ cwd: folder(), env: process.env, atEnd: later },

@@ -1,9 +1,12 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { PluginHost } from '@appfactory/host'
 import { Client, type ClientOptions, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import { StdioClientTransport, type StdioServerParameters } from '@modelcontextprotocol/client/stdio'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { temporaryFolder } from '../../host/test/fixtures/plugins.js'
 import { type Gateway, serveGateway } from '../src/index.js'
@@ -34,10 +37,14 @@ function overHttp(): StreamableHTTPClientTransport {
   return new StreamableHTTPClientTransport(new URL(`http://127.0.0.1:${gateway.port}/mcp`))
 }
 
-function overStdio(): StdioClientTransport {
+function stdioParameters(): StdioServerParameters {
   const load = names.flatMap((name) => ['--load', name])
   const args = [command, 'mcp', '--plugins-dir', plugins, '--log-dir', '-', '--mcp-root', root, ...load]
-  return new StdioClientTransport({ command: process.execPath, args, cwd: folder, stderr: 'ignore' })
+  return { command: process.execPath, args, cwd: folder, stderr: 'ignore' }
+}
+
+function overStdio(): StdioClientTransport {
+  return new StdioClientTransport(stdioParameters())
 }
 
 const ways = [
@@ -199,6 +206,33 @@ const initialize = {
   params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'x', version: '1' } },
 }
 const accept = 'application/json, text/event-stream'
+
+it('on stdio, what was asked before the end of the input is answered', async () => {
+  const { command: node, args = [] } = stdioParameters()
+  const child = spawn(node, args, { cwd: folder, stdio: ['pipe', 'pipe', 'ignore'] })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const call = (id: number, name: string, given: object): object => ({
+    ...{ jsonrpc: '2.0', id, method: 'tools/call' },
+    params: { name, arguments: given },
+  })
+  const asked = [
+    initialize,
+    { jsonrpc: '2.0', method: 'notifications/initialized' },
+    call(2, 'own_things__echo', { text: 'hi' }),
+    call(3, 'tool_llm__stream_chat', { messages: [{ role: 'user', content: '/paced 3 50' }] }),
+    call(4, 'own_things__hang', {}),
+    { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 4 } },
+  ]
+  child.stdin.end(asked.map((message) => `${JSON.stringify(message)}\n`).join(''))
+  const [lines] = await Promise.all([text(child.stdout), once(child, 'exit')])
+  const messages: { id?: number; result?: object }[] = lines
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const answerTo = (wanted: number): unknown => messages.find(({ id }) => id === wanted)?.result
+  expect(answerTo(2)).toMatchObject({ structuredContent: { text: 'hi' } })
+  expect(answerTo(3)).toMatchObject({ content: [{ type: 'text', text: '0 1 2 ' }] })
+})
 
 describe('/mcp', () => {
   it('is not there without the option', async () => {
