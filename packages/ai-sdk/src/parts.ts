@@ -10,7 +10,9 @@ export interface JsonObject {
 }
 
 /** What was ignored or assumed. */
-export type Warning = { type: 'unsupported'; feature: string } | { type: 'other'; message: string }
+export type Warning =
+  | { type: 'unsupported'; feature: string; details?: string }
+  | { type: 'other'; message: string }
 
 /** What the plugin tells beside its answer. */
 export interface Metadata {

@@ -44,12 +44,13 @@ async function generate(host: PluginSystem, modelId: ModelId, options: CallOptio
     options.abortSignal?.throwIfAborted()
     const tts = await host.get(TTSContract, modelId.plugin)
     const settings = { ...settingsOf(options, modelId), format: formatOf(outputFormat) }
-    const result = await tts.synthesize(text, voice, settings)
+    const result = inFormat(await tts.synthesize(text, voice, settings), settings.format)
     const { audio: _audio, warnings: told = [], usage, ...about } = result
     return {
-      audio: fileOf(result, outputFormat),
+      audio: fileOf(result, settings.format),
       warnings: [
         ...(await warningsFor(host, tts.name, options)),
+        ...otherFormat(result, outputFormat),
         ...told.map((message): Warning => ({ type: 'other', message })),
       ],
       ...(usage ? { usage: toJson(usage) } : {}),
@@ -68,12 +69,29 @@ function formatOf(name: string | undefined): string | undefined {
   return name === undefined ? undefined : (formats[name] ?? name)
 }
 
+/** Whoever wants bare samples would take the header of a WAV file for sound. */
+function inFormat(result: SynthesisResult, wanted: string | undefined): SynthesisResult {
+  const wav = wanted === 'pcm_s16le' && result.format === 'wav' ? decodeWav(result.audio) : undefined
+  if (!wav) return result
+  const { sampleRate } = wav
+  return { ...result, audio: bytesOf(toMono16(wav)), format: 'pcm_s16le', sampleRate, channels: 1 }
+}
+
+/** A plugin that does not make what was asked for makes something else. */
+function otherFormat({ format }: SynthesisResult, wanted: string | undefined): Warning[] {
+  const made = format === 'pcm_s16le' && formatOf(wanted) !== format ? 'wav' : format
+  if (wanted === undefined || formatOf(wanted) === made) return []
+  // Opus comes in Ogg.
+  if (wanted === 'opus' && made === 'ogg') return []
+  return [{ type: 'unsupported', feature: 'outputFormat', details: `The plugin made ${made}, not ${wanted}` }]
+}
+
 /** A file, unless bare samples were asked for: without a header nobody knows what they are. */
 function fileOf(
   { audio, format, sampleRate, channels }: SynthesisResult,
   wanted: string | undefined,
 ): Uint8Array {
-  if (format !== 'pcm_s16le' || formatOf(wanted) === 'pcm_s16le') return audio
+  if (format !== 'pcm_s16le' || wanted === 'pcm_s16le') return audio
   return encodeWav(samplesOf(audio), { sampleRate, channels })
 }
 

@@ -72,7 +72,7 @@ export default class Speaker extends TTSContract {
   async getVoices() { return [{ id: 'one', name: 'One', language: 'en-US' }] }
   async synthesize(text, voice, options) {
     this.heard = { text, voice, options: { ...options, signal: undefined } }
-    if (options.format === 'pcm_s16le' || options.providerOptions?.raw)
+    if ((options.format === 'pcm_s16le' && !options.providerOptions?.wav) || options.providerOptions?.raw)
       return { audio: new Uint8Array(text.length * 2).fill(7), format: 'pcm_s16le', sampleRate: 8000, channels: 1 }
     return encodeWav(new Int16Array(text.length), { sampleRate: 8000 })
   }

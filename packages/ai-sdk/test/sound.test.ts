@@ -62,6 +62,27 @@ it('returns bare samples where they are asked for', async () => {
   expect(audio.uint8Array).toEqual(new Uint8Array(10).fill(7))
 })
 
+it('returns bare samples of a plugin that makes a file all the same', async () => {
+  const { audio, warnings, providerMetadata } = await generateSpeech({
+    ...{ model: speech(), text: 'Hello', outputFormat: 'pcm' },
+    providerOptions: { appfactory: { wav: true } },
+  })
+  expect(audio.uint8Array).toEqual(new Uint8Array(10))
+  expect(warnings).toEqual([])
+  expect(providerMetadata).toMatchObject({ appfactory: { format: 'pcm_s16le', sampleRate: 8000 } })
+})
+
+it('warns where the plugin makes another format than was asked for', async () => {
+  const ask = async (outputFormat: string, raw = false) => {
+    const options = raw ? { providerOptions: { appfactory: { raw } } } : {}
+    const { warnings } = await generateSpeech({ model: speech(), text: 'Hello', outputFormat, ...options })
+    return warnings
+  }
+  const other = { type: 'unsupported', feature: 'outputFormat', details: 'The plugin made wav, not mp3' }
+  expect([await ask('mp3'), await ask('mp3', true)]).toEqual([[other], [other]])
+  expect([await ask('wav'), await ask('wav', true), await ask('pcm')]).toEqual([[], [], []])
+})
+
 it('streams speech: the first audio is there before the text ends', async () => {
   const text = textByHand()
   const { fullStream } = streamSpeech({ model: speech(), text: text.readable, voice: 'one' })
