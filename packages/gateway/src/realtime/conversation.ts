@@ -10,6 +10,9 @@ import { idOf } from './socket.js'
 const mostItems = 500
 const mostCharacters = 1024 * 1024
 
+/** The transcript of a sound until there is one: clients break where a sound has none. */
+export const untold = ''
+
 /** What was said, called or answered. */
 export interface Item {
   readonly wire: ConversationItem & { id: string }
@@ -153,7 +156,7 @@ function messageItem(
       role,
       content: content.map(({ type, text, transcript }, index) =>
         type === 'input_audio'
-          ? { type, ...(transcript === undefined ? {} : { transcript }) }
+          ? { type, transcript: transcript ?? untold }
           : { type: 'input_text' as const, text: textOf(type, text, place(index)) },
       ),
     },

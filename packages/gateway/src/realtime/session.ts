@@ -7,7 +7,7 @@ import { parseObject } from '../body.js'
 import { failureOf, gatewayClosing, RequestError, wrongMember } from '../errors.js'
 import type { Exchange } from '../exchange.js'
 import { Answer } from './answer.js'
-import { Conversation, type Item, itemOf } from './conversation.js'
+import { Conversation, type Item, itemOf, untold } from './conversation.js'
 import { Ears } from './ears.js'
 import { type ClientEvent, type EventType, eventReaders, type GivenResponse } from './events.table.js'
 import type { ModelNames } from './names.js'
@@ -230,7 +230,7 @@ export class RealtimeSession {
         type: 'message',
         role: 'user',
         status: 'completed',
-        content: [{ type: 'input_audio' }],
+        content: [{ type: 'input_audio', transcript: untold }],
       },
     }
     const previous = this.#conversation.add(item)

@@ -12,7 +12,7 @@ import { OpenAIRealtimeWS } from 'openai/realtime/ws'
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { soundOf, toPcm } from '../../src/audio/samples.js'
-import { Talker } from '../realtime/talker.js'
+import { Talker, tone } from '../realtime/talker.js'
 import { serve, startHost } from '../visitor.js'
 
 const sentence = 'please tell me a story about a little bear'
@@ -111,6 +111,25 @@ it('@openai/agents-realtime: a session hears an answer, and has its text', async
   session.sendMessage('one two three')
   await sound
   await expect.poll(() => JSON.stringify(session.history)).toContain('"transcript":"one two three"')
+  session.close()
+  expect(errors).toEqual([])
+})
+
+it('@openai/agents-realtime: a session that speaks has what was heard, and the answer', async () => {
+  const { port } = await serve(host)
+  const agent = new RealtimeAgent({ name: 'Test', instructions: 'Be brief.' })
+  const session = new RealtimeSession(agent, { transport: 'websocket', model: 'tool_llm' })
+  const errors: unknown[] = []
+  session.on('error', (error) => errors.push(error))
+  await session.connect({ apiKey: 'none', url: `ws://127.0.0.1:${port}/v1/realtime?model=tool_llm` })
+  for (const sound of [tone(500), Buffer.alloc(48_000)]) session.sendAudio(new Uint8Array(sound).buffer)
+  const said = { status: 'completed', content: [{ transcript: expect.stringMatching(/^one two \d+$/) }] }
+  await expect
+    .poll(() => session.history)
+    .toMatchObject([
+      { role: 'user', ...said },
+      { role: 'assistant', ...said },
+    ])
   session.close()
   expect(errors).toEqual([])
 })
