@@ -1,21 +1,14 @@
 import { PluginError } from '@appfactory/sdk'
 import { fromErrorObject, protocolVersions, toErrorObject } from '@appfactory/sdk/internal'
 import { z } from 'zod'
+import { windowBytes } from './link-limits.js'
 import { isName } from './subjects.js'
 
 /** Of the frames of a link, and of what opens it. */
 const linkVersion = 1
 
-const windows = z.object({
-  lines: z
-    .int()
-    .min(1024)
-    .max(64 * 1024 * 1024),
-  bytes: z
-    .int()
-    .min(1024)
-    .max(64 * 1024 * 1024),
-})
+const window = z.int().min(windowBytes.least).max(windowBytes.most)
+const windows = z.object({ lines: window, bytes: window })
 
 /** What a caller opens a link with. Members that this version does not know are left out. */
 const dial = z.object({

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { checkedNumbers, type NumberRule, size, time } from '@appfactory/host/internal'
 import type { PluginError } from '@appfactory/sdk'
+import { startTimer } from '@appfactory/sdk/internal'
 import { type Beat, readBeat } from './beat.js'
 import { type Bus, type BusChange, isUndelivered } from './bus.js'
 import { connectNats, type NatsBus, type NatsOptions } from './connection.js'
@@ -10,7 +11,7 @@ import type { DesiredStore } from './desired/store.js'
 import { type DialAnswer, dialBytes, readAnswer } from './dial.js'
 import { nobodyAnswers, nodeNotThere, notAllowed, notConnectedNow } from './errors.js'
 import { LinkFigures } from './figures.js'
-import { defaultLinkLimits, type LinkLimits } from './link-limits.js'
+import { defaultLinkLimits, type LinkLimits, windowSize } from './link-limits.js'
 import { graceMs } from './liveness.js'
 import { NatsLink } from './nats-link.js'
 import { Pulse } from './pulse.js'
@@ -41,7 +42,7 @@ export interface Dialed {
 type Rules = Record<'linkWindowBytes' | 'connectionWindowBytes' | 'resumeMs' | 'connectTimeoutMs', NumberRule>
 
 const rules: Rules = {
-  linkWindowBytes: size,
+  linkWindowBytes: windowSize,
   connectionWindowBytes: size,
   resumeMs: time,
   connectTimeoutMs: time,
@@ -223,7 +224,7 @@ class Dialing {
 
   constructor(node: string, timeoutMs: number, bus: Bus, subject: string) {
     this.#node = node
-    const timer = setTimeout(() => this.fail(nobodyAnswers(node, timeoutMs)), timeoutMs)
+    const timer = startTimer(timeoutMs, () => this.fail(nobodyAnswers(node, timeoutMs)))
     const endChanges = bus.onChange((change) => {
       if (change.type === 'refused' && change.subject === subject)
         this.fail(notAllowed(change.operation, subject))

@@ -17,6 +17,9 @@ const maxUnused = 1024
 /** How often links that nobody waits for are looked after, in ms: their callers may have died. */
 const probeMs = 10_000
 
+/** How long a caller that was cut off is told at most that its link is over, in ms. */
+const longestFarewellMs = 60_000
+
 export interface NodeLinksOptions {
   bus: Bus
   subjects: Subjects
@@ -136,7 +139,7 @@ export class NodeLinks {
       ...{ resumeMs: limits.resumeMs, graceMs: graceMs.ofCaller },
       onOver: () => {
         // A caller that was cut off is told so when it is back.
-        setTimeout(() => subscription.unsubscribe(), limits.resumeMs).unref()
+        setTimeout(() => subscription.unsubscribe(), Math.min(limits.resumeMs, longestFarewellMs)).unref()
         this.#links.delete(token)
         if (plugin !== undefined) this.#byPlugin.get(plugin)?.delete(link)
         if (isUsed) this.#forget(caller)

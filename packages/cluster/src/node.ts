@@ -10,14 +10,16 @@ import {
   waitUntil,
 } from '@appfactory/host/internal'
 import type { PluginError } from '@appfactory/sdk'
+import { nameValue } from '@appfactory/sdk/internal'
 import { type Beat, beatBytes, readBeat } from './beat.js'
 import { Beats } from './beats.js'
 import type { BusChange, BusMessage } from './bus.js'
 import { connectNats, type NatsBus, type NatsOptions } from './connection.js'
+import { leaseTime } from './desired/lease-value.js'
 import { NodeDesired } from './desired/node-desired.js'
 import { leaseOver, nameTaken, nodeLeaving, notAllowed, pluginNotOnNode } from './errors.js'
 import { NodeFigures, nodeMetrics } from './figures.js'
-import { defaultLinkLimits, type LinkLimits } from './link-limits.js'
+import { defaultLinkLimits, type LinkLimits, windowSize } from './link-limits.js'
 import { refuseNamesake } from './namesake.js'
 import type { NatsLink } from './nats-link.js'
 import { NodeLinks } from './node-links.js'
@@ -40,7 +42,7 @@ export interface NodeOptions extends NatsOptions, Partial<LinkLimits> {
   desired?: boolean
   /** How many processes it has at most of what is wanted of the whole cluster. Default: 64. */
   maxReplicas?: number
-  /** How long a plugin with state, of those, may run without word from NATS, in ms. Default: 10,000. */
+  /** How long a plugin with state, of those, may run without word from NATS, in ms, up to 600,000. Default: 10,000. */
   leaseMs?: number
 }
 
@@ -63,13 +65,13 @@ export interface ClusterNode extends AsyncDisposable {
 const nodeRules: Record<keyof LinkLimits | keyof OtherNumbers, NumberRule> = {
   maxLinksPerCaller: count,
   maxCallersPerNode: count,
-  linkWindowBytes: size,
+  linkWindowBytes: windowSize,
   connectionWindowBytes: size,
   resumeMs: time,
   retireTimeoutMs: time,
   connectTimeoutMs: time,
   maxReplicas: count,
-  leaseMs: time,
+  leaseMs: leaseTime,
 }
 
 /** How long callers take to hear that a node drains, in ms. */
@@ -89,6 +91,7 @@ export async function serveNode(host: PluginHost, options: NodeOptions): Promise
   const subjects = subjectsOf(options.namespace)
   const name = checkedName('node', options.node)
   const numbers = checkedNumbers<Numbers>(options, nodeRules)
+  checkLabels(options.labels)
   const bus = await connectNats(options, `appfactory node ${name}`, subjects.inbox(name))
   try {
     await refuseNamesake(bus, subjects, name, options.namespace)
@@ -99,6 +102,14 @@ export async function serveNode(host: PluginHost, options: NodeOptions): Promise
     await bus.close()
     throw error
   }
+}
+
+/** @throws TypeError: nobody could read what a node tells that has others. */
+function checkLabels(labels: unknown = {}): void {
+  const isObject = typeof labels === 'object' && labels !== null && !Array.isArray(labels)
+  const wrong = isObject ? Object.entries(labels).find(([, value]) => typeof value !== 'string') : []
+  if (wrong)
+    throw new TypeError(`labels takes an object of texts, such as { gpu: 'true' }, not ${nameValue(labels)}`)
 }
 
 type OtherNumbers = Pick<NodeOptions, 'retireTimeoutMs' | 'connectTimeoutMs' | 'maxReplicas' | 'leaseMs'>

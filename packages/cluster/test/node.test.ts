@@ -6,6 +6,7 @@ import { connect } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ttsPlugin, writePlugin } from '../../host/test/fixtures/plugins.js'
 import type { Beat } from '../src/beat.js'
+import { Cluster } from '../src/cluster.js'
 import { NatsCable } from '../src/nats-cable.js'
 import { type ClusterNode, serveNode } from '../src/node.js'
 import { listNodes } from '../src/nodes.js'
@@ -38,7 +39,7 @@ describeWithNats('a node', () => {
 
   beforeAll(async () => {
     writePlugin(folder(), 'voice', ttsPlugin(members))
-    server = await startNatsServer()
+    server = await startNatsServer({ config: 'jetstream {}' })
     reach = { nats: server.url, namespace: 'test' }
     host = new PluginHost({ pluginsDir: folder(), projectDir: false })
     await host.load('voice', { replicas: 2 })
@@ -204,6 +205,22 @@ describeWithNats('a node', () => {
     })
     const { link } = await cable.dial('voice', 'gpu-1', boot)
     link.close()
+  })
+
+  it('is heard and called where there is no limit to what can have none', async () => {
+    const none = Number.POSITIVE_INFINITY
+    const second = new PluginHost({ pluginsDir: folder(), projectDir: false })
+    await second.load('voice')
+    const limits = { maxReplicas: none, maxLinksPerCaller: none, maxCallersPerNode: none, resumeMs: none }
+    const endless = await serveNode(second, { ...reach, node: 'endless', desired: true, ...limits })
+    const patient = { resumeMs: none, connectTimeoutMs: none, callTimeoutMs: none }
+    await using cluster = await Cluster.connect({ ...reach, ...patient })
+    expect(cluster.nodes().map(({ node: name }) => name)).toContain('endless')
+    const { link } = await cable.dial('voice', 'endless')
+    link.close()
+    expect(await cluster.call('voice', 'synthesize', { text: 'abc' })).toMatchObject({ format: 'wav' })
+    await endless.drain()
+    await second.close()
   })
 
   it('is listed by tools of NATS', async () => {

@@ -1,14 +1,21 @@
+import type { NumberRule } from '@appfactory/host/internal'
 import { z } from 'zod'
+
+/** In ms. Others could not read who has one that lasts longer, and would not wait for it. */
+const leaseRange = { least: 1, most: 10 * 60_000 } as const
+
+/** For `leaseMs`. */
+export const leaseTime: NumberRule = {
+  takes: `a number of ms from ${leaseRange.least} to ${leaseRange.most}`,
+  fits: (value) => value >= leaseRange.least && value <= leaseRange.most,
+}
 
 const value = z.object({
   node: z.string().max(63),
   /** Of the run of the node. */
   boot: z.string().max(64),
   /** How long it holds from when its holder has asked for it, in ms. */
-  leaseMs: z
-    .number()
-    .min(1)
-    .max(10 * 60_000),
+  leaseMs: z.number().min(leaseRange.least).max(leaseRange.most),
 })
 
 /** Who may run a plugin that only one node may run. */

@@ -63,7 +63,9 @@ export class NodeDesired {
       warn,
     })
     this.#keeper = new Keeper({
-      ...{ node, boot, labels, room: maxReplicas, leaseMs, changed, onLost, warn },
+      // JSON has no Infinity.
+      ...{ node, boot, labels, room: Math.min(maxReplicas, Number.MAX_SAFE_INTEGER) },
+      ...{ leaseMs, changed, onLost, warn },
       local: localPlugins(host),
       store: async () => store,
       others: () =>
