@@ -1,8 +1,10 @@
-import { openPeer } from '@appfactory/host/internal'
+import type { Link } from '@appfactory/host'
+import { openPeer, waitUntil } from '@appfactory/host/internal'
+import { isPluginError } from '@appfactory/sdk'
 import type { Peer } from '@appfactory/sdk/internal'
 import { z } from 'zod'
-import type { Cable } from './cable.js'
-import { nodeLost, noSuchNode, onNoNode, rolledBack, stoppedAt } from './caller-errors.js'
+import type { Cable, NodeRun } from './cable.js'
+import { lostInDrain, nodeLost, noSuchNode, onNoNode, rolledBack, stoppedAt } from './caller-errors.js'
 import { type Directory, pluginOn } from './directory.js'
 import { pluginNames } from './remote-places.js'
 
@@ -97,30 +99,31 @@ export class ClusterAdmin {
   async swap(old: string, replacement: string, options: ClusterSwapOptions): Promise<ClusterSwapResult> {
     const { on, rollback = false, onNode, ...how } = options
     const done: NodeSwap[] = []
+    const runs: NodeRun[] = []
     try {
-      await this.#onEach(`The swap of "${old}"`, this.#nodesWith(old, on), async (peer, node) => {
-        const swapped = await swapOn(peer, node, [old, replacement], how)
+      await this.#onEach(`The swap of "${old}"`, this.#nodesWith(old, on), async (peer, run) => {
+        const swapped = await swapOn(peer, run.node, [old, replacement], how)
         done.push(swapped)
+        runs.push(run)
         onNode?.(swapped)
       })
     } catch (error) {
-      throw rollback ? rolledBack(error, await this.#swapBack(old, replacement, done)) : error
+      throw rollback ? rolledBack(error, await this.#swapBack(old, replacement, runs)) : error
     }
     return { oldPlugin: old, newPlugin: replacement, nodes: done }
   }
 
   /** Resolves when the node has left. */
   async drain(node: string): Promise<void> {
-    this.#named([node])
-    await drainOver(this.#cable, node)
+    for (const run of this.#named([node])) await drainOver(this.#cable, run)
   }
 
   /** Swaps nodes back, the last one first. Resolves to those that have the old plugin again. */
-  async #swapBack(old: string, replacement: string, done: readonly NodeSwap[]): Promise<string[]> {
+  async #swapBack(old: string, replacement: string, done: readonly NodeRun[]): Promise<string[]> {
     const back: string[] = []
-    for (const { node } of [...done].reverse())
-      await this.#on(node, (peer) => swapOn(peer, node, [replacement, old], {})).then(
-        () => back.push(node),
+    for (const run of [...done].reverse())
+      await this.#on(run, (peer) => swapOn(peer, run.node, [replacement, old], {})).then(
+        () => back.push(run.node),
         () => {},
       )
     return back
@@ -129,23 +132,22 @@ export class ClusterAdmin {
   /** Does it on one node after the other, until one fails. */
   async #onEach(
     what: string,
-    nodes: readonly string[],
-    work: (peer: Peer, node: string) => Promise<unknown>,
+    runs: readonly NodeRun[],
+    work: (peer: Peer, run: NodeRun) => Promise<unknown>,
   ): Promise<void> {
     const done: string[] = []
-    for (const node of nodes) {
+    for (const run of runs) {
       try {
-        await this.#on(node, (peer) => work(peer, node))
-        done.push(node)
+        await this.#on(run, (peer) => work(peer, run))
+        done.push(run.node)
       } catch (error) {
-        throw stoppedAt(what, node, done, error)
+        throw stoppedAt(what, run.node, done, error)
       }
     }
   }
 
-  async #on<Result>(node: string, work: (peer: Peer) => Promise<Result>): Promise<Result> {
-    // Of two nodes with one name, only one may do it.
-    const boot = this.#directory.nodes.find((beat) => beat.node === node)?.boot
+  /** Of two nodes with one name, only one may do it, and not a later run of it either. */
+  async #on<Result>({ node, boot }: NodeRun, work: (peer: Peer) => Promise<Result>): Promise<Result> {
     const { link, byteNonce } = await this.#cable.admin(node, boot)
     try {
       let isWaiting = true
@@ -159,18 +161,24 @@ export class ClusterAdmin {
     }
   }
 
-  #named(names: readonly string[]): readonly string[] {
-    const there = this.#directory.nodes.map(({ node }) => node)
-    const unknown = names.find((name) => !there.includes(name))
-    if (unknown !== undefined) throw noSuchNode(unknown, there)
-    return names
+  /** Each once, in the order of the names. */
+  #named(names: readonly string[]): readonly NodeRun[] {
+    const { nodes } = this.#directory
+    return [...new Set(names)].map((name) => {
+      const found = nodes.find(({ node }) => node === name)
+      if (found) return found
+      throw noSuchNode(
+        name,
+        nodes.map(({ node }) => node),
+      )
+    })
   }
 
-  #nodesWith(plugin: string, names: readonly string[] | undefined): readonly string[] {
+  #nodesWith(plugin: string, names: readonly string[] | undefined): readonly NodeRun[] {
     if (names) return this.#named(names)
     const { nodes } = this.#directory
     const having = nodes.filter((beat) => pluginOn(beat, plugin)).map(({ node }) => node)
-    if (having.length > 0) return [...new Set(having)].sort()
+    if (having.length > 0) return this.#named(having.sort())
     throw onNoNode(
       plugin,
       nodes.map(({ node }) => node),
@@ -179,19 +187,59 @@ export class ClusterAdmin {
   }
 }
 
-/** Lets a node finish its calls and leave. Resolves when it has. */
-export async function drainOver(cable: Cable, node: string): Promise<void> {
-  const { link, byteNonce, boot } = await cable.admin(node)
-  const left = new Promise<void>((resolve) => {
-    const end = cable.onBeat((beat) => {
-      if (beat.boot !== boot || !beat.leaving) return
-      end()
-      resolve()
-    })
+/** A node that is silent for so long has gone, in ms. */
+const silenceMs = 3000
+
+/**
+ * Lets a run of a node finish its calls and leave. Resolves when it has.
+ *
+ * @throws PluginError Why it can't be told to; PLUGIN_CRASHED where it was lost before its calls had ended.
+ */
+export async function drainOver(cable: Cable, { node, boot }: NodeRun): Promise<void> {
+  let hasLeft = false
+  let heardAt = performance.now()
+  const endBeats = cable.onBeat((beat) => {
+    if (beat.boot !== boot) return
+    heardAt = performance.now()
+    hasLeft ||= beat.leaving
   })
-  const peer = await openPeer(link, { byteNonce, lost: nodeLost(node) })
-  await peer.request('shutdown', { reason: 'drain' })
-  await Promise.race([left, link.closed])
+  // What it told while nothing could be heard is not missed.
+  const endChanges = cable.onChange(() => {
+    heardAt = performance.now()
+  })
+  try {
+    const link = await tellToLeave(cable, { node, boot })
+    let hasServed = false
+    let problem: string | undefined
+    void link?.closed.then((error) => {
+      hasServed = error === undefined
+      problem = error?.message
+    })
+    const isSilent = (): boolean => cable.isConnected && performance.now() - heardAt > silenceMs
+    heardAt = performance.now()
+    await waitUntil(() => hasLeft || problem !== undefined || isSilent(), Number.POSITIVE_INFINITY)
+    // Once its callers have been served, it only has plugins to unload.
+    if (!hasLeft && !hasServed) throw lostInDrain(node, problem ?? 'nothing was heard of it any more')
+  } finally {
+    endBeats()
+    endChanges()
+  }
+}
+
+/** The link over which it was told. Undefined: it is about to leave anyway. */
+async function tellToLeave(cable: Cable, { node, boot }: NodeRun): Promise<Link | undefined> {
+  let link: Link | undefined
+  try {
+    const dialled = await cable.admin(node, boot)
+    link = dialled.link
+    const peer = await openPeer(link, { byteNonce: dialled.byteNonce, lost: nodeLost(node) })
+    await peer.request('shutdown', { reason: 'drain' })
+    return link
+  } catch (error) {
+    link?.close()
+    if (isPluginError(error) && Reflect.get(Object(error.data), 'draining') === true) return undefined
+    throw error
+  }
 }
 
 async function swapOn(

@@ -130,6 +130,15 @@ export function nodeLost(node: string): PluginError {
   )
 }
 
+/** It did not end by itself, so that its calls in flight may not have either. */
+export function lostInDrain(node: string, reason: string): PluginError {
+  return new PluginError(
+    'PLUGIN_CRASHED',
+    `Node ${node} was lost while it drained: ${shortened(reason, 1000)}. Its calls in flight may have failed`,
+    { node, lost: 'node' },
+  )
+}
+
 /** Of a change that has stopped: nodes that had been changed before are as they were. */
 export function rolledBack(error: unknown, nodes: readonly string[]): unknown {
   if (!isPluginError(error)) return error

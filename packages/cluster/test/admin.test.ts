@@ -73,7 +73,7 @@ test('plugins are loaded, scaled and unloaded on nodes that are named', async ()
     codeName: 'INVALID_PARAMS',
     message: expect.stringContaining('There is a, b, c'),
   })
-  const serial = await cluster.load('serial', { on: ['a', 'b'] })
+  const serial = await cluster.load('serial', { on: ['a', 'b', 'a'] })
   expect(serial.contract).toBe('tts')
   await cluster.scale('serial', 2, { on: ['b'] })
   const replicas = (): number[] =>
