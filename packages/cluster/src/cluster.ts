@@ -374,7 +374,7 @@ export class Cluster implements PluginSystem, AsyncDisposable {
     await this.#unlessDesired(
       name,
       options.on,
-      () => this.#desired.unload(name),
+      () => this.#desired.unload(this.#wantedName(name) ?? name),
       () => this.#admin.unload(name, options),
     )
   }
@@ -387,7 +387,7 @@ export class Cluster implements PluginSystem, AsyncDisposable {
     await this.#unlessDesired(
       name,
       options.on,
-      () => this.#desired.scale(name, replicas),
+      () => this.#desired.scale(this.#wantedName(name) ?? name, replicas),
       () => this.#admin.scale(name, replicas, options),
     )
   }
@@ -404,7 +404,7 @@ export class Cluster implements PluginSystem, AsyncDisposable {
     desired: () => Promise<boolean>,
     nodes: () => Promise<void>,
   ): Promise<void> {
-    if (!on && this.#desired.has(name) && (await desired())) return
+    if (!on && this.#wantedName(name) !== undefined && (await desired())) return
     try {
       await nodes()
     } catch (error) {
@@ -414,15 +414,26 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   }
 
   /**
-   * Swaps a plugin on one node after the other, while calls go on. It stops at the first failure. Needs the rights of an
-   * administrator.
+   * Swaps a plugin on one node after the other, while calls go on. It stops at the first failure. Without names of nodes, what was
+   * loaded without them is wanted as that plugin from then on, with that configuration. Needs the rights of an administrator.
    *
    * @param options `rollback`: where one node fails, those before it are swapped back. Default: they keep the new plugin.
    * @throws PluginError Why a node could not, such as HOTSWAP_FAILED: `data.node` says which, `data.nodes` lists those that were swapped
    *   before, and with `rollback` `data.rolled_back` those that are back.
    */
-  swap(old: string, replacement: string, options: ClusterSwapOptions = {}): Promise<ClusterSwapResult> {
-    return this.#admin.swap(old, replacement, options)
+  async swap(old: string, replacement: string, options: ClusterSwapOptions = {}): Promise<ClusterSwapResult> {
+    const wanted = options.on ? undefined : this.#wantedName(old)
+    const result = await this.#admin.swap(old, replacement, options)
+    const version = result.nodes.at(-1)?.newVersion
+    if (wanted !== undefined && version !== undefined)
+      await this.#desired.swapped(wanted, replacement, { config: options.config, version })
+    return result
+  }
+
+  /** The name by which a plugin is wanted, which may be another one since a swap. Undefined: it is not. */
+  #wantedName(name: string): string | undefined {
+    const today = this.nodes().flatMap((beat) => pluginOn(beat, name)?.name ?? [])
+    return [name, ...today].find((each) => this.#desired.has(each))
   }
 
   /** Lets a node finish its calls and leave. Resolves when it has. Needs the rights of an administrator. */

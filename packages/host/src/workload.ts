@@ -24,6 +24,8 @@ export interface Workload {
   keepsState: boolean
   /** Why it has failed for good, or is in quarantine. */
   failure: string | undefined
+  /** As it was given when it was loaded or swapped in. */
+  config: object
   /** The same as long as it is loaded, through crashes and swaps. */
   slot: object
 }
@@ -39,6 +41,11 @@ export function workloadsOf(host: PluginHost): Workload[] {
 export function hasPlugin(host: PluginHost, name: string): boolean {
   const { catalogue } = internalsOf(host)
   return catalogue.isLoaded(name) || catalogue.hasComeUp(name)
+}
+
+/** Whether a plugin of that name is loaded, or being loaded: not one that only had the name before a swap. */
+export function hasLoaded(host: PluginHost, name: string): boolean {
+  return internalsOf(host).catalogue.isLoaded(name)
 }
 
 /**
@@ -61,6 +68,7 @@ function workloadOf(slot: Slot): Workload | undefined {
     ...{ status, slot, replicas },
     keepsState: (instance?.keepsState ?? false) && instance?.manifest.replicas !== 'independent',
     failure: slot.failure?.message,
+    config: slot.source.config,
     inFlight: instances.reduce((sum, { callsInFlight, openStreams }) => sum + callsInFlight + openStreams, 0),
     queued: router.queuedCalls,
     openSessions: router.openSessions,

@@ -20,6 +20,7 @@ import {
   type Labels,
   maxRecordBytes,
   readRecord,
+  recordAfterSwap,
   recordBytes,
 } from './record.js'
 import { toldBy } from './status.js'
@@ -109,6 +110,38 @@ export class DesiredAdmin {
     })
     if (isThere) await this.#running(name, generation, timeoutMs)
     return isThere
+  }
+
+  /**
+   * It was swapped on all nodes: what it was swapped for is wanted in its place, so that no node goes back to it.
+   *
+   * @returns Whether it was wanted.
+   */
+  async swapped(
+    old: string,
+    replacement: string,
+    { config, version }: { config: Record<string, unknown> | undefined; version: string },
+  ): Promise<boolean> {
+    const store = await this.#store()
+    let generation = 0
+    const isThere = await this.#change(store, old, async (found) => {
+      const record = recordOf(found)
+      if (!record) throw wrongRecord(old, found)
+      const present = record.generation ?? found.revision
+      const wanted = recordAfterSwap(record, [old, replacement], { config, version, generation: present })
+      const before = old === replacement ? found : await store.get(keyOfRecord(replacement))
+      generation = old === replacement && asksTheSame(record, wanted) ? present : generationAfter(before)
+      if (generation === present && old === replacement) return true
+      const bytes = recordBytes({ ...wanted, generation })
+      if (bytes.length > maxRecordBytes) throw recordTooLarge(replacement, bytes.length)
+      return (await store.put(keyOfRecord(replacement), bytes, before?.revision ?? 0)) !== undefined
+    })
+    if (!isThere) return false
+    if (old !== replacement)
+      await this.#change(store, old, (found) => store.remove(keyOfRecord(old), found.revision))
+    await this.#running(replacement, generation, defaultTimeoutMs)
+    if (old !== replacement) await this.#gone(old, defaultTimeoutMs)
+    return true
   }
 
   async #store(): Promise<DesiredStore> {

@@ -147,10 +147,12 @@ export class Keeper {
     const others = this.#options.others()
     const now = performance.now()
     if (this.#isOver || !others || now - this.#begun < times.begin) return
-    const nodes = [this.#self(), ...others.flatMap((beat) => placementNode(beat) ?? [])]
     const known = [...this.#followed.records].filter(
-      ([name, { revision }]) => this.#revisions.get(name) === revision,
+      ([name, { revision }]) =>
+        this.#revisions.get(name) === revision && this.#successorOf(name) === undefined,
     )
+    this.#handOver()
+    const nodes = [this.#self(), ...others.flatMap((beat) => placementNode(beat) ?? [])]
     this.#plan = planOf(
       known.flatMap(([name, { record }]) => (record ? [{ name, replicas: record.replicas }] : [])),
       nodes,
@@ -163,6 +165,30 @@ export class Keeper {
     this.#tell()
   }
 
+  /** What an administrator has swapped for another plugin is that one from now on. */
+  #handOver(): void {
+    for (const [name, { record }] of this.#followed.records)
+      if (record?.replaces && this.#successorOf(record.replaces.name) === name)
+        this.#kept.succeed(record.replaces.name, name, record)
+  }
+
+  /** The plugin that a plugin was swapped for, if that one is wanted in its place and can run here. */
+  #successorOf(name: string): string | undefined {
+    const followed = this.#followed.records.get(name)
+    const kept = this.#kept.recordOf(name)
+    if (!kept && (followed?.isRemoved ?? true)) return undefined
+    const generation = kept ? (kept.generation ?? 0) : followed ? generationOf(followed) : 0
+    return [...this.#followed.records].find(
+      ([other, { record, revision }]) =>
+        record?.replaces?.name === name &&
+        generation <= record.replaces.generation &&
+        this.#revisions.get(other) === revision &&
+        this.#obstacles.get(other) === undefined &&
+        this.#kept.failure(other) === undefined &&
+        !(kept && this.#kept.has(other)),
+    )?.[0]
+  }
+
   #aim(name: string, { record, isRemoved }: FollowedRecord, others: readonly Beat[]): void {
     if (isRemoved) {
       this.#kept.aim(name, undefined, 0)
@@ -171,6 +197,9 @@ export class Keeper {
     }
     // Without a record that can be read, it goes on as it is.
     if (!record) return
+    const { replaces } = record
+    // It is not begun beside what goes over to it as soon as that is at rest.
+    if (replaces && this.#kept.has(replaces.name) && this.#successorOf(replaces.name) === name) return
     const share = this.#share(name)
     // What others are to have ends here when they have it.
     const elsewhere = sumOf(others, (beat) => (beat.draining ? 0 : (desiredOn(beat, name)?.running ?? 0)))
@@ -274,7 +303,7 @@ export class Keeper {
     const obstacle = this.#obstacles.get(name) ?? this.#kept.failure(name)
     if (obstacle) return obstacle
     const isForeign =
-      this.#options.local.isLoaded(name) && !this.#kept.has(name) && !this.#kept.isWorking(name)
+      this.#options.local.isNamed(name) && !this.#kept.has(name) && !this.#kept.isWorking(name)
     return isForeign
       ? { code: ErrorCodes.PLUGIN_ALREADY_LOADED, why: 'it has been loaded on this node by its name' }
       : undefined

@@ -119,6 +119,33 @@ export class KeptPlugins {
     this.#working.set(name, done)
   }
 
+  /** Has a plugin take the place of the one before it, which was swapped for it here, or is now. */
+  succeed(before: string, name: string, record: DesiredRecord): void {
+    const kept = this.#kept.get(before)
+    if (!kept || this.#kept.has(name) || this.#working.has(before) || this.#working.has(name)) return
+    const { local } = this.#options
+    const move = (): void => {
+      this.#kept.delete(before)
+      this.#kept.set(name, kept)
+      kept.record = record
+    }
+    const work = async (): Promise<void> => {
+      if (!local.isNamed(name)) {
+        await local.swap(before, name, record.config)
+        move()
+      }
+      await this.#settleAnew(name, kept)
+    }
+    // What others hear of it must not say that it runs nowhere.
+    if (local.isNamed(name)) move()
+    const done = work()
+      .catch((error: unknown) => this.#fail(name, obstacleOf(error)))
+      .finally(() => {
+        for (const each of [before, name]) if (this.#working.get(each) === done) this.#working.delete(each)
+      })
+    for (const each of [before, name]) this.#working.set(each, done)
+  }
+
   /** Unloads all. */
   async end(): Promise<void> {
     await Promise.all(this.#working.values())
@@ -181,8 +208,18 @@ export class KeptPlugins {
     if (!kept.lease?.isHeld) await this.#end(name, true)
   }
 
+  /** As `#settle`, for one that has the lease of the plugin before it. */
+  async #settleAnew(name: string, kept: Kept): Promise<void> {
+    const before = kept.lease
+    if (before && this.#options.local.keepsState(name)) kept.lease = await this.#take(name)
+    await this.#settle(name, kept)
+    if (kept.lease !== before) await before?.release()
+  }
+
   async #swap(name: string, kept: Kept, record: DesiredRecord): Promise<void> {
-    await this.#options.local.swap(name, record.config)
+    const { local } = this.#options
+    // An administrator has swapped it already.
+    if (!local.runs(name, record)) await local.swap(name, name, record.config)
     kept.record = record
     this.#failures.delete(name)
     await this.#settle(name, kept)

@@ -1,7 +1,8 @@
 import type { PluginHost } from '@appfactory/host'
-import { hasPlugin, inspectPlugin, workloadsOf } from '@appfactory/host/internal'
+import { hasLoaded, hasPlugin, inspectPlugin, workloadsOf } from '@appfactory/host/internal'
 import { ErrorCodes, isPluginError } from '@appfactory/sdk'
 import { describeThrown } from '@appfactory/sdk/internal'
+import { type DesiredRecord, isConfiguredBy } from './record.js'
 
 /** Why something can't run here. */
 export interface Obstacle {
@@ -16,8 +17,12 @@ export interface LocalPlugins {
   obstacle(name: string, version: string | undefined): Promise<Obstacle | undefined>
   load(name: string, config: Record<string, unknown>, replicas: number): Promise<void>
   scale(name: string, replicas: number): Promise<void>
-  /** Puts the same plugin with another configuration in its place, without a gap. */
-  swap(name: string, config: Record<string, unknown>): Promise<void>
+  /** Puts another plugin, or the same one with another configuration, in its place, without a gap. */
+  swap(name: string, replacement: string, config: Record<string, unknown>): Promise<void>
+  /** Whether it runs as that record asks for. */
+  runs(name: string, record: DesiredRecord): boolean
+  /** Whether it is loaded by that name, which is no former one. */
+  isNamed(name: string): boolean
   unload(name: string, force: boolean): Promise<void>
   isLoaded(name: string): boolean
   /** Why it takes no calls any more, and will not by itself. */
@@ -49,7 +54,13 @@ export function localPlugins(host: PluginHost): LocalPlugins {
     },
     load: async (name, config, replicas) => void (await host.load(name, { config, replicas })),
     scale: (name, replicas) => host.scale(name, replicas),
-    swap: async (name, config) => void (await host.swap(name, name, { config })),
+    swap: async (name, replacement, config) => void (await host.swap(name, replacement, { config })),
+    runs: (name, record) => {
+      const { version, config } = workload(name) ?? {}
+      const isVersion = record.version === undefined || record.version === version
+      return config !== undefined && isVersion && isConfiguredBy(record, config)
+    },
+    isNamed: (name) => hasLoaded(host, name),
     unload: (name, force) => host.unload(name, { force }),
     isLoaded: (name) => hasPlugin(host, name),
     failure: (name) => workload(name)?.failure,

@@ -22,6 +22,8 @@ const record = z.looseObject({
   config: z.record(z.string(), z.unknown()).default({}),
   /** Of the plugin, where only one will do. */
   version: z.string().min(1).max(256).optional(),
+  /** The plugin that this one has taken the place of, in a swap: nodes that run that one run this one from now on. */
+  replaces: z.object({ name: z.string().max(214), generation: z.int().nonnegative() }).optional(),
   /** Rises with each change of the record. */
   generation: z.int().nonnegative().optional(),
 })
@@ -77,12 +79,38 @@ export function checkedRecord(value: unknown): DesiredRecord | string {
 
 /** Whether two records ask for the same. */
 export function asksTheSame(one: DesiredRecord, other: DesiredRecord): boolean {
-  return sorted({ ...one, generation: 0 }) === sorted({ ...other, generation: 0 })
+  const asked = ({ replaces: _, ...rest }: DesiredRecord): string => sorted({ ...rest, generation: 0 })
+  return asked(one) === asked(other)
 }
 
 /** Whether what runs by one record need not be started anew for another. */
 export function runsTheSame(one: DesiredRecord, other: DesiredRecord): boolean {
   return one.version === other.version && sorted(one.config) === sorted(other.config)
+}
+
+/** Whether what was started with that configuration is what a record asks for. */
+export function isConfiguredBy({ config }: DesiredRecord, running: object): boolean {
+  return sorted(config) === sorted(running)
+}
+
+/** The record of what a plugin was swapped for. */
+export function recordAfterSwap(
+  { replaces: _, ...record }: DesiredRecord,
+  [old, replacement]: readonly [string, string],
+  {
+    config,
+    version,
+    generation,
+  }: { config: Record<string, unknown> | undefined; version: string; generation: number },
+): DesiredRecord {
+  const isOther = old !== replacement
+  return {
+    ...record,
+    // As a host does it: another plugin does not get the configuration of the one before.
+    config: config ?? (isOther ? {} : record.config),
+    ...(record.version === undefined ? {} : { version }),
+    ...(isOther ? { replaces: { name: old, generation } } : {}),
+  }
 }
 
 /** Why a node with these labels is none for a record. Undefined: it is one. */

@@ -1,5 +1,5 @@
 import { PluginError } from '@appfactory/sdk'
-import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Cable } from '../../src/cable.js'
 import { DesiredAdmin } from '../../src/desired/desired-admin.js'
 import { MemoryStore } from './memory-store.js'
@@ -173,4 +173,74 @@ test.each([
   const { world, one } = await administrators()
   await expect(one.load(name, options)).rejects.toMatchObject({ codeName })
   expect((await world.store.state()).last).toBe(0)
+})
+
+describe('what nodes have swapped', () => {
+  /** As an administrator does, on one node after the other. */
+  async function swapOnAll(world: World, [old, replacement]: [string, string], config = {}): Promise<void> {
+    for (const { shelf } of world.nodes.values()) await shelf.swap(old, replacement, config)
+  }
+
+  test('for another plugin is wanted as that one, and goes on', async () => {
+    const { world, one } = await administrators(['a', 'b', 'c'])
+    await after(world, one.load('x', { replicas: 3, config: { voice: 'rms' }, version: '1.0.0' }))
+    await swapOnAll(world, ['x', 'y'])
+    let least = 3
+    const swapped = one.swapped('x', 'y', { config: undefined, version: '1.0.0' })
+    swapped.catch(() => {})
+    await world.pass(12_000, () => {
+      least = Math.min(least, world.count('y'))
+    })
+    expect(await swapped).toBe(true)
+    expect([least, world.on('y'), world.on('x')]).toEqual([3, { a: 1, b: 1, c: 1 }, {}])
+    expect([world.status('x'), world.status('y')]).toMatchObject([undefined, { wanted: 3, running: 3 }])
+    expect([world.store.read('plugins.x'), world.store.read('plugins.y')]).toMatchObject([
+      undefined,
+      { replicas: 3, config: {}, version: '1.0.0' },
+    ])
+    world.join('d')
+    world.kill('a')
+    await world.pass(20_000)
+    expect([world.count('y'), world.count('x')]).toEqual([3, 0])
+    // The old one may be loaded anew beside it, and unloaded.
+    await after(world, one.load('x', { replicas: 2 }), 20_000)
+    expect([world.count('y'), world.count('x')]).toEqual([3, 2])
+    await after(world, one.unload('x'), 20_000)
+    expect([world.count('y'), world.count('x')]).toEqual([3, 0])
+    await after(world, one.unload('y'))
+    expect(world.count('y')).toBe(0)
+  })
+
+  test('for itself with another configuration keeps that, and is not swapped again', async () => {
+    const { world, one } = await administrators()
+    await after(world, one.load('x', { replicas: 2 }))
+    await swapOnAll(world, ['x', 'x'], { voice: 'two' })
+    await after(world, one.swapped('x', 'x', { config: { voice: 'two' }, version: '1.0.0' }))
+    expect(world.store.read('plugins.x')).toMatchObject({ config: { voice: 'two' }, generation: 2 })
+    for (const { shelf } of world.nodes.values()) expect(shelf.log).toEqual(['load x=1', 'swap x'])
+    expect(await after(world, one.swapped('y', 'y', { config: {}, version: '1.0.0' }))).toBe(false)
+  })
+
+  test('while a node was away is swapped there too', async () => {
+    const { world, one } = await administrators()
+    await after(world, one.load('x', { replicas: 2 }))
+    await world.nodes.get('a')?.shelf.swap('x', 'y', {})
+    await after(world, one.swapped('x', 'y', { config: undefined, version: '1.0.0' }))
+    expect([world.on('x'), world.on('y')]).toEqual([{}, { a: 1, b: 1 }])
+    expect(world.nodes.get('b')?.shelf.log).toContain('swap x for y')
+  })
+
+  test('and has state runs on its node, by a lease of its own', async () => {
+    const { world, one } = await administrators()
+    for (const { shelf } of world.nodes.values()) shelf.withState.add('x').add('y')
+    await after(world, one.load('x', {}))
+    const [holder = ''] = Object.keys(world.on('x'))
+    await world.nodes.get(holder)?.shelf.swap('x', 'y', {})
+    await after(world, one.swapped('x', 'y', { config: undefined, version: '1.0.0' }))
+    expect([world.on('x'), world.on('y')]).toEqual([{}, { [holder]: 1 }])
+    expect([world.store.read('leases.x'), world.store.read('leases.y')]).toMatchObject([
+      undefined,
+      { node: holder },
+    ])
+  })
 })

@@ -44,6 +44,8 @@ describeWithNats('what is wanted of a whole cluster', () => {
     const plugins = join(folder(), 'plugins')
     writePlugin(plugins, 'speaker', speaker)
     writePlugin(plugins, 'counter', stateful)
+    writePlugin(plugins, 'singer', speaker)
+    writePlugin(plugins, 'choir', speaker)
     server = await startNatsServer({ config: 'jetstream { store_dir: "js" }' })
     await Promise.all([start('a', '--label', 'gpu=true'), start('b', '--label', 'gpu=true'), start('c')])
     cluster = await Cluster.connect({ nats: server.url, namespace: 'test' })
@@ -69,6 +71,25 @@ describeWithNats('what is wanted of a whole cluster', () => {
     await expect.poll(() => runningOn('speaker')).toEqual({ a: 2, b: 2 })
     await cluster.scale('speaker', 2)
     await expect.poll(() => runningOn('speaker')).toEqual({ a: 1, b: 1 })
+  })
+
+  it('what is swapped for another plugin is wanted as that one, also by its old name', async () => {
+    await cluster.load('singer', { replicas: 2, on: { gpu: 'true' } })
+    await expect.poll(() => runningOn('singer')).toEqual({ a: 1, b: 1 })
+    await cluster.swap('singer', 'choir')
+    await expect.poll(() => runningOn('choir')).toEqual({ a: 1, b: 1 })
+    const names = (): string[] =>
+      cluster
+        .nodes()
+        .flatMap(({ plugins }) => plugins.map(({ name }) => name).filter((name) => /singer|choir/.test(name)))
+    expect([names(), cluster.desired().some(({ name }) => name === 'singer')]).toEqual([
+      ['choir', 'choir'],
+      false,
+    ])
+    expect(await pidOf(cluster, 'singer')).toMatch(/\d/)
+    await cluster.scale('singer', 3)
+    await cluster.unload('singer')
+    await expect.poll(names).toEqual([])
   })
 
   it('a node that stands still loses its plugins to another, and ends its own when it goes on', async () => {

@@ -3,7 +3,7 @@ import { vi } from 'vitest'
 import type { Beat } from '../../src/beat.js'
 import { Keeper } from '../../src/desired/keeper.js'
 import type { LocalPlugins } from '../../src/desired/local-plugins.js'
-import type { Labels } from '../../src/desired/record.js'
+import type { DesiredRecord, Labels } from '../../src/desired/record.js'
 import { type DesiredPlugin, desiredPlugins } from '../../src/desired/status.js'
 import { MemoryStore } from './memory-store.js'
 
@@ -18,6 +18,8 @@ class Shelf implements LocalPlugins {
   /** Plugins that are not there. */
   readonly missing = new Set<string>()
   readonly failures = new Map<string, string>()
+  /** What was swapped, and the names of today. */
+  readonly formerNames = new Map<string, string>()
   /** How long it takes to start a plugin, in ms. */
   startMs = 100
 
@@ -32,6 +34,7 @@ class Shelf implements LocalPlugins {
     await new Promise((resolve) => setTimeout(resolve, this.startMs))
     if (this.broken.has(name)) throw new PluginError('PLUGIN_INITIALIZE_FAILED', 'no engine')
     this.running.set(name, { config, replicas })
+    this.formerNames.delete(name)
   }
   async scale(name: string, replicas: number): Promise<void> {
     this.log.push(`scale ${name}=${replicas}`)
@@ -39,18 +42,27 @@ class Shelf implements LocalPlugins {
     const found = this.running.get(name)
     if (found) found.replicas = replicas
   }
-  async swap(name: string, config: object): Promise<void> {
-    this.log.push(`swap ${name}`)
+  async swap(name: string, replacement: string, config: object): Promise<void> {
+    this.log.push(`swap ${name === replacement ? name : `${name} for ${replacement}`}`)
     if (Reflect.get(config, 'wrong')) throw new PluginError('HOTSWAP_FAILED', 'wrong configuration')
     const found = this.running.get(name)
-    if (found) found.config = config
+    if (!found) return
+    this.running.delete(name)
+    this.running.set(replacement, { ...found, config })
+    if (name !== replacement) this.formerNames.set(name, replacement)
+  }
+  runs(name: string, { config }: DesiredRecord): boolean {
+    return JSON.stringify(this.running.get(name)?.config) === JSON.stringify(config)
+  }
+  isNamed(name: string): boolean {
+    return this.running.has(name)
   }
   async unload(name: string, force: boolean): Promise<void> {
     this.log.push(`${force ? 'kill' : 'unload'} ${name}`)
-    this.running.delete(name)
+    this.running.delete(this.formerNames.get(name) ?? name)
   }
   isLoaded(name: string): boolean {
-    return this.running.has(name)
+    return this.running.has(this.formerNames.get(name) ?? name)
   }
   failure(name: string): string | undefined {
     return this.failures.get(name)
