@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import type { FallbackPlugin, PluginHandle, PluginSystem } from '@appfactory/host'
+import { isPluginError } from '@appfactory/sdk'
 import { RequestError } from './errors.js'
 import { type AliasTarget, split } from './names.js'
 
@@ -11,6 +13,15 @@ const gateways = new WeakMap<PluginSystem, number>()
 interface Made {
   name: string
   handle: Promise<PluginHandle>
+  /** Why it could not be made. */
+  error?: unknown
+}
+
+function notPossible(alias: string, why: string): RequestError {
+  return new RequestError(501, `${alias} stands for several plugins, which is not possible here: ${why}`, {
+    param: 'model',
+    code: 'unsupported_operation',
+  })
 }
 
 /** The fallbacks of a host that stand behind aliases with several plugins. Each is made when it is first asked for. */
@@ -23,7 +34,9 @@ export class AliasFallbacks {
     const number = (gateways.get(host) ?? 0) + 1
     gateways.set(host, number)
     this.#host = host
-    this.#prefix = number === 1 ? 'model' : `model${number}`
+    // A host that others are connected to as well has names of theirs.
+    const shared = 'request' in host ? `-${randomBytes(4).toString('hex')}` : ''
+    this.#prefix = `model${number === 1 ? '' : number}${shared}`
   }
 
   /** Whether one of them has that name. */
@@ -35,20 +48,25 @@ export class AliasFallbacks {
   nameOf(alias: string, targets: readonly AliasTarget[]): string {
     const known = this.#names.get(alias)
     if (known !== undefined) return known.name
-    if (!this.#host.fallback)
-      throw new RequestError(501, `${alias} stands for several plugins, which only a host itself can do`, {
-        param: 'model',
-        code: 'unsupported_operation',
-      })
+    if (!this.#host.fallback) throw notPossible(alias, 'only a host itself can do that')
     // An alias may be any text.
     const plain = alias.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 150)
     const name = `${this.#prefix}:${plain === alias ? plain : `${plain}:${this.#names.size}`}`
     const handle = this.#host.fallback(name, targets.map(pluginOf))
-    this.#names.set(alias, { name, handle })
-    handle.catch(() => {
+    const made: Made = { name, handle }
+    this.#names.set(alias, made)
+    handle.catch((error: unknown) => {
+      made.error = error
       setTimeout(() => this.#names.delete(alias), pauseMs).unref()
     })
     return name
+  }
+
+  /** @throws RequestError 501 where the host does not let this gateway make the fallback for an alias. */
+  checkMade(alias: string): void {
+    const error = this.#names.get(alias)?.error
+    if (isPluginError(error, 'CALL_FORBIDDEN') || isPluginError(error, 'METHOD_NOT_FOUND'))
+      throw notPossible(alias, error.message)
   }
 
   close(): void {

@@ -309,6 +309,7 @@ export class Handles<Contract extends ContractClass> {
     const [plugin, model] = split(first.name)
     if (others.length > 0 && mayFallBack) {
       const handle = await this.#handle(fallbacks.nameOf(id, targets), id)
+      if (!handle) fallbacks.checkMade(id)
       return handle && { id, handle, model: undefined, voice: undefined }
     }
     const handle = await this.#handle(plugin, id)

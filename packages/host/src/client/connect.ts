@@ -5,11 +5,12 @@ import type {
   HealthStatus,
   Manifest,
 } from '@appfactory/sdk'
-import type { Peer, WireHealthStatus } from '@appfactory/sdk/internal'
+import { type Peer, toSnakeCase, type WireHealthStatus } from '@appfactory/sdk/internal'
 import { withBase64 } from '../base64.js'
 import type { Config } from '../config/config.js'
 import { connectionClosed, pluginNotLoaded } from '../errors.js'
 import { checkContract, type Given, getBy } from '../expected-contract.js'
+import type { FallbackOptions, FallbackPlugin } from '../fallback/options.js'
 import { createHandle, type PluginHandle } from '../handle.js'
 import type { HostEvents, HostStatus } from '../host.js'
 import { PieceStream } from '../instance/pieces.js'
@@ -35,6 +36,17 @@ export interface RemoteHost extends PluginSystem, AsyncDisposable {
    * @example await host.request('plugin/load', { name: 'tts_flite' })
    */
   request(method: string, params?: object, options?: { signal?: AbortSignal }): Promise<unknown>
+  /**
+   * As `host.fallback()`. It stays when this caller leaves; `unload()` of its handle takes the name away.
+   *
+   * @throws PluginError As `host.fallback()` does; CALL_FORBIDDEN where this caller has not all rights; METHOD_NOT_FOUND where the other
+   *   end stands in front of a cluster.
+   */
+  fallback<Contract = unknown>(
+    name: string,
+    plugins: readonly (string | FallbackPlugin)[],
+    options?: FallbackOptions,
+  ): Promise<PluginHandle<Contract>>
   /** Closes the connection: calls in flight fail, and the host closes this caller's sessions. */
   close(): void
 }
@@ -199,6 +211,24 @@ class Connection implements RemoteHost {
       onEnd: this.#requests.end,
       map: withBase64,
       isOutermost: true,
+    })
+  }
+
+  async fallback<Contract = unknown>(
+    name: string,
+    plugins: readonly (string | FallbackPlugin)[],
+    options?: FallbackOptions,
+  ): Promise<PluginHandle<Contract>>
+  async fallback(
+    name: string,
+    plugins: readonly (string | FallbackPlugin)[],
+    options: FallbackOptions = {},
+  ): Promise<PluginHandle> {
+    const given = Object.entries(options).map(([key, value]) => [toSnakeCase(key), value] as const)
+    await this.request('plugin/fallback', { ...Object.fromEntries(given), name, plugins })
+    const { descriptor } = await this.#describe(name)
+    return createHandle(new RemotePlugin(this.#peer, name), descriptor, this.#requests, async () => {
+      await this.request('plugin/unload', { name })
     })
   }
 

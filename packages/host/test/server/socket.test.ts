@@ -333,3 +333,21 @@ test.runIf(process.platform !== 'win32').each([
 test('a number of callers that means nothing is refused', async () => {
   await expect(serveSocket(host, { path: 'x', maxCallers: 0 })).rejects.toThrow(TypeError)
 })
+
+test('a caller with all rights makes fallbacks, with its options, and takes their names away', async () => {
+  await host.load('idle')
+  await using all = await serveSocket(host, { path: join(folder.path, 'all'), rights: 'all' })
+  await using remote = await connectHost({ path: all.path })
+  const plugins = ['idle', { plugin: 'one', defaults: { speed: 1 } }]
+  const voice = await remote.fallback<TTSContract>('voice', plugins, { attemptTimeoutMs: 2000, probe: false })
+  await host.unload('idle')
+  expect((await voice.synthesize('Hello')).format).toBe('wav')
+  await expect(remote.fallback('voice', ['one'])).rejects.toMatchObject({ codeName: 'PLUGIN_ALREADY_LOADED' })
+  await expect(remote.fallback('other', ['one'], { leaveAfter: 0 })).rejects.toMatchObject({
+    codeName: 'INVALID_PARAMS',
+  })
+  await voice.unload()
+  expect((await host.list()).some(({ name }) => name === 'voice')).toBe(false)
+  await using weak = await connectHost({ path: served.path })
+  await expect(weak.fallback('voice', ['one'])).rejects.toMatchObject({ codeName: 'CALL_FORBIDDEN' })
+})
