@@ -1,12 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { waitUntil } from '@appfactory/host/internal'
 import { drainOver } from './admin.js'
 import type { Beat } from './beat.js'
 import { nodeNotThere } from './errors.js'
 import { type CableOptions, NatsCable } from './nats-cable.js'
 import { checkedName } from './subjects.js'
 
-/** How long nodes have to answer, in ms: after the last answer, and altogether. */
-const answerMs = { silence: 300, all: 1500 } as const
+/** How long nodes have to tell that they are there, in ms. Each does so within a second, also one that is too busy to answer. */
+const answerMs = 1500
 
 /**
  * The nodes of a cluster, by their names.
@@ -27,26 +27,22 @@ export async function listNodes(options: CableOptions): Promise<Beat[]> {
 export async function drainNode(node: string, options: CableOptions): Promise<void> {
   checkedName('node', node)
   await using cable = await NatsCable.connect(options)
-  const run = (await nodesOver(cable)).find((beat) => beat.node === node)
+  const run = (await nodesOver(cable, node)).find((beat) => beat.node === node)
   if (!run) throw nodeNotThere(node)
   await drainOver(cable, run)
 }
 
-/** Those that answer, ordered by name. */
-async function nodesOver(cable: NatsCable): Promise<Beat[]> {
+/** Those that are there, ordered by name. With a name, that one is enough. */
+async function nodesOver(cable: NatsCable, name?: string): Promise<Beat[]> {
   const found = new Map<string, Beat>()
-  let heardAt = performance.now()
   const endBeats = cable.onBeat((beat) => {
     const before = found.get(beat.node)
     if (before && before.boot === beat.boot && before.sequence > beat.sequence) return
-    if (!before) heardAt = performance.now()
     if (beat.leaving) found.delete(beat.node)
     else found.set(beat.node, beat)
   })
   cable.who()
-  const begun = performance.now()
-  while (performance.now() - heardAt < answerMs.silence && performance.now() - begun < answerMs.all)
-    await delay(20)
+  await waitUntil(() => name !== undefined && found.has(name), answerMs)
   endBeats()
   return [...found.values()].sort((one, other) => (one.node < other.node ? -1 : 1))
 }

@@ -60,5 +60,5 @@ export function toldBy(name: string, beats: readonly Beat[]): [node: string, tol
 
 function whyNot(beats: readonly Beat[]): string {
   const nodes = beats.filter(({ desired }) => desired).map(({ node }) => node)
-  return nodes.length > 0 ? `${listed(nodes)} are about to start it` : 'no node takes part'
+  return nodes.length > 0 ? `${listed(nodes)} will start it` : 'no node takes part'
 }
