@@ -88,6 +88,9 @@ describeWithNats('a cluster on NATS', () => {
     await Promise.all(sessions.map((id, index) => stt.feedAudio(id, new Uint8Array(2 * index + 2))))
     const texts = await Promise.all(sessions.map(async (id) => (await stt.endStream(id)).text))
     expect(texts.map((text) => Number(/\d+/.exec(text)?.[0]))).toEqual([2, 4, 6, 8, 10, 12])
+    const { session_id } = (await cluster.call('ears', 'start_stream')) as { session_id: string }
+    await cluster.call('ears', 'feed_audio', { session_id, audio_b64: new Uint8Array(70_000) })
+    expect(await cluster.call('ears', 'end_stream', { session_id })).toMatchObject({ text: 'heard 70000' })
     await expect(cluster.call('nope', 'x')).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_FOUND' })
   })
 

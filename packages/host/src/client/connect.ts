@@ -6,7 +6,7 @@ import type {
   Manifest,
 } from '@appfactory/sdk'
 import { type Peer, toSnakeCase, type WireHealthStatus } from '@appfactory/sdk/internal'
-import { withBase64 } from '../base64.js'
+import { withBase64, withBytes } from '../base64.js'
 import type { Config } from '../config/config.js'
 import { connectionClosed, pluginNotLoaded } from '../errors.js'
 import { checkContract, type Given, getBy } from '../expected-contract.js'
@@ -191,7 +191,7 @@ class Connection implements RemoteHost {
     const wrong = unknownOptionOf('call', options)
     if (wrong) return Promise.reject(wrong)
     this.#requests.begin()
-    const answer = new RemotePlugin(this.#peer, plugin).call(method, args, options)
+    const answer = new RemotePlugin(this.#peer, plugin).call(method, withBytes(args), options)
     return answer.then(withBase64, this.#requests.fail)
   }
 
@@ -206,7 +206,7 @@ class Connection implements RemoteHost {
         const wrong = unknownOptionOf('stream', options)
         if (wrong) throw wrong
         this.#requests.begin()
-        return new RemotePlugin(this.#peer, plugin).stream(method, args, options)
+        return new RemotePlugin(this.#peer, plugin).stream(method, withBytes(args), options)
       },
       onEnd: this.#requests.end,
       map: withBase64,

@@ -16,7 +16,8 @@ import {
   serveSocket,
 } from '../../src/index.js'
 import { memoryLink } from '../../src/link/memory-link.js'
-import { makeFolder, ttsPlugin, writePlugin } from '../fixtures/plugins.js'
+import { makeFolder, temporaryFolder, ttsPlugin, writePlugin } from '../fixtures/plugins.js'
+import { listener } from '../fixtures/swapping.js'
 
 const speaker = `
   async synthesize(text) { return encodeWav(new Int16Array(text === 'long' ? 1e6 : 80), { sampleRate: 8000 }) }
@@ -123,6 +124,20 @@ test('a connection is a system of plugins, as the host itself', async () => {
   await system.call('one', 'nothing').catch(() => {})
   expect(system.status()).toMatchObject({ requestsProcessed: 2, errors: 1 })
   expect(system.metrics()).toContain('appfactory_connection_requests_total 2\n')
+})
+
+test('an argument that is base64 on the wire may be given as bytes', async () => {
+  const root = temporaryFolder()
+  writePlugin(root, 'ears', listener('heard'), { contract: 'stt' })
+  await using hearing = new PluginHost({ pluginsDir: root })
+  await hearing.load('ears')
+  const [near, far] = memoryLink()
+  void serve(hearing, far)
+  const remote = await connect(near)
+  const { session_id } = (await remote.call('ears', 'start_stream')) as { session_id: string }
+  await remote.call('ears', 'feed_audio', { session_id, audio_b64: new Uint8Array(70_000) })
+  expect(await remote.call('ears', 'end_stream', { session_id })).toMatchObject({ text: 'heard 70000' })
+  remote.close()
 })
 
 test('a caller that may only call one plugin connects all the same', async () => {
