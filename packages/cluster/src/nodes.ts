@@ -15,7 +15,8 @@ const answerMs = 1500
  */
 export async function listNodes(options: CableOptions): Promise<Beat[]> {
   await using cable = await NatsCable.connect(options)
-  return nodesOver(cable)
+  // The connection is closed where this ends.
+  return await nodesOver(cable)
 }
 
 /**
