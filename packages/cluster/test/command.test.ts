@@ -156,6 +156,15 @@ describeWithNats('appfactory-host in a cluster', () => {
     expect(await run(args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(reason) })
   })
 
+  it.each(['0', '1.5', '65', '1e9', 'x'])('scaling to %s is wrong usage', async (replicas) => {
+    for (const on of [[], ['--on', 'gpu-1']])
+      expect(await run(['scale', 'voice', replicas, ...on, ...reach('boss')])).toMatchObject({
+        ...{ code: 2, stdout: '' },
+        stderr: expect.stringContaining('takes a whole number from 1 to'),
+      })
+    expect(await run(['load', 'voice', '--replicas', '1001', ...reach('boss')])).toMatchObject({ code: 2 })
+  })
+
   it('drains a node, which ends then', async () => {
     expect(await run(['drain', 'gpu-2', ...reach('boss')])).toMatchObject({
       code: 1,

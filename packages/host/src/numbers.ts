@@ -40,6 +40,15 @@ export const replicaCount: NumberRule = {
   fits: (value) => isWhole(value, 1) && value <= maxReplicas,
 }
 
+/** Most processes of one plugin on all nodes of a cluster together. */
+export const maxWanted = 1000
+
+/** How many processes of a plugin all nodes of a cluster are to have together. */
+export const wantedCount: NumberRule = {
+  takes: `a whole number from 1 to ${maxWanted}`,
+  fits: (value) => isWhole(value, 1) && value <= maxWanted,
+}
+
 /** A figure for people and programs: nobody needs more of a second, or of a millisecond, than a thousandth. */
 export function rounded(figure: number): number {
   return Math.round(figure * 1000) / 1000

@@ -1,12 +1,9 @@
-import { environmentKey } from '@appfactory/host/internal'
-import { describeThrown, quoted } from '@appfactory/sdk/internal'
+import { environmentKey, maxWanted, paramIssues } from '@appfactory/host/internal'
+import { describeThrown, issuesText, quoted } from '@appfactory/sdk/internal'
 import { z } from 'zod'
 
 /** What a node must have: each of these, with that value. */
 export type Labels = Readonly<Record<string, string>>
-
-/** How many processes of one plugin all nodes together may be asked for. */
-export const maxReplicas = 1000
 
 /** The longest record, in bytes. */
 export const maxRecordBytes = 256 * 1024
@@ -16,7 +13,7 @@ const pluginName = /^[a-z][a-z0-9]*([_-][a-z0-9]+)*$/
 
 const record = z.looseObject({
   /** Processes on all nodes together. */
-  replicas: z.int().min(1).max(maxReplicas).default(1),
+  replicas: z.int().min(1).max(maxWanted).default(1),
   /** What a node must have to run it. */
   on: z.record(z.string().min(1), z.string()).default({}),
   config: z.record(z.string(), z.unknown()).default({}),
@@ -65,12 +62,7 @@ export function readRecord(bytes: Uint8Array): DesiredRecord | string {
 /** A record, or what is wrong with it. */
 export function checkedRecord(value: unknown): DesiredRecord | string {
   const read = record.safeParse(value)
-  if (!read.success) {
-    const [issue] = read.error.issues
-    return issue === undefined
-      ? 'it is wrong'
-      : `${issue.path.map(String).join('.') || 'it'}: ${issue.message}`
-  }
+  if (!read.success) return issuesText(paramIssues(read.error, value, []))
   // Only the operator of a node decides which of its environment variables a plugin sees.
   if (Object.hasOwn(read.data.config, environmentKey))
     return `config.${environmentKey}: only the configuration file of the plugin on the node can grant it`

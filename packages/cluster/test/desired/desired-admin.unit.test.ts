@@ -175,6 +175,16 @@ test.each([
   expect((await world.store.state()).last).toBe(0)
 })
 
+test.each([
+  [0, 'replicas: must be at least 1, not 0'],
+  [1.5, 'replicas: must be a whole number, not 1.5'],
+  [1e9, 'replicas: must be at most 1000, not 1000000000'],
+])('%s processes are refused in words for people', async (replicas, words) => {
+  const { one } = await administrators()
+  for (const refused of [one.load('x', { replicas }), one.scale('x', replicas)])
+    await expect(refused).rejects.toMatchObject({ message: expect.stringContaining(words) })
+})
+
 describe('what nodes have swapped', () => {
   /** As an administrator does, on one node after the other. */
   async function swapOnAll(world: World, [old, replacement]: [string, string], config = {}): Promise<void> {

@@ -1,4 +1,4 @@
-import { replicaCount } from '../numbers.js'
+import { type NumberRule, replicaCount, wantedCount } from '../numbers.js'
 import { configurationOf } from './call.js'
 import { type ConnectedCluster, desiredWords, type NodeSwap } from './cluster.js'
 import { connectCluster } from './front.js'
@@ -19,7 +19,7 @@ export async function load(
   const { plugin, replicas } = options
   const on = placesIn(options.on)
   const isNamed = Array.isArray(on)
-  if (isNamed && replicas !== undefined) checkReplicas('--replicas', replicas)
+  if (replicas !== undefined) checkReplicas('--replicas', replicas, isNamed ? replicaCount : wantedCount)
   const config = options.config === undefined ? {} : { config: configurationOf(options.config) }
   await using cluster = await connectCluster(streams, options)
   await cluster.load(plugin, {
@@ -43,6 +43,8 @@ export async function unload(streams: Streams, options: Administering & { force:
   return done(streams, options, { nodes }, `${plugin} is unloaded${words}`)
 }
 
+const scaled = 'scale PLUGIN REPLICAS'
+
 /** `appfactory-host scale PLUGIN REPLICAS`: on one node after the other, or on all together where it is kept running. */
 export async function scale(
   streams: Streams,
@@ -51,8 +53,11 @@ export async function scale(
   const { plugin } = options
   const replicas = Number(options.replicas)
   const named = namesOf(options.on)
-  if (!(replicas >= 1)) throw new UsageError('scale PLUGIN REPLICAS takes a whole number from 1')
+  checkReplicas(scaled, replicas, named ? replicaCount : wantedCount)
   await using cluster = await connectCluster(streams, options)
+  // Each node has fewer than all of them together.
+  if (!isWanted(cluster, plugin, named) && nodesWith(cluster, plugin).length > 0)
+    checkReplicas(scaled, replicas, replicaCount)
   await cluster.scale(plugin, replicas, named ? { on: named } : {})
   if (isWanted(cluster, plugin, named)) return doneDesired(streams, options, cluster)
   const nodes = named ?? nodesWith(cluster, plugin)
@@ -122,8 +127,8 @@ function done(streams: Streams, { plugin, json }: Administering, details: object
   return exitCodes.done
 }
 
-function checkReplicas(what: string, replicas: number): void {
-  if (!replicaCount.fits(replicas)) throw new UsageError(`${what} takes ${replicaCount.takes}`)
+function checkReplicas(what: string, replicas: number, { fits, takes }: NumberRule): void {
+  if (!fits(replicas)) throw new UsageError(`${what} takes ${takes}`)
 }
 
 type Labels = Readonly<Record<string, string>>

@@ -226,7 +226,10 @@ export const commands: readonly Command[] = [
     description: 'Change how many processes a plugin has on each node of a cluster',
     positionals: {
       plugin: { describe: 'Name of the plugin' },
-      replicas: { describe: 'Processes on each node, from 1 to 64' },
+      replicas: {
+        describe:
+          'Processes on each node, from 1 to 64; on all together, from 1 to 1000, where it is kept running on any',
+      },
     },
     options: { on, json },
     settings: reachSettings,

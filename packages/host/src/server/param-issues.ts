@@ -14,6 +14,10 @@ function issuesOf(issue: z.core.$ZodIssue, params: unknown, known: readonly stri
   if (value === undefined) return [{ path, message: 'is required' }]
   if (issue.code === 'invalid_type')
     return [{ path, message: `must be ${withArticle(issue.expected)}, not ${nameValue(value)}` }]
+  if (issue.code === 'too_small' && typeof value === 'number')
+    return [{ path, message: `must be at least ${issue.minimum}, not ${value}` }]
+  if (issue.code === 'too_big' && typeof value === 'number')
+    return [{ path, message: `must be at most ${issue.maximum}, not ${value}` }]
   return [{ path, message: shortened(issue.message) }]
 }
 

@@ -111,6 +111,12 @@ test('only plugin/call is a call by the names of a plugin and a method', async (
   expect(calls).toEqual([['call', 'one', 'say', named, {}]])
 })
 
+test.each([0, 65])('%s processes are refused in words for people', async (replicas) => {
+  const { ask } = server()
+  const words = expect.stringMatching(/^plugin\/scale: replicas: must be at (least 1|most 64), not \d+$/)
+  await expect(ask('plugin/scale', { name: 'one', replicas })).rejects.toMatchObject({ message: words })
+})
+
 test('an argument that follows piece by piece is named to the plugin', async () => {
   const { ask, calls } = server()
   await ask('plugin/call', { plugin: 'one', method: 'say', args: { text: 'x', audio: { $input: true } } })
