@@ -57,7 +57,7 @@ export function onNoNode(plugin: string, nodes: readonly string[], known: readon
   const loaded = known.length > 0 ? `Loaded: ${listed(known)}` : 'None of them has any plugin loaded'
   return new PluginError(
     'PLUGIN_NOT_FOUND',
-    `No node has plugin ${quoted(plugin)} loaded; ${listed(nodes)} ${nodes.length === 1 ? 'was' : 'were'} asked. ${loaded}`,
+    `No node has plugin ${quoted(plugin)} loaded; ${listed([...nodes].sort())} ${nodes.length === 1 ? 'was' : 'were'} asked. ${loaded}`,
     { plugin: shortened(plugin), nodes },
   )
 }
@@ -97,7 +97,7 @@ export function pathOnNodes(path: string): PluginError {
 }
 
 export function noSuchNode(node: string, nodes: readonly string[]): PluginError {
-  const there = nodes.length > 0 ? `There is ${listed(nodes)}` : 'No node is there'
+  const there = nodes.length > 0 ? `There is ${listed([...nodes].sort())}` : 'No node is there'
   return new PluginError('INVALID_PARAMS', `The cluster has no node ${quoted(node)}. ${there}`, {
     node: shortened(node),
     nodes,

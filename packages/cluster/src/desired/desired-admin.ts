@@ -198,11 +198,14 @@ export class DesiredAdmin {
       const shares = sumOf(told, ({ share = 0 }) => share)
       const wanted = told[0]?.[1].wanted ?? Number.POSITIVE_INFINITY
       const isStuck = told.some(([, { current, why }]) => !current && why !== undefined)
-      if (running >= wanted && told.every(([, { current }]) => current)) return
       const waited = performance.now() - begun
+      // Those who have not heard of the change yet may have some to end.
+      const everywhere = sumOf(toldBy(name, this.#nodes()), ({ running: here }) => here)
+      const isEnding = everywhere > wanted && waited <= surplusMs
+      if (running >= wanted && !isEnding && told.every(([, { current }]) => current)) return
       if (haveAll && waited > graceMs) {
         if (shares === 0 || isStuck) throw nowhere(name, this.#nodes(), told)
-        if (running >= shares && running > 0) return
+        if (running >= shares && running > 0 && !isEnding) return
       }
       if (waited > timeoutMs) throw stillMissing(name, timeoutMs, told)
       await pause(stepMs)
@@ -224,6 +227,9 @@ export class DesiredAdmin {
     }
   }
 }
+
+/** How long nodes have to end processes that are too many, in ms: one that is cut off may not hear of it. */
+const surplusMs = 5000
 
 /** Nodes that have just come may still tell that they take part, in ms. */
 const graceMs = 500

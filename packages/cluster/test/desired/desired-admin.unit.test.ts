@@ -41,6 +41,13 @@ test('it is loaded when it runs, scaled and unloaded; each change has a higher g
   expect(world.status('x')?.generation).toBeGreaterThan(2)
 })
 
+test('scaled down, no more than that run when it is told', async () => {
+  const { world, one } = await administrators()
+  await after(world, one.load('x', { replicas: 6 }))
+  const told = one.scale('x', 1).then(() => world.status('x')?.running)
+  expect(await after(world, told)).toBe(1)
+})
+
 test('of two who want different things at the same time, one is told', async () => {
   const { world, one, other } = await administrators()
   const both = Promise.allSettled([one.load('x', { replicas: 2 }), other.load('x', { replicas: 3 })])
