@@ -9,6 +9,7 @@ import {
   recordTooLarge,
   stillMissing,
   stillThere,
+  wantedNoMore,
 } from './desired-errors.js'
 import { patient, pause, untilAnswered } from './patient-store.js'
 import {
@@ -109,6 +110,8 @@ export class DesiredAdmin {
       return (await store.put(keyOfRecord(name), bytes, found.revision)) !== undefined
     })
     if (isThere) await this.#running(name, generation, timeoutMs)
+    // To scale it on each node is not what was asked for.
+    else if (this.has(name)) throw wantedNoMore(name)
     return isThere
   }
 

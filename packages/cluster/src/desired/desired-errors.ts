@@ -61,6 +61,15 @@ export function stillThere(plugin: string, timeoutMs: number, nodes: readonly st
   )
 }
 
+/** Nodes still have it, and what was wanted of it is gone. */
+export function wantedNoMore(plugin: string): PluginError {
+  return new PluginError(
+    'PLUGIN_NOT_FOUND',
+    `What was wanted of plugin "${plugin}" is gone: it was unloaded, or its bucket was lost. Load it again, with the number of processes`,
+    { plugin },
+  )
+}
+
 export function changedMeanwhile(plugin: string): PluginError {
   return new PluginError(
     'PLUGIN_ALREADY_LOADED',

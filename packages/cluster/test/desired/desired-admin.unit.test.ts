@@ -48,6 +48,16 @@ test('scaled down, no more than that run when it is told', async () => {
   expect(await after(world, told)).toBe(1)
 })
 
+test('what nodes have and nobody wants any more is not scaled', async () => {
+  const { world, one } = await administrators()
+  await after(world, one.load('x', { replicas: 2 }))
+  const before = await world.store.get('plugins.x')
+  await world.store.remove('plugins.x', before?.revision ?? 0)
+  await expect(one.scale('x', 3)).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_FOUND' })
+  await after(world, one.load('x', { replicas: 3 }))
+  expect(world.count('x')).toBe(3)
+})
+
 test('of two who want different things at the same time, one is told', async () => {
   const { world, one, other } = await administrators()
   const both = Promise.allSettled([one.load('x', { replicas: 2 }), other.load('x', { replicas: 3 })])
