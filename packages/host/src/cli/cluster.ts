@@ -83,7 +83,7 @@ export function desiredWords({
   running: number
   why?: string | undefined
 }): string {
-  const words = `${name}: ${running} of ${wanted} wanted process${wanted === 1 ? '' : 'es'} run`
+  const words = `${name}: ${running} of ${wanted} wanted ${wanted === 1 ? 'process runs' : 'processes run'}`
   return why === undefined ? words : `${words}. ${why}`
 }
 
