@@ -4,7 +4,13 @@ import { completeChat } from './openai/chat.js'
 import { completeText } from './openai/completions.js'
 import { embed } from './openai/embeddings.js'
 import { listModels, retrieveModel } from './openai/models.js'
-import { createResponse, deleteResponse, retrieveResponse } from './openai/responses.js'
+import {
+  cancelResponse,
+  createResponse,
+  deleteResponse,
+  listInputItems,
+  retrieveResponse,
+} from './openai/responses.js'
 import { speak } from './openai/speech.js'
 import { transcribe } from './openai/transcriptions.js'
 import { listSpeechModels, listVoices } from './openai/voices.js'
@@ -35,8 +41,10 @@ export const routes: readonly Route[] = [
   { method: 'POST', path: '/completions', answer: completeText },
   { method: 'POST', path: '/embeddings', answer: embed },
   { method: 'POST', path: '/responses', answer: createResponse },
-  { method: 'GET', path: '/responses/*', answer: retrieveResponse },
-  { method: 'DELETE', path: '/responses/*', answer: deleteResponse },
+  { method: 'GET', path: '/responses/{response}', answer: retrieveResponse },
+  { method: 'DELETE', path: '/responses/{response}', answer: deleteResponse },
+  { method: 'POST', path: '/responses/{response}/cancel', answer: cancelResponse },
+  { method: 'GET', path: '/responses/{response}/input_items', answer: listInputItems },
   { method: 'POST', path: '/audio/speech', answer: speak },
   { method: 'POST', path: '/audio/transcriptions', answer: transcribe },
   { method: 'GET', path: '/realtime', isSocket: true, answer: askForSocket },

@@ -443,6 +443,66 @@ describe('answers that are kept', () => {
       expect(await send(gateway.port, { method, path })).toMatchObject({ status: 404 })
   })
 
+  it('tell the items that they were made of, page by page', async () => {
+    const reference = { type: 'item_reference', id: itemsIn(await ask('elsewhere'))[0]?.id }
+    const call = { type: 'function_call', id: null, call_id: 'c', name: 'f', arguments: '{}' }
+    const result = { type: 'function_call_output', call_id: 'c', output: 'done' }
+    const more = { instructions: 'Be kind.' }
+    const first = await ask([{ role: 'user', content: 'one' }, reference, call, result], more)
+    const second = await ask('two', { previous_response_id: json(first)['id'], stream: true })
+    const { response } = eventsOf(second).at(-1) as unknown as { response: { id: string } }
+    const path = `/v1/responses/${response.id}/input_items`
+    const page = async (query: string): Promise<{ data: Item[]; last_id: string }> =>
+      json(await send(gateway.port, { path: `${path}?${query}` })) as never
+    const all = await page('order=asc')
+    const text = (type: string, text: string) => [{ type, text }]
+    expect(all).toMatchObject({
+      object: 'list',
+      data: [
+        { type: 'message', role: 'user', status: 'completed', content: text('input_text', 'one') },
+        { type: 'message', role: 'assistant', content: text('output_text', 'elsewhere') },
+        { ...call, id: expect.stringMatching(/^fc_/), status: 'completed' },
+        { ...result, id: expect.stringMatching(/^fco_/), status: 'completed' },
+        itemsIn(first)[0],
+        { id: expect.stringMatching(/^msg_/), role: 'user', content: text('input_text', 'two') },
+      ],
+      first_id: all.data[0]?.id,
+      last_id: all.data[5]?.id,
+      has_more: false,
+    })
+    expect(await page('')).toMatchObject({ data: all.data.toReversed(), has_more: false })
+    const begin = await page('limit=4')
+    expect(begin).toMatchObject({ data: all.data.slice(2).toReversed(), has_more: true })
+    const rest = await page(`limit=4&after=${begin.last_id}`)
+    expect(rest).toMatchObject({ data: all.data.slice(0, 2).toReversed(), has_more: false })
+    expect(await page(`order=asc&after=${all.last_id}`)).toMatchObject({ data: [], last_id: null })
+    for (const [param, value] of [
+      ['limit', '0'],
+      ['limit', '101'],
+      ['order', 'up'],
+      ['after', 'msg_x'],
+    ])
+      expect(await page(`${param}=${value}`)).toMatchObject({ error: { param, code: 'invalid_value' } })
+    // What is listed can be referred to.
+    const again = [
+      { type: 'item_reference', id: all.data[5]?.id },
+      { role: 'user', content: '/messages' },
+    ]
+    expect(JSON.parse(textOfItems(await ask(again)))[0]).toEqual({ role: 'user', content: 'two' })
+    for (const missing of ['/v1/responses/resp_x/input_items', `${path}/x`, `/v1/responses/x/y`])
+      expect(await send(gateway.port, { path: missing })).toMatchObject({ status: 404 })
+  })
+
+  it('can’t be cancelled: they are finished', async () => {
+    const path = `/v1/responses/${json(await ask('hello'))['id']}`
+    const cancelled = await send(gateway.port, { method: 'POST', path: `${path}/cancel` })
+    expect(json(cancelled)).toMatchObject({ error: { type: 'invalid_request_error' } })
+    expect(cancelled.status).toBe(400)
+    expect(json(await send(gateway.port, { path }))).toMatchObject({ status: 'completed' })
+    const missing = await send(gateway.port, { method: 'POST', path: '/v1/responses/resp_x/cancel' })
+    expect(missing.status).toBe(404)
+  })
+
   it('are not there with store: false, or where the gateway keeps none', async () => {
     const answer = await ask('hello', { store: false })
     expect(json(answer)).toMatchObject({ store: false })

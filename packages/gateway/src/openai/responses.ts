@@ -7,6 +7,7 @@ import { bodyReader } from '../schema.js'
 import { type Send, sendStream, type Telling } from '../stream.js'
 import { generationOptions, now, StreamUsage, tellUsage, uniqueId } from './generation.js'
 import { heardMessages } from './hear.js'
+import { givenItems, type ListedItem, pageOf } from './input-items.js'
 import { formatOption } from './json-schema.js'
 import { bodyOf, type ResponseBody, summaryOf } from './response-body.js'
 import { joinTurns, turnOf, turnsOf } from './response-input.js'
@@ -56,10 +57,19 @@ export async function createResponse(exchange: Exchange): Promise<void> {
 export function retrieveResponse(exchange: Exchange): void {
   if (exchange.query.get('stream') === 'true')
     throw unsupported('stream', 'an answer that is kept is not streamed again')
-  const id = idIn(exchange)
-  const found = exchange.stored.of(exchange.owner).get(id)
-  if (!found) throw noSuchResponse(id)
-  exchange.sendJson(found.body)
+  exchange.sendJson(storedIn(exchange).body)
+}
+
+/** `GET /responses/ID/input_items` */
+export function listInputItems(exchange: Exchange): void {
+  exchange.sendJson(pageOf(storedIn(exchange).input, exchange.query))
+}
+
+/** `POST /responses/ID/cancel` */
+export function cancelResponse(exchange: Exchange): void {
+  storedIn(exchange)
+  const message = 'Only an answer in the background can be cancelled. Any other ends with its connection'
+  throw new RequestError(400, message, { code: 'unsupported_operation' })
 }
 
 /** `DELETE /responses/ID` */
@@ -69,8 +79,16 @@ export function deleteResponse(exchange: Exchange): void {
   exchange.sendJson({ id, object: 'response', deleted: true })
 }
 
+/** @throws RequestError 404. */
+function storedIn(exchange: Exchange): StoredResponse {
+  const id = idIn(exchange)
+  const found = exchange.stored.of(exchange.owner).get(id)
+  if (!found) throw noSuchResponse(id)
+  return found
+}
+
 function idIn({ path }: Exchange): string {
-  return path.slice('/responses/'.length)
+  return path.split('/')[2] ?? ''
 }
 
 function noSuchResponse(id: string): RequestError {
@@ -106,6 +124,8 @@ class Conversation {
   readonly #previous: StoredResponse | undefined
   /** What the client refers to. */
   readonly #referred = new Map<string, StoredItem>()
+  /** What the client says now. */
+  readonly #said: readonly ChatMessage[]
   readonly #turns: readonly ChatMessage[]
 
   /** @throws RequestError 400. */
@@ -114,8 +134,8 @@ class Conversation {
     this.#request = request
     this.isKept = (request.store ?? true) && !exchange.settings.stateless
     this.#previous = this.#previousOf(request.previousResponseId)
-    const turns = turnsOf(request, (id) => this.#find(id))
-    this.#turns = [...(this.#previous?.turns ?? []), ...turns]
+    this.#said = turnsOf(request, (id) => this.#find(id))
+    this.#turns = [...(this.#previous?.turns ?? []), ...this.#said]
     if (this.#turns.length > 0) return
     throw new RequestError(400, 'input: is required', { param: 'input', code: 'missing_required_parameter' })
   }
@@ -128,29 +148,42 @@ class Conversation {
   }
 
   /** Keeps an answer, so that the client can go on from it. */
-  keep(body: ResponseBody, given: object): void {
+  keep(body: ResponseBody, given: { input?: unknown }): void {
     if (!this.isKept) return
+    const said = this.#saidItems(given)
     const items = this.#ownItems(body)
-    const turns = [...this.#turns, ...[...items.values()].map(({ turn }) => turn)]
+    const turns = [...this.#turns, ...items.map(({ turn }) => turn)]
     const kept = [...this.#referred.values()].reduce(
       (sum, { bytes }) => sum + bytes,
       this.#previous?.bytes ?? 0,
     )
     const bytes = kept + bytesOf(given) + bytesOf(body)
-    const known = [...(this.#previous?.items ?? []), ...this.#referred, ...items]
+    const own = [...said, ...items].map((stored) => [stored.item.id ?? '', stored] as const)
+    const known = new Map([...(this.#previous?.items ?? []), ...this.#referred, ...own])
+    const before = this.#previous ? [...this.#previous.input, ...this.#previous.body.output] : []
+    const input = [...before, ...said.map(({ item }) => item)]
     this.#exchange.stored
       .of(this.#exchange.owner)
-      .add(body.id, { body, turns, items: new Map(known), bytes }, bytes)
+      .add(body.id, { body, input, turns, items: known, bytes }, bytes)
   }
 
-  #ownItems({ output }: ResponseBody): Map<string, StoredItem> {
+  /** What the client says now, with what it refers to in full. */
+  #saidItems({ input }: { input?: unknown }): StoredItem[] {
+    const items = givenItems(input)
+    return this.#said.map((turn, index) => {
+      const item: ListedItem = items[index] ?? { type: 'message' }
+      const referred = item.type === 'item_reference' ? this.#referred.get(item.id ?? '') : undefined
+      return referred ?? { item, turn, bytes: bytesOf(item) }
+    })
+  }
+
+  #ownItems({ output }: ResponseBody): StoredItem[] {
     const { input } = readItems({ input: output })
-    return new Map(
-      input.map((item, index) => [
-        item.id ?? '',
-        { turn: turnOf(item, `output[${index}]`, () => undefined), bytes: bytesOf(item) },
-      ]),
-    )
+    return output.map((item, index) => ({
+      item,
+      turn: turnOf(input[index] ?? {}, `output[${index}]`, () => undefined),
+      bytes: bytesOf(item),
+    }))
   }
 
   #previousOf(id: string | undefined): StoredResponse | undefined {

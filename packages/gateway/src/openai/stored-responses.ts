@@ -1,10 +1,12 @@
 import type { ChatMessage } from '@appfactory/sdk'
 import { Kept } from '../kept.js'
 import type { GatewayLimits } from '../options.js'
+import type { ListedItem } from './input-items.js'
 import type { ResponseBody } from './response-body.js'
 
 /** An item of an earlier answer, as clients refer to it by its id. */
 export interface StoredItem {
+  item: ListedItem
   turn: ChatMessage
   bytes: number
 }
@@ -12,6 +14,8 @@ export interface StoredItem {
 /** An answer that a client may go on from. */
 export interface StoredResponse {
   body: ResponseBody
+  /** What it was made of, with the conversation before it. */
+  input: readonly ListedItem[]
   /** The conversation up to its end, without instructions. */
   turns: readonly ChatMessage[]
   /** The items that the conversation has by id: its own, and those that it referred to. */

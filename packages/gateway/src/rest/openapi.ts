@@ -93,11 +93,11 @@ function routeOperation(method: string, path: string, operation: Operation): obj
   }
 }
 
-function parametersOf({ path, query }: Operation): object {
+function parametersOf({ path, query = [] }: Operation): object {
   const schema = { type: 'string' }
   const parameters = [
     ...(path === undefined ? [] : [{ name: path, in: 'path', required: true, schema }]),
-    ...(query === undefined ? [] : [{ name: query, in: 'query', required: false, schema }]),
+    ...query.map((name) => ({ name, in: 'query', required: false, schema })),
   ]
   return parameters.length === 0 ? {} : { parameters }
 }

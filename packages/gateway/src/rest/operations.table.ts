@@ -15,8 +15,8 @@ export interface Operation {
   form?: z.ZodType
   /** Types of an answer that is not JSON, or not always. Default: application/json only. */
   answers?: readonly string[]
-  /** The one parameter in the query. */
-  query?: string
+  /** The parameters in the query. */
+  query?: readonly string[]
   /** What a part of the path stands for. */
   path?: string
 }
@@ -37,8 +37,17 @@ export const operations: Readonly<Record<string, Operation>> = {
   },
   'POST /completions': { summary: 'Goes on with a text.', json: completionTable, answers: [json, events] },
   'POST /responses': { summary: 'Answers items.', json: responseTable, answers: [json, events] },
-  'GET /responses/*': { summary: 'Shows an answer that is kept.', path: 'response' },
-  'DELETE /responses/*': { summary: 'Drops an answer that is kept.', path: 'response' },
+  'GET /responses/{response}': { summary: 'Shows an answer that is kept.', path: 'response' },
+  'DELETE /responses/{response}': { summary: 'Drops an answer that is kept.', path: 'response' },
+  'POST /responses/{response}/cancel': {
+    summary: 'Refuses: no answer is made in the background.',
+    path: 'response',
+  },
+  'GET /responses/{response}/input_items': {
+    summary: 'Lists the items that an answer was made of.',
+    path: 'response',
+    query: ['after', 'limit', 'order'],
+  },
   'POST /embeddings': { summary: 'Turns texts into vectors.', json: embeddingTable },
   'POST /audio/speech': {
     summary: 'Converts text to audio.',
@@ -50,10 +59,10 @@ export const operations: Readonly<Record<string, Operation>> = {
     form: transcriptionTable,
     answers: [json, 'text/plain', events],
   },
-  'GET /audio/voices': { summary: 'Lists voices.', query: 'model' },
-  'GET /voices': { summary: 'Lists voices.', query: 'model' },
+  'GET /audio/voices': { summary: 'Lists voices.', query: ['model'] },
+  'GET /voices': { summary: 'Lists voices.', query: ['model'] },
   'GET /audio/models': { summary: 'Lists the plugins that speak.' },
-  'GET /realtime': { summary: 'Opens a WebSocket on which one speaks with plugins.', query: 'model' },
+  'GET /realtime': { summary: 'Opens a WebSocket on which one speaks with plugins.', query: ['model'] },
   'GET /plugins': { summary: 'Lists the loaded plugins.' },
   'GET /plugins/{plugin}': { summary: 'Shows a plugin and its methods.', path: 'plugin' },
   'GET /openapi.json': { summary: 'Describes all this.' },

@@ -132,6 +132,10 @@ describe('openai in Node', () => {
     })
     expect(JSON.parse(output_text)).toHaveLength(3)
     expect(await client().responses.retrieve(first.id)).toMatchObject({ id: first.id, output: first.output })
+    const items: unknown[] = []
+    for await (const item of client().responses.inputItems.list(first.id, { limit: 1 })) items.push(item)
+    expect(items).toMatchObject([{ role: 'user', content: [{ type: 'input_text', text: 'hello' }] }])
+    await expect(client().responses.cancel(first.id)).rejects.toBeInstanceOf(OpenAI.BadRequestError)
     await client().responses.delete(first.id)
     await expect(client().responses.retrieve(first.id)).rejects.toBeInstanceOf(OpenAI.NotFoundError)
   })

@@ -99,6 +99,7 @@ def responses() -> dict:
         final = events.get_final_response()
     parsed = client.responses.parse(model="tool_llm", input="/options", text_format=Options)
     kept = client.responses.retrieve(first.id).output_text
+    items = [item.content[0].text for item in client.responses.input_items.list(second.id, limit=1, order="asc")]
     client.responses.delete(first.id)
     return {
         "text": first.output_text,
@@ -107,6 +108,7 @@ def responses() -> dict:
         "final": [final.status, final.output_text],
         "parsed": parsed.output_parsed.maxTokens,
         "kept": kept,
+        "items": items,
         "deleted": name_of(lambda: client.responses.retrieve(first.id)),
     }
 

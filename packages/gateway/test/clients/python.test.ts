@@ -59,6 +59,7 @@ describe.skipIf(python === undefined)('clients in Python', () => {
         final: ['completed', 'two words'],
         parsed: 4096,
         kept: 'hello',
+        items: ['hello', 'hello', '/messages'],
         deleted: 'NotFoundError',
       },
       embeddings: { lengths: [2, 1], raw: [2, 97], usage: 3 },
