@@ -233,6 +233,10 @@ describe('handle', () => {
     client.send('transcript', { text: '/units x y😀z' })
     const chunks = (await client.until('handled-stop')).filter(({ type }) => type === 'handled-chunk')
     expect(chunks.map(({ data }) => data)).toEqual([{ text: 'y' }, { text: '😀' }, { text: 'z' }])
+    // Nothing completes it, and nothing is lost.
+    client.send('transcript', { text: '/units x y\ud83d' })
+    const half = (await client.until('handled-stop')).filter(({ type }) => type.startsWith('handled'))
+    expect(half.map(({ data }) => data['text'])).toEqual([undefined, 'y', '\ud83d', 'y\ud83d', undefined])
   })
 
   it.each([

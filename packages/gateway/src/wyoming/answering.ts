@@ -45,12 +45,13 @@ async function sendPieces(talk: Talk, messages: readonly ChatMessage[]): Promise
   const options = { signal: talk.signal, ...(maxTokens === undefined ? {} : { maxTokens }) }
   const characters = new WholeCharacters()
   let answer = ''
-  for await (const piece of handle.streamChat([...messages], options)) {
-    const text = characters.add(piece.text)
-    if (text === '') continue
+  const send = async (text: string): Promise<void> => {
+    if (text === '') return
     if (answer === '') await talk.send('handled-start')
     answer += text
     await talk.send('handled-chunk', { text })
   }
+  for await (const piece of handle.streamChat([...messages], options)) await send(characters.add(piece.text))
+  await send(characters.rest())
   return answer
 }

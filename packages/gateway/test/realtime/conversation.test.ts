@@ -83,6 +83,23 @@ describe('an answer of text', () => {
     ])
   })
 
+  it('has whole characters where the model cuts them', async () => {
+    const { client } = await start()
+    const answered = async (text: string): Promise<{ deltas: string[]; whole: string }> => {
+      const before = client.events.length
+      say(client, text)
+      const { text: whole } = await client.next('response.output_text.done')
+      await client.next('response.done')
+      const deltas = client.events
+        .slice(before)
+        .flatMap((event) => (event.type === 'response.output_text.delta' ? [event.delta] : []))
+      return { deltas, whole }
+    }
+    expect(await answered('/units x y😀z')).toEqual({ deltas: ['y', '😀', 'z'], whole: 'y😀z' })
+    // Nothing completes it, and nothing is lost.
+    expect(await answered('/units x y\ud83d')).toEqual({ deltas: ['y', '\ud83d'], whole: 'y\ud83d' })
+  })
+
   it('calls tools, and takes what they give', async () => {
     const tools = ['weather', 'time'].map((name) => ({
       type: 'function',
