@@ -688,9 +688,11 @@ export class PluginHost extends EventEmitter<HostEvents> implements PluginSystem
     const { signal } = options
     if (this.#closed) throw hostClosed()
     const fallback = this.#fallbacks.find(name)
+    // Its contract is known, whether or not that plugin is being unloaded.
+    if (fallback?.contract)
+      return { plugin: await this.#inspectLoaded(fallback.spokesman), contract: fallback.contract }
     if (fallback) return this.describe(fallback.spokesman, options)
-    // By a name that it had before a swap, too: that is what calls reach.
-    const plugin = await this.#catalogue.inspect(this.#registry.find(name)?.name ?? name)
+    const plugin = await this.#inspectLoaded(name)
     if (this.#closed) throw hostClosed()
     const loaded = this.#registry.find(name)
     if (loaded) return { plugin, contract: (await within(loaded.ready(), { signal })).contract }
@@ -875,6 +877,11 @@ export class PluginHost extends EventEmitter<HostEvents> implements PluginSystem
         reason: describeThrown(error).message,
       })
     }
+  }
+
+  /** By a name that it had before a swap, too: that is what calls reach. */
+  #inspectLoaded(name: string): Promise<DiscoveredPlugin> {
+    return this.#catalogue.inspect(this.#registry.find(name)?.name ?? name)
   }
 
   #handle(slot: Slot, contract: ContractDescriptor): PluginHandle {

@@ -300,6 +300,20 @@ test('a fallback that can’t be is refused, and its name is free again', async 
   expect(await host.call('one', 'synthesize', { text: 'Hi' })).toMatchObject({ metadata: { plugin: 'one' } })
 })
 
+test('it is described while its first plugin is being unloaded', async () => {
+  const name = freshName()
+  await host.fallback(name, ['three', 'two'])
+  const hanging = new AbortController()
+  const options = { signal: hanging.signal }
+  const call = expect(host.call('three', 'synthesize', { text: 'hang@three ' }, options)).rejects.toThrow()
+  const unloading = host.unload('three')
+  expect((await host.describe(name)).contract.name).toBe('tts')
+  hanging.abort()
+  await Promise.all([call, unloading])
+  expect((await host.describe(name)).plugin.name).toBe('two')
+  await host.load('three')
+})
+
 test('a plugin that can’t be loaded is passed over; one that is unloaded too', async () => {
   const name = freshName()
   const making = host.fallback<TTSContract>(name, ['broken', 'three', 'two'], patient)
