@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { FallbackPlugin, PluginHandle, PluginSystem } from '@appfactory/host'
+import type { FallbackPlugin, PluginHandle, PluginSystem, RemoteHost } from '@appfactory/host'
 import { isPluginError } from '@appfactory/sdk'
 import { RequestError } from './errors.js'
 import { type AliasTarget, split } from './names.js'
@@ -35,7 +35,7 @@ export class AliasFallbacks {
     gateways.set(host, number)
     this.#host = host
     // A host that others are connected to as well has names of theirs.
-    const shared = 'request' in host ? `-${randomBytes(4).toString('hex')}` : ''
+    const shared = isRemote(host) ? `-${randomBytes(4).toString('hex')}` : ''
     this.#prefix = `model${number === 1 ? '' : number}${shared}`
   }
 
@@ -52,7 +52,11 @@ export class AliasFallbacks {
     // An alias may be any text.
     const plain = alias.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 150)
     const name = `${this.#prefix}:${plain === alias ? plain : `${plain}:${this.#names.size}`}`
-    const handle = this.#host.fallback(name, targets.map(pluginOf))
+    const plugins = targets.map(pluginOf)
+    // This process may be killed: nobody else would take their names away.
+    const handle = isRemote(this.#host)
+      ? this.#host.fallback(name, plugins, { whileConnected: true })
+      : this.#host.fallback(name, plugins)
     const made: Made = { name, handle }
     this.#names.set(alias, made)
     handle.catch((error: unknown) => {
@@ -73,6 +77,10 @@ export class AliasFallbacks {
     for (const { handle } of this.#names.values()) handle.then((made) => made.unload()).catch(() => {})
     this.#names.clear()
   }
+}
+
+function isRemote(host: PluginSystem): host is RemoteHost {
+  return 'request' in host
 }
 
 /** What a target says of model and voice holds where the client asks for none; other models than its own are unknown to it. */

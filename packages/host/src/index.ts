@@ -1,6 +1,6 @@
 /// <reference types="node" preserve="true" />
 
-export { connect, connectHost, type RemoteHost } from './client/connect.js'
+export { connect, connectHost, type RemoteFallbackOptions, type RemoteHost } from './client/connect.js'
 export { type PluginWatch, pluginsDirOf, type WatchOptions, watchPlugins } from './dev/dev.js'
 export type { DevelopmentEvent } from './dev/events.js'
 export type { FallbackEvent } from './fallback/fallback.js'

@@ -28,6 +28,12 @@ import { type OpenPeerOptions, openPeer } from './open-peer.js'
 import { healthOf, RemotePlugin } from './remote-plugin.js'
 import { openSocket } from './socket.js'
 
+/** How a fallback at the other end of a connection tries its plugins, and how long it is there. */
+export interface RemoteFallbackOptions extends FallbackOptions {
+  /** Whether it goes when this caller leaves, or is killed. Default: false. */
+  whileConnected?: boolean | undefined
+}
+
 /** A host at the other end of a connection, for one of its callers. */
 export interface RemoteHost extends PluginSystem, AsyncDisposable {
   /**
@@ -37,7 +43,7 @@ export interface RemoteHost extends PluginSystem, AsyncDisposable {
    */
   request(method: string, params?: object, options?: { signal?: AbortSignal }): Promise<unknown>
   /**
-   * As `host.fallback()`. It stays when this caller leaves; `unload()` of its handle takes the name away.
+   * As `host.fallback()`. It stays when this caller leaves, unless it is made `whileConnected`; `unload()` of its handle takes the name away.
    *
    * @throws PluginError As `host.fallback()` does; CALL_FORBIDDEN where this caller has not all rights; METHOD_NOT_FOUND where the other
    *   end stands in front of a cluster.
@@ -45,7 +51,7 @@ export interface RemoteHost extends PluginSystem, AsyncDisposable {
   fallback<Contract = unknown>(
     name: string,
     plugins: readonly (string | FallbackPlugin)[],
-    options?: FallbackOptions,
+    options?: RemoteFallbackOptions,
   ): Promise<PluginHandle<Contract>>
   /** Closes the connection: calls in flight fail, and the host closes this caller's sessions. */
   close(): void
@@ -217,19 +223,26 @@ class Connection implements RemoteHost {
   async fallback<Contract = unknown>(
     name: string,
     plugins: readonly (string | FallbackPlugin)[],
-    options?: FallbackOptions,
+    options?: RemoteFallbackOptions,
   ): Promise<PluginHandle<Contract>>
   async fallback(
     name: string,
     plugins: readonly (string | FallbackPlugin)[],
-    options: FallbackOptions = {},
+    options: RemoteFallbackOptions = {},
   ): Promise<PluginHandle> {
     const given = Object.entries(options).map(([key, value]) => [toSnakeCase(key), value] as const)
     await this.request('plugin/fallback', { ...Object.fromEntries(given), name, plugins })
-    const { descriptor } = await this.#describe(name)
-    return createHandle(new RemotePlugin(this.#peer, name), descriptor, this.#requests, async () => {
+    const unload = async (): Promise<void> => {
       await this.request('plugin/unload', { name })
-    })
+    }
+    try {
+      const { descriptor } = await this.#describe(name)
+      return createHandle(new RemotePlugin(this.#peer, name), descriptor, this.#requests, unload)
+    } catch (error) {
+      // Who gets no handle can’t take the name away.
+      await unload().catch(() => {})
+      throw error
+    }
   }
 
   async health(name: string): Promise<HealthStatus>

@@ -4,6 +4,7 @@ import { type IncomingCall, Peer } from '@appfactory/sdk/internal'
 import { bytesNotOffered, callForbidden } from '../errors.js'
 import type { Link } from '../link/link.js'
 import { maxHeldBytes, type Room, readWithin, roomBelow, roomIn } from '../process/backpressure.js'
+import { CallerFallbacks } from './caller-fallbacks.js'
 import { CallerRoom } from './caller-room.js'
 import { CallerSessions } from './caller-sessions.js'
 import { ClientEvents } from './events.js'
@@ -47,6 +48,7 @@ export class Client {
   readonly #backlog: Room
   readonly #events: ClientEvents
   readonly #sessions: CallerSessions | undefined
+  readonly #fallbacks = new CallerFallbacks()
   readonly #arrival: { readonly node?: string }
   #hasBytes = false
   #refusal: PluginError | undefined
@@ -107,9 +109,9 @@ export class Client {
     this.#peer.close(error)
   }
 
-  /** Closes its sessions, and those of calls that are still in flight. Resolves when that has been done. */
-  async closeSessions(): Promise<void> {
-    await this.#sessions?.closeAll()
+  /** Closes what goes with it, its sessions above all, and that of calls that are still in flight. Resolves when that has been done. */
+  async closeOwn(): Promise<void> {
+    await Promise.all([this.#sessions?.closeAll(), this.#fallbacks.closeAll()])
   }
 
   #createRoom(): CallerRoom {
@@ -148,7 +150,7 @@ export class Client {
   #context(call: IncomingCall): ServerContext {
     return {
       ...{ served: this.#served, arrival: this.#arrival, call },
-      ...{ room: this.#forPlugins, sessions: this.#sessions },
+      ...{ room: this.#forPlugins, sessions: this.#sessions, fallbacks: this.#fallbacks },
       subscribe: (types) => this.#events.subscribe(types),
       shutDown: (timeoutMs) => this.#shutDown(timeoutMs),
       openBytes: (nonce) => this.#openBytes(nonce),

@@ -31,6 +31,7 @@ export const fallbackParams = z.strictObject({
     .optional(),
   sample_rate: z.number().optional(),
   caller_errors: z.array(z.number()).optional(),
+  while_connected: z.boolean().optional(),
 })
 
 /** @throws PluginError INVALID_PARAMS. */
@@ -38,7 +39,7 @@ export function fallbackOf(
   method: string,
   name: string,
   plugins: unknown,
-  options: Omit<z.infer<typeof fallbackParams>, 'name' | 'plugins'>,
+  options: Omit<z.infer<typeof fallbackParams>, 'name' | 'plugins' | 'while_connected'>,
 ): FallbackGiven {
   const given = Object.fromEntries(Object.entries(options).map(([key, value]) => [toCamelCase(key), value]))
   try {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { fallbackGone } from '../fallback/errors.js'
 import { maxReplicas } from '../numbers.js'
 import { environmentKey } from '../plugins/environment.js'
+import type { CallerFallbacks } from './caller-fallbacks.js'
 import { type CallContext, callParams, callPlugin, invalidParams } from './calls.js'
 import { fallbackOf, fallbackParams } from './fallback.js'
 import {
@@ -29,6 +30,8 @@ import {
 
 /** The context of a method of the server. */
 export interface ServerContext extends CallContext {
+  /** Those that go with the client. */
+  readonly fallbacks: Pick<CallerFallbacks, 'add'>
   /** Starts sending events to the client: all types, or the given ones. */
   subscribe(types: readonly string[] | undefined): void
   /** Ends the server once this call is answered and calls in flight have finished. */
@@ -137,12 +140,13 @@ export const serverMethods: Record<string, ServerMethod> = {
     'Makes a name stand for several plugins of one contract, in order.',
     fallbackParams,
     loadResult,
-    async ({ name, plugins, ...options }, { served }) => {
+    async ({ name, plugins, while_connected: isOfCaller = false, ...options }, { served, fallbacks }) => {
       const given = fallbackOf('plugin/fallback', name, plugins, options)
-      await able('plugin/fallback', served.changes.fallback)(given)
-      const made = (await served.system.list()).find((each) => each.name === name)
-      if (!made) throw fallbackGone(name)
-      return { success: true as const, plugin: wireSummary(made) }
+      const made = await able('plugin/fallback', served.changes.fallback)(given)
+      if (isOfCaller) fallbacks.add(name, made)
+      const shown = (await served.system.list()).find((each) => each.name === name)
+      if (!shown) throw fallbackGone(name)
+      return { success: true as const, plugin: wireSummary(shown) }
     },
   ),
   'plugin/unload': method(

@@ -72,5 +72,5 @@ export async function serve(
   client.flush()
   client.close(new PluginError('REQUEST_CANCELLED', 'The caller has gone'))
   link.close()
-  await Promise.all([client.idle(), client.closeSessions()])
+  await Promise.all([client.idle(), client.closeOwn()])
 }

@@ -6,6 +6,7 @@ import type { PluginSystem } from '../plugin-system.js'
 import type { Discovery } from '../plugins/discovery.js'
 import type { SwapResult } from '../slot/swap.js'
 import type { PluginSummary } from '../summary.js'
+import type { MadeFallback } from './caller-fallbacks.js'
 import { servedHost } from './served-host.js'
 
 /** On which nodes something is changed. Absent: where the system decides. */
@@ -30,7 +31,7 @@ export interface Changes {
     replacement: { name: string } | { path: string },
     options: SwapOptions & OnNodes,
   ): Promise<SwapResult>
-  fallback?(given: FallbackGiven): Promise<unknown>
+  fallback?(given: FallbackGiven): Promise<MadeFallback>
 }
 
 /** What only a host in this process can tell of its plugins. */

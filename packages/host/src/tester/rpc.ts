@@ -26,6 +26,7 @@ export function answerCalls(
     shutDown: () => {},
     openBytes: () => ({ token: null }),
     arrival: {},
+    fallbacks: { add: () => {} },
   }
   const peer: Peer = new Peer({
     input: request,

@@ -65,6 +65,7 @@ function server(can: object = {}) {
       shutDown: (timeoutMs) => shutDowns.push(timeoutMs),
       openBytes: (nonce) => ({ token: nonce }),
       arrival: {},
+      fallbacks: { add: () => {} },
     }
     return runServerMethod(context)
   }
