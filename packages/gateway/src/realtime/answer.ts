@@ -16,7 +16,7 @@ import { voiceOf } from '../openai/speech.js'
 import { type Spoken, sentencesSpoken } from '../openai/spoken.js'
 import { streamWithLess } from '../openai/truncation.js'
 import { WholeCharacters } from '../openai/whole-characters.js'
-import type { Conversation, Item } from './conversation.js'
+import { type Conversation, heardOf, type Item } from './conversation.js'
 import type { AnswerSettings } from './settings.js'
 import { type EventSocket, idOf } from './socket.js'
 import { bytesOf, defaultFormat, formatShown, samplesOf } from './sound.js'
@@ -194,7 +194,7 @@ export class Answer {
     const written = told(texts, (delta) => {
       text += delta
       if (isSpoken) {
-        part.transcript = text
+        part.transcript = heardOf(item, text)
         socket.send({ type: 'response.output_audio_transcript.delta', ...at, delta })
       } else {
         part.text = text
@@ -214,6 +214,7 @@ export class Answer {
       } else socket.send({ type: 'response.output_text.done', ...at, text })
       const done = isSpoken ? { transcript: text } : { text }
       socket.send({ type: 'response.content_part.done', ...at, part: { type: modality, ...done } })
+      if (isSpoken) part.transcript = heardOf(item, text)
       item.wire.status = isWhole ? 'completed' : 'incomplete'
       this.#end(item, at.output_index)
     }

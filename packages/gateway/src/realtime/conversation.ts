@@ -20,6 +20,8 @@ export interface Item {
   ready?: Promise<void>
   /** What of it is spoken when. */
   spoken?: Spoken[]
+  /** Until when it was heard, in ms. Default: to its end. */
+  heardMs?: number
 }
 
 /** The items of a session, in order. */
@@ -63,12 +65,15 @@ export class Conversation {
 
   /** Takes back what nobody has heard of an answer. @throws RequestError. */
   truncate(id: string, audioEndMs: number): void {
-    const { wire, spoken = [] } = this.get(id)
+    const item = this.get(id)
+    const { wire } = item
     if (wire.type !== 'message' || wire.role !== 'assistant')
       throw wrongMember('item_id', 'must be an answer that was spoken')
     const part = wire.content.find(({ type }) => type === 'output_audio')
     if (!part) throw wrongMember('item_id', 'must be an answer that was spoken')
-    part.transcript = heardOf(spoken, audioEndMs)
+    // It may still be written.
+    item.heardMs = audioEndMs
+    part.transcript = heardOf(item, part.transcript ?? '')
   }
 
   /** What a model gets. */
@@ -177,11 +182,13 @@ function textOf(type: string, text: string | undefined, path: string): string {
   return text
 }
 
-/** The text that was heard until `endMs`: of a sentence that was cut, as many words as fit. */
-function heardOf(spoken: readonly Spoken[], endMs: number): string {
+/** What was heard of an answer's text: of a sentence that was cut, as many words as fit. */
+export function heardOf({ spoken = [], heardMs }: Item, all: string): string {
+  if (heardMs === undefined) return all
   const heard: string[] = []
-  let leftMs = endMs
+  let leftMs = heardMs
   for (const { text, durationMs } of spoken) {
+    if (leftMs <= 0) break
     if (leftMs < durationMs) {
       const words = text.trim().split(/\s+/)
       heard.push(words.slice(0, Math.floor((words.length * Math.max(0, leftMs)) / durationMs)).join(' '))

@@ -266,6 +266,18 @@ describe('an answer that is spoken', () => {
     })
   })
 
+  it('is forgotten where it was not heard, also while it is still written', async () => {
+    const { client } = await start({ output_modalities: ['audio'] })
+    say(client, `one two three four. ${'Five six. '.repeat(200)}`)
+    const { item_id } = await client.next('response.output_audio.delta')
+    client.send({ type: 'conversation.item.truncate', item_id, content_index: 0, audio_end_ms: 250 })
+    await client.next('response.done')
+    client.send({ type: 'conversation.item.retrieve', item_id })
+    expect(await client.next('conversation.item.retrieved')).toMatchObject({
+      item: { content: [{ transcript: 'one two' }] },
+    })
+  })
+
   it('follows by itself when somebody has spoken, and ends when they speak again', async () => {
     const { client, port } = await start({ audio: { input: { turn_detection: { type: 'server_vad' } } } })
     const before = await aborts(port)
