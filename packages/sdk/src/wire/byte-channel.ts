@@ -8,6 +8,9 @@ import { FairReader } from './fair-reader.js'
 /** Bytes may come before their message, but not for long. */
 const maxUnaskedBytes = 4 * 1024 * 1024
 
+/** How long it may take until it is known why the channel has ended, in ms: mostly, the other end is gone. */
+const endedMs = 1000
+
 /** Raw bytes beside the messages of a connection: payloads by number, in pieces that take turns. */
 export class ByteChannel {
   readonly #nonce: string
@@ -85,8 +88,9 @@ export class ByteChannel {
     this.#receiver.receive(part)
   }
 
+  /** Calls whose bytes will not come fail with what has become of the other end, if that is reported in time. */
   #end(error: Error): void {
     this.#sender.stop()
-    this.#receiver.break(error)
+    setTimeout(() => this.#receiver.break(error), endedMs).unref()
   }
 }

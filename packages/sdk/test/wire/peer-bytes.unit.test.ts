@@ -1,9 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { PassThrough, Transform } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Bytes } from '../../src/bytes.js'
+import { PluginError } from '../../src/errors.js'
 import type { IncomingCall } from '../../src/wire/call.js'
 import { Peer, type PeerOptions } from '../../src/wire/peer.js'
 
@@ -60,6 +62,38 @@ function duplex(readable: Transform, writable: Transform) {
   readable.on('data', (chunk) => both.emit('data', chunk))
   return both
 }
+
+/** A call whose answer has come, and whose bytes have not. */
+async function answeredWithoutBytes() {
+  const [input, output, bytes] = [new PassThrough(), new PassThrough(), new PassThrough()]
+  const peer = new Peer({ input, output, handle: () => undefined, idNonce: 'n' })
+  peer.receiveBytes(bytes, nonce)
+  const result = peer.request('speak', {})
+  const [line] = (await once(output, 'data')) as [Buffer]
+  const { id } = JSON.parse(line.toString()) as { id: string }
+  const answer = { jsonrpc: '2.0', id, result: { audio_b64: { $bytes: `${nonce}:1`, length: 1000 } } }
+  input.write(`${JSON.stringify(answer)}\n`)
+  await setImmediate()
+  // Not awaited here: it is what fails.
+  return { peer, bytes, end: result.catch((error: unknown) => error) }
+}
+
+describe('a channel of bytes that ends', () => {
+  it('fails its calls with what became of the other end', async () => {
+    const { peer, bytes, end } = await answeredWithoutBytes()
+    bytes.destroy()
+    await once(bytes, 'close')
+    await setImmediate()
+    peer.close(new PluginError('PLUGIN_CRASHED', 'It is gone'))
+    expect(await end).toMatchObject({ codeName: 'PLUGIN_CRASHED' })
+  })
+
+  it('fails them all the same where the other end goes on', async () => {
+    const { bytes, end } = await answeredWithoutBytes()
+    bytes.destroy(new Error('reset'))
+    expect(await end).toMatchObject({ codeName: 'INTERNAL_ERROR' })
+  })
+})
 
 const digest = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex')
 
