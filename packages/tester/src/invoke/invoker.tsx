@@ -236,18 +236,19 @@ function focusLastTurn(form: HTMLFormElement | null): void {
     form?.querySelector<HTMLElement>('.turn:last-of-type textarea')?.focus()
 }
 
-/** Ctrl+Enter invokes and Escape cancels, wherever the focus is. */
+/** Ctrl+Enter invokes and Escape cancels, wherever the focus is: what is shown as running can be cancelled at once. */
 function useCallKeys(run: Run | undefined, invoke: () => void): void {
-  const newest = useRef(invoke)
-  newest.current = invoke
+  const newest = useRef({ run, invoke })
+  newest.current = { run, invoke }
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent): void => {
+      const { run, invoke } = newest.current
       if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
         event.preventDefault()
-        newest.current()
+        invoke()
       } else if (event.key === 'Escape' && run?.state === 'running') run.cancel()
     }
     document.addEventListener('keydown', onKeyDown)
     return () => document.removeEventListener('keydown', onKeyDown)
-  }, [run?.id, run?.state])
+  }, [])
 }
