@@ -141,7 +141,7 @@ def test_forked_children_have_no_part_in_the_connection(tmp_path: Path) -> None:
         import multiprocessing, os
         class Plugin:
             def pool(self):
-                with multiprocessing.get_context("fork").Pool(2) as pool:
+                with multiprocessing.get_context("fork").Pool(1) as pool:
                     return pool.map(abs, [-1, -2])
             async def fork(self):
                 child = os.fork()
