@@ -100,13 +100,19 @@ it('openai: a socket over TLS speaks', async () => {
   expect(await text).toBe('hello')
 })
 
-it('@openai/agents-realtime: a session hears an answer, and has its text', async () => {
+/** A session of an agent, and what it reports as errors. */
+async function connectAgent(): Promise<{ session: RealtimeSession; errors: unknown[] }> {
   const { port } = await serve(host)
   const agent = new RealtimeAgent({ name: 'Test', instructions: 'Be brief.' })
   const session = new RealtimeSession(agent, { transport: 'websocket', model: 'tool_llm' })
   const errors: unknown[] = []
   session.on('error', (error) => errors.push(error))
   await session.connect({ apiKey: 'none', url: `ws://127.0.0.1:${port}/v1/realtime?model=tool_llm` })
+  return { session, errors }
+}
+
+it('@openai/agents-realtime: a session hears an answer, and has its text', async () => {
+  const { session, errors } = await connectAgent()
   const sound = new Promise((resolve) => session.transport.on('audio', resolve))
   session.sendMessage('one two three')
   await sound
@@ -116,12 +122,7 @@ it('@openai/agents-realtime: a session hears an answer, and has its text', async
 })
 
 it('@openai/agents-realtime: a session that speaks has what was heard, and the answer', async () => {
-  const { port } = await serve(host)
-  const agent = new RealtimeAgent({ name: 'Test', instructions: 'Be brief.' })
-  const session = new RealtimeSession(agent, { transport: 'websocket', model: 'tool_llm' })
-  const errors: unknown[] = []
-  session.on('error', (error) => errors.push(error))
-  await session.connect({ apiKey: 'none', url: `ws://127.0.0.1:${port}/v1/realtime?model=tool_llm` })
+  const { session, errors } = await connectAgent()
   for (const sound of [tone(500), Buffer.alloc(48_000)]) session.sendAudio(new Uint8Array(sound).buffer)
   const said = { status: 'completed', content: [{ transcript: expect.stringMatching(/^one two \d+$/) }] }
   await expect
