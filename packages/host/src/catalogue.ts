@@ -138,6 +138,11 @@ export class Catalogue {
     return this.#options.registry.loaded(name) !== undefined
   }
 
+  /** The name of what `name` reaches: another one after a swap. */
+  nameToday(name: string): string {
+    return this.#options.registry.successorOf(name) ?? name
+  }
+
   /**
    * The slot of a loaded plugin.
    *

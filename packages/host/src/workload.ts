@@ -48,6 +48,11 @@ export function hasLoaded(host: PluginHost, name: string): boolean {
   return internalsOf(host).catalogue.isLoaded(name)
 }
 
+/** The name of the plugin that calls by that name reach: another one after a swap. */
+export function nameToday(host: PluginHost, name: string): string {
+  return internalsOf(host).catalogue.nameToday(name)
+}
+
 /**
  * What lies in the folder of a plugin.
  *

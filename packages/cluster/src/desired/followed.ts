@@ -35,6 +35,8 @@ const maxRecords = 500
 /** All that a store has, as it was read last. What can't be read again stays as it was. */
 export class Followed {
   readonly records = new Map<string, FollowedRecord>()
+  /** Records that were read since, until they are accepted. */
+  readonly changed = new Map<string, FollowedRecord>()
   readonly leases = new Map<string, FollowedLease>()
   /** Why the store could not be read the last time. */
   problem: string | undefined
@@ -63,8 +65,16 @@ export class Followed {
     }
   }
 
+  /** What has changed holds from now on, all at once: what goes and what comes in its place belong together. */
+  accept(): void {
+    for (const [name, followed] of this.changed)
+      if (this.records.has(name) || !followed.isRemoved) this.records.set(name, followed)
+    this.changed.clear()
+  }
+
   #forget(): void {
     this.#read = 0
+    this.changed.clear()
     this.leases.clear()
     for (const followed of this.records.values()) {
       delete followed.record
@@ -80,9 +90,10 @@ export class Followed {
       this.leases.set(held, { revision, seenAt, isRemoved, value: isRemoved ? undefined : readLease(data) })
     const wanted = nameOfKey(key, 'plugins')
     if (wanted === undefined) return
-    if (!this.records.has(wanted) && (isRemoved || this.records.size >= maxRecords)) return
+    const isKnown = this.records.has(wanted) || this.changed.has(wanted)
+    if (!isKnown && (isRemoved || this.records.size + this.changed.size >= maxRecords)) return
     const read = isRemoved ? undefined : readRecord(data)
-    this.records.set(wanted, {
+    this.changed.set(wanted, {
       ...{ revision, seenAt, isRemoved, isAgreed: false },
       ...(typeof read === 'object' ? { record: read } : {}),
       ...(typeof read === 'string' ? { problem: `its record is wrong: ${read}` } : {}),

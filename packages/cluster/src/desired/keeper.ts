@@ -53,8 +53,6 @@ export class Keeper {
   readonly #kept: KeptPlugins
   /** Why what lies here can't be loaded, by plugin. */
   readonly #obstacles = new Map<string, Obstacle | undefined>()
-  /** The revisions of the records that were looked at. */
-  readonly #revisions = new Map<string, number>()
   readonly #begun = performance.now()
   #plan: Plan = new Map()
   #timer: NodeJS.Timeout | undefined
@@ -133,24 +131,22 @@ export class Keeper {
   /** Looks whether what is wanted lies here, where that may have changed. */
   async #inspect(): Promise<void> {
     const { local } = this.#options
+    const { records, changed } = this.#followed
     const isDue = performance.now() - this.#inspectedAt >= times.inspect
     if (isDue) this.#inspectedAt = performance.now()
-    for (const [name, { record, revision }] of this.#followed.records) {
-      const isNew = this.#revisions.get(name) !== revision
-      if (isNew) this.#kept.forgive(name)
-      if (record && (isNew || isDue)) this.#obstacles.set(name, await local.obstacle(name, record.version))
-      this.#revisions.set(name, revision)
-    }
+    const obstacles = new Map<string, Obstacle | undefined>()
+    for (const [name, { record }] of [...(isDue ? records : []), ...changed])
+      if (record) obstacles.set(name, await local.obstacle(name, record.version))
+    for (const name of changed.keys()) this.#kept.forgive(name)
+    this.#followed.accept()
+    for (const [name, obstacle] of obstacles) if (records.has(name)) this.#obstacles.set(name, obstacle)
   }
 
   #decide(): void {
     const others = this.#options.others()
     const now = performance.now()
     if (this.#isOver || !others || now - this.#begun < times.begin) return
-    const known = [...this.#followed.records].filter(
-      ([name, { revision }]) =>
-        this.#revisions.get(name) === revision && this.#successorOf(name) === undefined,
-    )
+    const known = [...this.#followed.records].filter(([name]) => this.#successorOf(name) === undefined)
     this.#handOver()
     const nodes = [this.#self(), ...others.flatMap((beat) => placementNode(beat) ?? [])]
     this.#plan = planOf(
@@ -179,10 +175,9 @@ export class Keeper {
     if (!kept && (followed?.isRemoved ?? true)) return undefined
     const generation = kept ? (kept.generation ?? 0) : followed ? generationOf(followed) : 0
     return [...this.#followed.records].find(
-      ([other, { record, revision }]) =>
+      ([other, { record }]) =>
         record?.replaces?.name === name &&
         generation <= record.replaces.generation &&
-        this.#revisions.get(other) === revision &&
         this.#obstacles.get(other) === undefined &&
         this.#kept.failure(other) === undefined &&
         !(kept && this.#kept.has(other)),
@@ -221,7 +216,6 @@ export class Keeper {
     this.#kept.forgive(name)
     this.#followed.records.delete(name)
     this.#obstacles.delete(name)
-    this.#revisions.delete(name)
   }
 
   #share(name: string): number {
@@ -236,11 +230,9 @@ export class Keeper {
   }
 
   #tellOf(name: string, followed: FollowedRecord): DesiredOnNode | undefined {
-    const { record, isRemoved, isAgreed, revision } = followed
+    const { record, isRemoved, isAgreed } = followed
     const running = this.#kept.running(name)
-    // What it makes of it is not known yet.
-    if (this.#revisions.get(name) !== revision || (isRemoved && running === 0 && !this.#kept.isWorking(name)))
-      return undefined
+    if (isRemoved && running === 0 && !this.#kept.isWorking(name)) return undefined
     const obstacle = isRemoved ? undefined : this.#obstacleOf(name, followed)
     const share = this.#share(name)
     const isCurrent = this.#isCurrent(name, record)

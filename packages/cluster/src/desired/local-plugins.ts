@@ -1,5 +1,5 @@
 import type { PluginHost } from '@appfactory/host'
-import { hasLoaded, hasPlugin, inspectPlugin, workloadsOf } from '@appfactory/host/internal'
+import { hasLoaded, hasPlugin, inspectPlugin, nameToday, workloadsOf } from '@appfactory/host/internal'
 import { ErrorCodes, isPluginError } from '@appfactory/sdk'
 import { describeThrown } from '@appfactory/sdk/internal'
 import { type DesiredRecord, isConfiguredBy } from './record.js'
@@ -23,6 +23,7 @@ export interface LocalPlugins {
   runs(name: string, record: DesiredRecord): boolean
   /** Whether it is loaded by that name, which is no former one. */
   isNamed(name: string): boolean
+  /** Also by a name that it had before a swap. */
   unload(name: string, force: boolean): Promise<void>
   isLoaded(name: string): boolean
   /** Why it takes no calls any more, and will not by itself. */
@@ -61,7 +62,7 @@ export function localPlugins(host: PluginHost): LocalPlugins {
       return config !== undefined && isVersion && isConfiguredBy(record, config)
     },
     isNamed: (name) => hasLoaded(host, name),
-    unload: (name, force) => host.unload(name, { force }),
+    unload: (name, force) => host.unload(nameToday(host, name), { force }),
     isLoaded: (name) => hasPlugin(host, name),
     failure: (name) => workload(name)?.failure,
     keepsState: (name) => workload(name)?.keepsState ?? false,

@@ -238,6 +238,16 @@ describe('what nodes have swapped', () => {
     expect(world.count('y')).toBe(0)
   })
 
+  test('goes on where a folder takes long to look at: the old name is no order to end it', async () => {
+    const { world, one } = await administrators()
+    await after(world, one.load('x', { replicas: 2 }))
+    await swapOnAll(world, ['x', 'y'])
+    for (const { shelf } of world.nodes.values()) shelf.inspectMs = 700
+    await after(world, one.swapped('x', 'y', { config: undefined, version: '1.0.0' }))
+    expect(world.on('y')).toEqual({ a: 1, b: 1 })
+    for (const { shelf } of world.nodes.values()) expect(shelf.log).toEqual(['load x=1', 'swap x for y'])
+  })
+
   test('for itself with another configuration keeps that, and is not swapped again', async () => {
     const { world, one } = await administrators()
     await after(world, one.load('x', { replicas: 2 }))

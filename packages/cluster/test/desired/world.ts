@@ -22,8 +22,11 @@ class Shelf implements LocalPlugins {
   readonly formerNames = new Map<string, string>()
   /** How long it takes to start a plugin, in ms. */
   startMs = 100
+  /** How long it takes to look at the folder of a plugin, in ms. */
+  inspectMs = 0
 
   async obstacle(name: string, version: string | undefined) {
+    if (this.inspectMs > 0) await new Promise((resolve) => setTimeout(resolve, this.inspectMs))
     if (this.missing.has(name)) return { code: ErrorCodes.PLUGIN_NOT_FOUND, why: 'not there' }
     return version === undefined || version === '1.0.0'
       ? undefined
