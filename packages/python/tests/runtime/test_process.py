@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -141,7 +144,7 @@ def test_forked_children_have_no_part_in_the_connection(tmp_path: Path) -> None:
         import multiprocessing, os
         class Plugin:
             def pool(self):
-                with multiprocessing.get_context("fork").Pool(1) as pool:
+                with multiprocessing.get_context("fork").Pool(2) as pool:
                     return pool.map(abs, [-1, -2])
             async def fork(self):
                 child = os.fork()
@@ -171,6 +174,25 @@ def test_forked_children_have_no_part_in_the_connection(tmp_path: Path) -> None:
         assert host.result("plugin/ping") == "pong"
         assert host.result("plugin/shutdown") is True
         assert "child" not in str(host.rest())
+
+
+def test_a_child_that_gets_sigterm_before_it_has_begun_ends() -> None:
+    # Without a plugin around it, the parent is fast enough.
+    source = """
+        import os, signal, time
+        from appfactory.runtime import process
+        process.watch_forks()
+        process.watch_terminate(lambda: None)
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                time.sleep(60)
+                os._exit(0)
+            os.kill(child, signal.SIGTERM)
+            assert os.waitpid(child, 0)[1] == signal.SIGTERM
+        assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(source)], check=True, timeout=30)
 
 
 def test_children_can_print_whatever_threads_do_at_their_fork(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ class Connection:
 
 _protected: list[Connection] = []
 _is_child = False
+# The signals that a thread which forks had blocked before.
+_forking = threading.local()
 
 
 def protect_streams() -> Connection:
@@ -85,6 +87,11 @@ def watch_forks() -> None:
     """A forked child has no part in the connection, and its signals are not this process's."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_leave_connection)
+        os.register_at_fork(
+            before=_hold_terminate,
+            after_in_parent=_release_terminate,
+            after_in_child=_release_terminate,
+        )
 
 
 def is_child() -> bool:
@@ -103,6 +110,15 @@ def end_child(error: BaseException | None) -> None:
 
         logs.log_thrown("Uncaught error in a forked child", error)
     end(0 if error is None else 1)
+
+
+def _hold_terminate() -> None:
+    """SIGTERM waits while this thread forks: Python drops what a child gets before it has begun."""
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _release_terminate() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
 
 
 def _leave_connection() -> None:
