@@ -90,8 +90,8 @@ export class Followed {
       this.leases.set(held, { revision, seenAt, isRemoved, value: isRemoved ? undefined : readLease(data) })
     const wanted = nameOfKey(key, 'plugins')
     if (wanted === undefined) return
-    const isKnown = this.records.has(wanted) || this.changed.has(wanted)
-    if (!isKnown && (isRemoved || this.records.size + this.changed.size >= maxRecords)) return
+    const known = new Set([...this.records.keys(), ...this.changed.keys()])
+    if (!known.has(wanted) && (isRemoved || known.size >= maxRecords)) return
     const read = isRemoved ? undefined : readRecord(data)
     this.changed.set(wanted, {
       ...{ revision, seenAt, isRemoved, isAgreed: false },
