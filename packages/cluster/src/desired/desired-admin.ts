@@ -196,7 +196,10 @@ export class DesiredAdmin {
     for (;;) {
       const nodes = this.#nodes().filter(({ desired, draining }) => desired && !draining)
       const told = toldBy(name, nodes).filter(([, { generation: seen }]) => seen >= generation)
-      const running = sumOf(told, ({ current, running: here }) => (current ? here : 0))
+      // What a node has beyond its share, or before it knows that, may be about to end.
+      const running = sumOf(told, ({ current, running: here, share = 0 }) =>
+        current ? Math.min(here, share) : 0,
+      )
       const haveAll = told.length === nodes.length && told.every(([, { share }]) => share !== undefined)
       const shares = sumOf(told, ({ share = 0 }) => share)
       const wanted = told[0]?.[1].wanted ?? Number.POSITIVE_INFINITY

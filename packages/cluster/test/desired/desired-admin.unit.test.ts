@@ -281,3 +281,17 @@ describe('what nodes have swapped', () => {
     ])
   })
 })
+
+test('a plugin that no node may have any more ends, and whoever said so is told why', async () => {
+  const { world, one } = await administrators(['a'])
+  await world.pass(120)
+  // Nodes do not look at the same moment.
+  world.join('b')
+  await after(world, one.load('x', { replicas: 2 }))
+  await expect(after(world, one.load('x', { on: { gpu: 'none' } }))).rejects.toMatchObject({
+    ...{ codeName: 'PLUGIN_NOT_FOUND', message: expect.stringContaining('no label "gpu=none"') },
+  })
+  expect(world.count('x')).toBe(0)
+  await after(world, one.load('x', { replicas: 2 }))
+  expect(world.count('x')).toBe(2)
+})
