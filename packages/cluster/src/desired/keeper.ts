@@ -236,7 +236,10 @@ export class Keeper {
     const obstacle = isRemoved ? undefined : this.#obstacleOf(name, followed)
     const share = this.#share(name)
     const isCurrent = this.#isCurrent(name, record)
-    const why = obstacle?.why ?? this.#whyOld(name, isCurrent) ?? this.#whyFewer(name, followed)
+    const old = isCurrent ? undefined : (this.#obstacles.get(name) ?? this.#kept.failure(name))
+    const whyOld = old && `it runs as before: ${old.why}`
+    const why = obstacle?.why ?? whyOld ?? this.#whyFewer(name, followed)
+    const code = obstacle?.code ?? old?.code
     const lease = this.#kept.lease(name)
     return {
       ...{ name, generation: generationOf(followed), running, current: isCurrent },
@@ -244,7 +247,7 @@ export class Keeper {
       ...(isAgreed || isRemoved ? { share: isRemoved ? 0 : share } : {}),
       fits: !isRemoved && obstacle === undefined,
       ...(why === undefined ? {} : { why: why.slice(0, maxWhy) }),
-      ...(obstacle ? { code: obstacle.code } : {}),
+      ...(code === undefined ? {} : { code }),
       ...(lease === undefined ? {} : { lease }),
     }
   }
@@ -252,13 +255,6 @@ export class Keeper {
   #isCurrent(name: string, record: DesiredRecord | undefined): boolean {
     const kept = this.#kept.recordOf(name)
     return !kept || !record || runsTheSame(kept, record)
-  }
-
-  /** Why it runs as before. */
-  #whyOld(name: string, isCurrent: boolean): string | undefined {
-    if (isCurrent) return undefined
-    const why = this.#obstacles.get(name)?.why ?? this.#kept.failure(name)?.why
-    return why && `it runs as before: ${why}`
   }
 
   #whyFewer(name: string, { record }: FollowedRecord): string | undefined {

@@ -20,7 +20,7 @@ export interface DesiredPlugin {
   readonly wanted: number
   /** Processes that serve. */
   readonly running: number
-  /** Why fewer run than are wanted. Absent: all do. */
+  /** Why fewer run than are wanted, or not as they are wanted. Absent: all do. */
   readonly why?: string
   /** Nodes that take part, by name. */
   readonly nodes: readonly DesiredNode[]
@@ -37,10 +37,16 @@ function desiredPlugin(name: string, beats: readonly Beat[]): DesiredPlugin {
   const [newest] = [...told].sort(([, one], [, other]) => other.generation - one.generation)
   const { generation = 0, wanted = 0 } = newest?.[1] ?? {}
   const running = told.reduce((sum, [, { running: here }]) => sum + here, 0)
-  const reasons = told.flatMap(([node, { why }]) => (why === undefined ? [] : `${node}: ${why}`))
+  const reasonsOf = (some: typeof told): string =>
+    some.flatMap(([node, { why }]) => (why === undefined ? [] : `${node}: ${why}`)).join('; ')
+  // A node that has none does not matter while all run.
+  const why =
+    running < wanted
+      ? reasonsOf(told) || whyNot(beats)
+      : reasonsOf(told.filter(([, { current }]) => !current))
   return {
     ...{ name, generation, wanted, running },
-    ...(running < wanted ? { why: reasons.join('; ') || whyNot(beats) } : {}),
+    ...(why === '' ? {} : { why }),
     nodes: told.map(([node, { running: here, why }]) => ({
       ...{ node, running: here },
       ...(why === undefined ? {} : { why }),

@@ -295,3 +295,17 @@ test('a plugin that no node may have any more ends, and whoever said so is told 
   await after(world, one.load('x', { replicas: 2 }))
   expect(world.count('x')).toBe(2)
 })
+
+test('it is told why all processes run as before', async () => {
+  const { world, one } = await administrators()
+  await after(world, one.load('x', { replicas: 2 }))
+  const change = after(world, one.load('x', { replicas: 2, config: { wrong: true } }))
+  await expect(change).rejects.toMatchObject({ codeName: 'HOTSWAP_FAILED' })
+  expect(world.status('x')).toMatchObject({
+    wanted: 2,
+    running: 2,
+    why: expect.stringMatching(/^a: it runs as before: wrong/),
+  })
+  await after(world, one.load('x', { replicas: 2 }))
+  expect(world.status('x')).not.toHaveProperty('why')
+})
