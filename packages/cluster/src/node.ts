@@ -74,6 +74,12 @@ const nodeRules: Record<keyof LinkLimits | keyof OtherNumbers, NumberRule> = {
   leaseMs: leaseTime,
 }
 
+/** The options of a node that are its limits. */
+export const nodeLimitNames: readonly string[] = [
+  ...Object.keys(defaultLinkLimits),
+  ...['maxReplicas', 'leaseMs'],
+]
+
 /** How long callers take to hear that a node drains, in ms. */
 const drainNoticeMs = 250
 /** How long the last answers of a node that leaves may take to be sent, in ms. */

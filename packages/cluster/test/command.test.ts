@@ -11,6 +11,8 @@ import { describeWithNats, type NatsServer, startNatsServer } from './nats-serve
 import { command, startNode } from './node-process.js'
 import { temporaryFolder } from './temporary-folder.js'
 
+const nowhere = ['--nats', 'nats://127.0.0.1:1', '--namespace', 'x']
+
 describeWithNats('appfactory-host in a cluster', () => {
   const folder = temporaryFolder()
   const atEnd: (() => void | Promise<void>)[] = []
@@ -151,6 +153,14 @@ describeWithNats('appfactory-host in a cluster', () => {
   it.each([
     [['serve', '--node', 'a'], '--nats URL is needed'],
     [['nodes', '--nats', 'nats://10.0.0.1', '--namespace', 'x'], 'clear text'],
+    [['serve', ...nowhere, '--desired'], '--desired is for a node'],
+    [['--label', 'gpu=true', ...nowhere], '--label is for a node'],
+    [['gateway', ...nowhere, '--node-limit', 'resumeMs=9'], 'gateway does not take --node-limit'],
+    [['serve', ...nowhere, '--node', 'a', '--node-limit', 'resumeMS=9'], 'Did you mean resumeMs?'],
+    [
+      ['serve', ...nowhere, '--node', 'a', '--node-limit', 'namespace=9'],
+      'Its limits are maxLinksPerCaller,',
+    ],
     [['nats-config', '--namespace', 'x', '--nodes', 'a', '--tls-cert', 'x'], 'go together'],
   ])('%j is wrong usage', async (args, reason) => {
     expect(await run(args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(reason) })

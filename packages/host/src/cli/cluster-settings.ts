@@ -43,5 +43,8 @@ const nodeRows: Readonly<Record<string, SettingRow>> = {
 /** How a command reaches a cluster: keys of `cluster` in the file. */
 export const reachSettings = settingsOf('cluster', reachRows)
 
-/** What `serve` takes to be a node: keys of `cluster` in the file. */
-export const clusterSettings = [...reachSettings, ...settingsOf('cluster', nodeRows)]
+/** What only a node takes: keys of `cluster` in the file. */
+export const nodeSettings = settingsOf('cluster', nodeRows)
+
+/** What `serve` takes to be a node. */
+export const clusterSettings = [...reachSettings, ...nodeSettings]

@@ -10,6 +10,7 @@ import { UsageError } from './usage-error.js'
 interface ClusterModule {
   Cluster: { connect(options: object): Promise<ConnectedCluster> }
   serveNode(host: PluginHost, options: object): Promise<Node>
+  nodeLimitNames: readonly string[]
   listNodes(options: object): Promise<ListedNode[]>
   desiredPlugins(nodes: readonly ListedNode[]): DesiredPlugin[]
   drainNode(node: string, options: object): Promise<void>

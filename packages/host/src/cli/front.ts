@@ -1,11 +1,14 @@
 import { reasonOf } from '../errors.js'
 import type { PluginSystem } from '../plugin-system.js'
 import { asUsage, type ConnectedCluster, loadCluster, reachOptions } from './cluster.js'
+import { nodeSettings } from './cluster-settings.js'
 import { startMetrics } from './metrics.js'
 import { type CommonOptions, complain, type Streams } from './output.js'
 import type { Settings } from './resolve.js'
 import { type Serving, startServing } from './serve.js'
 import { UsageError } from './usage-error.js'
+
+const nodeKeys = nodeSettings.map(({ key }) => key)
 
 /** What of a host’s settings is a caller’s too, where its plugins are on nodes. */
 const limitsOfCaller: readonly string[] = ['callTimeoutMs', 'maxQueuedCalls', 'maxSessions']
@@ -78,6 +81,8 @@ async function startFront(
 
 /** Settings of a file may be for the nodes; a flag that means nothing here is a mistake. */
 function refuseOwnPlugins({ holdings }: Settings): void {
+  const ofNode = holdings.find(({ key, origin }) => origin.startsWith('--') && nodeKeys.includes(key))
+  if (ofNode) throw new UsageError(`${ofNode.origin} is for a node. Name it with --node NAME`)
   const mistaken = holdings.find(
     ({ key, origin }) =>
       origin.startsWith('--') &&

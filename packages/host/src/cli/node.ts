@@ -1,19 +1,21 @@
 import { once } from 'node:events'
+import { closest, quoted } from '@appfactory/sdk/internal'
 import { asUsage, loadCluster, reachOptions } from './cluster.js'
 import { type CommonOptions, exitCodes, print, type Streams } from './output.js'
 import { startServing } from './serve.js'
+import { UsageError } from './usage-error.js'
 
 /** `appfactory-host serve --nats URL --node NAME`: serves the callers of a cluster until it is interrupted. */
 export async function serveAsNode(streams: Streams, options: CommonOptions): Promise<number> {
   const { cluster } = options.settings
   const { node, labels = {}, desired = false, nodeLimits = {} } = cluster
-  const limits = Object.entries(Object(nodeLimits)).map(([name, value]) => [name, Number(value)])
+  const reach = reachOptions(streams, options.settings)
+  const { serveNode, nodeLimitNames } = await loadCluster()
   const nodeOptions = {
-    ...reachOptions(streams, options.settings),
+    ...reach,
     ...{ node, labels, desired, retireTimeoutMs: options.settings.host.retireTimeoutMs },
-    ...Object.fromEntries(limits),
+    ...limitsOf(Object(nodeLimits), nodeLimitNames),
   }
-  const { serveNode } = await loadCluster()
   const stop = streams.stop.takeOver()
   await using serving = await startServing(streams, options)
   const served = await serveNode(serving.host, nodeOptions).catch(asUsage)
@@ -29,4 +31,14 @@ export async function serveAsNode(streams: Streams, options: CommonOptions): Pro
   const error = await served.left
   if (error) throw error
   return exitCodes.done
+}
+
+/** @throws UsageError where a node has no such limit. */
+function limitsOf(given: object, known: readonly string[]): Record<string, number> {
+  const unknown = Object.keys(given).find((name) => !known.includes(name))
+  if (unknown === undefined)
+    return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, Number(value)]))
+  const meant = closest(unknown, known)
+  const hint = meant === undefined ? `Its limits are ${known.join(', ')}` : `Did you mean ${meant}?`
+  throw new UsageError(`--node-limit: a node has no limit ${quoted(unknown)}. ${hint}`)
 }
