@@ -52,14 +52,17 @@ export function otherRun(node: string): PluginError {
   })
 }
 
-/** Nodes are there, and none of them has it. */
+/** No node that is there has it. */
 export function onNoNode(plugin: string, nodes: readonly string[], known: readonly string[]): PluginError {
   const loaded = known.length > 0 ? `Loaded: ${listed(known)}` : 'None of them has any plugin loaded'
-  return new PluginError(
-    'PLUGIN_NOT_FOUND',
-    `No node has plugin ${quoted(plugin)} loaded; ${listed([...nodes].sort())} ${nodes.length === 1 ? 'was' : 'were'} asked. ${loaded}`,
-    { plugin: shortened(plugin), nodes },
-  )
+  const asked =
+    nodes.length === 0
+      ? ': no node is there. Start one, or check the namespace'
+      : `; ${listed([...nodes].sort())} ${nodes.length === 1 ? 'was' : 'were'} asked. ${loaded}`
+  return new PluginError('PLUGIN_NOT_FOUND', `No node has plugin ${quoted(plugin)} loaded${asked}`, {
+    plugin: shortened(plugin),
+    nodes,
+  })
 }
 
 /** It was loaded on nodes that go on without it. */

@@ -74,7 +74,7 @@ export async function connectNats(options: NatsOptions, name: string, inbox?: st
     ...(servers.some(isTls) || tls ? { tls: await tlsOptions(tls ?? {}, servers) } : {}),
   }
   const connection = await firstConnection(client, connectTimeoutMs).catch((error: unknown) => {
-    throw notConnected(servers, error)
+    throw notConnected(servers, error, creds)
   })
   const problem = serverProblem(connection.info)
   if (problem !== undefined) {
@@ -222,20 +222,20 @@ function checkServer(server: string, insecure: boolean): void {
     )
   if (url.username !== '' || url.password !== '')
     throw new TypeError(
-      `nats: "${shown}" has a password in it, which others can see. Put user:password into a file, and name it in creds`,
+      `nats: "${shown}" has a password in it, which others can see. Put user:password into a file, and name it in creds (--creds)`,
     )
   if (url.protocol === 'nats:' && !insecure && !isLocalName(url.host))
     throw new TypeError(
-      `nats: "${shown}" would send all calls over the network in clear text. Use tls://, or allow that with insecure`,
+      `nats: "${shown}" would send all calls over the network in clear text. Use tls://, or allow that with insecure (--insecure)`,
     )
 }
 
-function notConnected(servers: readonly string[], error: unknown): PluginError {
+function notConnected(servers: readonly string[], error: unknown, creds: string | undefined): PluginError {
   const { message } = describeThrown(error)
   const isRefused =
     error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError
   const { problem, advice, isLasting } = isRefused
-    ? refused
+    ? refused(creds)
     : (wordings.find(({ says }) => says.test(message)) ?? silent)
   return new PluginError('PLUGIN_NOT_READY', `${problem} at ${servers.join(', ')}: ${message}. ${advice}`, {
     servers: [...servers],
@@ -251,11 +251,14 @@ function unfit(servers: readonly string[], problem: string): PluginError {
   })
 }
 
-const refused = {
+const refused = (creds: string | undefined) => ({
   problem: 'NATS does not let this process in',
-  advice: 'Check the file that creds names',
+  advice:
+    creds === undefined
+      ? 'It has given no credentials: name their file in creds (--creds)'
+      : 'Check the file that creds (--creds) names',
   isLasting: true,
-}
+})
 
 const silent = {
   problem: 'No NATS server answers',

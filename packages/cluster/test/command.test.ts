@@ -175,6 +175,11 @@ describeWithNats('appfactory-host in a cluster', () => {
     expect(await run(['load', 'voice', '--replicas', '1001', ...reach('boss')])).toMatchObject({ code: 2 })
   })
 
+  it('names a node once that is given twice', async () => {
+    const args = ['scale', 'voice', '2', '--on', 'gpu-1,gpu-1', ...reach('boss')]
+    expect(await run(args)).toMatchObject({ code: 0, stdout: 'voice has 2 processes on gpu-1\n' })
+  })
+
   it('drains a node, which ends then', async () => {
     expect(await run(['drain', 'gpu-2', ...reach('boss')])).toMatchObject({
       code: 1,
@@ -187,5 +192,10 @@ describeWithNats('appfactory-host in a cluster', () => {
     expect(await node.exited).toEqual({ code: 0, signal: null })
     expect(node.garbage).toEqual(['Node gpu-1: ready'])
     expect((await run(['nodes', ...reach('boss')])).stdout).toContain('No nodes')
+  })
+
+  it('says that no node is there', async () => {
+    const swap = await run(['swap', 'voice', ...reach('boss')])
+    expect(swap).toMatchObject({ code: 1, stderr: expect.stringContaining('loaded: no node is there') })
   })
 })

@@ -114,6 +114,13 @@ describeWithNats('a connection to NATS', () => {
     })
   })
 
+  it('asks for credentials where it has none', async () => {
+    await expect(connectNats({ nats: server.url }, 'a test')).rejects.toMatchObject({
+      codeName: 'PLUGIN_NOT_READY',
+      message: expect.stringContaining('--creds'),
+    })
+  })
+
   it('says where it looked for a server', async () => {
     const refused = connectNats({ nats: 'nats://127.0.0.1:1', connectTimeoutMs: 2000 }, 'a test')
     await expect(refused).rejects.toMatchObject({

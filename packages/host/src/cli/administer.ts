@@ -135,7 +135,7 @@ type Labels = Readonly<Record<string, string>>
 
 /** `one,two` are nodes, and `gpu=true` is what a node must have. */
 function placesIn(given: readonly string[] | undefined): string[] | Labels | undefined {
-  const words = namesIn(given)
+  const words = given && [...new Set(namesIn(given))]
   const labels = words?.map((word) => /^([^=]+)=(.*)$/s.exec(word)?.slice(1) ?? [])
   if (!labels?.some(([key]) => key !== undefined)) return words
   if (labels.every(([key]) => key !== undefined)) return Object.fromEntries(labels) as Labels
