@@ -267,14 +267,15 @@ export class Cluster implements PluginSystem, AsyncDisposable {
   /**
    * The contract of a plugin: its methods and their schemas.
    *
+   * @param options `timeoutMs`: how long a node may take to describe it. Default: `connectTimeoutMs`.
    * @throws PluginError As `get` does; REQUEST_CANCELLED where `signal` is aborted.
    */
   async describe(
     name: string,
-    { signal }: { signal?: AbortSignal | undefined } = {},
+    options: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined } = {},
   ): Promise<{ plugin: { name: string; manifest?: Manifest }; contract: ContractDescriptor }> {
     const plugin = await this.#find(name)
-    const contract = await plugin.ready(signal)
+    const contract = await plugin.ready(options)
     const [worker] = plugin.places.workers
     return { plugin: { name, ...(worker ? { manifest: worker.manifest } : {}) }, contract }
   }

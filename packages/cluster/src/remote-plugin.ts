@@ -76,10 +76,16 @@ export class RemotePlugin implements Callee {
   /**
    * The contract, once a node has described the plugin.
    *
-   * @throws PluginError Why none will; CALL_TIMEOUT after `connectTimeoutMs`; REQUEST_CANCELLED.
+   * @throws PluginError Why none will; CALL_TIMEOUT after `timeoutMs`; REQUEST_CANCELLED.
+   * @param options `timeoutMs` is `connectTimeoutMs` by default.
    */
-  ready(signal?: AbortSignal): Promise<ContractDescriptor> {
-    const { connectTimeoutMs: timeoutMs } = this.#limits
+  ready({
+    signal,
+    timeoutMs = this.#limits.connectTimeoutMs,
+  }: {
+    signal?: AbortSignal | undefined
+    timeoutMs?: number | undefined
+  } = {}): Promise<ContractDescriptor> {
     let look = (): void => {}
     const found = new Promise<ContractDescriptor>((resolve, reject) => {
       look = () => {

@@ -194,8 +194,10 @@ describeWithNats('appfactory-host in a cluster', () => {
     expect((await run(['nodes', ...reach('boss')])).stdout).toContain('No nodes')
   })
 
-  it('says that no node is there', async () => {
+  it('says that no node is there, and waits no longer than it is told to', async () => {
     const swap = await run(['swap', 'voice', ...reach('boss')])
     expect(swap).toMatchObject({ code: 1, stderr: expect.stringContaining('loaded: no node is there') })
+    const call = await run(['call', 'voice', 'synthesize', '--timeout', '300', ...reach('web')])
+    expect(call).toMatchObject({ code: 1, stderr: expect.stringContaining('within 300 ms') })
   })
 })

@@ -52,7 +52,14 @@ async function openSystem(
       throw new UsageError('--replicas and --config are for a plugin of this process, not of a cluster')
     const cluster = await connectCluster(streams, options)
     stop.addEventListener('abort', () => void cluster.close(), { once: true })
-    return cluster
+    try {
+      // The call begins once a node has the plugin; its time is also that of the wait for one.
+      await cluster.describe(plugin, { timeoutMs: options.timeout })
+      return cluster
+    } catch (error) {
+      await cluster.close()
+      throw error
+    }
   }
   const host = createHost(options)
   showProgress(streams, host, options)

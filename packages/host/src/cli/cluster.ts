@@ -22,6 +22,10 @@ export interface ConnectedCluster extends PluginSystem, AsyncDisposable {
   on<Name extends keyof HostEvents>(event: Name, listener: (...details: HostEvents[Name]) => void): this
   on(event: 'warning', listener: (message: string) => void): this
   nodes(): readonly ListedNode[]
+  describe(
+    name: string,
+    options?: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined },
+  ): ReturnType<PluginSystem['describe']>
   desired(): readonly DesiredPlugin[]
   load(name: string, options: object): Promise<unknown>
   unload(name: string, options: object): Promise<void>
