@@ -199,5 +199,11 @@ describeWithNats('appfactory-host in a cluster', () => {
     expect(swap).toMatchObject({ code: 1, stderr: expect.stringContaining('loaded: no node is there') })
     const call = await run(['call', 'voice', 'synthesize', '--timeout', '300', ...reach('web')])
     expect(call).toMatchObject({ code: 1, stderr: expect.stringContaining('within 300 ms') })
+    expect(call.stderr).not.toContain('waiting')
+  })
+
+  it('tells what it waits for', async () => {
+    const call = await run(['call', 'voice', 'synthesize', '--timeout', '3500', ...reach('web')])
+    expect(call.stderr).toContain('waiting for a node: none is there')
   })
 })

@@ -3,6 +3,7 @@ import { configurationOf } from './call.js'
 import { type ConnectedCluster, desiredWords, type NodeSwap } from './cluster.js'
 import { connectCluster } from './front.js'
 import { type CommonOptions, exitCodes, print, printJson, type Streams } from './output.js'
+import { patiently } from './patience.js'
 import { UsageError } from './usage-error.js'
 import { namesIn } from './words.js'
 
@@ -22,11 +23,12 @@ export async function load(
   if (replicas !== undefined) checkReplicas('--replicas', replicas, isNamed ? replicaCount : wantedCount)
   const config = options.config === undefined ? {} : { config: configurationOf(options.config) }
   await using cluster = await connectCluster(streams, options)
-  await cluster.load(plugin, {
+  const loading = cluster.load(plugin, {
     ...config,
     ...(replicas === undefined ? {} : { replicas }),
     ...(on ? { on } : {}),
   })
+  await patiently(streams, waitingWords(cluster, plugin, isNamed ? on : undefined), loading)
   if (!isNamed) return doneDesired(streams, options, cluster)
   return done(streams, options, { nodes: on }, `${plugin} is loaded ${onWords(on)}`)
 }
@@ -38,7 +40,8 @@ export async function unload(streams: Streams, options: Administering & { force:
   await using cluster = await connectCluster(streams, options)
   const wasWanted = isWanted(cluster, plugin, named)
   const nodes = named ?? nodesWith(cluster, plugin)
-  await cluster.unload(plugin, { force, ...(named ? { on: named } : {}) })
+  const unloading = cluster.unload(plugin, { force, ...(named ? { on: named } : {}) })
+  await patiently(streams, () => `waiting until ${plugin} has ended ${onWords(nodes)}`, unloading)
   const words = wasWanted ? ', and wanted no more' : ` ${onWords(nodes)}`
   return done(streams, options, { nodes }, `${plugin} is unloaded${words}`)
 }
@@ -58,7 +61,8 @@ export async function scale(
   // Each node has fewer than all of them together.
   if (!isWanted(cluster, plugin, named) && nodesWith(cluster, plugin).length > 0)
     checkReplicas(scaled, replicas, replicaCount)
-  await cluster.scale(plugin, replicas, named ? { on: named } : {})
+  const scaling = cluster.scale(plugin, replicas, named ? { on: named } : {})
+  await patiently(streams, waitingWords(cluster, plugin, named), scaling)
   if (isWanted(cluster, plugin, named)) return doneDesired(streams, options, cluster)
   const nodes = named ?? nodesWith(cluster, plugin)
   const words = `${plugin} has ${replicas} process${replicas === 1 ? '' : 'es'} ${onWords(nodes)}`
@@ -71,6 +75,16 @@ function doneDesired(streams: Streams, options: Administering, cluster: Connecte
   const { wanted = 0, running = 0, why } = cluster.desired().find((plugin) => plugin.name === name) ?? {}
   const details = { wanted, running, ...(why === undefined ? {} : { why }) }
   return done(streams, options, details, desiredWords({ name, wanted, running, why }))
+}
+
+/** What is waited for: nodes that are named, or what is wanted of all together. */
+function waitingWords(cluster: ConnectedCluster, plugin: string, named?: readonly string[]): () => string {
+  return () => {
+    const wanted = cluster.desired().find(({ name }) => name === plugin)
+    return named || !wanted
+      ? `waiting until ${plugin} is ready ${onWords(named ?? [])}`
+      : `waiting. ${desiredWords(wanted)}`
+  }
 }
 
 /** Whether no node is named, and any may keep it running. */
@@ -92,13 +106,15 @@ export async function swap(
   const config = options.config === undefined ? {} : { config: configurationOf(options.config) }
   const on = namesOf(options.on)
   await using cluster = await connectCluster(streams, options)
-  const swapped = await cluster.swap(plugin, options.replacement || plugin, {
+  const swapping = cluster.swap(plugin, options.replacement || plugin, {
     ...{ rollback, preserveState: !freshState, ...config },
     ...(on ? { on } : {}),
     onNode: (each: NodeSwap) => {
       if (!json) print(streams, swapWords(each))
     },
   })
+  const words = `waiting for the swap of ${plugin} ${onWords(on ?? nodesWith(cluster, plugin))}`
+  const swapped = await patiently(streams, () => words, swapping)
   const { oldPlugin, newPlugin, nodes } = swapped
   if (json) printJson(streams, { old_plugin: oldPlugin, new_plugin: newPlugin, nodes: nodes.map(wireSwap) })
   else print(streams, `${newPlugin} serves on ${nodes.map(({ node }) => node).join(', ')}`)

@@ -6,6 +6,7 @@ import { replicaCount } from '../numbers.js'
 import type { PluginSystem } from '../plugin-system.js'
 import { connectCluster, isOfCluster } from './front.js'
 import { type CommonOptions, exitCodes, print, printJson, roomIn, type Streams, write } from './output.js'
+import { patiently } from './patience.js'
 import { isConfiguration } from './resolve.js'
 import { createHost, showProgress } from './serve.js'
 import { UsageError } from './usage-error.js'
@@ -54,7 +55,11 @@ async function openSystem(
     stop.addEventListener('abort', () => void cluster.close(), { once: true })
     try {
       // The call begins once a node has the plugin; its time is also that of the wait for one.
-      await cluster.describe(plugin, { timeoutMs: options.timeout })
+      const words = (): string =>
+        cluster.nodes().length === 0
+          ? 'waiting for a node: none is there'
+          : `waiting for a node that takes calls of ${plugin}`
+      await patiently(streams, words, cluster.describe(plugin, { timeoutMs: options.timeout }))
       return cluster
     } catch (error) {
       await cluster.close()

@@ -4,6 +4,7 @@ import { asUsage, type ConnectedCluster, loadCluster, reachOptions } from './clu
 import { nodeSettings } from './cluster-settings.js'
 import { startMetrics } from './metrics.js'
 import { type CommonOptions, complain, type Streams } from './output.js'
+import { patiently } from './patience.js'
 import type { Settings } from './resolve.js'
 import { type Serving, startServing } from './serve.js'
 import { UsageError } from './usage-error.js'
@@ -43,7 +44,8 @@ export async function connectCluster(
   refuseOwnPlugins(settings)
   const { Cluster } = await loadCluster()
   const limits = Object.entries(settings.host).filter(([name]) => limitsOfCaller.includes(name))
-  const cluster = await Cluster.connect({ ...reach, ...Object.fromEntries(limits) }).catch(asUsage)
+  const connecting = Cluster.connect({ ...reach, ...Object.fromEntries(limits) })
+  const cluster = await patiently(streams, () => 'waiting for the NATS server', connecting).catch(asUsage)
   cluster.on('warning', (text: string) => complain(streams, text))
   return cluster
 }

@@ -1,11 +1,12 @@
 import { asUsage, desiredWords, type ListedNode, loadCluster, reachOptions } from './cluster.js'
 import { type CommonOptions, columns, exitCodes, paint, print, printJson, type Streams } from './output.js'
+import { patiently } from './patience.js'
 
 /** `appfactory-host nodes`: the nodes of a cluster, each with its plugins. */
 export async function nodes(streams: Streams, options: CommonOptions): Promise<number> {
   const reach = reachOptions(streams, options.settings)
   const { listNodes, desiredPlugins } = await loadCluster()
-  const found = await listNodes(reach).catch(asUsage)
+  const found = await patiently(streams, () => 'waiting for the NATS server', listNodes(reach)).catch(asUsage)
   if (options.json) printJson(streams, found.map(wireNode))
   else if (found.length === 0)
     print(streams, 'No nodes. Start one: appfactory-host serve --nats URL --namespace NS --node NAME')
@@ -17,7 +18,8 @@ export async function nodes(streams: Streams, options: CommonOptions): Promise<n
 export async function drain(streams: Streams, options: CommonOptions & { node: string }): Promise<number> {
   const reach = reachOptions(streams, options.settings)
   const { drainNode } = await loadCluster()
-  await drainNode(options.node, reach).catch(asUsage)
+  const words = `waiting until node ${options.node} has finished its calls and left`
+  await patiently(streams, () => words, drainNode(options.node, reach)).catch(asUsage)
   if (options.json) printJson(streams, { success: true, node: options.node })
   else print(streams, `Node ${options.node} has left`)
   return exitCodes.done
