@@ -47,7 +47,7 @@ const config: Option = {
 }
 const on: Option = {
   kind: 'list',
-  describe: 'Name of a node, or several with commas (repeatable) [default: all that take calls]',
+  describe: 'Name of a node, or several with commas (repeatable) [default: all that have it]',
 }
 const mcpRoot: Option = {
   kind: 'text',
