@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFileSync, statSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { openPeer } from '@appfactory/host/internal'
@@ -84,6 +84,15 @@ describeWithNats('appfactory-host in a cluster', () => {
     const again = await run(['nats-config', '--namespace', 'test', '--nodes', 'gpu-1'])
     expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('--force') })
     expect(readFileSync(creds('web'), 'utf8')).toBe(before)
+  })
+
+  it('writes nothing where one of the files is there: a configuration fits its secrets', async () => {
+    const out = join(folder(), 'half')
+    mkdirSync(out)
+    writeFileSync(join(out, 'b.nkey'), 'a secret')
+    const args = ['nats-config', '--namespace', 'test', '--nodes', 'a,b', '--out', out]
+    expect(await run(args)).toMatchObject({ code: 2, stderr: expect.stringContaining('b.nkey is there') })
+    expect(readdirSync(out)).toEqual(['b.nkey'])
   })
 
   it('lists nodes, for people and as JSON', async () => {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCodeOf } from '@appfactory/sdk/internal'
@@ -33,6 +34,9 @@ export async function natsConfig(streams: Streams, options: NatsConfigCommand): 
   const files = await Promise.resolve({ namespace, nodes, callers, admins, port, address, ...tls })
     .then(cluster.natsConfig)
     .catch(asUsage)
+  // All or nothing: a new configuration knows none of the old secrets.
+  const there = files.map(({ name }) => join(out, name)).find((path) => existsSync(path))
+  if (there !== undefined && !force) throw isThere(there)
   await mkdir(out, { recursive: true, mode: 0o700 })
   for (const { name, text, isSecret } of files) await write(join(out, name), text, isSecret, force)
   print(streams, files.map(({ name }) => join(out, name)).join('\n'))
@@ -45,8 +49,12 @@ async function write(path: string, text: string, isSecret: boolean, force: boole
     await writeFile(path, text, { flag: force ? 'w' : 'wx', mode: isSecret ? 0o600 : 0o644 })
   } catch (error) {
     if (systemCodeOf(error) !== 'EEXIST') throw error
-    throw new UsageError(
-      `${path} is there already: those who have it would be shut out. Replace it with --force`,
-    )
+    throw isThere(path)
   }
+}
+
+function isThere(path: string): UsageError {
+  return new UsageError(
+    `${path} is there already: those who have it would be shut out. Replace all with --force, or write to another folder with --out`,
+  )
 }
