@@ -272,7 +272,8 @@ export class RemotePlaces implements Workers {
 
   #openLater(site: Site): void {
     const waitMs = Math.min(retryMs.longest, retryMs.first * 2 ** site.failures)
-    site.failures += 1
+    // While NATS is away, nothing is known of the node.
+    if (this.#options.cable.isConnected) site.failures += 1
     // Many callers lose a node in the same moment.
     site.retry = setTimeout(
       () => {

@@ -39,6 +39,24 @@ test('where no node is there, a call that has waited says so', async () => {
   await cluster.close()
 })
 
+test('a node is reached soon after NATS was away for long', async () => {
+  const { cluster, cable } = await hosts.join(['a'])
+  const dial = cable.dial.bind(cable)
+  let attempts = 0
+  cable.dial = async (plugin, node) => {
+    attempts += 1
+    if (cable.isConnected) return dial(plugin, node)
+    throw new PluginError('PLUGIN_NOT_READY', 'not connected', { lost: 'link' })
+  }
+  cable.connect(false)
+  const call = cluster.call('speaker', 'get_voices', {}, { timeoutMs: 60_000 })
+  // With longer and longer waits, there were too few.
+  await expect.poll(() => attempts, { timeout: 9000 }).toBeGreaterThan(12)
+  cable.connect(true)
+  expect(await call).toHaveLength(1)
+  await cluster.close()
+})
+
 test('a plugin that no node has is not found, and one that was unloaded is not ready', async () => {
   const { cluster } = await hosts.join()
   await expect(cluster.call('nope', 'x')).rejects.toMatchObject({
