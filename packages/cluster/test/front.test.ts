@@ -272,6 +272,7 @@ describeWithNats('the protocol of a host, in front of a cluster', () => {
   it('refuses what means nothing here', async () => {
     const wrong = [
       [['gateway', '--load', 'voice'], '--load is for plugins of this process'],
+      [['gateway', '--port', '0', '--model', 'tts-1=voice,other'], '"tts-1" stands for several plugins'],
       [['call', 'voice', 'x', '--replicas', '2'], '--replicas and --config are for'],
     ] as const
     await Promise.all(

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { FallbackPlugin, PluginHandle, PluginSystem, RemoteHost } from '@appfactory/host'
 import { isPluginError } from '@appfactory/sdk'
+import { quoted } from '@appfactory/sdk/internal'
 import { RequestError } from './errors.js'
 import { type AliasTarget, split } from './names.js'
 
@@ -30,7 +31,13 @@ export class AliasFallbacks {
   readonly #names = new Map<string, Made>()
   readonly #prefix: string
 
-  constructor(host: PluginSystem) {
+  /** @throws TypeError where an alias needs one, and only a host itself has any. */
+  constructor(host: PluginSystem, aliases: ReadonlyMap<string, readonly AliasTarget[]>) {
+    const [alias] = [...aliases].find(([, targets]) => targets.length > 1) ?? []
+    if (alias !== undefined && !host.fallback)
+      throw new TypeError(
+        `models: ${quoted(alias)} stands for several plugins, which takes a host: a cluster has no fallbacks. Name one plugin`,
+      )
     const number = (gateways.get(host) ?? 0) + 1
     gateways.set(host, number)
     this.#host = host

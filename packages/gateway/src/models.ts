@@ -72,7 +72,8 @@ export class Directory {
   #listing: Promise<PluginSummary[]> | undefined
 
   constructor(host: PluginSystem, settings: Settings, view: Partial<View> = {}) {
-    const { access = everything, mayFallBack = true, fallbacks = new AliasFallbacks(host) } = view
+    const { aliases } = settings
+    const { access = everything, mayFallBack = true, fallbacks = new AliasFallbacks(host, aliases) } = view
     this.host = host
     this.#settings = settings
     this.#access = access
