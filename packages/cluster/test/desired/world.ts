@@ -5,11 +5,20 @@ import { Keeper } from '../../src/desired/keeper.js'
 import type { LocalPlugins } from '../../src/desired/local-plugins.js'
 import type { DesiredRecord, Labels } from '../../src/desired/record.js'
 import { type DesiredPlugin, desiredPlugins } from '../../src/desired/status.js'
+import type { DesiredStore } from '../../src/desired/store.js'
 import { MemoryStore } from './memory-store.js'
 
-/** Plugins of a node that do nothing but be there. */
+/** What is loaded on a shelf, through swaps. */
+interface Loaded {
+  config: object
+  replicas: number
+  isSwapping?: boolean
+  isEnding?: boolean
+}
+
+/** Plugins of a node that do nothing but be there: loaded, swapped and unloaded by the rules of a host. */
 class Shelf implements LocalPlugins {
-  readonly running = new Map<string, { config: object; replicas: number }>()
+  readonly running = new Map<string, Loaded>()
   /** What was done, in order. */
   readonly log: string[] = []
   /** Plugins that can't be started. */
@@ -18,15 +27,19 @@ class Shelf implements LocalPlugins {
   /** Plugins that are not there. */
   readonly missing = new Set<string>()
   readonly failures = new Map<string, string>()
-  /** What was swapped, and the names of today. */
-  readonly formerNames = new Map<string, string>()
+  /** What each plugin that was swapped out was swapped for. */
+  readonly #former = new Map<string, Loaded>()
+  readonly #reserved = new Set<string>()
   /** How long it takes to start a plugin, in ms. */
   startMs = 100
   /** How long it takes to look at the folder of a plugin, in ms. */
   inspectMs = 0
+  swapMs = 0
+  /** How long the last calls of a plugin take that is unloaded, in ms. */
+  endMs = 0
 
   async obstacle(name: string, version: string | undefined) {
-    if (this.inspectMs > 0) await new Promise((resolve) => setTimeout(resolve, this.inspectMs))
+    await passing(this.inspectMs)
     if (this.missing.has(name)) return { code: ErrorCodes.PLUGIN_NOT_FOUND, why: 'not there' }
     return version === undefined || version === '1.0.0'
       ? undefined
@@ -34,25 +47,49 @@ class Shelf implements LocalPlugins {
   }
   async load(name: string, config: object, replicas: number): Promise<void> {
     this.log.push(`load ${name}=${replicas}`)
-    await new Promise((resolve) => setTimeout(resolve, this.startMs))
-    if (this.broken.has(name)) throw new PluginError('PLUGIN_INITIALIZE_FAILED', 'no engine')
-    this.running.set(name, { config, replicas })
-    this.formerNames.delete(name)
+    this.#checkFree(name)
+    const loaded = { config, replicas: 0 }
+    this.running.set(name, loaded)
+    await passing(this.startMs)
+    const problem = this.#problemOf(name, config, replicas)
+    if (problem) {
+      this.running.delete(name)
+      throw problem
+    }
+    loaded.replicas = replicas
+    if (this.#former.get(name) !== loaded) this.#former.delete(name)
   }
   async scale(name: string, replicas: number): Promise<void> {
     this.log.push(`scale ${name}=${replicas}`)
-    await new Promise((resolve) => setTimeout(resolve, this.startMs))
-    const found = this.running.get(name)
-    if (found) found.replicas = replicas
+    const found = this.#find(name)
+    await passing(this.startMs)
+    if (found.isEnding) throw new PluginError('PLUGIN_NOT_READY', 'it is being unloaded')
+    const problem = this.#problemOf(this.nameToday(name), found.config, replicas)
+    if (problem) throw problem
+    found.replicas = replicas
   }
   async swap(name: string, replacement: string, config: object): Promise<void> {
     this.log.push(`swap ${name === replacement ? name : `${name} for ${replacement}`}`)
-    if (Reflect.get(config, 'wrong')) throw new PluginError('HOTSWAP_FAILED', 'wrong configuration')
-    const found = this.running.get(name)
-    if (!found) return
-    this.running.delete(name)
-    this.running.set(replacement, { ...found, config })
-    if (name !== replacement) this.formerNames.set(name, replacement)
+    const found = this.#find(name)
+    const before = this.nameToday(name)
+    if (this.missing.has(replacement)) throw new PluginError('PLUGIN_NOT_FOUND', 'not there')
+    if (found.isSwapping) throw new PluginError('HOTSWAP_FAILED', 'another swap is under way')
+    if (replacement !== before) this.#checkFree(replacement)
+    const reserved = [before, replacement]
+    for (const each of reserved) this.#reserved.add(each)
+    found.isSwapping = true
+    await passing(this.swapMs)
+    found.isSwapping = false
+    for (const each of reserved) this.#reserved.delete(each)
+    if (found.isEnding) throw new PluginError('PLUGIN_NOT_READY', 'it is being unloaded')
+    const problem = this.#problemOf(replacement, config, found.replicas)
+    if (problem) throw new PluginError('HOTSWAP_FAILED', problem.message)
+    found.config = config
+    if (replacement === before) return
+    this.running.delete(before)
+    this.running.set(replacement, found)
+    this.#former.delete(replacement)
+    this.#former.set(before, found)
   }
   runs(name: string, { config }: DesiredRecord): boolean {
     return JSON.stringify(this.running.get(name)?.config) === JSON.stringify(config)
@@ -62,17 +99,52 @@ class Shelf implements LocalPlugins {
   }
   async unload(name: string, force: boolean): Promise<void> {
     this.log.push(`${force ? 'kill' : 'unload'} ${name}`)
-    this.running.delete(this.formerNames.get(name) ?? name)
+    const found = this.#find(name)
+    found.isEnding = true
+    if (!force) await passing(this.endMs)
+    while (found.isSwapping) await passing(50)
+    this.running.delete(this.nameToday(name))
+    for (const [former, loaded] of this.#former) if (loaded === found) this.#former.delete(former)
   }
   isLoaded(name: string): boolean {
-    return this.running.has(this.formerNames.get(name) ?? name)
+    return this.running.has(name) || this.#former.has(name)
   }
   failure(name: string): string | undefined {
-    return this.failures.get(name)
+    return this.running.has(name) ? this.failures.get(name) : undefined
   }
   keepsState(name: string): boolean {
-    return this.withState.has(name)
+    return (this.running.get(name)?.replicas ?? 0) > 0 && this.withState.has(name)
   }
+  /** The name of what a name reaches: another one after a swap. */
+  nameToday(name: string): string {
+    const former = this.#former.get(name)
+    return [...this.running].find(([, loaded]) => loaded === former)?.[0] ?? name
+  }
+
+  #find(name: string): Loaded {
+    const found = this.running.get(name) ?? this.#former.get(name)
+    if (!found) throw new PluginError('PLUGIN_NOT_FOUND', 'it is not loaded')
+    return found
+  }
+
+  #checkFree(name: string): void {
+    if (this.running.has(name) || this.#reserved.has(name))
+      throw new PluginError('PLUGIN_ALREADY_LOADED', 'it is loaded already')
+  }
+
+  #problemOf(name: string, config: object, replicas: number): PluginError | undefined {
+    if (this.missing.has(name)) return new PluginError('PLUGIN_NOT_FOUND', 'not there')
+    if (this.broken.has(name)) return new PluginError('PLUGIN_INITIALIZE_FAILED', 'no engine')
+    if (Reflect.get(config, 'wrong')) return new PluginError('CONFIG_INVALID', 'wrong configuration')
+    return this.withState.has(name) && replicas > 1
+      ? new PluginError('PLUGIN_LOAD_FAILED', `it keeps state, and ${replicas} are wanted`)
+      : undefined
+  }
+}
+
+/** Resolves after so many ms; at once after none. */
+async function passing(ms: number): Promise<void> {
+  if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 export interface WorldNode {
@@ -93,18 +165,32 @@ export class World {
   readonly store = new MemoryStore()
   readonly nodes = new Map<string, WorldNode>()
   readonly warnings: string[] = []
+  #runs = 0
+  /** How long a beat takes to reach the others, in ms; undefined: they see what it tells at any moment. */
+  lag: (() => number) | undefined
+  /** What stands before the store, for each node. */
+  access: (store: DesiredStore) => DesiredStore = (store) => store
+  readonly #heard = new Map<string, Beat>()
 
   join(node: string, labels: Labels = {}, { room = 64, leaseMs = 10_000 } = {}): WorldNode {
     const shelf = new Shelf()
-    const boot = `${node}-${this.nodes.size}`
+    this.#runs += 1
+    const boot = `${node}-${this.#runs}`
+    const tell = (): void => {
+      const told = joined.beat()
+      if (this.nodes.get(node) !== joined || joined.isCut) return
+      setTimeout(() => {
+        if (this.nodes.get(node) === joined) this.#heard.set(boot, told)
+      }, this.lag?.() ?? 0)
+    }
     const keeper = new Keeper({
       ...{ node, boot, labels, room, leaseMs, local: shelf },
       store: async () => {
         if (joined.isCut || joined.isBehind) throw new Error('cut off')
-        return this.store
+        return this.access(this.store)
       },
       others: () => (joined.isCut ? undefined : this.beats(boot)),
-      changed: () => {},
+      changed: () => this.lag && tell(),
       onLost: (plugin) => joined.lost.push(plugin),
       warn: (message) => this.warnings.push(message),
     })
@@ -117,14 +203,23 @@ export class World {
     }
     this.nodes.set(node, joined)
     keeper.begin()
+    if (this.lag) {
+      const beats = setInterval(() => {
+        if (this.nodes.get(node) === joined) tell()
+        else clearInterval(beats)
+      }, 1000)
+    }
     return joined
   }
 
   /** It is gone without a word, and its plugins with it. */
   kill(node: string): void {
     const found = this.nodes.get(node)
-    found?.keeper.pause()
-    found?.shelf.running.clear()
+    if (!found) return
+    found.keeper.pause()
+    // Its leases are renewed no more.
+    found.isCut = true
+    found.shelf.running.clear()
     this.nodes.delete(node)
   }
 
@@ -133,6 +228,7 @@ export class World {
       .filter(({ isCut }) => !isCut)
       .map((node) => node.beat())
       .filter(({ boot }) => boot !== except)
+      .flatMap((beat) => (this.lag ? (this.#heard.get(beat.boot) ?? []) : beat))
   }
 
   /** Processes of a plugin by node, as they are. */
