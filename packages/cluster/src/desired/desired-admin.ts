@@ -75,7 +75,7 @@ export class DesiredAdmin {
         ? [present.generation ?? 0, before?.revision]
         : await this.#write(store, name, wanted, before)
     try {
-      await this.#running(name, generation, timeoutMs)
+      await this.#running(store, name, generation, timeoutMs)
     } catch (error) {
       // As with a host, what could not be loaded at all is not loaded.
       const isHopeless = error instanceof PluginError && error.codeName !== 'CALL_TIMEOUT'
@@ -88,11 +88,9 @@ export class DesiredAdmin {
   /** @returns Whether it was wanted. */
   async unload(name: string, timeoutMs = defaultTimeoutMs): Promise<boolean> {
     const store = await this.#store()
-    const isRemoved = await this.#change(store, name, async (found) =>
-      store.remove(keyOfRecord(name), found.revision),
-    )
-    if (isRemoved) await this.#gone(name, timeoutMs)
-    return isRemoved
+    const { isThere, generation } = await this.#remove(store, name)
+    if (isThere) await this.#gone(name, generation, timeoutMs)
+    return isThere
   }
 
   /** @returns Whether it was wanted. */
@@ -109,7 +107,7 @@ export class DesiredAdmin {
       const bytes = recordBytes({ ...record, replicas, generation })
       return (await store.put(keyOfRecord(name), bytes, found.revision)) !== undefined
     })
-    if (isThere) await this.#running(name, generation, timeoutMs)
+    if (isThere) await this.#running(store, name, generation, timeoutMs)
     // To scale it on each node is not what was asked for.
     else if (this.has(name)) throw wantedNoMore(name)
     return isThere
@@ -140,10 +138,9 @@ export class DesiredAdmin {
       return (await store.put(keyOfRecord(replacement), bytes, before?.revision ?? 0)) !== undefined
     })
     if (!isThere) return false
-    if (old !== replacement)
-      await this.#change(store, old, (found) => store.remove(keyOfRecord(old), found.revision))
-    await this.#running(replacement, generation, defaultTimeoutMs)
-    if (old !== replacement) await this.#gone(old, defaultTimeoutMs)
+    const removed = old === replacement ? undefined : await this.#remove(store, old)
+    await this.#running(store, replacement, generation, defaultTimeoutMs)
+    if (removed) await this.#gone(old, removed.generation, defaultTimeoutMs)
     return true
   }
 
@@ -190,9 +187,20 @@ export class DesiredAdmin {
     throw changedMeanwhile(name)
   }
 
+  /** Removes the record: whether it was there, and its generation. */
+  async #remove(store: DesiredStore, name: string): Promise<{ isThere: boolean; generation: number }> {
+    let generation = 0
+    const isThere = await this.#change(store, name, async (found) => {
+      generation = recordOf(found)?.generation ?? found.revision
+      return store.remove(keyOfRecord(name), found.revision)
+    })
+    return { isThere, generation }
+  }
+
   /** Resolves when all that can run does: at least one. */
-  async #running(name: string, generation: number, timeoutMs: number): Promise<void> {
+  async #running(store: DesiredStore, name: string, generation: number, timeoutMs: number): Promise<void> {
     const begun = performance.now()
+    let checkedAt = begun
     for (;;) {
       const nodes = this.#nodes().filter(({ desired, draining }) => desired && !draining)
       const told = toldBy(name, nodes).filter(([, { generation: seen }]) => seen >= generation)
@@ -214,14 +222,23 @@ export class DesiredAdmin {
         if (running >= shares && running > 0 && !isEnding) return
       }
       if (waited > timeoutMs) throw stillMissing(name, timeoutMs, told)
+      if (told.length === 0 && performance.now() - checkedAt > checkMs) {
+        const found = await store.get(keyOfRecord(name))
+        if (!found || found.isRemoved) throw wantedNoMore(name)
+        checkedAt = performance.now()
+      }
       await pause(stepMs)
     }
   }
 
-  async #gone(name: string, timeoutMs: number): Promise<void> {
+  /** Resolves when nodes have ended it, or somebody wants it anew. A node that drains ends all when it leaves. */
+  async #gone(name: string, before: number, timeoutMs: number): Promise<void> {
     const begun = performance.now()
     for (;;) {
-      const told = toldBy(name, this.#nodes())
+      const nodes = this.#nodes().filter(({ draining }) => !draining)
+      const told = toldBy(name, nodes).filter(
+        ([, { generation, wanted }]) => generation <= before || wanted === 0,
+      )
       if (told.length === 0) return
       if (performance.now() - begun > timeoutMs)
         throw stillThere(
@@ -236,6 +253,9 @@ export class DesiredAdmin {
 
 /** How long nodes have to end processes that are too many, in ms: one that is cut off may not hear of it. */
 const surplusMs = 5000
+
+/** Between two looks whether what no node tells of is wanted still, in ms. */
+const checkMs = 2000
 
 /** Nodes that have just come may still tell that they take part, in ms. */
 const graceMs = 500

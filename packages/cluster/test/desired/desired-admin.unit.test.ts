@@ -202,6 +202,41 @@ test.each([
     await expect(refused).rejects.toMatchObject({ message: expect.stringContaining(words) })
 })
 
+describe('an administrator waits for nothing that will not come', () => {
+  test('where another one loads again what is being unloaded', async () => {
+    const { world, one, other } = await administrators()
+    await after(world, one.load('x', { replicas: 2 }))
+    for (const { shelf } of world.nodes.values()) shelf.endMs = 3000
+    const unloaded = one.unload('x')
+    unloaded.catch(() => {})
+    await world.pass(1000)
+    await after(world, other.load('x', { replicas: 2 }))
+    expect(world.count('x')).toBe(2)
+    expect(await after(world, unloaded, 60_000)).toBe(true)
+  })
+
+  test('where a node drains, which has its plugins until it leaves', async () => {
+    const { world, one } = await administrators()
+    await after(world, one.load('x', { replicas: 2 }))
+    const a = world.nodes.get('a')
+    if (!a) throw new Error('no node')
+    a.isDraining = true
+    a.keeper.pause()
+    expect(await after(world, one.unload('x'), 70_000)).toBe(true)
+    expect(world.on('x')).toEqual({ a: 1 })
+  })
+
+  test('where another one unloads what is being loaded', async () => {
+    const { world, one, other } = await administrators()
+    for (const { shelf } of world.nodes.values()) shelf.inspectMs = 3000
+    const loaded = one.load('x', { replicas: 2 })
+    loaded.catch(() => {})
+    await world.pass(500)
+    await after(world, other.unload('x'))
+    await expect(after(world, loaded, 60_000)).rejects.toMatchObject({ codeName: 'PLUGIN_NOT_FOUND' })
+  })
+})
+
 describe('what nodes have swapped', () => {
   /** As an administrator does, on one node after the other. */
   async function swapOnAll(world: World, [old, replacement]: [string, string], config = {}): Promise<void> {
