@@ -424,6 +424,7 @@ export class Cluster implements PluginSystem, AsyncDisposable {
    */
   async swap(old: string, replacement: string, options: ClusterSwapOptions = {}): Promise<ClusterSwapResult> {
     const wanted = options.on ? undefined : this.#wantedName(old)
+    if (wanted !== undefined) await this.#desired.checkSwap(wanted, replacement)
     const result = await this.#admin.swap(old, replacement, options)
     const version = result.nodes.at(-1)?.newVersion
     if (wanted !== undefined && version !== undefined)

@@ -9,6 +9,7 @@ import {
   recordTooLarge,
   stillMissing,
   stillThere,
+  wantedBeside,
   wantedNoMore,
 } from './desired-errors.js'
 import { patient, pause, untilAnswered } from './patient-store.js'
@@ -113,6 +114,15 @@ export class DesiredAdmin {
     return isThere
   }
 
+  /** @throws PluginError PLUGIN_ALREADY_LOADED where what it is to be swapped for is wanted beside it. */
+  async checkSwap(old: string, replacement: string): Promise<void> {
+    if (old === replacement) return
+    const store = await this.#store()
+    const found = await store.get(keyOfRecord(old))
+    const present = recordOf(found)?.generation ?? found?.revision ?? 0
+    checkFree(replacement, await store.get(keyOfRecord(replacement)), [old, present])
+  }
+
   /**
    * It was swapped on all nodes: what it was swapped for is wanted in its place, so that no node goes back to it.
    *
@@ -131,6 +141,7 @@ export class DesiredAdmin {
       const present = record.generation ?? found.revision
       const wanted = recordAfterSwap(record, [old, replacement], { config, version, generation: present })
       const before = old === replacement ? found : await store.get(keyOfRecord(replacement))
+      if (old !== replacement) checkFree(replacement, before, [old, present])
       generation = old === replacement && asksTheSame(record, wanted) ? present : generationAfter(before)
       if (generation === present && old === replacement) return true
       const bytes = recordBytes({ ...wanted, generation })
@@ -272,6 +283,17 @@ function checkedGiven(name: string, given: object): DesiredRecord {
 function recordOf(found: StoredChange | undefined): DesiredRecord | undefined {
   const record = found && !found.isRemoved ? readRecord(found.data) : undefined
   return typeof record === 'object' ? record : undefined
+}
+
+/** A record in the place of what is swapped may only be what an earlier attempt has left. */
+function checkFree(
+  name: string,
+  found: StoredChange | undefined,
+  [old, generation]: readonly [string, number],
+): void {
+  const { replaces } = recordOf(found) ?? {}
+  const isLeft = replaces?.name === old && generation <= replaces.generation
+  if (found && !found.isRemoved && !isLeft) throw wantedBeside(name, old)
 }
 
 function wrongRecord(name: string, { data }: StoredChange): PluginError {

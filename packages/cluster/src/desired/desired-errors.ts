@@ -70,6 +70,14 @@ export function wantedNoMore(plugin: string): PluginError {
   )
 }
 
+export function wantedBeside(plugin: string, old: string): PluginError {
+  return new PluginError(
+    'PLUGIN_ALREADY_LOADED',
+    `Plugin "${plugin}" is wanted beside "${old}" already, so that it can’t take its place. Unload one of them`,
+    { plugin },
+  )
+}
+
 export function changedMeanwhile(plugin: string): PluginError {
   return new PluginError(
     'PLUGIN_ALREADY_LOADED',

@@ -68,7 +68,8 @@ export class Keeper {
     this.#options = options
     const { node, boot, leaseMs, local, store, onLost } = options
     const leaseOf = (plugin: string) => this.#followed.leases.get(plugin)
-    this.#kept = new KeptPlugins({ node, boot, leaseMs, local, store, onLost, leaseOf })
+    const isWanted = (plugin: string) => this.#followed.records.get(plugin)?.record !== undefined
+    this.#kept = new KeptPlugins({ node, boot, leaseMs, local, store, onLost, isWanted, leaseOf })
   }
 
   begin(): void {
@@ -163,9 +164,11 @@ export class Keeper {
 
   /** What an administrator has swapped for another plugin is that one from now on. */
   #handOver(): void {
-    for (const [name, { record }] of this.#followed.records)
-      if (record?.replaces && this.#successorOf(record.replaces.name) === name)
-        this.#kept.succeed(record.replaces.name, name, record)
+    for (const name of this.#kept.names) {
+      const successor = this.#successorOf(name)
+      const record = successor === undefined ? undefined : this.#followed.records.get(successor)?.record
+      if (successor !== undefined && record) this.#kept.succeed(name, successor, record)
+    }
   }
 
   /** The plugin that a plugin was swapped for, if that one is wanted in its place and can run here. */
@@ -174,7 +177,7 @@ export class Keeper {
     const kept = this.#kept.recordOf(name)
     if (!kept && (followed?.isRemoved ?? true)) return undefined
     const generation = kept ? (kept.generation ?? 0) : followed ? generationOf(followed) : 0
-    return [...this.#followed.records].find(
+    const swapped = [...this.#followed.records].find(
       ([other, { record }]) =>
         record?.replaces?.name === name &&
         generation <= record.replaces.generation &&
@@ -182,6 +185,21 @@ export class Keeper {
         this.#kept.failure(other) === undefined &&
         !(kept && this.#kept.has(other)),
     )?.[0]
+    return swapped ?? (followed?.record ? undefined : this.#heirOf(name))
+  }
+
+  /** What an administrator has swapped it for on this node, in several steps, if that is wanted. */
+  #heirOf(name: string): string | undefined {
+    if (!this.#kept.has(name)) return undefined
+    const today = this.#options.local.nameToday(name)
+    const isWanted = this.#followed.records.get(today)?.record !== undefined
+    return today !== name && isWanted && !this.#kept.has(today) ? today : undefined
+  }
+
+  /** The plugin that runs here under that name since it was swapped, without being that one. */
+  #namesake(name: string): string | undefined {
+    const { local } = this.#options
+    return this.#kept.names.find((each) => each !== name && local.nameToday(each) === name)
   }
 
   #aim(name: string, { record, isRemoved }: FollowedRecord, others: readonly Beat[]): void {
@@ -192,9 +210,8 @@ export class Keeper {
     }
     // Without a record that can be read, it goes on as it is.
     if (!record) return
-    const { replaces } = record
-    // It is not begun beside what goes over to it as soon as that is at rest.
-    if (replaces && this.#kept.has(replaces.name) && this.#successorOf(replaces.name) === name) return
+    // It is not begun beside what goes over to it, or away from its name, as soon as that is at rest.
+    if (this.#kept.names.some((each) => this.#successorOf(each) === name) || this.#namesake(name)) return
     const share = this.#share(name)
     // What others are to have ends here when they have it.
     const elsewhere = sumOf(others, (beat) => (beat.draining ? 0 : (desiredOn(beat, name)?.running ?? 0)))
@@ -290,11 +307,15 @@ export class Keeper {
     if (this.#kept.running(name) > 0) return undefined
     const obstacle = this.#obstacles.get(name) ?? this.#kept.failure(name)
     if (obstacle) return obstacle
-    const isForeign =
-      this.#options.local.isNamed(name) && !this.#kept.has(name) && !this.#kept.isWorking(name)
-    return isForeign
-      ? { code: ErrorCodes.PLUGIN_ALREADY_LOADED, why: 'it has been loaded on this node by its name' }
-      : undefined
+    if (!this.#options.local.isNamed(name) || this.#kept.has(name) || this.#kept.isWorking(name))
+      return undefined
+    const namesake = this.#namesake(name)
+    if (namesake !== undefined && this.#successorOf(namesake) === name) return undefined
+    const why =
+      namesake === undefined
+        ? 'it has been loaded on this node by its name'
+        : `plugin "${namesake}" has been swapped for it on this node`
+    return { code: ErrorCodes.PLUGIN_ALREADY_LOADED, why }
   }
 
   #self(): PlacementNode {

@@ -12,6 +12,8 @@ export interface KeptPluginsOptions {
   leaseMs: number
   local: LocalPlugins
   store(): Promise<DesiredStore>
+  /** Whether there is a record that asks for a plugin. */
+  isWanted(plugin: string): boolean
   /** What is known of the lease of a plugin. */
   leaseOf(plugin: string): FollowedLease | undefined
   /** Its lease is over: nobody may be answered by it any more. */
@@ -124,20 +126,21 @@ export class KeptPlugins {
     const kept = this.#kept.get(before)
     if (!kept || this.#kept.has(name) || this.#working.has(before) || this.#working.has(name)) return
     const { local } = this.#options
+    const isSwapped = local.nameToday(before) === name
     const move = (): void => {
       this.#kept.delete(before)
       this.#kept.set(name, kept)
       kept.record = record
     }
     const work = async (): Promise<void> => {
-      if (!local.isNamed(name)) {
+      if (!isSwapped) {
         await local.swap(before, name, record.config)
         move()
       }
       await this.#settleAnew(name, kept)
     }
     // What others hear of it must not say that it runs nowhere.
-    if (local.isNamed(name)) move()
+    if (isSwapped) move()
     const done = work()
       .catch((error: unknown) => this.#fail(name, obstacleOf(error)))
       .finally(() => {
@@ -157,7 +160,7 @@ export class KeptPlugins {
     record: DesiredRecord | undefined,
     replicas: number,
   ): (() => Promise<void>) | undefined {
-    const { local } = this.#options
+    const { local, isWanted } = this.#options
     const kept = this.#kept.get(name)
     if (!kept) return record && replicas > 0 ? () => this.#start(name, record, replicas) : undefined
     // Somebody has unloaded it.
@@ -165,7 +168,10 @@ export class KeptPlugins {
     if (replicas === 0) return () => this.#end(name)
     const failure = local.failure(name)
     if (failure !== undefined) return () => this.#giveUp(name, failure)
-    if (record && !runsTheSame(kept.record, record))
+    const today = local.nameToday(name)
+    // Somebody has swapped it for what is wanted beside it.
+    const isAstray = today !== name && isWanted(today)
+    if (record && (isAstray || !runsTheSame(kept.record, record)))
       return this.failure(name) ? undefined : () => this.#swap(name, kept, record)
     if (record) kept.record = record
     const count = kept.lease ? 1 : replicas

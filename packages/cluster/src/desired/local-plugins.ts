@@ -23,10 +23,12 @@ export interface LocalPlugins {
   runs(name: string, record: DesiredRecord): boolean
   /** Whether it is loaded by that name, which is no former one. */
   isNamed(name: string): boolean
+  /** The name of what a name reaches: another one after a swap. */
+  nameToday(name: string): string
   /** Also by a name that it had before a swap. */
   unload(name: string, force: boolean): Promise<void>
   isLoaded(name: string): boolean
-  /** Why it takes no calls any more, and will not by itself. */
+  /** Why it takes no calls any more, and will not by itself. Also by a name that it had before a swap, as below. */
   failure(name: string): string | undefined
   /** Whether there may be only one of it, since it keeps state. */
   keepsState(name: string): boolean
@@ -62,10 +64,11 @@ export function localPlugins(host: PluginHost): LocalPlugins {
       return config !== undefined && isVersion && isConfiguredBy(record, config)
     },
     isNamed: (name) => hasLoaded(host, name),
+    nameToday: (name) => nameToday(host, name),
     unload: (name, force) => host.unload(nameToday(host, name), { force }),
     isLoaded: (name) => hasPlugin(host, name),
-    failure: (name) => workload(name)?.failure,
-    keepsState: (name) => workload(name)?.keepsState ?? false,
+    failure: (name) => workload(nameToday(host, name))?.failure,
+    keepsState: (name) => workload(nameToday(host, name))?.keepsState ?? false,
   }
 }
 

@@ -283,6 +283,60 @@ describe('what nodes have swapped', () => {
     for (const { shelf } of world.nodes.values()) expect(shelf.log).toEqual(['load x=1', 'swap x for y'])
   })
 
+  test('for what is wanted beside it is refused, and both go on', async () => {
+    const { world, one } = await administrators()
+    await after(world, Promise.all([one.load('x', { replicas: 2 }), one.load('y', { replicas: 4 })]))
+    const how = { config: undefined, version: '1.0.0' }
+    for (const refused of [one.checkSwap('x', 'y'), one.swapped('x', 'y', how)])
+      await expect(refused).rejects.toMatchObject({ codeName: 'PLUGIN_ALREADY_LOADED' })
+    await expect(one.checkSwap('x', 'z')).resolves.toBeUndefined()
+    await world.pass(4000)
+    expect([world.count('x'), world.count('y')]).toEqual([2, 4])
+  })
+
+  test('on one node goes back where what it was swapped for comes to be wanted too', async () => {
+    const { world, one } = await administrators()
+    await after(world, one.load('x', { replicas: 2 }))
+    await world.nodes.get('a')?.shelf.swap('x', 'y', {})
+    await after(world, one.load('y', { replicas: 2 }))
+    await world.pass(6000)
+    expect([world.on('x'), world.on('y')]).toEqual([
+      { a: 1, b: 1 },
+      { a: 1, b: 1 },
+    ])
+  })
+
+  test('in two steps, the first of which a node has not heard of, goes on there', async () => {
+    const { world, one } = await administrators()
+    await after(world, one.load('x', { replicas: 2 }))
+    const b = world.nodes.get('b')
+    if (!b) throw new Error('no node')
+    b.isBehind = true
+    const how = { config: undefined, version: '1.0.0' }
+    await swapOnAll(world, ['x', 'y'])
+    one.swapped('x', 'y', how).catch(() => {})
+    await world.pass(4000)
+    await swapOnAll(world, ['y', 'z'])
+    const swapped = one.swapped('y', 'z', how)
+    await world.pass(4000)
+    b.isBehind = false
+    expect(await after(world, swapped)).toBe(true)
+    expect(world.on('z')).toEqual({ a: 1, b: 1 })
+    expect(b.shelf.log.filter((line) => /load|kill/.test(line))).toEqual(['load x=1'])
+  })
+
+  test('leaves alone what is loaded by that name on a node that has not swapped it', async () => {
+    const { world, one } = await administrators()
+    await after(world, one.load('x', { replicas: 2 }))
+    const [a, b] = ['a', 'b'].map((name) => world.nodes.get(name)?.shelf)
+    a?.running.set('y', { config: { voice: 'own' }, replicas: 1 })
+    await b?.swap('x', 'y', {})
+    await after(world, one.swapped('x', 'y', { config: undefined, version: '1.0.0' }))
+    await world.pass(10_000)
+    expect([...(a?.running ?? [])]).toEqual([['y', { config: { voice: 'own' }, replicas: 1 }]])
+    expect(world.on('y')).toEqual({ a: 1, b: 2 })
+  })
+
   test('for itself with another configuration keeps that, and is not swapped again', async () => {
     const { world, one } = await administrators()
     await after(world, one.load('x', { replicas: 2 }))
