@@ -212,6 +212,7 @@ export class DesiredAdmin {
   async #running(store: DesiredStore, name: string, generation: number, timeoutMs: number): Promise<void> {
     const begun = performance.now()
     let checkedAt = begun
+    let hopefulAt = begun
     for (;;) {
       const nodes = this.#nodes().filter(({ desired, draining }) => desired && !draining)
       const told = toldBy(name, nodes).filter(([, { generation: seen }]) => seen >= generation)
@@ -223,14 +224,17 @@ export class DesiredAdmin {
       const shares = sumOf(told, ({ share = 0 }) => share)
       const wanted = told[0]?.[1].wanted ?? Number.POSITIVE_INFINITY
       const isStuck = told.some(([, { current, why }]) => !current && why !== undefined)
+      // Who could run it, and is not to at the moment, has yet to hear what others tell.
+      const hasNowhere = shares === 0 && told.every(([, { why }]) => why !== undefined)
+      if (!haveAll || !(isStuck || hasNowhere)) hopefulAt = performance.now()
       const waited = performance.now() - begun
       // Those who have not heard of the change yet may have some to end.
       const everywhere = sumOf(toldBy(name, this.#nodes()), ({ running: here }) => here)
       const isEnding = everywhere > wanted && waited <= surplusMs
       if (running >= wanted && !isEnding && told.every(([, { current }]) => current)) return
       if (haveAll && waited > graceMs) {
-        if (shares === 0 || isStuck) throw nowhere(name, this.#nodes(), told)
-        if (running >= shares && running > 0 && !isEnding) return
+        if (performance.now() - hopefulAt > graceMs) throw nowhere(name, this.#nodes(), told)
+        if (running >= shares && running > 0 && !isEnding && !isStuck) return
       }
       if (waited > timeoutMs) throw stillMissing(name, timeoutMs, told)
       if (told.length === 0 && performance.now() - checkedAt > checkMs) {

@@ -1,4 +1,5 @@
 import { ErrorCodes } from '@appfactory/sdk'
+import { describeThrown } from '@appfactory/sdk/internal'
 import type { FollowedLease } from './followed.js'
 import { Lease } from './lease.js'
 import { type LocalPlugins, type Obstacle, obstacleOf } from './local-plugins.js'
@@ -26,6 +27,8 @@ interface Kept {
   record: DesiredRecord
   replicas: number
   lease?: Lease | undefined
+  /** Whether it has the lease that it needs, and no other. */
+  isSettled: boolean
 }
 
 /** What could not be done, and when it is tried again. */
@@ -131,13 +134,13 @@ export class KeptPlugins {
       this.#kept.delete(before)
       this.#kept.set(name, kept)
       kept.record = record
+      kept.isSettled = false
     }
     const work = async (): Promise<void> => {
-      if (!isSwapped) {
-        await local.swap(before, name, record.config)
-        move()
-      }
-      await this.#settleAnew(name, kept)
+      // It may have been swapped with a configuration that is not wanted.
+      if (!isSwapped || !local.runs(name, record)) await local.swap(before, name, record.config)
+      if (!isSwapped) move()
+      await this.#settle(name, kept)
     }
     // What others hear of it must not say that it runs nowhere.
     if (isSwapped) move()
@@ -168,6 +171,7 @@ export class KeptPlugins {
     if (replicas === 0) return () => this.#end(name)
     const failure = local.failure(name)
     if (failure !== undefined) return () => this.#giveUp(name, failure)
+    if (!kept.isSettled) return this.failure(name) ? undefined : () => this.#settle(name, kept)
     const today = local.nameToday(name)
     // Somebody has swapped it for what is wanted beside it.
     const isAstray = today !== name && isWanted(today)
@@ -183,7 +187,8 @@ export class KeptPlugins {
     const { local } = this.#options
     // Who has more than one of it has none that keeps state.
     const needsLease = record.replicas === 1 && !this.#stateless.has(name)
-    const lease = needsLease ? await this.#take(name) : undefined
+    const taken = needsLease ? await this.#take(name) : undefined
+    const lease = taken === 'unknown' ? undefined : taken
     if (needsLease && !lease) return
     try {
       await local.load(name, record.config, replicas)
@@ -191,34 +196,36 @@ export class KeptPlugins {
       await lease?.release()
       throw error
     }
-    const kept: Kept = { record, replicas, lease }
+    const kept: Kept = { record, replicas, lease, isSettled: false }
     this.#kept.set(name, kept)
     this.#notes.delete(name)
     await this.#settle(name, kept)
     if (this.#kept.has(name)) this.#failures.delete(name)
   }
 
-  /** Keeps the lease only where there is state, and no plugin with state without one. */
+  /** Sees to it that it has a lease of its own where it keeps state, and none where it does not. */
   async #settle(name: string, kept: Kept): Promise<void> {
-    if (!this.#options.local.keepsState(name)) {
-      this.#stateless.add(name)
-      const { lease } = kept
-      kept.lease = undefined
-      await lease?.release()
-      return
-    }
-    this.#stateless.delete(name)
-    if (kept.record.replicas > 1 && !kept.lease)
-      return await this.#giveUp(name, stateWords(kept.record.replicas))
-    kept.lease ??= await this.#take(name)
-    if (!kept.lease?.isHeld) await this.#end(name, true)
-  }
-
-  /** As `#settle`, for one that has the lease of the plugin before it. */
-  async #settleAnew(name: string, kept: Kept): Promise<void> {
+    kept.isSettled = false
+    const keepsState = this.#options.local.keepsState(name)
+    if (keepsState === undefined) return
     const before = kept.lease
-    if (before && this.#options.local.keepsState(name)) kept.lease = await this.#take(name)
-    await this.#settle(name, kept)
+    if (keepsState) {
+      this.#stateless.delete(name)
+      if (kept.record.replicas > 1 && !before)
+        return await this.#giveUp(name, stateWords(kept.record.replicas))
+      if (kept.lease?.plugin !== name) {
+        const taken = await this.#take(name)
+        // By the lease of the plugin before it, it may run on while the store is away.
+        if (taken === 'unknown' && before?.isHeld) return
+        kept.lease = taken === 'unknown' ? undefined : taken
+      }
+      // What has none must not run.
+      if (!kept.lease?.isHeld) await this.#end(name, true)
+    } else {
+      this.#stateless.add(name)
+      kept.lease = undefined
+    }
+    kept.isSettled = true
     if (kept.lease !== before) await before?.release()
   }
 
@@ -227,6 +234,7 @@ export class KeptPlugins {
     // An administrator has swapped it already.
     if (!local.runs(name, record)) await local.swap(name, name, record.config)
     kept.record = record
+    kept.isSettled = false
     this.#failures.delete(name)
     await this.#settle(name, kept)
   }
@@ -259,14 +267,18 @@ export class KeptPlugins {
     this.#fail(name, { code: ErrorCodes.PLUGIN_LOAD_FAILED, why })
   }
 
-  /** Takes the lease of a plugin, or notes who has it. */
-  async #take(name: string): Promise<Lease | undefined> {
+  /** Takes the lease of a plugin, or notes who has it, or why nobody can tell. */
+  async #take(name: string): Promise<Lease | 'unknown' | undefined> {
     const { node, boot, leaseMs, store, leaseOf } = this.#options
     const seen = leaseOf(name)
-    const lease = await Lease.take(
-      { plugin: name, value: { node, boot, leaseMs }, store, onLost: () => this.#lose(name) },
-      seen,
-    )
+    let lease: Lease | undefined
+    try {
+      const onLost = (): void => void (lease && this.#lose(lease))
+      lease = await Lease.take({ plugin: name, value: { node, boot, leaseMs }, store, onLost }, seen)
+    } catch (error) {
+      this.#notes.set(name, `its lease can’t be taken: ${describeThrown(error).message}`)
+      return 'unknown'
+    }
     if (lease) return lease
     const holder = seen?.value?.node
     this.#notes.set(
@@ -278,9 +290,11 @@ export class KeptPlugins {
     return undefined
   }
 
-  #lose(name: string): void {
-    this.#notes.set(name, 'its lease was over before it could be renewed')
-    if (!this.#kept.has(name)) return
+  /** Ends what has that lease, by whatever name it goes by now. */
+  #lose(lease: Lease): void {
+    this.#notes.set(lease.plugin, 'its lease was over before it could be renewed')
+    const [name] = [...this.#kept].find(([, kept]) => kept.lease === lease) ?? []
+    if (name === undefined) return
     this.#lost.add(name)
     this.#options.onLost(name)
     const before = this.#working.get(name)

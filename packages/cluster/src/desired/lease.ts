@@ -24,6 +24,7 @@ const retryShare = 1 / 20
 export class Lease {
   /** Rises from holder to holder. */
   readonly number: number
+  readonly plugin: string
   readonly #options: LeaseOptions
   #revision: number
   /** By the clock that nobody sets, and by that of the day: it alone goes on while the machine sleeps. */
@@ -31,6 +32,8 @@ export class Lease {
   #renewing: NodeJS.Timeout | undefined
   #expiry: NodeJS.Timeout | undefined
   #isOver = false
+  /** Until the answer to the last renewal. */
+  #renewal: Promise<void> = Promise.resolve()
 
   /** Takes a lease that nobody has, or whose holder has not renewed it. Undefined: somebody has it. */
   static async take(options: LeaseOptions, seen: FollowedLease | undefined): Promise<Lease | undefined> {
@@ -38,7 +41,8 @@ export class Lease {
     const { plugin, value } = options
     const sent = now()
     const store = await options.store()
-    const revision = await store.put(keyOfLease(plugin), leaseBytes(value), seen?.revision ?? 0)
+    const put = (over: number) => store.put(keyOfLease(plugin), leaseBytes(value), over)
+    const revision = (await put(seen?.revision ?? 0)) ?? (await overLast(store, options, put))
     if (revision === undefined) return undefined
     const lease = new Lease(options, revision, sent)
     return lease.isHeld ? lease : undefined
@@ -46,6 +50,7 @@ export class Lease {
 
   private constructor(options: LeaseOptions, revision: number, sent: Moment) {
     this.#options = options
+    this.plugin = options.plugin
     this.number = revision
     this.#revision = revision
     this.#until = this.#end(sent)
@@ -68,6 +73,7 @@ export class Lease {
     if (this.#isOver) return
     this.#stop()
     const { plugin, store } = this.#options
+    await this.#renewal
     await store()
       .then((opened) => opened.remove(keyOfLease(plugin), this.#revision))
       .catch(() => {})
@@ -87,7 +93,9 @@ export class Lease {
 
   #again(ms: number): void {
     clearTimeout(this.#renewing)
-    this.#renewing = setTimeout(() => void this.#renew(), ms).unref()
+    this.#renewing = setTimeout(() => {
+      this.#renewal = this.#renew()
+    }, ms).unref()
   }
 
   async #renew(): Promise<void> {
@@ -98,9 +106,10 @@ export class Lease {
     try {
       const opened = await store()
       const revision = await opened.put(keyOfLease(plugin), leaseBytes(value), this.#revision)
+      // Who gives it back does so with the last one.
+      if (revision !== undefined) this.#revision = revision
       if (this.#isOver) return
       if (revision === undefined) return await this.#lookAgain(opened)
-      this.#revision = revision
       this.#until = this.#end(sent)
       this.#wait()
     } catch {
@@ -128,6 +137,17 @@ export class Lease {
     clearTimeout(this.#renewing)
     clearTimeout(this.#expiry)
   }
+}
+
+/** Something newer was written than was seen: it may be this end that has, or nobody has the lease any more. */
+async function overLast(
+  store: DesiredStore,
+  { plugin, value }: LeaseOptions,
+  put: (over: number) => Promise<number | undefined>,
+): Promise<number | undefined> {
+  const last = await store.get(keyOfLease(plugin))
+  const isOurs = last && (last.isRemoved || readLease(last.data)?.boot === value.boot)
+  return isOurs ? await put(last.revision) : undefined
 }
 
 type Moment = { clock: number; day: number }

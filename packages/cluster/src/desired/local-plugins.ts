@@ -30,8 +30,8 @@ export interface LocalPlugins {
   isLoaded(name: string): boolean
   /** Why it takes no calls any more, and will not by itself. Also by a name that it had before a swap, as below. */
   failure(name: string): string | undefined
-  /** Whether there may be only one of it, since it keeps state. */
-  keepsState(name: string): boolean
+  /** Whether there may be only one of it, since it keeps state. Undefined: no process of it is there to tell. */
+  keepsState(name: string): boolean | undefined
 }
 
 /** The plugins of a host. */
@@ -68,7 +68,10 @@ export function localPlugins(host: PluginHost): LocalPlugins {
     unload: (name, force) => host.unload(nameToday(host, name), { force }),
     isLoaded: (name) => hasPlugin(host, name),
     failure: (name) => workload(nameToday(host, name))?.failure,
-    keepsState: (name) => workload(nameToday(host, name))?.keepsState ?? false,
+    keepsState: (name) => {
+      const { version, keepsState } = workload(nameToday(host, name)) ?? {}
+      return version === undefined ? undefined : keepsState
+    },
   }
 }
 

@@ -2,6 +2,7 @@ import { PluginError } from '@appfactory/sdk'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Cable } from '../../src/cable.js'
 import { DesiredAdmin } from '../../src/desired/desired-admin.js'
+import type { DesiredStore } from '../../src/desired/store.js'
 import { MemoryStore } from './memory-store.js'
 import { World } from './world.js'
 
@@ -19,6 +20,17 @@ async function administrators(names = ['a', 'b']) {
   const admin = (): DesiredAdmin => new DesiredAdmin(cable, () => world.beats())
   await world.pass(12_000)
   return { world, one: admin(), other: admin() }
+}
+
+/** A store that a test puts something of its own into. */
+function bound(store: DesiredStore): DesiredStore {
+  return {
+    state: () => store.state(),
+    next: (after) => store.next(after),
+    get: (key) => store.get(key),
+    put: (...written) => store.put(...written),
+    remove: (...removed) => store.remove(...removed),
+  }
 }
 
 /** What came of it, after so much time. */
@@ -202,6 +214,38 @@ test.each([
     await expect(refused).rejects.toMatchObject({ message: expect.stringContaining(words) })
 })
 
+test('what nodes leave to one that is about to go is not given up before they have heard of it', async () => {
+  const store = new MemoryStore()
+  const told = { name: 'x', generation: 1, wanted: 1, running: 0, current: true, share: 0, fits: true }
+  const beat = {
+    ...{ node: 'a', boot: 'a', sequence: 1, labels: {}, draining: false, leaving: false },
+    ...{ protocolVersions: [1], plugins: [], desired: { room: 64, sinceMs: 60_000, plugins: [told] } },
+  }
+  const loaded = new DesiredAdmin({ desired: async () => store }, () => [beat]).load('x', {})
+  loaded.catch(() => {})
+  await vi.advanceTimersByTimeAsync(2000)
+  Object.assign(told, { running: 1, share: 1 })
+  await vi.advanceTimersByTimeAsync(1000)
+  await expect(loaded).resolves.toBeUndefined()
+})
+
+test('where the store is away for a moment, a node takes the lease later', async () => {
+  const { world, one } = await administrators(['a'])
+  world.nodes.get('a')?.shelf.withState.add('x')
+  world.access = (store) => ({
+    ...bound(store),
+    put: async () => {
+      throw new PluginError('PLUGIN_NOT_READY', 'away', { transient: true })
+    },
+  })
+  const loaded = one.load('x', {})
+  loaded.catch(() => {})
+  await world.pass(3000)
+  world.access = (store) => store
+  await after(world, loaded)
+  expect([world.on('x'), world.store.read('leases.x')]).toMatchObject([{ a: 1 }, { node: 'a' }])
+})
+
 describe('an administrator waits for nothing that will not come', () => {
   test('where another one loads again what is being unloaded', async () => {
     const { world, one, other } = await administrators()
@@ -354,6 +398,45 @@ describe('what nodes have swapped', () => {
     await after(world, one.swapped('x', 'y', { config: undefined, version: '1.0.0' }))
     expect([world.on('x'), world.on('y')]).toEqual([{}, { a: 1, b: 1 }])
     expect(world.nodes.get('b')?.shelf.log).toContain('swap x for y')
+  })
+
+  test('and has state runs by the lease before it while its own can’t be taken, and no longer', async () => {
+    const { world, one } = await administrators(['a'])
+    const node = world.nodes.get('a')
+    if (!node) throw new Error('no node')
+    node.shelf.withState.add('x').add('y').add('z')
+    await after(world, one.load('x', {}))
+    world.access = (store) => ({
+      ...bound(store),
+      put: async (key, ...written) => {
+        if (key === 'leases.y' || key === 'leases.z') throw new Error('away')
+        return store.put(key, ...written)
+      },
+    })
+    const how = { config: undefined, version: '1.0.0' }
+    await swapOnAll(world, ['x', 'y'])
+    await after(world, one.swapped('x', 'y', how))
+    expect([world.on('y'), world.store.read('leases.x')]).toMatchObject([{ a: 1 }, { node: 'a' }])
+    world.access = (store) => store
+    await world.pass(2000)
+    expect(['x', 'y'].map((name) => world.store.read(`leases.${name}`))).toMatchObject([
+      undefined,
+      { node: 'a' },
+    ])
+    world.access = (store) => ({ ...bound(store), put: () => Promise.reject(new Error('away')) })
+    await swapOnAll(world, ['y', 'z'])
+    one.swapped('y', 'z', how).catch(() => {})
+    await world.pass(12_000)
+    expect([world.on('z'), node.shelf.log.at(-1)]).toEqual([{}, 'kill z'])
+  })
+
+  test('and was given another configuration by somebody gets the one that is wanted', async () => {
+    const { world, one } = await administrators()
+    await after(world, one.load('x', { replicas: 2 }))
+    await swapOnAll(world, ['x', 'y'], { voice: 'one' })
+    await after(world, one.swapped('x', 'y', { config: { voice: 'two' }, version: '1.0.0' }))
+    for (const { shelf } of world.nodes.values())
+      expect(shelf.running.get('y')?.config).toEqual({ voice: 'two' })
   })
 
   test('and has state runs on its node, by a lease of its own', async () => {

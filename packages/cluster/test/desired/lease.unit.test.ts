@@ -149,3 +149,28 @@ test.each([
   await vi.advanceTimersByTimeAsync(leaseMs * 1.3)
   expect(await one.take()).toBe(true)
 })
+
+test('it is taken again by who had it, and has not read yet that it gave it back', async () => {
+  const store = new MemoryStore()
+  const one = taker(store, 'one')
+  await one.take()
+  await one.look()
+  await one.lease?.release()
+  expect(await one.take()).toBe(true)
+})
+
+test('it is given back also while a renewal is on its way', async () => {
+  const store = new MemoryStore()
+  const one = taker(store, 'one')
+  await one.take()
+  vi.spyOn(store, 'put').mockImplementationOnce(async (...written) => {
+    const revision = await MemoryStore.prototype.put.apply(store, written)
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    return revision
+  })
+  await vi.advanceTimersByTimeAsync(leaseMs / 3 + 100)
+  const released = one.lease?.release()
+  await vi.advanceTimersByTimeAsync(1000)
+  await released
+  expect(store.read('leases.x')).toBeUndefined()
+})

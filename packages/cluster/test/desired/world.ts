@@ -110,10 +110,12 @@ class Shelf implements LocalPlugins {
     return this.running.has(name) || this.#former.has(name)
   }
   failure(name: string): string | undefined {
-    return this.running.has(name) ? this.failures.get(name) : undefined
+    const today = this.nameToday(name)
+    return this.running.has(today) ? this.failures.get(today) : undefined
   }
-  keepsState(name: string): boolean {
-    return (this.running.get(name)?.replicas ?? 0) > 0 && this.withState.has(name)
+  keepsState(name: string): boolean | undefined {
+    const today = this.nameToday(name)
+    return (this.running.get(today)?.replicas ?? 0) > 0 ? this.withState.has(today) : undefined
   }
   /** The name of what a name reaches: another one after a swap. */
   nameToday(name: string): string {
