@@ -177,8 +177,11 @@ export class ClusterAdmin {
   #nodesWith(plugin: string, names: readonly string[] | undefined): readonly NodeRun[] {
     if (names) return this.#named(names)
     const { nodes } = this.#directory
-    const having = nodes.filter((beat) => pluginOn(beat, plugin)).map(({ node }) => node)
-    if (having.length > 0) return this.#named(having.sort())
+    const having = nodes.filter((beat) => pluginOn(beat, plugin))
+    // One that drains takes no orders, and is about to leave: it is asked only where nobody else has it.
+    const staying = having.filter(({ draining }) => !draining)
+    const asked = (staying.length > 0 ? staying : having).map(({ node }) => node)
+    if (asked.length > 0) return this.#named(asked.sort())
     throw onNoNode(
       plugin,
       nodes.map(({ node }) => node),

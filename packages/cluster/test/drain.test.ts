@@ -64,6 +64,22 @@ describeWithNats('a node that is drained', () => {
     await expect(call).rejects.toMatchObject({ codeName: 'PLUGIN_CRASHED' })
   })
 
+  it('is passed over by who scales and swaps on all nodes', async () => {
+    await Promise.all([start('e', ['--load', 'voice']), start('f', ['--load', 'voice'])])
+    await expect.poll(() => cluster.nodes().length).toBe(2)
+    const call = cluster.call('voice', 'synthesize', { text: 'soon' })
+    const busy = (): string | undefined =>
+      cluster.nodes().find(({ plugins }) => plugins.some((each) => each.inFlight > 0))?.node
+    await expect.poll(busy).toBeDefined()
+    const node = busy() ?? ''
+    const drained = cluster.drain(node)
+    await expect.poll(() => cluster.nodes().some(({ draining }) => draining)).toBe(true)
+    await cluster.scale('voice', 2)
+    const { nodes } = await cluster.swap('voice', 'voice')
+    expect(nodes.map((each) => each.node)).toEqual([node === 'e' ? 'f' : 'e'])
+    await Promise.all([call, drained])
+  })
+
   it('by two at once, has left for both', async () => {
     await start('c', ['--load', 'voice'])
     const call = cluster.call('voice', 'synthesize', { text: 'soon' })
