@@ -91,9 +91,10 @@ export class NodeLinks {
     while (this.#serving.size > 0) await Promise.all(this.#serving)
   }
 
-  /** Closes those of a plugin. */
-  closeFor(plugin: string, error: PluginError): void {
-    for (const link of [...(this.#byPlugin.get(plugin) ?? [])]) link.close(error)
+  /** Closes those of plugins that callers may not be answered by any more. */
+  closeUnserved(errorOf: (plugin: string) => PluginError): void {
+    for (const [plugin, links] of this.#byPlugin)
+      if (!this.#options.mayServe(plugin)) for (const link of [...links]) link.close(errorOf(plugin))
   }
 
   /** Closes what is left. */

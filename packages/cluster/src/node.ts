@@ -224,7 +224,7 @@ class Node implements ClusterNode {
       ...{ host: this.#host, bus: this.#bus, subjects, node: this.name, boot: this.#state.boot, labels },
       ...{ maxReplicas, leaseMs, warn: onWarning },
       changed: () => this.#beats?.changed(),
-      onLost: (plugin) => this.#links.closeFor(plugin, leaseOver(this.name, plugin)),
+      onLost: () => this.#links.closeUnserved((plugin) => leaseOver(this.name, plugin)),
     })
   }
 

@@ -82,12 +82,13 @@ export class KeptPlugins {
     return lease?.isHeld ? lease.number : undefined
   }
 
-  /** Whether callers may be answered by a plugin. */
+  /** Whether callers may be answered by a plugin, whichever of the names before and after a swap they use. */
   mayServe(name: string): boolean {
-    if (this.#lost.has(name)) return false
-    const { lease } = this.#kept.get(name) ?? {}
-    lease?.check()
-    return !this.#lost.has(name)
+    const { local } = this.#options
+    const today = local.nameToday(name)
+    const isIt = (each: string): boolean => each === name || local.nameToday(each) === today
+    for (const [each, { lease }] of this.#kept) if (lease && isIt(each)) lease.check()
+    return ![...this.#lost].some(isIt)
   }
 
   isWorking(name: string): boolean {

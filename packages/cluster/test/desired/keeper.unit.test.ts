@@ -339,6 +339,25 @@ describe('a plugin with state', () => {
     await world.pass(20_000, () => expect(world.count('x')).toBe(1))
   })
 
+  test('that was swapped answers by none of its names once its lease is over', async () => {
+    const world = await worldWithState()
+    const { keeper, shelf } = world.nodes.get(holderOf(world)) ?? {}
+    if (!keeper || !shelf) throw new Error('no node')
+    shelf.withState.add('y')
+    await shelf.swap('x', 'y', {})
+    const serves = (): boolean[] => ['x', 'y', 'other'].map((name) => keeper.mayServe(name))
+    expect(serves()).toEqual([true, true, true])
+    const unload = shelf.unload.bind(shelf)
+    let atEnd: boolean[] = []
+    shelf.unload = (...args) => {
+      atEnd = serves()
+      return unload(...args)
+    }
+    world.store.isAway = true
+    await world.pass(10_100)
+    expect([world.count('y'), atEnd]).toEqual([0, [false, false, true]])
+  })
+
   test('is handed over at once where its node leaves', async () => {
     const world = await worldWithState()
     const holder = holderOf(world)
