@@ -6,6 +6,7 @@ import type { LinesProcess } from '../../sdk/test/lines-process.js'
 import { Cluster } from '../src/cluster.js'
 import { describeWithNats, type NatsServer, startNatsServer } from './nats-server.js'
 import { startNode } from './node-process.js'
+import { canMakeNetworks, makeOwnNetwork, type OwnNetwork } from './own-network.js'
 import { temporaryFolder } from './temporary-folder.js'
 
 /** Answers with its text: at once, or after a while. */
@@ -29,7 +30,7 @@ describeWithNats('calls over NATS', () => {
 
   beforeAll(async () => {
     writePlugin(join(folder(), 'plugins'), 'voice', ttsPlugin(members))
-    server = await startNatsServer()
+    server = await startNatsServer({ address: '0.0.0.0' })
     cluster = await Cluster.connect({ nats: server.url, namespace: 'test' })
   })
 
@@ -40,8 +41,16 @@ describeWithNats('calls over NATS', () => {
   })
 
   /** A node that calls go to: the cluster has a link to it. */
-  async function node(name: string): Promise<LinesProcess> {
-    const options = { cwd: folder(), nats: server.url, node: name, args: ['--load', 'voice'] }
+  async function node(name: string, network?: OwnNetwork): Promise<LinesProcess> {
+    const args = ['--load', 'voice']
+    const place = network
+      ? {
+          nats: `nats://${network.address}:${server.port}`,
+          args: [...args, '--insecure'],
+          through: network.through,
+        }
+      : { nats: server.url, args }
+    const options = { cwd: folder(), node: name, ...place }
     const started = await startNode({ ...options, atEnd: (end) => void atEnd.push(end) })
     const isCalled = async (): Promise<boolean> => {
       await Promise.all(
@@ -115,6 +124,27 @@ describeWithNats('calls over NATS', () => {
       )
       .toEqual(['b', 'c'])
   })
+
+  it.skipIf(!canMakeNetworks())(
+    'end once each where nobody reaches their node, and it is taken again when its network is back',
+    async () => {
+      const network = makeOwnNetwork()
+      atEnd.push(network.remove)
+      const far = await node('far', network)
+      const { ends, counts } = await calls(64, 'wait 1500', ['b', 'far'])
+      network.pullCable()
+      const told = await ends
+      expect(counts.every((each) => each === 1)).toBe(true)
+      expect(told.filter((end) => end !== 'answer')).not.toEqual([])
+      for (const end of told)
+        if (end !== 'answer') expect(end).toEqual({ code: 'PLUGIN_CRASHED', lost: 'node' })
+      expect(await cluster.call('voice', 'synthesize', { text: 'next' })).toMatchObject({ format: 'wav' })
+      network.plugCable()
+      await expect.poll(() => cluster.nodes().map(({ node: name }) => name)).toContain('far')
+      far.child.kill('SIGTERM')
+      expect(await far.exited).toMatchObject({ code: 143 })
+    },
+  )
 
   it('go on where the NATS server was away, as if nothing had been', async () => {
     const { ends } = await calls(64, 'wait 800', ['b', 'c'])

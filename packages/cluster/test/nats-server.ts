@@ -39,9 +39,11 @@ export interface NatsServerOptions {
   port?: number
   /** Text of its configuration. Default: none. */
   config?: string
+  /** Where it listens. Default: 127.0.0.1. */
+  address?: string
 }
 
-/** A NATS server of the tests, on 127.0.0.1. */
+/** A NATS server of the tests. */
 export interface NatsServer extends AsyncDisposable {
   readonly url: string
   readonly port: number
@@ -54,11 +56,15 @@ export interface NatsServer extends AsyncDisposable {
 }
 
 /** Starts a NATS server in a temporary folder. Resolves when it takes connections. */
-export async function startNatsServer({ port = -1, config }: NatsServerOptions = {}): Promise<NatsServer> {
+export async function startNatsServer({
+  port = -1,
+  config,
+  address = '127.0.0.1',
+}: NatsServerOptions = {}): Promise<NatsServer> {
   const folder = await mkdtemp(join(tmpdir(), 'appfactory-nats-'))
   const file = join(folder, 'nats.conf')
   await writeFile(file, config ?? '')
-  let running = await launch(folder, file, port)
+  let running = await launch(folder, [file, address, port])
   const stop = async (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => {
     if (running.child.exitCode !== null || running.child.signalCode !== null) return
     running.child.kill(signal)
@@ -74,7 +80,7 @@ export async function startNatsServer({ port = -1, config }: NatsServerOptions =
     kill: (signal) => void running.child.kill(signal),
     stop,
     restart: async () => {
-      running = await launch(folder, file, running.port)
+      running = await launch(folder, [file, address, running.port])
     },
     [Symbol.asyncDispose]: async () => {
       await stop()
@@ -88,8 +94,11 @@ interface Launched {
   port: number
 }
 
-async function launch(folder: string, file: string, port: number): Promise<Launched> {
-  const args = ['-c', file, '-a', '127.0.0.1', '-p', String(port)]
+async function launch(
+  folder: string,
+  [file, address, port]: readonly [string, string, number],
+): Promise<Launched> {
+  const args = ['-c', file, '-a', address, '-p', String(port)]
   const child = spawn(executable ?? 'nats-server', args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
   await new Promise<void>((resolve, reject) => {

@@ -11,6 +11,8 @@ interface NodeProcessOptions {
   node: string
   args?: readonly string[]
   env?: NodeJS.ProcessEnv
+  /** The command that runs it. */
+  through?: readonly string[]
   atEnd?: AtEnd
 }
 
@@ -21,10 +23,11 @@ export async function startNode({
   node,
   args = [],
   env = process.env,
+  through = [],
   atEnd,
 }: NodeProcessOptions): Promise<LinesProcess> {
   const reach = ['--nats', nats, '--namespace', 'test', '--node', node]
-  const options = { cwd, env, ...(atEnd ? { atEnd } : {}) }
+  const options = { cwd, env, through, ...(atEnd ? { atEnd } : {}) }
   const started = new LinesProcess(command, ['serve', '--log-dir', '-', ...reach, ...args], options)
   await firstLine(started)
   if (started.garbage[0] === `Node ${node}: ready`) return started
