@@ -280,6 +280,9 @@ export class Keeper {
       return 'it keeps state, so that one process has to do'
     const failure = this.#kept.failure(name)
     if (failure) return failure.why
+    const successor = this.#successorOf(name)
+    // Whoever has swapped it has not come to remove its record.
+    if (successor !== undefined) return `plugin "${successor}" has taken its place: unload it`
     if (
       record &&
       this.#isFull(name) &&

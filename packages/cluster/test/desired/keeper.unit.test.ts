@@ -290,6 +290,19 @@ test('a store that was lost ends nothing: that only a record that was removed do
   expect(world.status('x')?.nodes[0]?.why).toContain('its record is lost')
 })
 
+test('a record that a swap has left, since its administrator died, tells why nothing runs for it', async () => {
+  const world = await worldOf(['a', 'b'])
+  world.store.set('plugins.x', { replicas: 2, generation: 1 })
+  await world.pass(6000)
+  world.store.set('plugins.y', { replicas: 2, generation: 1, replaces: { name: 'x', generation: 1 } })
+  await world.pass(6000)
+  expect([world.on('x'), world.on('y')]).toEqual([{}, { a: 1, b: 1 }])
+  expect(world.status('x')?.why).toBe(
+    'a: plugin "y" has taken its place: unload it; b: plugin "y" has taken its place: unload it',
+  )
+  expect(world.status('y')).toMatchObject({ running: 2 })
+})
+
 test('what is loaded on a node by its name is left alone', async () => {
   const world = await worldOf(['a', 'b'])
   const shelf = world.nodes.get('a')?.shelf
