@@ -76,6 +76,13 @@ describeWithNats('what is wanted of a whole cluster, with the rights of nats-con
       code: 1,
       stderr: expect.stringContaining('it has no label "gpu=big"'),
     })
+    for (const [on, reason] of [
+      ['gpu=true,gpu=false', 'a node has one value of the label "gpu"'],
+      ['gpu=true,a', 'and not both'],
+    ] as const)
+      await expect(run('load', 'voice', '--on', on)).rejects.toMatchObject({
+        ...{ code: 2, stderr: expect.stringContaining(reason) },
+      })
     expect(await run('load', 'voice', '--on', 'gpu=true', '--replicas', '2')).toBe(
       'voice: 2 of 2 wanted processes run\n',
     )

@@ -1,3 +1,4 @@
+import { quoted } from '@appfactory/sdk/internal'
 import { type NumberRule, replicaCount, wantedCount } from '../numbers.js'
 import { configurationOf } from './call.js'
 import { type ConnectedCluster, desiredWords, type NodeSwap } from './cluster.js'
@@ -154,7 +155,10 @@ function placesIn(given: readonly string[] | undefined): string[] | Labels | und
   const words = given && [...new Set(namesIn(given))]
   const labels = words?.map((word) => /^([^=]+)=(.*)$/s.exec(word)?.slice(1) ?? [])
   if (!labels?.some(([key]) => key !== undefined)) return words
-  if (labels.every(([key]) => key !== undefined)) return Object.fromEntries(labels) as Labels
+  const keys = labels.map(([key]) => key)
+  const twice = keys.find((key, index) => key !== undefined && keys.indexOf(key) < index)
+  if (twice !== undefined) throw new UsageError(`--on: a node has one value of the label ${quoted(twice)}`)
+  if (!keys.includes(undefined)) return Object.fromEntries(labels) as Labels
   throw new UsageError('--on takes names of nodes, or labels such as gpu=true, and not both')
 }
 
