@@ -54,6 +54,7 @@ class ProcessHost:
         self.noise: list[bytes] = []
         self.unread: list[dict[str, Any]] = []
         self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._ending = threading.Lock()
         self.last_id = 0
         self._fd4 = False
         self._handshake = {
@@ -67,9 +68,11 @@ class ProcessHost:
             **handshake,
         }
         self._read_in_thread(self._read_log)
-        self._read_in_thread(self._read_stdout)
-        if fd4:
-            self._read_in_thread(self._read_messages)
+        readers = [self._read_stdout, *([self._read_messages] if fd4 else [])]
+        # What has come on one of them must not be missed since the other one has ended first.
+        self._open_readers = len(readers)
+        for read in readers:
+            self._read_in_thread(read)
 
     def __enter__(self) -> ProcessHost:
         return self
@@ -224,11 +227,11 @@ class ProcessHost:
             self.log.append(line.decode("utf-8", "replace").rstrip("\n"))
 
     def _read_stdout(self) -> None:
-        self._take(self.process.stdout, is_last="fd4" not in str(self._handshake["message_channels"]))
+        self._take(self.process.stdout)
 
     def _read_messages(self) -> None:
         with self.messages.makefile("rb") as file:
-            self._take(self._note_move(file), is_last=True)
+            self._take(self._note_move(file))
 
     def _note_move(self, lines: Any) -> Any:
         for line in lines:
@@ -236,11 +239,13 @@ class ProcessHost:
             self._fd4 = True
             yield line
 
-    def _take(self, file: Any, is_last: bool) -> None:
+    def _take(self, file: Any) -> None:
         for line in file:
             try:
                 self._messages.put(json.loads(line))
             except ValueError:
                 self.noise.append(line)
-        if is_last:
-            self._messages.put(None)
+        with self._ending:
+            self._open_readers -= 1
+            if self._open_readers == 0:
+                self._messages.put(None)
