@@ -21,7 +21,9 @@ class PluginError(Exception):
 
     def __init__(self, code: Union[int, str, Enum], message: Optional[str] = "", data: Any = None) -> None:
         self.code = _number(code)
-        self.message = message if message not in ("", None) else DESCRIPTIONS.get(self.code, f"Error {self.code}")
+        self.message = (
+            message if message not in ("", None) else DESCRIPTIONS.get(self.code, f"Error {self.code}")
+        )
         self.data = data
         super().__init__(self.message)
 

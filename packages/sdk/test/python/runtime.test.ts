@@ -11,7 +11,9 @@ describe.skipIf(python === undefined)('the Python half (skipped without Python 3
   it('passes its own tests, as it is shipped', { timeout: 180_000 }, async () => {
     const args = ['-m', 'pytest', '--quiet', '-p', 'no:cacheprovider', tests]
     const env = { ...process.env, PYTHONPATH: pythonFolder, PYTHONDONTWRITEBYTECODE: '1' }
-    const { stdout } = await promisify(execFile)(python ?? '', args, { env }).catch(({ stdout }) => ({ stdout }))
+    const { stdout } = await promisify(execFile)(python ?? '', args, { env }).catch(({ stdout }) => ({
+      stdout,
+    }))
     // Its last line is the summary; where tests fail, the whole says which, and why.
     expect(stdout).toMatch(/^\d+ passed[^\n]*\n$/m)
     expect(stdout).not.toMatch(/^(FAILED|ERROR) /m)
