@@ -45,7 +45,7 @@ const ceilings = {
   // Links, nodes and callers on NATS; its client is a package of its own. What is wanted of a whole cluster takes 22, standing in for a
   // host before clients in any language 5.
   cluster: {
-    packed: 95,
+    packed: 100,
     files: /^(dist\/.*\.(js|d\.ts)|package\.json|README\.md|LICENSE)$/,
   },
   // `npm create` downloads it while somebody waits. Plugins over an HTTP API and over a program, each in two languages and of four
