@@ -119,8 +119,7 @@ export class DesiredAdmin {
     if (old === replacement) return
     const store = await this.#store()
     const found = await store.get(keyOfRecord(old))
-    const present = recordOf(found)?.generation ?? found?.revision ?? 0
-    checkFree(replacement, await store.get(keyOfRecord(replacement)), [old, present])
+    checkFree(replacement, await store.get(keyOfRecord(replacement)), [old, generationOf(found)])
   }
 
   /**
@@ -138,7 +137,7 @@ export class DesiredAdmin {
     const isThere = await this.#change(store, old, async (found) => {
       const record = recordOf(found)
       if (!record) throw wrongRecord(old, found)
-      const present = record.generation ?? found.revision
+      const present = generationOf(found)
       const wanted = recordAfterSwap(record, [old, replacement], { config, version, generation: present })
       const before = old === replacement ? found : await store.get(keyOfRecord(replacement))
       if (old !== replacement) checkFree(replacement, before, [old, present])
@@ -202,7 +201,7 @@ export class DesiredAdmin {
   async #remove(store: DesiredStore, name: string): Promise<{ isThere: boolean; generation: number }> {
     let generation = 0
     const isThere = await this.#change(store, name, async (found) => {
-      generation = recordOf(found)?.generation ?? found.revision
+      generation = generationOf(found)
       return store.remove(keyOfRecord(name), found.revision)
     })
     return { isThere, generation }
@@ -311,8 +310,12 @@ function wrongRecord(name: string, { data }: StoredChange): PluginError {
 
 /** Higher than all before: a revision is never lower than a generation. */
 function generationAfter(found: StoredChange | undefined): number {
-  if (!found) return 1
-  return (recordOf(found)?.generation ?? found.revision) + 1
+  return generationOf(found) + 1
+}
+
+/** Of a record without one, its revision; 0 where there is none. */
+function generationOf(found: StoredChange | undefined): number {
+  return recordOf(found)?.generation ?? found?.revision ?? 0
 }
 
 function sumOf<T>(told: readonly [string, T][], numberOf: (one: T) => number): number {

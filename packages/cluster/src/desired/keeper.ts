@@ -136,7 +136,7 @@ export class Keeper {
     const isDue = performance.now() - this.#inspectedAt >= times.inspect
     if (isDue) this.#inspectedAt = performance.now()
     const obstacles = new Map<string, Obstacle | undefined>()
-    for (const [name, { record }] of [...(isDue ? records : []), ...changed])
+    for (const [name, { record }] of new Map([...(isDue ? records : []), ...changed]))
       if (record) obstacles.set(name, await local.obstacle(name, record.version))
     for (const name of changed.keys()) this.#kept.forgive(name)
     this.#followed.accept()
